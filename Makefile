@@ -1,0 +1,103 @@
+# `make` lists what there is. Needs python3 (3.11 or newer) with its venv module, and nothing else: everything is
+# installed into .venv, at the versions in constraints.txt. Written for GNU make 3.81 too, which macOS ships.
+
+PYTHON =
+ARGS =
+PYTHONS =
+
+VENV = .venv
+BIN = $(VENV)/bin
+INSTALL = $(BIN)/python -m pip --disable-pip-version-check install -q --no-input -c constraints.txt
+RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
+	--python-version 3.11 --upgrade --all-extras
+
+.PHONY: help test demo lint ruff mypy pyright format coverage bench wheel-test oldest-test lock hooks clean FORCE
+.NOTPARALLEL:
+
+help: ## list these targets
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@echo "Another Python than python3:  make PYTHON=python3.12 test"
+
+test: $(VENV)/.for-test ## run the tests; more for pytest: make test ARGS="-k secret -x"
+	@$(BIN)/python -m pytest $(ARGS)
+
+demo: $(VENV)/.for-use ## load the example settings, show where each comes from, and break one on purpose
+	@sh examples/demo.sh $(BIN)/hotsettings
+
+lint: ruff mypy pyright ## ruff, mypy --strict and pyright
+
+ruff: $(VENV)/.for-lint ## lint and check the formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+mypy: $(VENV)/.for-lint ## check types with mypy --strict
+	@$(BIN)/mypy
+
+pyright: $(VENV)/.for-lint ## check types with pyright
+	@$(BIN)/pyright --warnings
+
+format: $(VENV)/.for-lint ## format the code and fix what ruff can fix
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core must be covered whole
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine -q
+	@$(BIN)/coverage report
+	@echo "==> The core, all but the command line, at 100%:"
+	@$(BIN)/coverage report --omit="*/hotsettings/cli.py,*/hotsettings/cli/*" --fail-under=100
+
+bench: $(VENV)/.for-bench ## measure how long loading takes, against the usual ways
+	@$(BIN)/python benchmarks/load.py $(ARGS)
+
+wheel-test: $(VENV)/.for-lint ## run the tests against the built wheel; on more: make wheel-test PYTHONS="python3.12 python3.13"
+	@sh .ci/wheel-test $(PYTHONS)
+
+oldest-test: $(VENV)/.for-lint ## the same with the oldest versions of what pyproject.toml allows
+	@CONSTRAINTS=constraints-oldest.txt sh .ci/wheel-test
+
+lock: $(VENV)/pyvenv.cfg ## write both constraints files anew, with the newest and the oldest version of everything
+	@echo "==> Resolving for every supported Python"
+	@$(BIN)/python -m pip --disable-pip-version-check install -q --no-input --upgrade uv
+	@$(RESOLVE) --group dev --output-file constraints.txt pyproject.toml
+	@$(RESOLVE) --resolution lowest-direct --group test --output-file constraints-oldest.txt pyproject.toml
+	@echo "==> Done. Look at the difference (git diff constraints*), then run the tests."
+
+hooks: $(VENV)/.for-lint ## run the linters at each commit (git hooks)
+	@$(INSTALL) --group dev
+	@$(BIN)/pre-commit install
+
+clean: ## remove what was made here; never secrets.toml
+	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment. Each stamp says that what one purpose needs is installed; it is renewed when the dependencies
+# change or the environment was made anew. make-venv looks each time and touches nothing when all is well.
+FORCE:
+
+$(VENV)/pyvenv.cfg: FORCE
+	@sh .ci/make-venv $(VENV) "$(PYTHON)"
+
+$(VENV)/.for-use: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	@echo "==> Installing hotsettings and what it runs on into $(VENV) (about 15 seconds)"
+	@$(INSTALL) pip
+	@$(INSTALL) --group build
+	@$(INSTALL) --no-build-isolation --editable ".[all]"
+	@touch $@
+
+$(VENV)/.for-test: $(VENV)/.for-use
+	@echo "==> Installing what the tests need (a few seconds)"
+	@$(INSTALL) --group test
+	@touch $@
+
+$(VENV)/.for-bench: $(VENV)/.for-use
+	@echo "==> Installing what the benchmarks compare with (a few seconds)"
+	@$(INSTALL) --group bench
+	@touch $@
+
+$(VENV)/.for-lint: $(VENV)/.for-test
+	@echo "==> Installing the linters and type checkers (about 30 seconds)"
+	@$(INSTALL) --group lint --group bench
+	@touch $@

@@ -1,0 +1,114 @@
+"""Where a value was written, what is wrong with it, and the errors that say so.
+
+    SettingsError
+    ├── LayerError        one layer cannot be read or parsed
+    ├── InvalidSettings   the merged values do not fit the schema
+    └── Rejected          a reload was not applied
+
+Every error carries its evidence as plain text that has already been cleared of secrets, so it can be printed, logged,
+pickled and sent anywhere. None of them holds a value, a document or a foreign exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+
+class Origin(Struct, frozen=True):
+    """Where a value was written.
+
+    ``layer`` is the layer's name ("base", "secrets", "override"), "default" for a default of the class and "values" for
+    values given in code. ``file`` is the path as the caller wrote it; ``line`` and ``column`` count from 1, in characters.
+    A default has no file, and a problem with a whole file has no line.
+    """
+
+    layer: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        parts = (self.file or self.layer, self.line, self.column)
+        return ":".join(str(part) for part in parts if part is not None)
+
+
+class Problem(Struct, frozen=True):
+    """One thing that is wrong, and the way out.
+
+    ``key`` is dotted (``db.port``), or "" where no single key is to blame. ``excerpt`` is the source line and a line of
+    carets below it; it is empty where either could show a secret.
+    """
+
+    key: str
+    message: str
+    origin: Origin
+    hint: str = ""
+    excerpt: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        what = "; ".join(filter(None, (self.message, self.hint)))
+        where = str(self.origin) if self.origin.file else ""
+        return "  ".join(filter(None, (where, f"{self.key}: {what}" if self.key else what)))
+
+    def lines(self) -> list[str]:
+        """The problem as a person reads it: one line, then the excerpt."""
+        return [str(self), *self.excerpt]
+
+
+class SettingsError(Exception):
+    """Root of everything this package raises about the content of settings."""
+
+    problems: tuple[Problem, ...] = ()
+
+
+class LayerError(SettingsError):
+    """Raised when a layer cannot be read or parsed: missing, not a regular file, too large, not UTF-8, not TOML.
+
+    When several layers fail at once, ``problems`` holds one problem for each; ``origin`` is that of the first.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the first problem is."""
+        return self.problems[0].origin
+
+    def __str__(self) -> str:
+        return render("Unreadable settings", self.problems)
+
+
+class InvalidSettings(SettingsError):
+    """Raised when the merged values do not fit the schema. ``problems`` are all of them, by file and place."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return render("Invalid settings", self.problems)
+
+
+class Rejected(SettingsError):
+    """Raised by ``reload()`` when the new state was not applied; the last good snapshot stays live.
+
+    ``reason`` is the LayerError, the InvalidSettings, or what a hook or build raised.
+    """
+
+    def __init__(self, reason: BaseException) -> None:
+        self.reason = reason
+        self.problems = getattr(reason, "problems", ())
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"Reload rejected: {self.reason}"
+
+
+def render(title: str, problems: tuple[Problem, ...]) -> str:
+    """A title with the number of problems, then each problem indented by two."""
+    count = f"{len(problems)} problem" + ("" if len(problems) == 1 else "s")
+    return "\n".join([f"{title}: {count}", *(f"  {line}" for problem in problems for line in problem.lines())])

@@ -1,0 +1,44 @@
+"""A line of a source text with carets below the part that matters."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_WIDEST = 120
+_STAND_INS = {"\t": " "}
+
+
+def excerpt(text: str, start: int, end: int) -> tuple[str, str]:
+    """Show the line of ``text`` that holds offset ``start``, and carets from there to ``end`` or the end of the line.
+
+    Of a very long line only the part around the carets is shown. What a terminal would obey is replaced.
+    """
+    first, last = line_around(text, start)
+    end = max(start + 1, min(end, last))
+    cut = first
+    if last - first > _WIDEST:
+        cut = max(first, min(start - _WIDEST // 3, last - _WIDEST))
+        last = min(last, cut + _WIDEST)
+        end = max(start + 1, min(end, last))
+    before = ("…" if cut > first else "") + _printable(text[cut:start])
+    line = before + _printable(text[start:last].rstrip("\r"))
+    number = text.count("\n", 0, start) + 1
+    carets = "^" * max(1, _width(_printable(text[start:end])))
+    return f"{number:>6} | {line}", f"{'':6} | {' ' * _width(before)}{carets}"
+
+
+def line_around(text: str, offset: int) -> tuple[int, int]:
+    """Return where the line that holds ``offset`` begins and where it ends, the line break not included."""
+    end = text.find("\n", offset)
+    return text.rfind("\n", 0, offset) + 1, len(text) if end < 0 else end
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else _STAND_INS.get(char, "\N{REPLACEMENT CHARACTER}") for char in text)
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )

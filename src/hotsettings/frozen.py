@@ -1,0 +1,64 @@
+"""Containers that cannot change: what mappings and arrays become inside settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class FrozenDict(dict[K, V]):
+    """A dict that refuses every change and hashes by its items.
+
+    A dict subclass, and not a MappingProxyType, because settings are pickled, copied and encoded by msgspec.
+    """
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+    def __copy__(self) -> FrozenDict[K, V]:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FrozenDict[K, V]:
+        return self
+
+    def __reduce__(self) -> tuple[type[FrozenDict[K, V]], tuple[dict[K, V]]]:
+        return type(self), (dict(self),)
+
+    if not TYPE_CHECKING:  # to a type checker it stays a dict, so that nobody has to cast
+
+        def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
+            raise TypeError("settings are immutable; copy the mapping with dict() to change it")
+
+        __setitem__ = __delitem__ = __ior__ = _refuse
+        clear = pop = popitem = setdefault = update = _refuse
+
+
+def freeze(value: Any) -> Any:
+    """Return ``value`` with every dict, list and set in it replaced by its immutable kind, at any depth.
+
+    Structs are frozen where they stand: they have just been decoded, and nobody else has seen them yet.
+    """
+    if isinstance(value, FrozenDict):
+        return value
+    if isinstance(value, dict):
+        return FrozenDict({key: freeze(item) for key, item in value.items()})
+    if isinstance(value, list) or type(value) is tuple:
+        return tuple(map(freeze, value))
+    if isinstance(value, Struct):
+        freeze_fields(value, value.__struct_fields__)
+    return value
+
+
+def freeze_fields(struct: Struct, names: tuple[str, ...]) -> None:
+    """Freeze these fields of a Struct in place."""
+    for name in names:
+        value = getattr(struct, name)
+        if (frozen := freeze(value)) is not value:
+            force_setattr(struct, name, frozen)

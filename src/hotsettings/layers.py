@@ -1,0 +1,177 @@
+"""One layer: where it is, and reading it into a Document."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from typing import Any
+
+import toml_rs
+from msgspec import Struct
+
+from .errors import LayerError, Origin, Problem
+from .excerpts import excerpt
+from .guard import hazard, unfit
+from .keys import Path
+from .positions import Place, line_column, places
+
+LARGEST = 1024 * 1024
+"""Bytes that a layer may have: the limit of a Kubernetes Secret."""
+
+# Non-blocking, or opening a FIFO would wait for its writer. Windows has neither that nor text-free descriptors by default.
+_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Layer(Struct, frozen=True):
+    """One source of values: a TOML file.
+
+    ``path`` is opened, ``label`` is what errors call it. A layer that is not ``required`` may be missing. Nothing that a
+    ``secret`` layer holds is ever shown; of any other, no line of a text in which one of the ``secret_names`` occurs.
+    """
+
+    name: str
+    path: str
+    label: str
+    required: bool = True
+    secret: bool = False
+    secret_names: tuple[str, ...] = ()
+
+    def origin(self, line: int | None = None, column: int | None = None) -> Origin:
+        """The layer as a whole, or a place in it."""
+        return Origin(self.name, self.label, line, column)
+
+
+class Document(Struct, frozen=True):
+    """A layer as it was read: its text, and the values parsed from it. A missing one has no values."""
+
+    layer: Layer
+    text: str
+    values: dict[str, Any]
+    missing: bool = False
+
+    def locate(self, paths: Iterable[Path]) -> dict[Path, Place]:
+        """Find where these paths are written; one that this document does not hold is left out."""
+        wanted = set(paths)
+        found: dict[Path, Place] = {}
+        for path, place in places(self.text):
+            if path in wanted:
+                found[path] = place
+                wanted.remove(path)
+                if not wanted:
+                    break
+        return found
+
+    def origin(self, offset: int) -> Origin:
+        """The place at this offset into the text."""
+        if not self.layer.label:  # values given in code
+            return Origin(self.layer.name)
+        return self.layer.origin(*line_column(self.text, offset))
+
+
+def read(layer: Layer) -> Document:
+    """Read and parse a layer. Raises LayerError, which never quotes what could be a secret."""
+    data = fetch(layer)
+    return Document(layer, "", {}, missing=True) if data is None else parse(layer, data)
+
+
+def fetch(layer: Layer) -> bytes | None:
+    """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError like ``read``."""
+    try:
+        return _contents(layer.path)
+    except FileNotFoundError:
+        if not layer.required:
+            return None
+        problem = Problem("", "no such file", layer.origin(), _way_out(layer))
+    except (OSError, ValueError) as error:
+        problem = Problem("", _reason(error), layer.origin())
+    raise LayerError([problem])
+
+
+def parse(layer: Layer, data: bytes) -> Document:
+    """Parse the bytes of a layer. Raises LayerError like ``read``."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        text, problem = "", _undecodable(layer, data, error.start)
+    else:
+        text = text.removeprefix("\ufeff")
+        danger = hazard(text)
+        if danger is None:
+            try:
+                values = toml_rs.loads(text)
+            except toml_rs.TOMLDecodeError as error:
+                problem = _unparsable(layer, text, error.pos, error.msg)
+            else:
+                misfit = unfit(values)
+                if misfit is None:
+                    return Document(layer, text, values)
+                problem = _misfit(Document(layer, text, values), *misfit)
+        else:
+            problem = _problem_at(layer, text, danger.offset, danger.reason)
+    raise LayerError([problem])
+
+
+def _contents(path: str) -> bytes:
+    """Read a regular file of at most LARGEST bytes. Raises OSError or ValueError with the reason."""
+    descriptor = os.open(path, _FLAGS)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"not a regular file but {_kind(status.st_mode)}")
+        # One byte more than it should have, so that a second read tells only of a file that is growing.
+        data = os.read(descriptor, min(status.st_size, LARGEST) + 1)
+        if len(data) != status.st_size or len(data) > LARGEST:
+            chunks, size = [data], len(data)
+            while size <= LARGEST and (chunk := os.read(descriptor, LARGEST + 1 - size)):
+                chunks.append(chunk)
+                size += len(chunk)
+            data = b"".join(chunks)
+            if size > LARGEST:
+                raise ValueError(f"larger than {LARGEST} bytes (1 MiB)")
+        return data
+    finally:
+        os.close(descriptor)
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
+    return str(error)
+
+
+def _way_out(layer: Layer) -> str:
+    return "create it, or name the file to read with config_path=" if layer.name == "base" else "create it"
+
+
+def _undecodable(layer: Layer, data: bytes, at: int) -> Problem:
+    before = data[:at].decode()
+    return Problem("", "not UTF-8", layer.origin(*line_column(before, len(before))), "save it as UTF-8")
+
+
+def _unparsable(layer: Layer, text: str, byte_offset: int, report: str) -> Problem:
+    # The report quotes the source and ends in the parser's own words, which are the same for every text.
+    offset = len(text.encode()[:byte_offset].decode(errors="ignore"))
+    return _problem_at(layer, text, offset, f"not valid TOML: {report.rsplit(chr(10), 1)[-1]}")
+
+
+def _misfit(document: Document, path: Path, reason: str) -> Problem:
+    place = document.locate([path]).get(path)
+    return _problem_at(document.layer, document.text, place.value[0] if place else 0, reason)
+
+
+def _problem_at(layer: Layer, text: str, offset: int, message: str) -> Problem:
+    origin = layer.origin(*line_column(text, offset))
+    if layer.secret or _may_quote_secret(layer, text):
+        return Problem("", f"{message} (line hidden)", origin)
+    return Problem("", message, origin, excerpt=excerpt(text, offset, offset + 1))
+
+
+def _may_quote_secret(layer: Layer, text: str) -> bool:
+    """Whether an unparsable text could hold a secret: it names one, or could do so by an escaped key."""
+    return any(name in text for name in layer.secret_names) or (bool(layer.secret_names) and "\\" in text)

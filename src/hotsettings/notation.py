@@ -1,0 +1,37 @@
+"""Plain values written as TOML, on one line."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from typing import Any
+
+import msgspec
+
+from .keys import dotted
+
+
+def toml(value: Any) -> str:
+    """Write a value as TOML would. What TOML has no word for (None, a hidden value) is written as Python shows it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float() if not math.isfinite(value):
+            return repr(value)  # inf, -inf and nan are the same in both
+        case str():
+            return _string(value)
+        case datetime.datetime() | datetime.date() | datetime.time():
+            return value.isoformat()
+        case list() | tuple():
+            return f"[{', '.join(map(toml, value))}]"
+        case dict():
+            inside = ", ".join(f"{dotted((key,))} = {toml(item)}" for key, item in value.items())
+            return f"{{ {inside} }}" if inside else "{}"
+        case _:
+            return repr(value)
+
+
+def _string(text: str) -> str:
+    # JSON's escapes are all known to TOML; JSON leaves DEL and Unicode's own controls as they are.
+    written = msgspec.json.encode(text).decode()
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in written)

@@ -1,0 +1,178 @@
+"""BaseSettings: what users derive from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from msgspec import Struct, StructMeta
+from msgspec.structs import fields
+
+from .errors import SettingsError
+from .frozen import freeze
+from .layers import Document, Layer
+from .load import assemble, load
+from .schema import Schema, as_values
+from .secrecy import masked_items, masked_repr
+
+if TYPE_CHECKING:
+    from typing import Self
+
+StrPath = str | os.PathLike[str]
+
+
+def schema_of(cls: type[Any]) -> Schema:
+    """Return what a settings class says of itself.
+
+    Raises TypeError for a field that could be mutated, NameError for an annotation that is not defined yet.
+    """
+    schema: Schema | None = cls.__dict__.get("__schema__")
+    if schema is None:
+        schema = Schema(cls)
+        type.__setattr__(cls, "__schema__", schema)
+    return schema
+
+
+def file_layers(schema: Schema, config: StrPath, secrets: StrPath, override: StrPath | None) -> list[Layer]:
+    """The three files as layers, in rising precedence."""
+    base, hidden = os.fsdecode(config), os.fsdecode(secrets)
+    layers = [
+        Layer("base", base, base, secret_names=schema.secret_names),
+        Layer("secrets", hidden, hidden, required=False, secret=True),
+    ]
+    if override is not None:
+        above = os.fsdecode(override)
+        layers.append(Layer("override", above, above, secret_names=schema.secret_names))
+    return layers
+
+
+def _restore(cls: type[Any], values: dict[str, Any]) -> Any:
+    return StructMeta.__call__(cls, **values)
+
+
+def _from_values(cls: type[Any], below: dict[str, Any], values: dict[str, Any]) -> Any:
+    keys = {field.name: field.encode_name for field in fields(cls)}
+    given = {keys.get(name, name): as_values(value) for name, value in values.items()}
+    return assemble(schema_of(cls), [Document(Layer("values", "", ""), "", {**below, **given})])
+
+
+def _cleanly(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call, and let a SettingsError through without the frames it came from: their locals hold what the files say."""
+    try:
+        return function(*arguments)
+    except SettingsError as error:
+        failure = error.with_traceback(None)
+    try:
+        raise failure
+    finally:
+        del failure
+
+
+def _refuse_taken_names(cls: Any) -> None:
+    for name in cls.__struct_fields__:
+        if any(name in vars(base) for base in cls.__mro__ if base.__module__ == __name__):
+            raise TypeError(
+                f"{cls.__name__}.{name}: the name is a method of settings; "
+                f"rename the field and keep the key with `= msgspec.field(name={name!r})`"
+            )
+
+
+if TYPE_CHECKING:
+    # Under msgspec's dataclass transform a type checker would take the fields for the constructor's arguments. Seen as a
+    # plain class, Settings(config_path=...) and every attribute's type are what they are at run time, with no plugin.
+
+    class BaseSettings:
+        """Settings that come from TOML files: subclass it and declare one field for each key."""
+
+        __struct_fields__: ClassVar[tuple[str, ...]]
+
+        def __init__(
+            self,
+            config_path: StrPath = "config.toml",
+            *,
+            override_path: StrPath | None = None,
+            secrets_path: StrPath = "secrets.toml",
+        ) -> None: ...
+
+        def __init_subclass__(cls, *, forbid_unknown_fields: bool = True, **config: Any) -> None: ...
+
+        @classmethod
+        def from_values(cls, /, **values: Any) -> Self:
+            """Make settings without files, for tests and tools. Tables are dicts. Raises InvalidSettings."""
+            ...
+
+        def replace(self, /, **changes: Any) -> Self:
+            """Return a copy with other values, validated like a load. Raises InvalidSettings."""
+            ...
+
+else:
+
+    class _SettingsMeta(StructMeta):
+        """Makes settings classes immutable and strict, and makes calling one load its files."""
+
+        def __new__(mcls, name, bases, namespace, **config):
+            for option, needed in (("frozen", True), ("kw_only", True), ("array_like", False)):
+                if config.setdefault(option, needed) is not needed:
+                    raise TypeError(f"{name}: settings always have {option}={needed}")
+            for attribute, value in namespace.items():
+                if type(value) is dict and not attribute.startswith("__"):
+                    namespace[attribute] = freeze(value)  # so that a plain dict can be written as a default
+            cls = super().__new__(mcls, name, bases, namespace, **config)
+            _refuse_taken_names(cls)
+            try:
+                schema_of(cls)
+            except NameError:
+                pass  # an annotation names a class that comes later in the module; looked through when first used
+            return cls
+
+        def __call__(cls, config_path="config.toml", *, override_path=None, secrets_path="secrets.toml", **values):
+            if values:
+                named = ", ".join(f"{key}=..." for key in values)
+                raise TypeError(
+                    f"{cls.__name__}() loads files; for values given in code use {cls.__name__}.from_values({named})"
+                )
+            schema = schema_of(cls)
+            return _cleanly(load, schema, file_layers(schema, config_path, secrets_path, override_path)).settings
+
+        @property
+        def __signature__(cls):
+            from inspect import Parameter, Signature  # slow to import, and needed only by help()
+
+            path = Parameter("config_path", Parameter.POSITIONAL_OR_KEYWORD, default="config.toml")
+            others = [("override_path", None), ("secrets_path", "secrets.toml")]
+            return Signature([path, *(Parameter(n, Parameter.KEYWORD_ONLY, default=d) for n, d in others)])
+
+    class BaseSettings(Struct, metaclass=_SettingsMeta, forbid_unknown_fields=True):
+        """Settings that come from TOML files: subclass it and declare one field for each key.
+
+        Calling the class loads: ``config_path``, then ``secrets_path`` (may be missing), then ``override_path`` (if
+        given), each overriding what came before. Relative paths are taken from the working directory. Only these files
+        are read; no environment variable is.
+
+        Raises LayerError when a file cannot be read or parsed, InvalidSettings when the values do not fit the class, and
+        TypeError when the class is defined with a field that could be mutated.
+        """
+
+        @classmethod
+        def from_values(cls, /, **values):
+            """Make settings without files, for tests and tools. Tables are dicts. Raises InvalidSettings."""
+            return _cleanly(_from_values, cls, {}, values)
+
+        def replace(self, /, **changes):
+            """Return a copy with other values, validated like a load. Raises InvalidSettings."""
+            return _cleanly(_from_values, type(self), as_values(self), changes)
+
+        __replace__ = replace
+        __repr__ = masked_repr
+        __rich_repr__ = masked_items
+
+        def __copy__(self):
+            return self
+
+        def __deepcopy__(self, memo):
+            return self
+
+        def __reduce__(self):
+            # The default would call the class, which loads files.
+            return _restore, (type(self), {name: getattr(self, name) for name in self.__struct_fields__})

@@ -1,0 +1,203 @@
+"""Where keys and values stand: compared with what the parser reads from the spans, and with where it says they are."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import toml_rs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toml_texts import documents, soups
+
+from hotsettings.positions import Path, Place, line_column, places
+
+
+def paths(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield (*path, key), inner
+        yield from paths(inner, (*path, key))
+
+
+def spans(text: str) -> list[tuple[Path, str, str]]:
+    return [(path, text[slice(*place.key)], text[slice(*place.value)]) for path, place in places(text)]
+
+
+def first(text: str, path: Path) -> Place:
+    return next(place for found, place in places(text) if found == path)
+
+
+@settings(max_examples=300)
+@given(documents())
+def test_spans_hold_what_the_parser_reads(text: str) -> None:
+    values = dict(paths(toml_rs.loads(text)))
+    found = list(places(text))
+    assert {path for path, _ in found} == set(values)
+    for path, (key, value) in found:
+        written_key, written = text[slice(*key)], text[slice(*value)]
+        if key != value:
+            assert toml_rs.loads(written_key + "=0") == {path[-1]: 0}
+        elif isinstance(path[-1], str):
+            assert toml_rs.loads(f"[{written_key}]") == {path[-1]: {}}
+            assert isinstance(values[path], dict | list)
+            continue
+        elif isinstance(values[path], dict) and not written.startswith("{"):
+            assert toml_rs.loads(f"[{written_key}]") == {path[-2]: {}}
+            continue
+        # repr, because NaN equals nothing and 1 == 1.0 == True
+        assert repr(toml_rs.loads("x = " + written)["x"]) == repr(values[path])
+
+
+@settings(max_examples=200)
+@given(documents())
+def test_order_is_that_of_the_text(text: str) -> None:
+    found = list(places(text))
+    assert [place.key[0] for _, place in found] == sorted(place.key[0] for _, place in found)
+    for (path, place), (inner_path, inner) in itertools.pairwise(found):
+        if place.value[0] <= inner.key[0] < place.value[1] and place != inner:
+            assert inner_path[: len(path)] == path
+            assert inner.value[1] < place.value[1]
+
+
+@settings(max_examples=200)
+@given(documents())
+def test_agrees_with_the_metadata_of_the_parser(text: str) -> None:
+    at: dict[Path, Place] = {}
+    for path, place in places(text):
+        at.setdefault(path, place)
+
+    def check(node: dict[str, Any], path: Path) -> None:
+        for name, entry in node.items():
+            here = (*path, name)
+            if "key_line" not in entry:  # made by headers or dotted keys, which have no place there
+                check(entry, here)
+                continue
+            if not entry.get("value_raw", "[[").startswith("[["):  # not made by headers of arrays of tables
+                place = at[here]
+                assert begin(entry, "key") == byte_position(text, place.key[0])
+                assert begin(entry, "value") == byte_position(text, place.value[0])
+            below(entry.get("value"), here)
+
+    def below(value: Any, path: Path) -> None:
+        if isinstance(value, dict):
+            check(value, path)
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if not item.get("value_raw", "[[").startswith("[["):
+                    assert begin(item, "value") == byte_position(text, at[*path, index].value[0])
+                below(item.get("value"), (*path, index))
+
+    check(toml_rs.load_with_metadata(text).meta["nodes"], ())
+
+
+def begin(entry: dict[str, Any], what: str) -> tuple[int, int]:
+    """The line and the column of its first byte, either of which may be a pair of first and last."""
+    line, column = (entry[f"{what}_{of}"] for of in ("line", "col"))
+    return line[0] if isinstance(line, tuple) else line, column[0] if isinstance(column, tuple) else column
+
+
+def byte_position(text: str, offset: int) -> tuple[int, int]:
+    """The parser counts columns in bytes."""
+    line, column = line_column(text, offset)
+    return line, len(text[offset - column + 1 : offset].encode()) + 1
+
+
+def test_tables_of_all_kinds() -> None:
+    text = "a.'b c'.d = 1\n[t]\n[t.\"u\\u0041\"]\nk = {x.y = [2, {z = 3}]}\n"
+    assert spans(text) == [
+        (("a",), "a", "a"),
+        (("a", "b c"), "'b c'", "'b c'"),
+        (("a", "b c", "d"), "d", "1"),
+        (("t",), "t", "t"),
+        (("t",), "t", "t"),
+        (("t", "uA"), '"u\\u0041"', '"u\\u0041"'),
+        (("t", "uA", "k"), "k", "{x.y = [2, {z = 3}]}"),
+        (("t", "uA", "k", "x"), "x", "x"),
+        (("t", "uA", "k", "x", "y"), "y", "[2, {z = 3}]"),
+        (("t", "uA", "k", "x", "y", 0), "2", "2"),
+        (("t", "uA", "k", "x", "y", 1), "{z = 3}", "{z = 3}"),
+        (("t", "uA", "k", "x", "y", 1, "z"), "z", "3"),
+    ]
+
+
+def test_arrays_of_tables_go_to_their_last_element() -> None:
+    text = "[[a]]\nk=1\n[[a.b]]\n[[a.b]]\n[a.b.c]\nk=2\n[[a]]\n[[ a . b ]]\nk=3\n"
+    assert [path for path, _ in places(text)] == [
+        *(("a",), ("a", 0), ("a", 0, "k")),
+        *(("a",), ("a", 0, "b"), ("a", 0, "b", 0)),
+        *(("a",), ("a", 0, "b"), ("a", 0, "b", 1)),
+        *(("a",), ("a", 0, "b"), ("a", 0, "b", 1, "c"), ("a", 0, "b", 1, "c", "k")),
+        *(("a",), ("a", 1)),
+        *(("a",), ("a", 1, "b"), ("a", 1, "b", 0), ("a", 1, "b", 0, "k")),
+    ]
+    last = text.rindex("b"), text.rindex("b") + 1
+    assert first(text, ("a", 1, "b", 0)) == Place(last, last)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# only a comment", " \t\r\n#", "\ufeff", "\ufeff# x"])
+def test_nothing(text: str) -> None:
+    assert list(places(text)) == []
+
+
+def test_a_byte_order_mark_counts_as_a_character() -> None:
+    assert list(places("\ufeffk = 1")) == [(("k",), Place((1, 2), (5, 6)))]
+
+
+def test_is_lazy() -> None:
+    assert next(places("k = 1\n???")) == (("k",), Place((0, 1), (4, 5)))
+
+
+@pytest.mark.parametrize(
+    ("offset", "expected"),
+    [(0, (1, 1)), (2, (1, 3)), (3, (2, 1)), (4, (2, 2)), (5, (3, 1)), (6, (3, 2))],
+)
+def test_line_column(offset: int, expected: tuple[int, int]) -> None:
+    assert line_column("é😀\n\r\nx", offset) == expected
+
+
+@settings(max_examples=300)
+@given(soups)
+def test_other_texts_end_too(text: str) -> None:
+    try:
+        for _ in places(text):
+            pass
+    except ValueError:
+        with pytest.raises(ValueError, match="TOML"):
+            toml_rs.loads(text)
+
+
+@pytest.mark.parametrize("text", ["a", "a=", "a=[", "a=[1", "a={", "a={b", "a={b=", "[a", "[", "a=]", "a." * 9, "a=" + "[" * 10_000])
+def test_texts_that_break_off_raise(text: str) -> None:
+    with pytest.raises(ValueError, match="at offset"):
+        list(places(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"{n}=1\n" for n in range(40_000)),
+        "a=[" + "1," * 60_000 + "]",
+        "a=[" + "{b=1}," * 20_000 + "]",
+        "[[a]]\n" * 30_000,
+        "#\n" * 100_000,
+        'a="' + "\\n" * 100_000 + '"',
+        "a='''" + "'x" * 100_000,
+        "a=[" + "1 " * 60_000,
+    ],
+    ids=lambda text: text[:8],
+)
+def test_time_grows_with_length_alone(text: str) -> None:
+    # Anything quadratic would take minutes.
+    try:
+        for _ in places(text):
+            pass
+    except ValueError:
+        pass
+
+
+@given(st.text())
+def test_line_column_of_any_text(text: str) -> None:
+    for offset in range(len(text) + 1):
+        line, column = line_column(text, offset)
+        assert offset == sum(len(before) + 1 for before in text.split("\n")[: line - 1]) + column - 1
