@@ -1,4 +1,4 @@
-"""Settings from layered TOML files, decoded into one immutable msgspec Struct.
+"""Settings from layered TOML files, decoded into one immutable msgspec Struct, and followed while they change.
 
 How data flows, and where:
 
@@ -7,24 +7,68 @@ How data flows, and where:
     values -> Settings    decode (schema, shape, frozen)
     what went wrong       problems (excerpts, secrecy) -> errors
     the three steps       load
-    the face              settings
+    Settings -> Snapshot  snapshot (explain)
+    who wants to know     live (hub, subscribers, events, resources)
+    all or nothing        transaction (replacing, foreign)
+    files -> Snapshot     runtime (watcher, files, settling, sight, routes, wakeups/, restart, mounts)
+    the face              settings, watch
 """
+
+from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidSettings, LayerError, Origin, Problem, Rejected, SettingsError
 from .marks import RestartRequired, Secret, Section
 from .settings import BaseSettings
 
+if TYPE_CHECKING:
+    from .live import Live
+    from .resources import Resource, ResourceDown
+    from .snapshot import Change, Snapshot
+    from .status import Applied, Rejection, Status
+
 __all__ = [
+    "Applied",
     "BaseSettings",
+    "Change",
     "InvalidSettings",
     "LayerError",
+    "Live",
     "Origin",
     "Problem",
     "Rejected",
+    "Rejection",
+    "Resource",
+    "ResourceDown",
     "RestartRequired",
     "Secret",
     "Section",
     "SettingsError",
+    "Snapshot",
+    "Status",
 ]
 
 __version__ = "0.1.0"
+
+# Whoever only loads does not pay for anyio and a watcher: these come with their modules when they are asked for.
+_WITH_LIVE = {
+    "Applied": "status",
+    "Change": "snapshot",
+    "Live": "live",
+    "Rejection": "status",
+    "Resource": "resources",
+    "ResourceDown": "resources",
+    "Snapshot": "snapshot",
+    "Status": "status",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WITH_LIVE:
+        from importlib import import_module
+
+        return getattr(import_module(f".{_WITH_LIVE[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .errors import Origin
 from .keys import Path, closest, dotted
@@ -30,10 +31,14 @@ class Entry(Struct, frozen=True):
 
 
 class Explanation(Struct, frozen=True):
-    """Every layer's value for a key, the winner first, the default of the class last. Prints as a table."""
+    """Every layer's value for a key, the winner first, the default of the class last. Prints as a table.
+
+    ``kept`` is what is live instead of the winner while a restart is pending.
+    """
 
     key: str
     entries: tuple[Entry, ...]
+    kept: Entry | None = None
 
     @property
     def winner(self) -> Entry:
@@ -41,9 +46,10 @@ class Explanation(Struct, frozen=True):
         return self.entries[0]
 
     def __str__(self) -> str:
-        rows = [(toml(e.value), e.origin.layer, str(e.origin) if e.origin.file else "") for e in self.entries]
+        entries = self.entries if self.kept is None else (*self.entries, self.kept)
+        rows = [(toml(e.value), e.origin.layer, str(e.origin) if e.origin.file else "") for e in entries]
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
-        marks = ["→" if entry.live else " " for entry in self.entries]
+        marks = ["→" if entry.live else " " for entry in entries]
         lines = (
             f"  {mark} {value:<{widths[0]}}  {layer:<{widths[1]}}  {place}".rstrip()
             for mark, (value, layer, place) in zip(marks, rows, strict=True)
@@ -69,7 +75,12 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     entries += _default(loaded.schema, path, values)
     if not entries:
         raise KeyError(f"{key}: no layer sets it, and it has no default")
-    return Explanation(dotted(path), tuple(entries))
+    if dotted(path) not in loaded.pending:
+        return Explanation(dotted(path), tuple(entries))
+    [leaf] = loaded.schema.leaves_below(path)
+    kept = masked(loaded.schema, path, as_values(leaf.value_in(loaded.settings)))
+    waiting = tuple(replace(entry, live=False) for entry in entries)
+    return Explanation(leaf.key, waiting, Entry(kept, Origin("live until the restart"), live=True))
 
 
 class Setting(Struct, frozen=True):

@@ -69,6 +69,11 @@ class Document(Struct, frozen=True):
         return self.layer.origin(*line_column(self.text, offset))
 
 
+def given(values: dict[str, Any]) -> Document:
+    """Values given in code, as a document that has no file."""
+    return Document(Layer("values", "", ""), "", values)
+
+
 def read(layer: Layer) -> Document:
     """Read and parse a layer. Raises LayerError, which never quotes what could be a secret."""
     data = fetch(layer)

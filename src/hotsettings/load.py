@@ -22,6 +22,8 @@ class Loaded(Struct, frozen=True):
     documents: tuple[Document, ...]
     """In rising precedence."""
     settings: Any
+    pending: frozenset[str] = frozenset()
+    """Keys that the documents say differently than ``settings``, since only a restart can apply them."""
 
 
 def load(schema: Schema, layers: Sequence[Layer]) -> Loaded:

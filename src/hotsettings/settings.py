@@ -11,13 +11,17 @@ from msgspec.structs import fields
 
 from .errors import SettingsError
 from .frozen import freeze
-from .layers import Document, Layer
+from .layers import Layer, given
 from .load import assemble, load
 from .schema import Schema, as_values
 from .secrecy import masked_items, masked_repr
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
     from typing import Self
+
+    from .live import Live
+    from .wakeups import Kind
 
 StrPath = str | os.PathLike[str]
 
@@ -53,8 +57,8 @@ def _restore(cls: type[Any], values: dict[str, Any]) -> Any:
 
 def _from_values(cls: type[Any], below: dict[str, Any], values: dict[str, Any]) -> Any:
     keys = {field.name: field.encode_name for field in fields(cls)}
-    given = {keys.get(name, name): as_values(value) for name, value in values.items()}
-    return assemble(schema_of(cls), [Document(Layer("values", "", ""), "", {**below, **given})])
+    above = {keys.get(name, name): as_values(value) for name, value in values.items()}
+    return assemble(schema_of(cls), [given({**below, **above})])
 
 
 def _cleanly(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -104,6 +108,22 @@ if TYPE_CHECKING:
 
         def replace(self, /, **changes: Any) -> Self:
             """Return a copy with other values, validated like a load. Raises InvalidSettings."""
+            ...
+
+        @classmethod
+        def watch(
+            cls,
+            config_path: StrPath = "config.toml",
+            *,
+            override_path: StrPath | None = None,
+            secrets_path: StrPath = "secrets.toml",
+            settle: float = 0.1,
+            rescan_interval: float = 2.0,
+            prepare_timeout: float = 10.0,
+            reload_signal: int | None = None,
+            watcher: Kind = "auto",
+        ) -> AbstractAsyncContextManager[Live[Self]]:
+            """Load, and follow the files: ``async with Settings.watch() as live: live.current...``. Times in seconds."""
             ...
 
 else:
@@ -162,6 +182,41 @@ else:
         def replace(self, /, **changes):
             """Return a copy with other values, validated like a load. Raises InvalidSettings."""
             return _cleanly(_from_values, type(self), as_values(self), changes)
+
+        @classmethod
+        def watch(
+            cls,
+            config_path="config.toml",
+            *,
+            override_path=None,
+            secrets_path="secrets.toml",
+            settle=0.1,
+            rescan_interval=2.0,
+            prepare_timeout=10.0,
+            reload_signal=None,
+            watcher="auto",
+        ):
+            """Load, and follow the files: ``async with Settings.watch() as live: live.current...``. Times in seconds.
+
+            A file that is written in place, by a writer of whom nobody tells when it closes, is read when it has stood
+            still for ``settle``. Without being told of anything, the files are looked at every ``rescan_interval``.
+            Hooks and builds may take ``prepare_timeout``. ``reload_signal`` (such as ``signal.SIGHUP``) means ``reload()``.
+            ``watcher`` is "auto", "inotify" (Linux), "watchfiles" or "poll".
+
+            Raises LayerError or InvalidSettings when entered with files that cannot go live.
+            """
+            from .watch import watch_layers  # whoever only loads pays neither for anyio nor for a watcher
+
+            schema = schema_of(cls)
+            return watch_layers(
+                schema,
+                file_layers(schema, config_path, secrets_path, override_path),
+                settle=settle,
+                rescan_interval=rescan_interval,
+                prepare_timeout=prepare_timeout,
+                reload_signal=reload_signal,
+                watcher=watcher,
+            )
 
         __replace__ = replace
         __repr__ = masked_repr

@@ -1,0 +1,81 @@
+"""The record of what happened: every generation applied, every reload rejected."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator
+from weakref import WeakSet
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from .status import Applied, Rejection
+
+Event = Applied | Rejection
+
+KEPT = 1000
+"""Events that an iterator keeps for a slow reader; the oldest are dropped first."""
+
+
+class EventLog:
+    """Everybody who reads along."""
+
+    def __init__(self) -> None:
+        self._readers: WeakSet[Events] = WeakSet()
+        self._closed = False
+
+    def read(self) -> Events:
+        """Return a new iterator over what happens from now on."""
+        reader = Events()
+        self._readers.add(reader)
+        return reader
+
+    def tell(self, event: Event) -> None:
+        """Hand an event to every reader."""
+        for reader in list(self._readers):
+            reader.put(event)
+
+    def close(self) -> None:
+        """End every reader, once it has read what there is."""
+        for reader in list(self._readers):
+            reader.end()
+
+
+class Events(AsyncIterator[Event]):
+    """Events in order, from the moment it was made. ``dropped`` counts those that a slow reader has lost."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._kept: deque[Event] = deque()
+        self._news = anyio.Event()
+        self._ended = False
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> Event:
+        await checkpoint()
+        while not self._kept:
+            if self._ended:
+                raise StopAsyncIteration
+            self._news = anyio.Event()
+            await self._news.wait()
+        return self._kept.popleft()
+
+    def put(self, event: Event) -> None:
+        """Add an event."""
+        if len(self._kept) == KEPT:
+            self._kept.popleft()
+            self.dropped += 1
+        self._kept.append(event)
+        self._news.set()
+
+    def end(self) -> None:
+        """Let the iteration end when everything is read."""
+        self._ended = True
+        self._news.set()
+
+    async def aclose(self) -> None:
+        """End the iteration."""
+        self._kept.clear()
+        self.end()

@@ -1,0 +1,97 @@
+"""What subscribers, resources and transactions of one live object share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from .events import EventLog
+from .foreign import ForeignTexts, name_of
+from .log import logger
+from .resources import Resource
+from .schema import Schema
+from .snapshot import Change, Snapshot
+from .subscribers import Board, Changes
+
+S = TypeVar("S")
+Callback = Callable[[Change[Any]], Awaitable[object] | object]
+
+
+class Head(Generic[S]):
+    """The two slots that readers look at."""
+
+    __slots__ = ("current", "snapshot")
+
+    def __init__(self, snapshot: Snapshot[S]) -> None:
+        self.snapshot = snapshot
+        self.current: S = snapshot.settings
+
+
+class Handle:
+    """A registered callback or hook. ``failures`` counts how often it has raised."""
+
+    def __init__(self, function: Callback, keys: frozenset[str] | None, forget: Callable[[Handle], None]) -> None:
+        self.function = function
+        self.name = name_of(function)
+        self.keys = keys
+        self.failures = 0
+        self.scope = anyio.CancelScope()
+        self._forget = forget
+
+    def cancel(self) -> None:
+        """End it: it is not called again, and a call under way is cancelled."""
+        self._forget(self)
+        self.scope.cancel()
+
+
+class Hub(Generic[S]):
+    """The parts behind a live object. All of it belongs to one event loop."""
+
+    def __init__(self, schema: Schema, head: Head[S], tasks: TaskGroup) -> None:
+        self.schema = schema
+        self.head = head
+        self.tasks = tasks
+        self.board: Board[S] = Board(schema, head.snapshot)
+        self.log = EventLog()
+        self.texts = ForeignTexts()
+        self.texts.know(head.snapshot.loaded)
+        self.hooks: list[Handle] = []
+        self.resources: list[Resource[Any]] = []
+        self.lock = anyio.Lock()
+        """Held by whoever replaces resources."""
+        self.closing = False
+        self.callback_failures = 0
+
+    def publish(self, snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
+        """Swap: readers see the new settings from the next read on."""
+        self.head.snapshot = snapshot
+        self.head.current = snapshot.settings
+        return self.board.publish(snapshot, keys)
+
+    def close(self) -> None:
+        """End all iterators; no resource is rebuilt any more."""
+        self.closing = True
+        self.board.close()
+        self.log.close()
+
+    async def run_callback(self, handle: Handle, changes: Changes[S]) -> None:
+        """Call back for each change until cancelled. Whatever it raises is logged and counted, and hurts nobody."""
+        with handle.scope:
+            async for change in changes:
+                try:
+                    await called(handle.function, change)
+                except Exception as error:
+                    handle.failures += 1
+                    self.callback_failures += 1
+                    logger.error("callback %s raised:\n%s", handle.name, self.texts.trace(error))
+        await changes.aclose()
+
+
+async def called(function: Callback, change: Change[Any]) -> None:
+    """Call a sync or async function."""
+    result = function(change)
+    if isinstance(result, Awaitable):
+        await result

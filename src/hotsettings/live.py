@@ -1,0 +1,168 @@
+"""Live: the current settings of a running process, and those who want to know of changes.
+
+It knows no files and no clock: a source (``runtime`` for files, ``testing`` for tests) makes snapshots go live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from .events import Events
+from .explain import Explanation, explain
+from .hub import Handle, Head, Hub
+from .keys import select
+from .load import Loaded
+from .replacing import build, retire
+from .resources import Resource
+from .schema import Schema
+from .snapshot import Change, Snapshot
+from .status import Status
+from .subscribers import Changes
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Source(Protocol):
+    """Where snapshots come from."""
+
+    loaded: Loaded
+    """What its layers said when they were accepted last."""
+
+    def status(self) -> Status:
+        """How it stands."""
+        ...
+
+    async def reload(self) -> None:
+        """Look for something newer now. Raises Rejected."""
+        ...
+
+
+class Live(Head[S], Generic[S]):
+    """The running object that holds the current snapshot and tells subscribers.
+
+    ``current`` are the newest settings and ``snapshot`` is what they are part of: read both from any thread, at any time.
+    Everything else is for the event loop that it was made in. Keys are exact (``db.port``), tables (``db``) or globs
+    (``KAFKA_*``); none at all means every key. A pattern that matches no key raises ValueError.
+    """
+
+    __slots__ = ("__weakref__", "_hub", "_source")
+
+    def __init__(self, schema: Schema, snapshot: Snapshot[S], tasks: TaskGroup, source: Source) -> None:
+        super().__init__(snapshot)
+        self._hub: Hub[S] = Hub(schema, self, tasks)
+        self._source = source
+
+    def __repr__(self) -> str:
+        return f"Live({self.snapshot!r})"
+
+    @property
+    def status(self) -> Status:
+        """Generation, health, the last error, what waits for a restart."""
+        return self._source.status()
+
+    def changes(self, *keys: str) -> Changes[S]:
+        """Iterate over changes of these keys, newest state only, from this call on."""
+        return self._hub.board.changes(self._keys(keys))
+
+    def on_change(self, callback: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
+        """Call back, sync or async, after changes of these keys. A slow one gets the newest change only.
+
+        What it raises is logged and counted. A sync callback runs on the event loop and must not block it.
+        """
+        chosen = self._keys(keys)
+        handle = Handle(callback, chosen, lambda _: None)
+        self._hub.tasks.start_soon(self._hub.run_callback, handle, self._hub.board.changes(chosen))
+        return handle
+
+    def prepare(self, hook: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
+        """Ask ``hook`` before a change of these keys goes live: ``change.new`` is the candidate.
+
+        Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason.
+        """
+        handle = Handle(hook, self._keys(keys), self._hub.hooks.remove)
+        self._hub.hooks.append(handle)
+        return handle
+
+    @asynccontextmanager
+    async def resource(
+        self,
+        build: Callable[[S], AbstractAsyncContextManager[T]],
+        *keys: str,
+        replace: Literal["overlap", "exclusive"] = "overlap",
+        drain_timeout: float = 30.0,
+    ) -> AsyncIterator[Resource[T]]:
+        """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
+
+        "overlap" builds the new one beside the old one, and closes the old one when its leases have ended. "exclusive" is
+        for what cannot stand twice: it closes the old one first. A build that fails rejects the reload. Leases that last
+        longer than ``drain_timeout`` seconds lose what they hold.
+        """
+        if replace not in ("overlap", "exclusive"):
+            raise ValueError(f"replace must be 'overlap' or 'exclusive', not {replace!r}")
+        resource: Resource[T] = Resource(build, self._keys(keys), replace == "exclusive", drain_timeout)
+        await self._first_instance(resource)
+        try:
+            yield resource
+        finally:
+            await self._last_instance(resource)
+
+    def events(self) -> Events:
+        """Iterate over every Applied and Rejection from this call on, for the record."""
+        return self._hub.log.read()
+
+    async def reload(self) -> Change[S] | None:
+        """Settle and look at the files now.
+
+        Returns what has changed since the call, or None. Raises Rejected if what is there cannot go live.
+        """
+        before = self.snapshot
+        await self._source.reload()
+        if self.snapshot is before:
+            return None
+        change = self._hub.board.change_since(before)
+        return change if change.keys else None
+
+    async def wait_applied(self, generation: int | None = None) -> None:
+        """Return when every subscriber has finished with that generation (the newest by default).
+
+        A callback has finished when it has returned, an iterator when it has asked for its next change. One that was
+        closed, cancelled or collected does not count, nor does the one in whose body this is called.
+        """
+        await self._hub.board.wait_applied(generation)
+
+    def explain(self, key: str) -> Explanation:
+        """Every layer's value for a key, the winner first. Raises ValueError for an unknown key."""
+        return explain(self._source.loaded, key)
+
+    def _keys(self, patterns: tuple[str, ...]) -> frozenset[str] | None:
+        return select([leaf.key for leaf in self._hub.schema.leaves], patterns) if patterns else None
+
+    async def _first_instance(self, resource: Resource[Any]) -> None:
+        hub = self._hub
+        while resource.instance is None:
+            snapshot = self.snapshot
+            instance = await build(hub, resource, snapshot.settings, {})
+            if self.snapshot is snapshot or not resource.concerned(hub.board.change_since(snapshot).keys):
+                resource.stand(instance, self.current)
+            else:  # the settings changed meanwhile
+                await instance.close(resource.drain_timeout)
+        hub.resources.append(resource)
+
+    async def _last_instance(self, resource: Resource[Any]) -> None:
+        resource.closed = True
+        self._hub.resources.remove(resource)
+        instance = resource.stand(None, resource.settings)
+        if instance is not None:
+            with anyio.CancelScope(shield=True):
+                await retire(self._hub, resource, instance)
+
+
+def hub_of(live: Live[S]) -> Hub[S]:
+    """The parts behind a live object, for its source."""
+    return live._hub

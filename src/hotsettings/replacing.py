@@ -1,0 +1,120 @@
+"""Building, replacing and mending the resources of a live object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import anyio
+
+from .hub import Hub
+from .log import logger
+from .resources import Instance, Resource
+
+Candidates = dict[Resource[Any], Instance[Any]]
+
+FIRST_RETRY = 1.0
+LONGEST_RETRY = 60.0
+"""Seconds between attempts at what has failed: doubled from the first to the longest."""
+
+
+async def build(hub: Hub[Any], resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
+    """Build an instance for these settings; one that dies while it stands is mended."""
+
+    def ended(instance: Instance[Any], error: Exception | None) -> None:
+        why = hub.texts.trace(error) if error is not None else "its context manager ended by itself"
+        logger.error("resource %s failed:\n%s", resource.name, why)
+        if instance is resource.instance and not (hub.closing or resource.closed):
+            resource.stand(None, resource.settings, failed=True)
+            hub.tasks.start_soon(mend, hub, resource)
+
+    return await resource.start(settings, hub.tasks, ended, candidates)
+
+
+async def retire(hub: Hub[Any], resource: Resource[Any], instance: Instance[Any]) -> None:
+    """Close an instance when its leases have ended, or after the drain timeout anyway."""
+    if not await instance.drain(resource.drain_timeout):
+        logger.warning(
+            "resource %s: closed with %d leases still held after %g s",
+            *(resource.name, instance.leases, resource.drain_timeout),
+        )
+    if not await instance.close(resource.drain_timeout):
+        logger.warning("resource %s: closing took over %g s and was cancelled", resource.name, resource.drain_timeout)
+
+
+def with_dependents(chosen: Iterable[Resource[Any]], known: Sequence[Resource[Any]]) -> list[Resource[Any]]:
+    """Return the chosen resources and all that were built from them, what is needed before what needs it."""
+    found = set(chosen)
+    for resource in known:  # in the order of their first builds: what a build used stood before it
+        if resource.needs & found:
+            found.add(resource)
+    return [resource for resource in known if resource in found]
+
+
+async def take_down(hub: Hub[Any], group: Sequence[Resource[Any]]) -> None:
+    """Let the leases of exclusive resources end and close them, those that need others first."""
+    for resource in reversed(group):
+        resource.gate()
+        instance = resource.instance
+        if instance is not None:
+            try:
+                await retire(hub, resource, instance)
+            finally:
+                if instance.retired:
+                    resource.instance = None
+                else:
+                    resource.stand(instance, resource.settings)  # given up while it drained: nothing has happened
+
+
+async def put_back(hub: Hub[Any], group: Sequence[Resource[Any]], within: float) -> None:
+    """Build exclusive resources for the settings that they had. One that cannot be built is down, and mended later."""
+    rebuilt: Candidates = {}
+    for resource in group:
+        if resource.instance is not None or hub.closing:
+            continue
+        try:
+            with anyio.fail_after(within):
+                rebuilt[resource] = await build(hub, resource, resource.settings, rebuilt)
+        except Exception as error:
+            logger.error("resource %s is down: rebuilding it failed:\n%s", resource.name, hub.texts.trace(error))
+            resource.stand(None, resource.settings, failed=True)
+            hub.tasks.start_soon(mend, hub, resource)
+        else:
+            resource.stand(rebuilt[resource], resource.settings)
+
+
+async def mend(hub: Hub[Any], resource: Resource[Any]) -> None:
+    """Build a resource that is down, or that has missed a change, for the newest settings; try until that succeeds."""
+    delay = FIRST_RETRY
+    while not _over(hub, resource):
+        async with hub.lock:
+            settings = hub.head.current
+            if _over(hub, resource) or (resource.instance is not None and resource.settings is settings):
+                return
+            try:
+                await _renew(hub, resource, settings)
+            except Exception as error:
+                logger.warning("resource %s could not be built:\n%s", resource.name, hub.texts.trace(error))
+            else:
+                logger.info("resource %s stands again", resource.name)
+                return
+        await anyio.sleep(delay)
+        delay = min(2 * delay, LONGEST_RETRY)
+
+
+def _over(hub: Hub[Any], resource: Resource[Any]) -> bool:
+    return hub.closing or resource.closed
+
+
+async def _renew(hub: Hub[Any], resource: Resource[Any], settings: Any) -> None:
+    if resource.exclusive:
+        await take_down(hub, [resource])
+    try:
+        instance = await build(hub, resource, settings, {})
+    except Exception:
+        if resource.instance is None:
+            resource.stand(None, settings, failed=True)
+        raise
+    before = resource.stand(instance, settings)
+    if before is not None:
+        hub.tasks.start_soon(retire, hub, resource, before)

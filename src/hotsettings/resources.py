@@ -1,0 +1,190 @@
+"""What is made from settings and replaced when they change: connections, consumers, pools.
+
+Each instance lives in a task of its own, which enters and leaves the context manager that its build returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+
+from .errors import SettingsError
+from .foreign import name_of
+
+T = TypeVar("T")
+Build = Callable[[Any], AbstractAsyncContextManager[T]]
+Ended = Callable[["Instance[Any]", Exception | None], None]
+
+
+class ResourceDown(SettingsError):
+    """Raised while no instance of a resource stands.
+
+    An exclusive one is being replaced, or could not be built again, or its block has been left.
+    """
+
+
+class Instance(Generic[T]):
+    """One T, open from when its build has entered it until it is closed. ``leases`` counts who is using it."""
+
+    def __init__(self) -> None:
+        self.value: T
+        self.leases = 0
+        self.retired = False
+        self._scope = anyio.CancelScope()
+        self._retire = anyio.Event()
+        self._released = anyio.Event()
+        self._gone = anyio.Event()
+
+    async def host(
+        self, build: Build[T], settings: Any, ended: Ended, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Enter what ``build`` returns, keep it open, leave it. ``ended`` is told if it fails after it stood."""
+        stood, failure = False, None
+        try:
+            with self._scope:
+                async with build(settings) as self.value:
+                    stood = True
+                    task_status.started()
+                    await self._retire.wait()
+        except Exception as error:
+            if not stood:
+                raise
+            failure = error
+        finally:
+            self._gone.set()
+        if failure is not None or not self.retired:
+            ended(self, failure)
+
+    def release(self) -> None:
+        """End a lease."""
+        self.leases -= 1
+        if not self.leases:
+            self._released.set()
+
+    async def drain(self, within: float) -> bool:
+        """Wait until no lease is left, at most ``within`` seconds; return whether that is so."""
+        with anyio.move_on_after(within):
+            while self.leases:
+                self._released = anyio.Event()
+                await self._released.wait()
+        return not self.leases
+
+    async def close(self, within: float) -> bool:
+        """Leave the context manager; cancel it if that takes longer than ``within`` seconds, and return False then."""
+        self.retired = True
+        self._retire.set()
+        with anyio.move_on_after(within):
+            await self._gone.wait()
+            return True
+        self._scope.cancel()
+        await self._gone.wait()
+        return False
+
+
+class Building:
+    """A build under way: whose it is, and which instances its transaction has already built."""
+
+    def __init__(self, resource: Resource[Any], candidates: dict[Resource[Any], Instance[Any]]) -> None:
+        self.resource = resource
+        self.candidates = candidates
+        self.active = True
+
+
+_building: ContextVar[Building | None] = ContextVar("_building", default=None)
+
+
+class Resource(Generic[T]):
+    """A T that follows the settings.
+
+    ``current`` is the newest T, for a use that does not wait in between; ``async with lease() as t`` keeps the T open until
+    the lease ends, even when it has been replaced meanwhile.
+    """
+
+    def __init__(self, build: Build[T], keys: frozenset[str] | None, exclusive: bool, drain_timeout: float) -> None:
+        self.build = build
+        self.name = name_of(build)
+        self.keys = keys
+        self.exclusive = exclusive
+        self.drain_timeout = drain_timeout
+        self.instance: Instance[T] | None = None
+        self.settings: Any = None
+        self.needs: set[Resource[Any]] = set()
+        """Resources that the last build used: when one of them is replaced, this one has to be built anew."""
+        self.gated = False
+        """New leases wait: the instance is about to be closed, or its successor does not stand yet."""
+        self.failed = False
+        """No instance stands, and building one has failed."""
+        self.closed = False
+        self._changed = anyio.Event()
+
+    def __repr__(self) -> str:
+        return f"Resource({self.name})"
+
+    @property
+    def current(self) -> T:
+        """The newest T. Raises ResourceDown while none stands."""
+        instance = self._visible()
+        if instance is None:
+            raise ResourceDown(f"no instance of {self.name} stands")
+        return instance.value
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncIterator[T]:
+        """Keep the newest T open for the length of a block; wait while it is being replaced.
+
+        Raises ResourceDown when none stands and building one has failed.
+        """
+        while (instance := self._visible()) is None or (self.gated and instance is self.instance):
+            if self.failed or self.closed:
+                raise ResourceDown(f"no instance of {self.name} stands")
+            await self._changed.wait()
+        instance.leases += 1
+        try:
+            yield instance.value
+        finally:
+            instance.release()
+
+    def _visible(self) -> Instance[T] | None:
+        """The instance to use: inside a build, the one that its transaction has made; and the build is known to use it."""
+        building = _building.get()
+        if building is not None and building.active and building.resource is not self:
+            building.resource.needs.add(self)
+            if self in building.candidates:
+                return building.candidates[self]
+        return self.instance
+
+    def concerned(self, keys: frozenset[str]) -> bool:
+        """Whether a change of these keys replaces it."""
+        return self.keys is None or not self.keys.isdisjoint(keys)
+
+    async def start(
+        self, settings: Any, tasks: TaskGroup, ended: Ended, candidates: dict[Resource[Any], Instance[Any]]
+    ) -> Instance[T]:
+        """Build an instance for these settings. Raises what the build raises."""
+        instance: Instance[T] = Instance()
+        self.needs = set()
+        building = Building(self, candidates)
+        token = _building.set(building)
+        try:
+            await tasks.start(instance.host, self.build, settings, ended)
+        finally:
+            building.active = False
+            _building.reset(token)
+        return instance
+
+    def gate(self) -> None:
+        """Let new leases wait."""
+        self.gated = True
+
+    def stand(self, instance: Instance[T] | None, settings: Any, *, failed: bool = False) -> Instance[T] | None:
+        """Put an instance in place (None: none stands), let waiting leases go on, and return what stood before."""
+        before, self.instance, self.settings = self.instance, instance, settings
+        self.gated, self.failed = instance is None and not failed, failed
+        told, self._changed = self._changed, anyio.Event()
+        told.set()
+        return before

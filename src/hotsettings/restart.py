@@ -1,0 +1,41 @@
+"""Settings that only a new process can apply keep their first value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .load import Loaded, validated
+from .schema import Leaf, as_values
+from .snapshot import same
+
+
+def keep_first(first: Any, loaded: Loaded) -> Loaded:
+    """Return what can go live while ``first`` are the settings that the process was started with.
+
+    RestartRequired keys have their first value; those that the documents say differently by now are ``pending``. Raises InvalidSettings if what would go live is not valid as a whole.
+    """
+    schema = loaded.schema
+    waiting = [
+        leaf
+        for leaf in schema.leaves
+        if leaf.restart and not same(leaf.value_in(first), leaf.value_in(loaded.settings))
+    ]
+    if not waiting:
+        return loaded
+    values = as_values(loaded.settings)
+    for leaf in waiting:
+        _put(values, leaf, first)
+    settings = validated(schema, loaded.documents, values)
+    return Loaded(schema, loaded.documents, settings, frozenset(leaf.key for leaf in waiting))
+
+
+def _put(values: dict[str, Any], leaf: Leaf, first: Any) -> None:
+    """Set the leaf to its first value; where the table it stands in was absent at first, that stays absent as a whole."""
+    value = first
+    for part, attribute in zip(leaf.path[:-1], leaf.attributes[:-1], strict=True):
+        value = getattr(value, attribute)
+        if value is None or not isinstance(values.get(part), dict):
+            values[part] = as_values(value)
+            return
+        values = values[part]
+    values[leaf.path[-1]] = as_values(getattr(value, leaf.attributes[-1]))

@@ -1,0 +1,60 @@
+"""The way from a path to a file: every symlink on it, and the folders whose entries decide where it leads."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec import Struct
+
+_MOST_LINKS = 40  # as many as the kernel follows
+
+
+class Route(Struct, frozen=True):
+    """Where a path leads now.
+
+    ``target`` is the file that it ends in, whether that exists or not. ``entries`` are the folder and name of each link on
+    the way and of the target: whoever changes one of them changes where the path leads. A missing folder ends the route
+    early, at the last entry that could exist.
+    """
+
+    target: str
+    entries: tuple[tuple[str, str], ...]
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """The folders that hold an entry of the route."""
+        return frozenset(folder for folder, _ in self.entries)
+
+
+def find_route(path: str) -> Route:
+    """Follow an absolute path."""
+    entries: list[tuple[str, str]] = []
+    here, ahead, links = os.sep, _parts(path), 0
+    while ahead:
+        name = ahead.pop()
+        if name == os.pardir:
+            here = os.path.dirname(here)
+            continue
+        there = os.path.join(here, name)
+        try:
+            link = os.readlink(there)
+        except OSError:  # not a link, or nothing there
+            if not ahead or not os.path.isdir(there):
+                entries.append((here, name))
+                break
+            here = there
+            continue
+        entries.append((here, name))
+        links += 1
+        if links > _MOST_LINKS:
+            break
+        if os.path.isabs(link):
+            here = os.sep
+        ahead += _parts(link)
+    folder, name = entries[-1] if entries else os.path.split(path)
+    return Route(os.path.join(folder, name), tuple(dict.fromkeys(entries)))
+
+
+def _parts(path: str) -> list[str]:
+    """The names in a path, the last first."""
+    return [part for part in reversed(path.split(os.sep)) if part not in ("", os.curdir)]

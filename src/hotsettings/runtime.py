@@ -1,0 +1,245 @@
+"""The task that keeps a live object up to date: it looks when woken, and decides what becomes of what it sees."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import anyio
+
+from .errors import LayerError, Rejected, SettingsError
+from .files import Read, Unsettled
+from .hub import Hub
+from .layers import Layer
+from .load import Loaded, assemble
+from .log import logger
+from .mounts import ADVICE, single_file_mounts
+from .replacing import FIRST_RETRY, LONGEST_RETRY
+from .restart import keep_first
+from .schema import Schema
+from .snapshot import Snapshot, changed_keys
+from .status import Applied, LayerState, LayerStatus, Rejection, Status
+from .transaction import Vetoed, apply
+from .watcher import Watcher
+
+S = TypeVar("S")
+
+_STALLED = 1.0
+"""Seconds after which a look that has not come back is told of in the status."""
+
+
+class _Candidate:
+    """A transaction under way."""
+
+    def __init__(self, loaded: Loaded, keys: frozenset[str]) -> None:
+        self.loaded = loaded
+        self.keys = keys
+        self.scope = anyio.CancelScope()
+        self.done = anyio.Event()
+
+
+class _Request:
+    """Somebody who waits in ``reload()``."""
+
+    def __init__(self) -> None:
+        self.answered = anyio.Event()
+        self.rejection: BaseException | None = None
+
+
+class Runtime(Generic[S]):
+    """Keeps the hub's snapshot what the files say."""
+
+    def __init__(self, schema: Schema, layers: Sequence[Layer], watcher: Watcher, rescan: float, within: float) -> None:
+        self._schema = schema
+        self._layers = layers
+        self._watcher = watcher
+        self._rescan = rescan
+        self._within = within
+        self._hub: Hub[S]
+        self.loaded: Loaded
+        self._first: Any = None
+        self._contents: tuple[bytes | str | None, ...] = ()
+        self._good: Loaded | None = None
+        self._rejection: BaseException | None = None
+        self._error: str | None = None
+        self._failures = 0
+        self._attempted_at = _now()
+        self._candidate: _Candidate | None = None
+        self._look_at = 0.0
+        self._retry_at: float | None = None
+        self._delay = FIRST_RETRY
+        self._requests: list[_Request] = []
+
+    async def first(self) -> Loaded:
+        """Read the files for the first time, once they stand still. Raises LayerError or InvalidSettings."""
+        while True:
+            seen = await self._watcher.observe(self._evaluate)
+            if isinstance(seen, tuple):
+                break
+            await self._watcher.woken(seen.seconds if isinstance(seen, Unsettled) else 0.0)
+        read, outcome = seen
+        if isinstance(outcome, SettingsError):
+            raise outcome
+        self._contents, self._good = read.contents, outcome
+        self.loaded, self._first = outcome, outcome.settings
+        self._watcher.live()
+        return outcome
+
+    def follow(self, hub: Hub[S]) -> None:
+        """Take the hub to keep up to date; its snapshot is what was read first."""
+        self._hub = hub
+        self._attempted_at = hub.head.snapshot.loaded_at
+
+    async def run(self) -> None:
+        """Keep the hub up to date until cancelled."""
+        hub = self._hub
+        self._warn_of_mounts()
+        while True:
+            deadlines = [self._look_at] + ([self._retry_at] if self._retry_at is not None else [])
+            await self._watcher.woken(min(deadlines) - time.monotonic())
+            try:
+                await self._step()
+            except Exception as error:
+                logger.error("looking for new settings failed; the old ones serve:\n%s", hub.texts.trace(error))
+                self._look_at = time.monotonic() + self._rescan
+
+    async def reload(self) -> None:
+        """Look now, and return when what is there is live. Raises Rejected if it cannot be."""
+        request = _Request()
+        self._requests.append(request)
+        self._watcher.wake()
+        await request.answered.wait()
+        if request.rejection is not None:
+            raise Rejected(request.rejection)
+
+    def status(self) -> Status:
+        """How everything stands."""
+        snapshot = self._hub.head.snapshot
+        layers = tuple(LayerStatus(layer.name, layer.label, self._state(layer)) for layer in self._layers)
+        down = any(resource.failed for resource in self._hub.resources)
+        return Status(
+            generation=snapshot.generation,
+            healthy=self._error is None and not down and all(each.state in ("read", "missing") for each in layers),
+            loaded_at=snapshot.loaded_at,
+            last_attempt_at=self._attempted_at,
+            last_error=self._error,
+            consecutive_failures=self._failures,
+            pending_restart=self.loaded.pending,
+            layers=layers,
+            callback_failures=self._hub.callback_failures,
+        )
+
+    def _state(self, layer: Layer) -> LayerState:
+        if self._watcher.looking_for > _STALLED:
+            return "reading"
+        sight = dict(self._watcher.sights).get(layer)
+        if sight is not None and sight.inode and not sight.links:
+            return "stale"
+        return "missing" if sight is None or sight.missing else "read"
+
+    async def _step(self) -> None:
+        asked, self._requests = self._requests, []
+        seen = await self._watcher.observe(self._evaluate)
+        now = time.monotonic()
+        if isinstance(seen, Unsettled):
+            self._look_at = now + min(seen.seconds, self._rescan)
+            self._requests = asked + self._requests
+            return
+        self._look_at = now + self._rescan
+        if isinstance(seen, tuple) and seen[0].contents != self._contents:
+            await self._take(*seen)
+        elif self._retry_at is not None and (asked or now >= self._retry_at):
+            self._propose()
+        if self._candidate is None:
+            self._answer(asked)
+        else:
+            self._requests = asked + self._requests
+
+    def _evaluate(self, read: Read) -> Loaded | SettingsError:
+        """Decode what was read. Runs in a worker thread."""
+        if isinstance(read.documents, LayerError):
+            return read.documents
+        try:
+            settings = assemble(self._schema, read.documents)
+            loaded = Loaded(self._schema, read.documents, settings)
+            return keep_first(settings if self._first is None else self._first, loaded)
+        except SettingsError as error:
+            return error.with_traceback(None)
+
+    async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:
+        """The files say something new: whatever was under way for older content is over."""
+        self._contents = read.contents
+        self._retry_at, self._delay = None, FIRST_RETRY
+        if self._candidate is not None:
+            self._candidate.scope.cancel()
+            await self._candidate.done.wait()
+            self._retry_at = None
+        if isinstance(outcome, SettingsError):
+            self._good = None
+            self._reject(outcome, str(outcome))
+        else:
+            self._good = outcome
+            self._propose()
+
+    def _propose(self) -> None:
+        """Start the transaction that makes the newest good state live, if it differs from what is."""
+        assert self._good is not None
+        self._attempted_at, self._retry_at = _now(), None
+        keys = changed_keys(self._schema, self._hub.head.current, self._good.settings)
+        if keys:
+            self._candidate = _Candidate(self._good, keys)
+            self._hub.tasks.start_soon(self._transact, self._candidate)
+        else:
+            self._accept(self._good)
+
+    async def _transact(self, candidate: _Candidate) -> None:
+        hub, loaded = self._hub, candidate.loaded
+        try:
+            with candidate.scope:
+                snapshot: Snapshot[S] = Snapshot(loaded, hub.head.snapshot.generation + 1)
+                await apply(hub, snapshot, candidate.keys, self._within)
+                self._accept(loaded)
+                logger.info("generation %d is live: %s", snapshot.generation, ", ".join(sorted(candidate.keys)))
+                hub.log.tell(Applied(_now(), snapshot.generation, candidate.keys, loaded.pending))
+        except Vetoed as veto:
+            self._reject(veto.reason, f"{veto.by}: {hub.texts.describe(veto.reason)}")
+            self._retry_at = time.monotonic() + self._delay
+            self._delay = min(2 * self._delay, LONGEST_RETRY)
+        finally:
+            self._candidate = None
+            candidate.done.set()
+            self._watcher.wake()
+
+    def _accept(self, loaded: Loaded) -> None:
+        if loaded.pending - self.loaded.pending:
+            logger.warning("waiting for a restart: %s", ", ".join(sorted(loaded.pending)))
+        self.loaded = loaded
+        if self._error is not None:
+            logger.info("the settings are good again")
+        self._rejection, self._error, self._failures = None, None, 0
+        self._watcher.live()
+
+    def _reject(self, reason: BaseException, text: str) -> None:
+        self._attempted_at = _now()
+        self._rejection, self._error = reason, text
+        self._failures += 1
+        logger.warning("reload rejected, generation %d stays live: %s", self._hub.head.snapshot.generation, text)
+        problems = reason.problems if isinstance(reason, SettingsError) else ()
+        self._hub.log.tell(Rejection(self._attempted_at, text, problems, self._failures))
+
+    def _answer(self, requests: Sequence[_Request]) -> None:
+        for request in requests:
+            request.rejection = self._rejection
+            request.answered.set()
+
+    def _warn_of_mounts(self) -> None:
+        for target in single_file_mounts(self._watcher.targets):
+            logger.warning(
+                "%s is a mount of a single file: edits that replace the file outside never arrive; %s", target, ADVICE
+            )
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)

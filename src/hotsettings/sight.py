@@ -1,0 +1,66 @@
+"""What a look at a path shows, without reading it."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+
+from msgspec import Struct
+
+_COARSEST_CLOCK = 2.5
+"""Seconds. File systems round times, to ten milliseconds as a rule and to two seconds at worst (FAT)."""
+
+
+class Sight(Struct, frozen=True):
+    """The identity, size and times of what a path leads to; ``inode`` is 0 where there is nothing, or nothing to see.
+
+    ``error`` says why nothing can be seen, apart from there being nothing.
+    """
+
+    device: int = 0
+    inode: int = 0
+    size: int = 0
+    mtime_ns: int = 0
+    ctime_ns: int = 0
+    links: int = 0
+    regular: bool = True
+    error: int = 0
+
+    @property
+    def missing(self) -> bool:
+        """Whether there is nothing at all."""
+        return not self.inode and not self.error
+
+    @property
+    def changed_ns(self) -> int:
+        """When it was changed last, by the clock of its file system; writing sets both times, and only one can be forged."""
+        return max(self.mtime_ns, self.ctime_ns)
+
+    def racy(self, read_ns: int) -> bool:
+        """Whether a change after it was read, at this time, could leave the times as they are."""
+        return bool(self.inode) and read_ns - self.changed_ns < _COARSEST_CLOCK * 1e9
+
+
+def look(path: str) -> Sight:
+    """Look at what ``path`` leads to. Never raises OSError."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return Sight()
+    except (OSError, ValueError) as error:
+        return Sight(error=getattr(error, "errno", 0) or -1)
+    return Sight(
+        found.st_dev,
+        found.st_ino,
+        found.st_size,
+        found.st_mtime_ns,
+        found.st_ctime_ns,
+        found.st_nlink,
+        stat.S_ISREG(found.st_mode),
+    )
+
+
+def age(sight: Sight) -> float:
+    """Seconds since the last change by the wall clock; below zero if the file system's clock is ahead."""
+    return (time.time_ns() - sight.changed_ns) / 1e9

@@ -1,0 +1,61 @@
+"""What a live object says about itself, and the events it tells for the record."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from .errors import Problem
+
+LayerState = Literal["read", "missing", "reading", "stale"]
+
+
+class LayerStatus(Struct, frozen=True):
+    """How one layer stands.
+
+    ``state`` is "read", "missing" (and allowed to be), "reading" (a read has not come back for over a second: a stalled
+    mount), or "stale" (the file was replaced outside of a single-file mount, so that no edit will ever arrive).
+    """
+
+    name: str
+    file: str
+    state: LayerState
+
+
+class Status(Struct, frozen=True):
+    """The health of a live object; times are in UTC.
+
+    ``healthy`` is False while the last reload stands rejected, while a resource is down, and while a layer is not readable
+    ("reading") or ``stale``. ``last_error`` is the reason as a person reads it. ``pending_restart`` are the keys whose new
+    values wait for the next start of the process. ``callback_failures`` counts what callbacks have raised so far.
+    """
+
+    generation: int
+    healthy: bool
+    loaded_at: datetime.datetime
+    last_attempt_at: datetime.datetime
+    last_error: str | None
+    consecutive_failures: int
+    pending_restart: frozenset[str]
+    layers: tuple[LayerStatus, ...]
+    callback_failures: int = 0
+
+
+class Applied(Struct, frozen=True, tag=True):
+    """A new generation went live."""
+
+    at: datetime.datetime
+    generation: int
+    keys: frozenset[str]
+    pending_restart: frozenset[str] = frozenset()
+
+
+class Rejection(Struct, frozen=True, tag=True):
+    """A reload was not applied. ``problems`` is empty where a hook, a build or a timeout was the reason."""
+
+    at: datetime.datetime
+    reason: str
+    problems: tuple[Problem, ...] = ()
+    consecutive_failures: int = 1

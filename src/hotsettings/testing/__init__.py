@@ -1,0 +1,9 @@
+"""For the tests of your own application: live settings without files, and a workspace with the three files.
+
+With this package installed, pytest has the fixture ``settings_workspace``.
+"""
+
+from .given import GivenLive, live
+from .workspace import Workspace
+
+__all__ = ["GivenLive", "Workspace", "live"]

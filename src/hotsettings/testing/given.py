@@ -1,0 +1,117 @@
+"""Live settings that come from the test itself."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+import anyio
+
+from ..errors import InvalidSettings, Rejected
+from ..layers import given
+from ..live import Live, hub_of
+from ..load import Loaded
+from ..restart import keep_first
+from ..schema import Schema, as_values
+from ..settings import schema_of
+from ..snapshot import Change, Snapshot, changed_keys
+from ..status import Applied, Rejection, Status
+from ..tasks import background_tasks
+from ..transaction import Vetoed, apply
+
+S = TypeVar("S")
+
+
+class GivenLive(Live[S], Generic[S]):
+    """A Live that has what it is given: ``await live.publish(new_settings)``."""
+
+    __slots__ = ()
+
+    _source: _Given
+
+    async def publish(self, settings: S) -> Change[S] | None:
+        """Let other settings go live, as a reload would, and return the change; None if nothing differs.
+
+        Hooks are asked and resources replaced; RestartRequired keys keep their first value. Raises Rejected.
+        """
+        return await self._source.publish(settings)
+
+
+class _Given:
+    """The source of a GivenLive."""
+
+    def __init__(self, loaded: Loaded, within: float) -> None:
+        self.loaded = loaded
+        self.live: GivenLive[Any]
+        self._first = loaded.settings
+        self._publishing = anyio.Lock()
+        self._within = within
+        self._attempted_at = datetime.datetime.now(datetime.UTC)
+        self._error: str | None = None
+        self._failures = 0
+
+    async def reload(self) -> None:
+        """Nothing newer is anywhere."""
+
+    async def publish(self, settings: Any) -> Change[Any] | None:
+        """Let other settings go live. Raises Rejected."""
+        async with self._publishing:
+            return await self._publish(settings)
+
+    async def _publish(self, settings: Any) -> Change[Any] | None:
+        live, hub = self.live, hub_of(self.live)
+        self._attempted_at = datetime.datetime.now(datetime.UTC)
+        try:
+            loaded = keep_first(self._first, _loaded(hub.schema, settings))
+            keys = changed_keys(hub.schema, live.current, loaded.settings)
+            change = None
+            if keys:
+                change = await apply(hub, Snapshot(loaded, live.snapshot.generation + 1), keys, self._within)
+        except InvalidSettings as error:
+            reason: BaseException = error
+            text = str(error)
+        except Vetoed as veto:
+            reason, text = veto.reason, f"{veto.by}: {hub.texts.describe(veto.reason)}"
+        else:
+            self.loaded, self._error, self._failures = loaded, None, 0
+            if change is not None:
+                hub.log.tell(Applied(self._attempted_at, change.generation, change.keys, loaded.pending))
+            return change
+        self._error, self._failures = text, self._failures + 1
+        hub.log.tell(Rejection(self._attempted_at, text, getattr(reason, "problems", ()), self._failures))
+        raise Rejected(reason)
+
+    def status(self) -> Status:
+        """How it stands."""
+        hub = hub_of(self.live)
+        return Status(
+            generation=self.live.snapshot.generation,
+            healthy=self._error is None and not any(resource.failed for resource in hub.resources),
+            loaded_at=self.live.snapshot.loaded_at,
+            last_attempt_at=self._attempted_at,
+            last_error=self._error,
+            consecutive_failures=self._failures,
+            pending_restart=self.loaded.pending,
+            layers=(),
+            callback_failures=hub.callback_failures,
+        )
+
+
+@asynccontextmanager
+async def live(settings: S, *, prepare_timeout: float = 10.0) -> AsyncIterator[GivenLive[S]]:
+    """Hold a Live that has these settings and no files, until the block ends."""
+    schema = schema_of(type(settings))
+    source = _Given(_loaded(schema, settings), prepare_timeout)
+    async with background_tasks() as tasks:
+        held: GivenLive[S] = GivenLive(schema, Snapshot(source.loaded, 1), tasks, source)
+        source.live = held
+        try:
+            yield held
+        finally:
+            hub_of(held).close()
+
+
+def _loaded(schema: Schema, settings: Any) -> Loaded:
+    return Loaded(schema, (given(as_values(settings)),), settings)

@@ -1,0 +1,103 @@
+"""Everywhere: watchfiles. It tells of new and changed names, but not when a writer closes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from anyio.lowlevel import checkpoint
+from watchfiles import Change, awatch
+
+from ..routes import Route
+from ..settling import Told, Writer
+
+_STEP = 10
+"""Milliseconds between its looks at what the system has told it: latency is one to two of them, idle cost grows with it."""
+_DEBOUNCE = 50
+"""Milliseconds for which a busy neighbour can hold an event back."""
+
+
+class Watchfiles:
+    """Wakeups by watchfiles."""
+
+    confirm = _STEP / 1000
+
+    def __init__(self) -> None:
+        self._watched: dict[str, tuple[int, int]] = {}
+        self._targets: dict[str, Told] = {}
+        self._stale = False
+        self._restart = anyio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls) -> AsyncIterator[Watchfiles]:
+        """Nothing to open yet: it starts with the first paths it is given."""
+        yield cls()
+
+    def arm(self, routes: Sequence[Route]) -> bool:
+        targets = {route.target for route in routes}
+        folders = {folder for route in routes for folder in route.folders}
+        above = {os.path.dirname(folder) for folder in folders}
+        watched = {path: found for path in targets | folders | above if (found := _identity(path)) is not None}
+        if watched == self._watched:
+            return False
+        self._targets = {target: self._targets.get(target, Told()) for target in targets}
+        self._watched, self._stale = watched, True
+        return False  # armed only when it has started again, which wakes
+
+    def drain(self) -> None:
+        if self._stale:
+            self._restart.set()
+
+    def told(self, target: str) -> Told:
+        return self._targets.get(target, Told())
+
+    async def run(self, wake: Callable[[], None]) -> None:
+        failures: list[Exception] = []
+        while not failures:
+            self._stale, self._restart, stop = False, anyio.Event(), anyio.Event()
+            async with anyio.create_task_group() as tasks:
+                try:
+                    if self._watched:
+                        tasks.start_soon(self._watch, wake, stop, failures)
+                        await checkpoint()
+                        wake()  # what happened before it was armed was not told
+                    await self._restart.wait()
+                finally:
+                    stop.set()  # its thread does not listen to cancellation
+        raise OSError(f"watchfiles: {failures[0]}")
+
+    async def _watch(self, wake: Callable[[], None], stop: anyio.Event, failures: list[Exception]) -> None:
+        options: dict[str, Any] = {"step": _STEP, "debounce": _DEBOUNCE, "raise_interrupt": False, "recursive": False}
+        try:
+            async for changes in awatch(*self._watched, watch_filter=None, stop_event=stop, **options):
+                self._take_in(changes)
+                wake()
+        except FileNotFoundError:
+            wake()  # gone since it was armed: the look will tell
+        except (OSError, RuntimeError) as error:
+            failures.append(error)
+        self._restart.set()
+
+    def _take_in(self, changes: set[tuple[Change, str]]) -> None:
+        told: dict[str, set[Change]] = {}
+        for change, path in changes:
+            told.setdefault(path, set()).add(change)
+        for target in self._targets:
+            kinds = told.get(target, set())
+            if Change.modified in kinds:
+                self._targets[target] = Told(Writer.UNKNOWN, time.monotonic())
+            elif Change.added in kinds:
+                self._targets[target] = Told(Writer.APPEARED, time.monotonic())
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -1,0 +1,78 @@
+"""Settings.watch: everything that belongs to a live object, started and ended together."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import anyio
+from anyio.abc import TaskStatus
+from msgspec.structs import replace
+
+from .errors import Rejected, SettingsError
+from .layers import Layer
+from .live import Live, hub_of
+from .runtime import Runtime
+from .schema import Schema
+from .snapshot import Snapshot
+from .tasks import background_tasks
+from .wakeups import Kind
+from .watcher import Watcher
+
+S = TypeVar("S")
+
+
+@asynccontextmanager
+async def watch_layers(
+    schema: Schema,
+    layers: list[Layer],
+    *,
+    settle: float,
+    rescan_interval: float,
+    prepare_timeout: float,
+    reload_signal: signal.Signals | int | None,
+    watcher: Kind,
+) -> AsyncIterator[Live[S]]:
+    """Watch layers and hold the live object that follows them. Raises LayerError or InvalidSettings at the start."""
+    layers = [_absolute(layer) for layer in layers]
+    watching = Watcher(layers, settle, rescan_interval, watcher)
+    runtime: Runtime[S] = Runtime(schema, layers, watching, rescan_interval, prepare_timeout)
+    failure: SettingsError | None = None
+    async with background_tasks() as tasks:
+        tasks.start_soon(watching.run)
+        try:
+            snapshot: Snapshot[S] = Snapshot(await runtime.first(), 1)
+        except SettingsError as error:
+            failure = error.with_traceback(None)  # its frames hold what the files say
+        else:
+            live: Live[S] = Live(schema, snapshot, tasks, runtime)
+            runtime.follow(hub_of(live))
+            tasks.start_soon(runtime.run)
+            if reload_signal is not None:
+                await tasks.start(_reload_on_signal, live, signal.Signals(reload_signal))
+            try:
+                yield live
+            finally:
+                hub_of(live).close()
+    if failure is not None:
+        raise failure
+
+
+def _absolute(layer: Layer) -> Layer:
+    """The working directory may change while the layer is watched."""
+    return replace(layer, path=os.path.abspath(layer.path))
+
+
+async def _reload_on_signal(
+    live: Live[Any], number: signal.Signals, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    with anyio.open_signal_receiver(number) as signals:
+        task_status.started()
+        async for _ in signals:
+            try:
+                await live.reload()
+            except Rejected:
+                pass  # the runtime has logged it
