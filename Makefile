@@ -11,12 +11,12 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check install -q --no-input
 RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --upgrade --all-extras
 
-.PHONY: help test demo lint ruff mypy pyright format coverage bench wheel-test oldest-test lock hooks clean FORCE
+.PHONY: help test demo lint ruff mypy pyright format coverage bench docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
 .NOTPARALLEL:
 
 help: ## list these targets
 	@echo "make TARGET, where TARGET is one of:"
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{ printf "  %-14s %s\n", $$1, $$2 }'
 	@echo "Another Python than python3:  make PYTHON=python3.12 test"
 
 test: $(VENV)/.for-test ## run the tests; more for pytest: make test ARGS="-k secret -x"
@@ -51,6 +51,14 @@ coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core m
 
 bench: $(VENV)/.for-bench ## measure how long loading takes, against the usual ways
 	@$(BIN)/python benchmarks/load.py $(ARGS)
+
+docs-reference: $(VENV)/.for-use ## write the generated part of docs anew: the configuration reference and the JSON Schema
+	@mkdir -p docs/reference
+	@$(BIN)/hotsettings reference integr8scode.settings:Settings >docs/reference/configuration.md
+	@$(BIN)/hotsettings schema integr8scode.settings:Settings >docs/reference/config.schema.json
+
+docs-outputs: $(VENV)/.for-test ## run the commands in the docs and write down what they print today
+	@$(BIN)/python tests/test_docs.py
 
 wheel-test: $(VENV)/.for-lint ## run the tests against the built wheel; on more: make wheel-test PYTHONS="python3.12 python3.13"
 	@sh .ci/wheel-test $(PYTHONS)

@@ -23,7 +23,10 @@ Delay = Annotated[float, Meta(ge=0, le=31_536_000)]
 # Patterns are kept short, since the error quotes them, and mild: they catch slips, the clients that take the values
 # know the rest. `$` and not `\Z`, because the JSON Schema takes them over.
 HttpUrl = Annotated[str, Meta(pattern=r"^https?://[^ ]+$")]
-MongoUrl = Annotated[str, Meta(pattern=r"^mongodb([+]srv)?://[^ ]+$")]
+MongoUrl = Annotated[
+    str,
+    Meta(pattern=r"^mongodb([+]srv)?://[^ ]+$", examples=["mongodb://user:CHANGE-ME@mongo:27017/integr8scode"]),
+]
 UrlPrefix = Annotated[str, Meta(pattern=r"^(/[^ ]*)?$")]
 # A Kubernetes quantity: 500m, 0.5, 128Mi, 1e3.
 Quantity = Annotated[str, Meta(pattern=r"^[0-9]+([.][0-9]+)?([numkMGTPE]|[KMGTPE]i|[eE][0-9]+)?$")]

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, NoReturn
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from .. import __version__
-from ..errors import SettingsError
+from ..errors import InvalidSettings, Origin, Problem, SettingsError
 from ..explain import effective, explain
 from ..load import Loaded
 from ..schema import Schema
-from . import checking, documents, output, showing
-from .target import Files, find_schema
+from . import checking, completion, documents, output, showing, templates
+from .help import Command, Group
+from .target import Files, Usage, find_schema
 
 app = typer.Typer(
     name="hotsettings",
+    cls=Group,
     help="Settings from layered TOML files: check them, show them, and say where each value comes from.",
+    epilog="""
+        hotsettings check app.settings:Settings
+        hotsettings show app.settings:Settings --override config.worker.toml
+        hotsettings explain app.settings:Settings LOG_LEVEL
+    """,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
@@ -28,12 +34,20 @@ app = typer.Typer(
 Target = Annotated[
     str, typer.Argument(metavar="CLASS", help="The settings class, as package.module:Class.", show_default=False)
 ]
-Config = Annotated[str, typer.Option("--config", metavar="FILE", help="The base file.")]
-Secrets = Annotated[str, typer.Option("--secrets", metavar="FILE", help="The secrets file; it may be missing.")]
+Config = Annotated[str, typer.Option("--config", metavar="FILE", help="The base file.", rich_help_panel="Files")]
+Secrets = Annotated[
+    str,
+    typer.Option("--secrets", metavar="FILE", help="The secrets file; it may be missing.", rich_help_panel="Files"),
+]
 Override = Annotated[
-    str | None, typer.Option("--override", metavar="FILE", help="A third file that overrides both.", show_default=False)
+    str | None,
+    typer.Option("--override", metavar="FILE", help="A file that overrides both.", rich_help_panel="Files"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _other(name: str, about: str) -> Any:
+    return typer.Option(f"--to-{name}", metavar="FILE", help=f"{about} of the other side.", rich_help_panel="Files")
 
 
 class Format(StrEnum):
@@ -59,25 +73,41 @@ def main(
     pass
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="""
+        hotsettings check app.settings:Settings
+        hotsettings check app.settings:Settings --config config.test.toml
+        hotsettings check app.settings:Settings --format github
+    """,
+)
 def check(
     target: Target,
     config: Config = "config.toml",
     secrets: Secrets = "secrets.toml",
     override: Override = None,
-    report: Annotated[Format, typer.Option("--format", help="How to report.")] = Format.text,
+    report: Annotated[
+        Format, typer.Option("--format", metavar="text|json|github", help="How to report.")
+    ] = Format.text,
 ) -> None:
     """Validate the files and report every problem at once.
 
-    Also warns of secrets in a file that others can read, that git tracks or that is not meant for them. The exit code is 1
-    if there are problems; warnings alone leave it at 0.
+    Also warns of secrets in a file that others can read, that git tracks or that is not meant for them. Exits with 1 if
+    there are problems; warnings alone leave it at 0.
     """
-    found = checking.check(find_schema(target), Files(config, secrets, override))
+    found = checking.check(target, Files(config, secrets, override))
     {Format.text: checking.as_text, Format.json: checking.as_json, Format.github: checking.as_github}[report](found)
     raise typer.Exit(1 if found.problems else 0)
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="""
+        hotsettings show app.settings:Settings
+        hotsettings show app.settings:Settings | grep KAFKA
+        hotsettings show app.settings:Settings --json | jq '.LOG_LEVEL.value'
+    """,
+)
 def show(
     target: Target,
     config: Config = "config.toml",
@@ -89,92 +119,120 @@ def show(
 
     Secrets are masked. In a pipe the output is TOML, with the origin of each value as a comment.
     """
-    loaded = _load(find_schema(target), Files(config, secrets, override))
-    settings = effective(loaded)
+    settings = effective(_load(target, Files(config, secrets, override), json))
     if json:
         showing.as_json(settings)
-    elif output.console().is_terminal:
+    elif output.interactive():
         showing.as_table(settings)
     else:
         showing.as_toml(settings)
 
 
-@app.command(name="explain")
+@app.command(
+    name="explain",
+    cls=Command,
+    epilog="""
+        hotsettings explain app.settings:Settings LOG_LEVEL
+        hotsettings explain app.settings:Settings db.port --override config.worker.toml
+    """,
+)
 def explain_key(
     target: Target,
-    key: Annotated[str, typer.Argument(help="A dotted key, such as db.port.", show_default=False)],
+    key: Annotated[
+        str,
+        typer.Argument(
+            metavar="KEY",
+            help="A key; dotted if it stands in a table, such as db.port.",
+            autocompletion=completion.keys,
+            show_default=False,
+        ),
+    ],
     config: Config = "config.toml",
     secrets: Secrets = "secrets.toml",
     override: Override = None,
     json: Json = False,
 ) -> None:
     """Show what every file says about one key, the winner first."""
-    schema = find_schema(target)
-    loaded = _load(schema, Files(config, secrets, override))
+    loaded = _load(target, Files(config, secrets, override), json)
     try:
         explanation = explain(loaded, key)
     except ValueError as error:
-        problem = str(error)
+        near = completion.similar(loaded.schema, key)[:5] if "did you mean" not in str(error) else []
+        problem = str(error) + (f"; did you mean {' or '.join(near)}?" if near else "")
     except KeyError as error:
-        _fail(error.args[0])
+        what = str(error.args[0]).partition(": ")[2]
+        output.fail(InvalidSettings([Problem(key, what, Origin(""))]), json=json)
     else:
         (showing.explanation_as_json if json else showing.explanation)(explanation)
         return
-    raise typer.BadParameter(problem, param_hint="KEY")
+    raise Usage(problem)
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="""
+        hotsettings diff app.settings:Settings --to-override config.worker.toml
+        hotsettings diff app.settings:Settings --to-config config.test.toml
+        hotsettings diff app.settings:Settings --config deployed.toml --to-config config.toml
+    """,
+)
 def diff(
     target: Target,
     config: Config = "config.toml",
     secrets: Secrets = "secrets.toml",
     override: Override = None,
-    to_config: Annotated[str | None, typer.Option(metavar="FILE", help="The base file of the other side.")] = None,
-    to_secrets: Annotated[str | None, typer.Option(metavar="FILE", help="The secrets file of the other side.")] = None,
-    to_override: Annotated[str | None, typer.Option(metavar="FILE", help="The override of the other side.")] = None,
+    to_config: Annotated[str | None, _other("config", "The base file")] = None,
+    to_secrets: Annotated[str | None, _other("secrets", "The secrets file")] = None,
+    to_override: Annotated[str | None, _other("override", "The override, '' for none,")] = None,
     json: Json = False,
 ) -> None:
     """Show what would differ between two sets of files.
 
-    The other side uses the same files, but for those named with --to-...: `diff CLASS --to-override config.worker.toml` shows
-    what the override changes.
+    The other side has the same files, but for those named with --to-...
     """
-    schema = find_schema(target)
-    old = _load(schema, Files(config, secrets, override))
-    new = _load(schema, Files(to_config or config, to_secrets or secrets, to_override or override))
-    changes = showing.changes(old, new)
+    old = _load(target, Files(config, secrets, override), json)
+    other = Files(to_config or config, to_secrets or secrets, override if to_override is None else to_override)
+    changes = showing.changes(old, _load(target, other, json))
     (showing.changes_as_json if json else showing.changes_as_text)(changes)
 
 
-@app.command()
+@app.command(cls=Command, epilog="hotsettings schema app.settings:Settings > config.schema.json")
 def schema(target: Target) -> None:
     """Print the JSON Schema of the TOML files, for editors that complete and check them."""
-    output.line(documents.json_schema(find_schema(target)))
+    output.line(documents.json_schema(_find(target)))
 
 
-@app.command()
+@app.command(cls=Command, epilog="hotsettings reference app.settings:Settings > docs/configuration.md")
 def reference(target: Target) -> None:
     """Print the configuration reference in Markdown."""
-    output.line(documents.reference(find_schema(target)))
+    output.line(documents.reference(_find(target)))
 
 
-@app.command()
+@app.command(
+    cls=Command,
+    epilog="""
+        hotsettings template app.settings:Settings > config.toml
+        hotsettings template app.settings:Settings --secrets > secrets.example.toml
+    """,
+)
 def template(
     target: Target,
     secrets: Annotated[bool, typer.Option("--secrets", help="Print a secrets.example.toml instead.")] = False,
 ) -> None:
     """Print a commented config.toml to start from."""
-    found = find_schema(target)
-    output.line(documents.secrets_template(found) if secrets else documents.template(found))
+    found = _find(target)
+    output.line(templates.secrets(found) if secrets else templates.config(found))
 
 
-def _load(schema: Schema, files: Files) -> Loaded:
+def _load(target: str, files: Files, json: bool) -> Loaded:
     try:
-        return files.load(schema)
+        return files.load(find_schema(target, files.secrets))
     except SettingsError as error:
-        _fail(str(error))
+        output.fail(error, json=json)
 
 
-def _fail(message: str) -> NoReturn:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(message, style="red", markup=False)
-    raise typer.Exit(1)
+def _find(target: str) -> Schema:
+    try:
+        return find_schema(target)
+    except SettingsError as error:  # the module loads settings as it is imported
+        output.fail(error)

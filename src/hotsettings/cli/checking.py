@@ -9,34 +9,38 @@ from rich.text import Text
 
 from ..errors import Problem, SettingsError
 from ..explain import origins
-from ..load import Loaded
+from ..load import Loaded, read_all, validated
+from ..merge import merge
 from ..problems import tolerated
-from ..schema import Schema
 from . import output
-from .target import Files
-from .warnings import warnings
+from .target import Files, find_schema
+from .warnings import LOUD, warnings
 
 
 class Found(Struct, frozen=True):
-    """The outcome of a check. ``text`` is the summary, or the problems as their exception prints them."""
+    """The outcome of a check. ``title`` is the first line of the report."""
 
-    text: str
+    title: str
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
 
 
-def check(schema: Schema, files: Files) -> Found:
+def check(target: str, files: Files) -> Found:
     """Load, and look for what is wrong or unwise."""
+    unwise: tuple[Problem, ...] = ()
     try:
-        loaded = files.load(schema)
+        schema = find_schema(target, files.secrets)
+        documents = read_all(files.layers(schema))
+        unwise = (*warnings(schema, documents), *tolerated(schema, documents))
+        settings = validated(schema, documents, merge([document.values for document in documents]))
     except SettingsError as error:
-        return Found(str(error), problems=error.problems)
-    return Found(_summary(loaded), warnings=(*warnings(loaded), *tolerated(schema, loaded.documents)))
+        return Found(output.title(error), output.problems_of(error), unwise)
+    return Found(_summary(Loaded(schema, documents, settings)), (), unwise)
 
 
 def _summary(loaded: Loaded) -> str:
     counts = Counter(origin.file for origin in origins(loaded).values())
-    files = [document.layer.label for document in loaded.documents]
+    files = dict.fromkeys(document.layer.label for document in loaded.documents)
     parts = [f"{counts[file]} from {file}" for file in files if counts[file]]
     return f"Valid: {', '.join([*parts, f'{counts[None]} by default'])}"
 
@@ -45,31 +49,22 @@ def as_text(found: Found) -> None:
     """For a person: the problems or a summary, then the warnings."""
     console = output.console()
     if found.problems:
-        console.print(Text(found.text.partition("\n")[0], style="bold red"))
-        for problem in found.problems:
-            console.print(output.problem_text(problem, "red"))
+        output.problems(console, found.title, found.problems, "red")
     else:
-        console.print(Text(found.text, style="green"))
+        output.hanging(console, "", Text(found.title, style="green"), 2)
     if found.warnings:
-        console.print(Text(f"Warnings: {len(found.warnings)}", style="bold yellow"))
-    for warning in found.warnings:
-        console.print(output.problem_text(warning, "yellow"))
+        colour = "red" if any(warning.message == LOUD for warning in found.warnings) else "yellow"
+        output.problems(console, f"Warnings: {len(found.warnings)}", found.warnings, colour)
 
 
 def as_json(found: Found) -> None:
     """For a program: an object with ``problems`` and ``warnings``."""
-    output.json(
-        {
-            "problems": [output.problem_json(problem) for problem in found.problems],
-            "warnings": [output.problem_json(warning) for warning in found.warnings],
-        }
-    )
+    output.problems_json(found.problems, found.warnings)
 
 
 def as_github(found: Found) -> None:
-    """For a GitHub workflow: annotations in the files, and the summary where nothing is wrong."""
+    """For a GitHub workflow: annotations in the files, and the first line of the report for its log."""
+    output.line(found.title)
     for level, problems in (("error", found.problems), ("warning", found.warnings)):
         for problem in problems:
             output.line(output.github(problem, level))
-    if not found.problems:
-        output.line(found.text)

@@ -1,15 +1,17 @@
-"""What can be generated from a settings class alone: JSON Schema, reference, templates."""
+"""What editors and people read about a settings class: JSON Schema and reference."""
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 from .. import shape
+from ..marks import RESTART_REQUIRED
 from ..notation import toml
 from ..schema import Leaf, Schema, as_values
 from ..secrecy import is_secret, secret_fields
@@ -27,34 +29,67 @@ def json_schema(schema: Schema) -> str:
         component: dict[str, Any] = components[reference["$ref"].rpartition("/")[2]]
         component.pop("required", None)
         for field in msgspec.structs.fields(struct):
-            entry = component["properties"][field.encode_name]
-            if is_secret(field.type):
-                entry.pop("default", None)
-            if field.name in secret_fields(struct):
-                entry["writeOnly"] = True
-    root = {"$schema": "https://json-schema.org/draft/2020-12/schema", **references[0], "$defs": components}
-    return msgspec.json.format(msgspec.json.encode(root), indent=2).decode()
+            _annotate(component["properties"][field.encode_name], field, field.name in secret_fields(struct))
+    # The root stands by itself: older readers overlook what stands beside a $ref.
+    root: dict[str, Any] = components[references[0]["$ref"].rpartition("/")[2]]
+    others = {name: component for name, component in components.items() if component is not root}
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root} | ({"$defs": others} if others else {})
+    return msgspec.json.format(msgspec.json.encode(_without_null(whole)), indent=2).decode()
+
+
+def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:
+    about = [entry["description"]] if "description" in entry else []
+    if is_secret(field.type):
+        entry.pop("default", None)
+    if hidden:
+        entry["writeOnly"] = True
+        about.append("Secret: it belongs in the secrets file.")
+    if RESTART_REQUIRED in shape.unwrap(field.type)[1]:
+        about.append("A change needs a restart.")
+    if about:
+        entry["description"] = " ".join(about)
+
+
+def _without_null(node: Any) -> Any:
+    """A schema without null, which TOML does not have."""
+    if isinstance(node, list):
+        return [_without_null(item) for item in node if item is not None]
+    if not isinstance(node, dict):
+        return node
+    clean = {key: _without_null(value) for key, value in node.items() if key != "default" or value is not None}
+    if isinstance(clean.get("anyOf"), list):
+        kinds = [kind for kind in clean.pop("anyOf") if kind != {"type": "null"}]
+        clean = {**kinds[0], **clean} if len(kinds) == 1 else {"anyOf": kinds, **clean}
+    return clean
 
 
 def reference(schema: Schema) -> str:
     """The configuration reference in Markdown: a table for each section."""
+    name = f"{schema.cls.__module__}:{schema.cls.__qualname__}"
     lines = [
         "# Configuration reference",
         "",
-        f"The settings of `{schema.cls.__module__}:{schema.cls.__qualname__}`: {len(schema.leaves)} keys.",
-        "A change to a *hot* key is seen by a running process; one to a *restart* key waits for the next start.",
+        f"The settings of `{name}`: {len(schema.leaves)} keys. Written by `hotsettings reference {name}`.",
+        "",
+        "A change to a *hot* key can reach a running process; one to a *restart* key waits for the next start.",
     ]
-    for section, leaves in _by_section(schema):
+    for section, leaves in by_section(schema):
         lines += ["", f"## {section or 'Settings'}", ""]
         lines += ["| Key | Meaning | Default | Type | Limits | Change |", "|---|---|---|---|---|---|"]
         lines += (_reference_row(leaf) for leaf in leaves)
     return "\n".join(lines)
 
 
+def by_section(schema: Schema) -> Iterator[tuple[str, Iterator[Leaf]]]:
+    """The leaves in the order of the class, grouped by the section they stand in."""
+    return groupby(schema.leaves, key=lambda leaf: leaf.section)
+
+
 def _reference_row(leaf: Leaf) -> str:
     kind = f"{_code(type_name(leaf.annotation))}{', secret' if leaf.secret else ''}"
     allowed = ", ".join(_limit(limit) for limit in limits(leaf.annotation))
-    cells = (_code(leaf.key), leaf.description, _default(leaf), kind, allowed, "restart" if leaf.restart else "hot")
+    about = " ".join(leaf.description.split()).replace("<", "&lt;")
+    cells = (_code(leaf.key), about, _default(leaf), kind, allowed, "restart" if leaf.restart else "hot")
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -72,60 +107,5 @@ def _limit(limit: str) -> str:
 
 
 def _code(text: str) -> str:
-    return f"`` {text} ``" if "`" in text else f"`{text}`"
-
-
-def template(schema: Schema) -> str:
-    """A config.toml in which every key stands as a comment, with its meaning and default."""
-    lines = [
-        f"# Settings of {schema.cls.__module__}:{schema.cls.__qualname__}.",
-        "# Each key below shows its default; remove the # in front to set another value.",
-    ]
-    for section, leaves in _by_section(schema):
-        lines += ["", f"# ---- {section or 'Settings'} ----"]
-        for leaf in leaves:
-            lines += ["", *_comment(leaf)]
-            if leaf.secret:
-                lines.append(f"# {leaf.key} belongs in the secrets file.")
-            else:
-                lines.append(f"# {leaf.key} = {_example(leaf)}")
-    return "\n".join(lines)
-
-
-def secrets_template(schema: Schema) -> str:
-    """A secrets.example.toml: required secrets with a value that says it must be changed, the others as comments."""
-    lines = [
-        f"# Secrets of {schema.cls.__module__}:{schema.cls.__qualname__}.",
-        "# Copy this file to secrets.toml, change every value, and keep the copy out of version control.",
-    ]
-    for leaf in schema.leaves:
-        if leaf.secret:
-            lines += ["", *_comment(leaf), f"{'' if leaf.required else '# '}{leaf.key} = {_placeholder(leaf)}"]
-    return "\n".join(lines)
-
-
-def _comment(leaf: Leaf) -> Iterator[str]:
-    facts = [type_name(leaf.annotation), *limits(leaf.annotation)]
-    facts += ["required"] * leaf.required + ["needs a restart"] * leaf.restart
-    for line in (leaf.description, ", ".join(facts)):
-        yield from textwrap.wrap(line, 118, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
-
-
-def _example(leaf: Leaf) -> str:
-    if leaf.required or leaf.default is None:
-        return "..."
-    return toml(as_values(leaf.default))
-
-
-def _placeholder(leaf: Leaf) -> str:
-    bare = msgspec.inspect.type_info(leaf.annotation)
-    while isinstance(bare, msgspec.inspect.Metadata):
-        bare = bare.type
-    text = "CHANGE-ME"
-    if isinstance(bare, msgspec.inspect.StrType) and bare.min_length is not None:
-        text = (f"{text}-" * bare.min_length)[: max(bare.min_length, len(text))]
-    return toml(text)
-
-
-def _by_section(schema: Schema) -> Iterator[tuple[str, Iterator[Leaf]]]:
-    return groupby(schema.leaves, key=lambda leaf: leaf.section)
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    return f"{fence} {text} {fence}" if "`" in text else f"`{text}`"

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import msgspec
+import typer
 from rich.console import Console
 from rich.text import Text
 
-from ..errors import Origin, Problem
+from ..errors import Origin, Problem, SettingsError
 from ..secrecy import Hidden
 
+_MARGIN = 9
+"""Columns before the source in an excerpt: six for the line number, three for the bar."""
 
-def console() -> Console:
-    """A console on the current standard output; colour only on a terminal, and not under NO_COLOR."""
-    return Console(highlight=False, soft_wrap=True)
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on a standard stream; it colours on a terminal only, and not under NO_COLOR."""
+    plain = bool(os.environ.get("NO_COLOR"))
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, color_system=None if plain else "auto")
+
+
+def interactive() -> bool:
+    """Whether a person reads the standard output as it is."""
+    return sys.stdout.isatty()
 
 
 def line(text: str = "") -> None:
@@ -23,17 +35,72 @@ def line(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
-def problem_text(problem: Problem, colour: str) -> Text:
-    """A problem in colours, as it is printed without them."""
-    head, *excerpt = problem.lines()
-    place = str(problem.origin) if problem.origin.file else ""
-    text = Text("  ").append(head)
-    text.stylize("bold", 2, 2 + len(place))
-    if problem.key and (start := head.find(problem.key, len(place))) >= 0:
-        text.stylize(f"bold {colour}", 2 + start, 2 + start + len(problem.key))
-    for shown in excerpt:
-        text.append("\n  ").append(shown, style=colour if shown.rstrip().endswith("^") else "dim")
-    return text
+def hanging(console: Console, prefix: str, text: Text, indent: int) -> None:
+    """Print a text after a prefix. What the terminal is too narrow for goes on below, indented."""
+    if not console.is_terminal:
+        console.print(Text(prefix).append_text(text))
+        return
+    before = prefix
+    for part in text.wrap(console, max(20, console.width - max(len(prefix), indent))):
+        part.rstrip()
+        console.print(Text(before).append_text(part))
+        before = " " * indent
+
+
+def problems(console: Console, title: str, found: Sequence[Problem], colour: str) -> None:
+    """Print a title in colour, then each problem."""
+    console.print(Text(title, style=f"bold {colour}"))
+    for each in found:
+        problem(console, each, colour)
+
+
+def problem(console: Console, what: Problem, colour: str) -> None:
+    """Print a problem: its line, and the excerpt cut to what the terminal can show."""
+    head = str(what)
+    place = str(what.origin) if what.origin.file else ""
+    text = Text(head)
+    text.stylize("bold", 0, len(place))
+    if what.key and (start := head.find(what.key, len(place))) >= 0:
+        text.stylize(f"bold {colour}", start, start + len(what.key))
+    hanging(console, "  ", text, 6)
+    if len(what.excerpt) == 2:
+        source, carets = _fitted(*what.excerpt, console.width - 3 if console.is_terminal else sys.maxsize)
+        console.print(Text(f"  {source}", style="dim"))
+        console.print(Text(f"  {carets}", style=colour))
+
+
+def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
+    """Report what keeps a command from its work, on standard error or as JSON where JSON is expected, and exit with 1."""
+    if json:
+        problems_json(problems_of(error))
+    else:
+        problems(console(stderr=True), title(error), problems_of(error), "red")
+    raise typer.Exit(1)
+
+
+def problems_of(error: SettingsError) -> tuple[Problem, ...]:
+    """The problems of an error, in the words of the command line rather than those of Python."""
+    return tuple(
+        msgspec.structs.replace(each, hint=each.hint.replace("with config_path=", "with --config"))
+        for each in error.problems
+    )
+
+
+def title(error: SettingsError) -> str:
+    """The first line of an error: what kind it is and how many problems there are."""
+    return str(error).partition("\n")[0]
+
+
+def _fitted(source: str, carets: str, width: int) -> tuple[str, str]:
+    """Cut an excerpt so that its carets are seen, where the terminal would wrap it into something unreadable."""
+    if len(source) <= width:
+        return source, carets
+    room = max(20, width - _MARGIN)
+    start = len(carets) - len(carets[_MARGIN:].lstrip())
+    skip = max(0, min(start - _MARGIN - room // 3, len(source) - _MARGIN - room))
+    shown = source[_MARGIN + skip : _MARGIN + skip + room]
+    shown = ("…" + shown[1:] if skip else shown)[: room - 1] + ("…" if _MARGIN + skip + room < len(source) else "")
+    return source[:_MARGIN] + shown, (carets[:_MARGIN] + carets[_MARGIN + skip :])[: _MARGIN + room]
 
 
 def json(value: Any) -> None:
@@ -48,10 +115,20 @@ def _hidden(value: Any) -> str:
 
 
 def origin_json(origin: Origin) -> dict[str, Any]:
-    return msgspec.structs.asdict(origin)
+    """The layer, file, line and column; a file name that is not Unicode is written with escapes."""
+    values = msgspec.structs.asdict(origin)
+    if origin.file is not None:
+        values["file"] = origin.file.encode(errors="backslashreplace").decode()
+    return values
+
+
+def problems_json(found: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
+    """Write an object with ``problems`` and ``warnings``."""
+    json({"problems": [problem_json(each) for each in found], "warnings": [problem_json(each) for each in warnings]})
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
+    """What a problem consists of; ``line`` and ``column`` count from 1."""
     return {
         "key": problem.key,
         "message": problem.message,
@@ -64,11 +141,21 @@ def problem_json(problem: Problem) -> dict[str, Any]:
 def github(problem: Problem, level: str) -> str:
     """A problem as an annotation of a GitHub workflow. ``level`` is "error" or "warning"."""
     origin = problem.origin
-    places = {"file": origin.file, "line": origin.line, "col": origin.column, "title": problem.key or None}
+    file = None if origin.file is None else _in_workspace(origin.file)
+    places = {"file": file, "line": origin.line, "col": origin.column, "title": problem.key or None}
     properties = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in places.items() if value is not None)
     message = "; ".join(filter(None, (problem.message, problem.hint)))
     text = f"{problem.key}: {message}" if problem.key else message
     return f"::{level} {properties}::{_escaped(text)}" if properties else f"::{level}::{_escaped(text)}"
+
+
+def _in_workspace(file: str) -> str:
+    """The path as annotations want it, from the root of the checkout, wherever in it the command was run."""
+    workspace = os.environ.get("GITHUB_WORKSPACE")
+    if not workspace:
+        return file
+    path = os.path.relpath(os.path.realpath(file), os.path.realpath(workspace))
+    return file if path.startswith(os.pardir) else path.replace(os.sep, "/")
 
 
 def _escaped(text: str, more: str = "") -> str:

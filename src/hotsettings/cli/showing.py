@@ -7,32 +7,33 @@ from itertools import groupby
 from typing import Any
 
 from msgspec import Struct
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from ..errors import Origin
-from ..explain import Explanation, Setting, effective
+from ..explain import Entry, Explanation, Setting, effective
 from ..load import Loaded
 from ..notation import toml
 from ..secrecy import Hidden
 from ..snapshot import changed_keys
 from . import output
 
+_ORIGIN_STYLES = {"default": "dim", "secrets": "yellow", "override": "magenta"}
+
 
 def as_table(settings: Sequence[Setting]) -> None:
-    """For a person: one table, a heading for each section."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Key", style="bold", no_wrap=True)
-    table.add_column("Value", overflow="fold")
-    table.add_column("From", overflow="fold")
+    """For a person: three columns, a heading for each section."""
+    console = output.console()
+    key_width = max((len(setting.leaf.key) for setting in settings), default=0)
+    room = console.width - key_width - max((len(str(setting.origin)) for setting in settings), default=0) - 6
+    value_width = min(max(16, room), 40, max((len(_written(setting.value)) for setting in settings), default=0))
+    console.print(Text(f" {'Key':<{key_width}}  {'Value':<{value_width}}  From", style="bold underline"))
     for section, group in groupby(settings, key=lambda setting: setting.leaf.section):
         if section:
-            table.add_section()
-            table.add_row(Text(section, style="bold cyan"))
+            console.print(Text.assemble("\n ", (section, "bold cyan")))
         for setting in group:
-            table.add_row(Text(setting.leaf.key), _value(setting.value), _origin(setting.origin))
-    output.console().print(table)
+            key = f" {setting.leaf.key:<{key_width}}  "
+            value = Text(f"{_written(setting.value):<{value_width}}", style=_value_style(setting.value))
+            output.hanging(console, key, Text.assemble(value, "  ", _origin(setting.origin)), len(key))
 
 
 def as_toml(settings: Sequence[Setting]) -> None:
@@ -41,31 +42,36 @@ def as_toml(settings: Sequence[Setting]) -> None:
         if section:
             output.line(f"# {section}")
         for setting in group:
-            assignment = f"{setting.leaf.key} = {toml(setting.value)}"
             absent = setting.value is None or isinstance(setting.value, Hidden)
-            output.line(f"{'# ' if absent else ''}{assignment}  # {setting.origin}")
+            assignment = f"{'# ' if absent else ''}{setting.leaf.key} = {_written(setting.value)}"
+            output.line(f"{assignment}  # {setting.origin}")
 
 
 def as_json(settings: Sequence[Setting]) -> None:
     """For a program: key to value and origin."""
-    output.json(
-        {setting.leaf.key: {"value": setting.value, **output.origin_json(setting.origin)} for setting in settings}
-    )
+    output.json({setting.leaf.key: _setting_json(setting) for setting in settings})
 
 
 def explanation(explained: Explanation) -> None:
-    """Print an explanation, the winner in bold on a terminal."""
+    """Print what each layer says, in columns, the winner first."""
     console = output.console()
-    for number, line in enumerate(str(explained).splitlines()):
-        live = number and explained.entries[number - 1].live
-        console.print(Text(line, style="bold" if not number else "green" if live else "dim"))
+    value_width = min(40, max(len(_written(entry.value)) for entry in explained.entries))
+    layer_width = max(len(entry.origin.layer) for entry in explained.entries)
+    console.print(Text(explained.key, style="bold"))
+    for entry in explained.entries:
+        place = str(entry.origin) if entry.origin.file else ""
+        text = f"{_written(entry.value):<{value_width}}  {entry.origin.layer:<{layer_width}}  {place}".rstrip()
+        mark = "  → " if entry.live else "    "
+        output.hanging(console, mark, Text(text, style="green" if entry.live else "dim"), 6)
 
 
 def explanation_as_json(explained: Explanation) -> None:
-    entries = [
-        {"value": entry.value, "live": entry.live, **output.origin_json(entry.origin)} for entry in explained.entries
-    ]
-    output.json({"key": explained.key, "entries": entries})
+    """For a program: the key and the entries, the winner first."""
+
+    def entry_json(entry: Entry) -> dict[str, Any]:
+        return {"value": entry.value, "live": entry.live, **output.origin_json(entry.origin)}
+
+    output.json({"key": explained.key, "entries": [entry_json(entry) for entry in explained.entries]})
 
 
 class Change(Struct, frozen=True):
@@ -86,24 +92,31 @@ def changes_as_text(found: Sequence[Change]) -> None:
     """Three lines for each change, in the manner of diff: the key, what was, what would be."""
     console = output.console()
     for change in found:
-        console.print(Text(change.old.leaf.key, style="bold"))
+        restart = Text("  needs a restart", style="dim") if change.old.leaf.restart else Text()
+        console.print(Text.assemble((change.old.leaf.key, "bold"), restart))
         for sign, style, side in (("-", "red", change.old), ("+", "green", change.new)):
-            console.print(Text(f"  {sign} {toml(side.value)}  # {side.origin}", style=style))
+            output.hanging(console, "  ", Text(f"{sign} {_written(side.value)}  # {side.origin}", style=style), 4)
     if not found:
         console.print("No difference.")
 
 
 def changes_as_json(found: Sequence[Change]) -> None:
-    def side(setting: Setting) -> dict[str, Any]:
-        return {"value": setting.value, **output.origin_json(setting.origin)}
+    """For a program: key to the old and the new side."""
+    sides = {change.old.leaf.key: (change.old, change.new) for change in found}
+    output.json({key: {"old": _setting_json(old), "new": _setting_json(new)} for key, (old, new) in sides.items()})
 
-    output.json({change.old.leaf.key: {"old": side(change.old), "new": side(change.new)} for change in found})
+
+def _setting_json(setting: Setting) -> dict[str, Any]:
+    return {"value": setting.value, **output.origin_json(setting.origin)}
 
 
-def _value(value: Any) -> Text:
-    style = "dim" if value is None else "yellow" if isinstance(value, Hidden) else ""
-    return Text("not set" if value is None else toml(value), style=style)
+def _written(value: Any) -> str:
+    return "not set" if value is None else toml(value)
+
+
+def _value_style(value: Any) -> str:
+    return "dim" if value is None else "yellow" if isinstance(value, Hidden) else ""
 
 
 def _origin(origin: Origin) -> Text:
-    return Text(str(origin), style="" if origin.file else "dim")
+    return Text(str(origin), style=_ORIGIN_STYLES.get(origin.layer, ""))

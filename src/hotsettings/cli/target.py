@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib
 import os
 import sys
-from typing import Any
+import traceback
+from typing import Any, NoReturn
 
 import typer
 from msgspec import Struct
 
+from ..errors import SettingsError
 from ..keys import closest
-from ..layers import Layer
+from ..layers import Layer, read
 from ..load import Loaded, load
 from ..schema import Schema
+from ..secrecy import scrub, texts_of
 from ..settings import BaseSettings, file_layers, schema_of
+
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+class Usage(typer.BadParameter):
+    """A mistake in how the command was called: exit code 2."""
+
+    def format_message(self) -> str:
+        return self.message
 
 
 class Files(Struct, frozen=True):
@@ -25,41 +39,81 @@ class Files(Struct, frozen=True):
     override: str | None = None
 
     def layers(self, schema: Schema) -> list[Layer]:
-        return file_layers(schema, self.config, self.secrets, self.override)
+        return file_layers(schema, self.config, self.secrets, self.override or None)
 
     def load(self, schema: Schema) -> Loaded:
         """Load them. Raises LayerError or InvalidSettings."""
         return load(schema, self.layers(schema))
 
 
-def find_schema(target: str) -> Schema:
-    """Import ``package.module:Class``, the working directory first. A mistake in it is a usage error (exit code 2)."""
+def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
+    """Import ``package.module:Class``, the working directory first.
+
+    A mistake in it is a usage error, and so is a module that cannot be imported: its traceback is printed, without what the
+    secrets file says. Raises SettingsError where the module itself loads settings and cannot.
+    """
     module_name, colon, class_name = target.partition(":")
-    if not colon or not module_name or not class_name:
-        raise typer.BadParameter(f"{target!r} does not name a class; write it as package.module:Class")
+    if not colon or not all(module_name.split(".")) or not class_name:
+        raise Usage(f"{target!r} does not name a class; write it as package.module:Class")
     if (here := os.getcwd()) not in sys.path:
         sys.path.insert(0, here)
     try:
-        module = importlib.import_module(module_name)
+        with contextlib.redirect_stdout(sys.stderr):  # what the module prints is no part of the output
+            module = importlib.import_module(module_name)
+    except SettingsError:
+        raise
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
-            raise  # a module that the target itself imports: the user needs the traceback
-        problem = f"no module named {error.name} from {here}; run the command where it can be imported"
+            _import_failed(module_name, error, secrets)
+        missing = error.name
+    except (Exception, SystemExit) as error:
+        _import_failed(module_name, error, secrets)
     else:
         return _schema_in(module, class_name)
-    raise typer.BadParameter(problem)
+    raise Usage(f"no module {missing} in {here} or on the Python path; run this where it can be imported")
 
 
 def _schema_in(module: Any, class_name: str) -> Schema:
-    cls = getattr(module, class_name, None)
-    if isinstance(cls, type) and issubclass(cls, BaseSettings):
-        return schema_of(cls)
-    candidates = [
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, BaseSettings) and value is not BaseSettings
+    try:
+        cls = functools.reduce(getattr, class_name.split("."), module)
+    except AttributeError:
+        cls = None
+    if isinstance(cls, type) and issubclass(cls, BaseSettings) and cls is not BaseSettings:
+        try:
+            return schema_of(cls)
+        except (NameError, TypeError) as error:  # an annotation that is not defined, or turned out to be mutable
+            problem = f"{module.__name__}:{class_name}: {error}"
+    else:
+        candidates = [
+            name
+            for name, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, BaseSettings) and value is not BaseSettings
+        ]
+        near = closest(class_name, candidates) or next(iter(candidates), None)
+        what = f"{module.__name__} has no class {class_name}" if cls is None else f"{class_name} is no settings class"
+        problem = what + (f"; did you mean {module.__name__}:{near}?" if near else "")
+    raise Usage(problem)
+
+
+def _import_failed(module: str, error: BaseException, secrets: str) -> NoReturn:
+    """Print the traceback, without our own frames and without local variables, and stop."""
+    report = traceback.TracebackException.from_exception(error)
+    _drop_our_frames(report)
+    text = "".join(report.format()) + f"hotsettings: {module} cannot be imported\n"
+    try:
+        values = read(Layer("secrets", secrets, secrets, required=False, secret=True)).values
+    except SettingsError:
+        values = {}
+    sys.stderr.write(scrub(text, texts_of(list(values.values()))))
+    raise typer.Exit(2)
+
+
+def _drop_our_frames(report: traceback.TracebackException) -> None:
+    report.stack[:] = [
+        frame
+        for frame in report.stack
+        if not frame.filename.startswith((_OURS, "<frozen importlib")) and frame.filename != importlib.__file__
     ]
-    near = closest(class_name, candidates) or ", ".join(candidates)
-    hint = f"; did you mean {module.__name__}:{near}?" if near else ""
-    what = f"{module.__name__} has no class {class_name}" if cls is None else f"{class_name} is not a settings class"
-    raise typer.BadParameter(what + hint)
+    for other in (report.__cause__, report.__context__, *(report.exceptions or ())):
+        if other is not None:
+            _drop_our_frames(other)
