@@ -22,7 +22,7 @@ help: ## list these targets
 test: $(VENV)/.for-test ## run the tests; more for pytest: make test ARGS="-k secret -x"
 	@$(BIN)/python -m pytest $(ARGS)
 
-demo: $(VENV)/.for-use ## load the example settings, show where each comes from, and break one on purpose
+demo: $(VENV)/.for-use ## load the example settings, break one on purpose, and follow them live
 	@sh examples/demo.sh $(BIN)/hotsettings
 
 lint: ruff mypy pyright ## ruff, mypy --strict and pyright

@@ -12,7 +12,7 @@ from ..errors import InvalidSettings, Origin, Problem, SettingsError
 from ..explain import effective, explain
 from ..load import Loaded
 from ..schema import Schema
-from . import checking, completion, documents, output, showing, templates
+from . import checking, completion, documents, output, showing, templates, watching
 from .help import Command, Group
 from .target import Files, Usage, find_schema
 
@@ -56,6 +56,15 @@ class Format(StrEnum):
     text = "text"
     json = "json"
     github = "github"
+
+
+class Watcher(StrEnum):
+    """How `watch` is told of changes."""
+
+    auto = "auto"
+    inotify = "inotify"
+    watchfiles = "watchfiles"
+    poll = "poll"
 
 
 def _version(wanted: bool) -> None:
@@ -194,6 +203,29 @@ def diff(
     other = Files(to_config or config, to_secrets or secrets, override if to_override is None else to_override)
     changes = showing.changes(old, _load(target, other, json))
     (showing.changes_as_json if json else showing.changes_as_text)(changes)
+
+
+@app.command(
+    cls=Command,
+    epilog="""
+        hotsettings watch app.settings:Settings --override config.worker.toml
+        hotsettings watch app.settings:Settings --json | jq .changes
+    """,
+)
+def watch(
+    target: Target,
+    config: Config = "config.toml",
+    secrets: Secrets = "secrets.toml",
+    override: Override = None,
+    watcher: Annotated[Watcher, typer.Option("--watcher", help="How to be told of changes.")] = Watcher.auto,
+    json: Json = False,
+) -> None:
+    """Stay, and print each change and each rejection as it happens.
+
+    A change shows its keys with their old and new values, where the new ones are written, and what waits for a restart. In a
+    pipe each event is one line.
+    """
+    watching.run(_find(target), Files(config, secrets, override), watcher.value, json)
 
 
 @app.command(cls=Command, epilog="hotsettings schema app.settings:Settings > config.schema.json")

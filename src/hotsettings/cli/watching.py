@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,7 +75,7 @@ class PlainReporter(Reporter):
     """Prints a line for each event, for a pipe."""
 
     def start(self, files: Sequence[str]) -> None:
-        output.line(f"watching {', '.join(files)}")
+        _line(f"watching {', '.join(files)}")
 
     def accepted(self, news: News) -> None:
         changes = [
@@ -82,14 +83,14 @@ class PlainReporter(Reporter):
         ]
         waits = [f"{explained.key} {_waits(explained)}" for explained in news.waiting]
         what = "; ".join([*changes, *waits]) or "no value has changed"
-        output.line(f"{_stamp(news.event)} generation {news.event.generation}: {what}")
+        _line(f"{_stamp(news.event)} generation {news.event.generation}: {what}")
 
     def rejected(self, event: Rejection, generation: int) -> None:
         reasons = [str(problem) for problem in event.problems] or [event.reason]
-        output.line(f"{_stamp(event)} rejected, generation {generation} stays live: {' | '.join(reasons)}")
+        _line(f"{_stamp(event)} rejected, generation {generation} stays live: {' | '.join(reasons)}")
 
     def note(self, message: str) -> None:
-        output.line(message)
+        _line(message)
 
 
 class JsonReporter(Reporter):
@@ -161,7 +162,7 @@ async def report(live: Live[Any], files: Sequence[str], reporter: Reporter) -> N
 
 
 class WarningsOnly(logging.Handler):
-    """Passes on what the watcher warns of, apart from rejections, which are events."""
+    """Passes on what the watcher warns of, apart from what is told as an event."""
 
     def __init__(self, reporter: Reporter) -> None:
         super().__init__(logging.WARNING)
@@ -169,7 +170,7 @@ class WarningsOnly(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record."""
-        if not record.getMessage().startswith("reload rejected"):
+        if not hasattr(record, "as_event"):
             self._reporter.note(record.getMessage())
 
 
@@ -188,4 +189,10 @@ def _stamp(event: Applied | Rejection) -> str:
 
 
 def _json(value: dict[str, Any]) -> None:
-    output.line(msgspec.json.encode(value, enc_hook=repr).decode())
+    _line(msgspec.json.encode(value, enc_hook=repr).decode())
+
+
+def _line(text: str) -> None:
+    """Write a line at once: whoever reads along in a pipe must not wait for the buffer."""
+    output.line(text)
+    sys.stdout.flush()
