@@ -11,7 +11,7 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check install -q --no-input
 RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --upgrade --all-extras
 
-.PHONY: help test demo lint ruff mypy pyright format coverage bench docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
+.PHONY: help test demo lint ruff mypy pyright format coverage bench bench-live docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -51,6 +51,9 @@ coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core m
 
 bench: $(VENV)/.for-bench ## measure how long loading takes, against the usual ways
 	@$(BIN)/python benchmarks/load.py $(ARGS)
+
+bench-live: $(VENV)/.for-use ## measure what following the files costs: latency, reads, doing nothing
+	@$(BIN)/python benchmarks/live.py $(ARGS)
 
 docs-reference: $(VENV)/.for-use ## write the generated part of docs anew: the configuration reference and the JSON Schema
 	@mkdir -p docs/reference
