@@ -64,7 +64,7 @@ async def edit_to_subscriber(live: Live[Settings], edit: Callable[[int], None], 
         with anyio.fail_after(10):
             change = await anext(changes)
         taken.append((time.perf_counter() - edited) * 1000)
-        assert change.new.KAFKA_MAX_POLL_RECORDS == value
+        assert value == change.new.KAFKA_MAX_POLL_RECORDS
         await anyio.sleep(0.01)  # so that edits do not fall into each other's steps
     return sorted(taken)
 
@@ -79,7 +79,7 @@ async def idle(seconds: float) -> float:
 
 async def bare_awatch(folder: Path, step: int, seconds: float) -> float:
     """The same for watchfiles alone."""
-    stop = anyio.Event()
+    stop, used = anyio.Event(), 0.0
 
     async def watch() -> None:
         async for _ in awatch(folder, step=step, stop_event=stop, recursive=False):
@@ -129,7 +129,7 @@ async def measure(seconds: float) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="What following the files costs.")
     parser.add_argument("--idle", type=float, default=20.0, metavar="SECONDS", help="how long to do nothing (20)")
     parser.add_argument("--backend", default="asyncio", choices=("asyncio", "trio"))
     options = parser.parse_args()

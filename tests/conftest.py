@@ -1,10 +1,23 @@
 """What all tests share."""
 
 import os
+import sys
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 # No deadline: a shared machine's hiccup is not a bug. Derandomized in CI, so that a failure there repeats anywhere.
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+_LOOPS: dict[str, tuple[str, dict[str, Any]]] = {"asyncio": ("asyncio", {}), "trio": ("trio", {})}
+if sys.platform != "win32":
+    _LOOPS["uvloop"] = ("asyncio", {"use_uvloop": True})
+
+
+@pytest.fixture(params=list(_LOOPS.values()), ids=list(_LOOPS))
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    """Every async test that is marked ``anyio`` runs on each of these."""
+    return request.param

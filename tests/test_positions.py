@@ -167,7 +167,9 @@ def test_other_texts_end_too(text: str) -> None:
             toml_rs.loads(text)
 
 
-@pytest.mark.parametrize("text", ["a", "a=", "a=[", "a=[1", "a={", "a={b", "a={b=", "[a", "[", "a=]", "a." * 9, "a=" + "[" * 10_000])
+@pytest.mark.parametrize(
+    "text", ["a", "a=", "a=[", "a=[1", "a={", "a={b", "a={b=", "[a", "[", "a=]", "a." * 9, "a=" + "[" * 10_000]
+)
 def test_texts_that_break_off_raise(text: str) -> None:
     with pytest.raises(ValueError, match="at offset"):
         list(places(text))

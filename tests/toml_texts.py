@@ -14,10 +14,47 @@ SCALARS: Final = [
     *("1979-05-27", "07:32:00", "07:32", "1979-05-27T07:32:00Z", "1979-05-27 07:32:00.25-07:00", "1979-05-27 07:32"),
     *('""', '"a"', '"tab\\t \\"quoted\\" \\\\"', '"]} # [[{"', '"\\u00e9\\U0001F600\\e\\x41"', '"é = 😀"', '"a\'b"'),
     *("''", "'a'", "'\"[{\\'", "'# no comment'", "'é😀'"),
-    *('""""""', '"""a"""', '"""\n[x]\nk = 1\n"""', '"""two "" quotes"""', '"""five"""""', '"""\\""" # \\\n  {"""', '"""\\\\"""'),
-    *("''''''", "'''a'''", "'''\n[[x]]\nk = '1'\n'''", "'''two '' quotes'''", "'''five'''''", "'''\\'''", "'''é\n😀 # {['''"),
+    *(
+        '""""""',
+        '"""a"""',
+        '"""\n[x]\nk = 1\n"""',
+        '"""two "" quotes"""',
+        '"""five"""""',
+        '"""\\""" # \\\n  {"""',
+        '"""\\\\"""',
+    ),
+    *(
+        "''''''",
+        "'''a'''",
+        "'''\n[[x]]\nk = '1'\n'''",
+        "'''two '' quotes'''",
+        "'''five'''''",
+        "'''\\'''",
+        "'''é\n😀 # {['''",
+    ),
 ]
-KEYS: Final = ["a", "b", "c", "key-1", "_", "1979", "1", "true", "a.b", "", " ", "é", "😀", 'q"', "q'", "#", "[x]", "\\", "\t", "\n"]
+KEYS: Final = [
+    "a",
+    "b",
+    "c",
+    "key-1",
+    "_",
+    "1979",
+    "1",
+    "true",
+    "a.b",
+    "",
+    " ",
+    "é",
+    "😀",
+    'q"',
+    "q'",
+    "#",
+    "[x]",
+    "\\",
+    "\t",
+    "\n",
+]
 
 nodes: st.SearchStrategy[Node] = st.recursive(
     st.sampled_from(SCALARS),
@@ -65,7 +102,7 @@ class _Style:
         return self.rng.choice(["", "", " ", "\n", "  # ]}\"'[{ é\n\t", "\n\n#\n"])
 
     def end(self) -> str:
-        return self.space() + self.rng.choice(["\n", "\n", "\n\n", "# [no] = \"header\n", "#\n \t\n"])
+        return self.space() + self.rng.choice(["\n", "\n", "\n\n", '# [no] = "header\n', "#\n \t\n"])
 
     def value(self, node: Node) -> str:
         if isinstance(node, str):
@@ -96,7 +133,9 @@ class _Style:
                 assert isinstance(item, dict)
                 content = self.body(item, here)
                 mark = 2 if isinstance(node, list) else 1
-                lines.append(f"{self.space()}{'[' * mark}{self.space()}{self.dotted(here)}{self.space()}{']' * mark}{self.end()}")
+                lines.append(
+                    f"{self.space()}{'[' * mark}{self.space()}{self.dotted(here)}{self.space()}{']' * mark}{self.end()}"
+                )
                 # A table that only holds tables needs no header of its own.
                 if mark == 1 and content and content[0].lstrip(" \t").startswith("[") and self.rng.random() < 0.5:
                     lines.pop()
@@ -104,12 +143,55 @@ class _Style:
         return lines
 
     def may_have_header(self, node: Node) -> bool:
-        return isinstance(node, dict) or (isinstance(node, list) and node != [] and all(isinstance(n, dict) for n in node))
+        return isinstance(node, dict) or (
+            isinstance(node, list) and node != [] and all(isinstance(n, dict) for n in node)
+        )
 
 
 PIECES: Final = [
-    *("[", "]", "{", "}", "=", ",", ".", "[[", "]]", "a=[", "a={", "{a=", "[{", "]}", "\n", "\r\n", "\r", " ", "\t", "#", "\\"),
-    *('"', "'", '"""', "'''", '""', "''", '""""', "'''''", '\\"', "a", "1", "-", "é", "a\"", "\x0b", "\xa0", "\ufeff", "\x85"),
+    *(
+        "[",
+        "]",
+        "{",
+        "}",
+        "=",
+        ",",
+        ".",
+        "[[",
+        "]]",
+        "a=[",
+        "a={",
+        "{a=",
+        "[{",
+        "]}",
+        "\n",
+        "\r\n",
+        "\r",
+        " ",
+        "\t",
+        "#",
+        "\\",
+    ),
+    *(
+        '"',
+        "'",
+        '"""',
+        "'''",
+        '""',
+        "''",
+        '""""',
+        "'''''",
+        '\\"',
+        "a",
+        "1",
+        "-",
+        "é",
+        'a"',
+        "\x0b",
+        "\xa0",
+        "\ufeff",
+        "\x85",
+    ),
     *("\na = ", "\n[t]\n", "# x\n", '"s"', "'s'", "a.b", "1.5", "x" * 30),
 ]
 soups: st.SearchStrategy[str] = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)

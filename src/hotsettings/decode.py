@@ -6,7 +6,7 @@ that fails a second walk converts each value by itself. What msgspec's messages 
 
 from __future__ import annotations
 
-import datetime
+import collections.abc
 import enum
 import re
 from collections.abc import Iterable, Iterator
@@ -19,10 +19,11 @@ from . import shape
 from .frozen import freeze_fields
 from .keys import Path, closest, dotted
 from .merge import Values
-from .schema import Schema
+from .schema import NATIVE, Schema
 
-# TOML has these types itself, so a string is not taken for one of them.
-_NATIVE = (datetime.datetime, datetime.date, datetime.time)
+# From here on msgspec repeats the value or a key.
+_FROM_QUOTE = re.compile(r" (['`]|[+-]?\d).*", re.DOTALL)
+_QUOTED_TYPE = re.compile("`([^`]*)`")
 _HINTS = 100
 """Unknown keys for which a likely meaning is searched: half a millisecond each."""
 
@@ -43,7 +44,7 @@ class Finding(Struct, frozen=True):
 
 def decode(schema: Schema, values: Values) -> Struct:
     """Decode merged values. Raises msgspec.ValidationError, or what a ``__post_init__`` raised, with values in its text."""
-    settings = msgspec.convert(values, schema.cls, builtin_types=_NATIVE, str_keys=True)
+    settings = msgspec.convert(values, schema.cls, builtin_types=NATIVE, str_keys=True)
     if schema.freezing:
         freeze_fields(settings, schema.freezing)
     return settings
@@ -51,7 +52,7 @@ def decode(schema: Schema, values: Values) -> Struct:
 
 def findings(schema: Schema, values: Values) -> Iterator[Finding]:
     """Yield everything that keeps ``values`` from being decoded, in the order of the values."""
-    return _Examination(schema).struct(schema.cls, values, ())
+    return _Examination(schema).value(schema.cls, values, ())
 
 
 class _Examination:
@@ -62,31 +63,46 @@ class _Examination:
         self._hints_left = _HINTS
 
     def value(self, annotation: Any, value: Any, path: Path) -> Iterator[Finding]:
-        """Look inside a table or array first; only where each part is good, look at the whole."""
+        """Where a table or array is not good, blame what is in it; the whole only where each part is good."""
+        whole = _converted(annotation, value, path)
+        if whole is None:
+            return
+        members = shape.alternatives(annotation)
+        if isinstance(value, dict):
+            chosen = _by_tag(members, value, path)
+            if isinstance(chosen, Finding):
+                yield chosen
+                return
+            members = chosen
         good = True
-        for finding in self._inside(annotation, value, path):
-            good = False
-            yield finding
+        for member in members:
+            for finding in self._inside(member, value, path):
+                good = False
+                yield finding
         if good:
-            yield from _converted(annotation, value, path)
-
-    def struct(self, struct: type[Struct], values: Values, path: Path) -> Iterator[Finding]:
-        return self.value(struct, values, path)
+            yield whole
 
     def _inside(self, annotation: Any, value: Any, path: Path) -> Iterator[Finding]:
-        if isinstance(value, dict):
+        if isinstance(value, list):
+            for index, (element, item) in enumerate(zip(shape.items_of(annotation), value, strict=False)):
+                yield from self.value(element, item, (*path, index))
+        elif isinstance(value, dict):
             if (struct := shape.struct_of(annotation)) is not None:
                 yield from self._fields(struct, value, path)
             elif (entry := shape.entries_of(annotation)) is not None:
-                for key, item in value.items():
-                    yield from self.value(entry, item, (*path, key))
-        elif isinstance(value, list) and (element := shape.items_of(annotation)) is not None:
-            for index, item in enumerate(value):
-                yield from self.value(element, item, (*path, index))
+                yield from self._entries(*entry, value, path)
+
+    def _entries(self, key_type: Any, item_type: Any, values: Values, path: Path) -> Iterator[Finding]:
+        for key, item in values.items():
+            if (finding := _converted(collections.abc.Mapping[key_type, Any], {key: None}, (*path, key))) is not None:
+                yield Finding(finding.path, f"wrong key: {finding.message}", at="key", foreign=finding.foreign)
+            yield from self.value(item_type, item, (*path, key))
 
     def _fields(self, struct: type[Struct], values: Values, path: Path) -> Iterator[Finding]:
         fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-        config = struct.__struct_config__
+        kind = shape.struct_class(struct)
+        assert kind is not None  # a generic S[T] does not tell its configuration itself
+        config = kind.__struct_config__
         for key, value in values.items():
             if key in fields:
                 yield from self.value(fields[key].type, value, (*path, key))
@@ -110,29 +126,61 @@ class _Examination:
         return ""
 
 
-def _converted(annotation: Any, value: Any, path: Path) -> Iterator[Finding]:
+def _by_tag(members: list[Any], table: Values, path: Path) -> list[Any] | Finding:
+    """Of the Structs that a table could be, choose the one that its tag names."""
+    tagged: dict[Any, Any] = {}
+    field: str | None = None
+    for member in members:
+        config = getattr(shape.struct_class(shape.struct_of(member)), "__struct_config__", None)
+        if config is not None and config.tag is not None:
+            tagged[config.tag], field = member, config.tag_field
+    if field is None:
+        return members
+    if field not in table:
+        return members if len(tagged) == 1 else Finding((*path, field), "required", at="missing")
+    tag = table[field]
+    fitting = [member for known, member in tagged.items() if type(known) is type(tag) and known == tag]
+    return fitting or Finding((*path, field), _one_of(tagged), _near(tag, tagged))
+
+
+def _converted(annotation: Any, value: Any, path: Path) -> Finding | None:
     try:
-        msgspec.convert(value, annotation, builtin_types=_NATIVE, str_keys=True)
+        msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
     except ValidationError as error:
         if error.__cause__ is None:
-            yield _translated(str(error), annotation, value, path)
-        else:  # raised by a __post_init__ or an Enum
-            yield Finding(path, str(error.__cause__), foreign=True)
+            return _translated(str(error), annotation, value, path)
+        return Finding(path, _said(error.__cause__), foreign=True)  # raised by a __post_init__ or an Enum
     except Exception as error:  # a __post_init__ with a fault of its own must not end the process that reloads
-        yield Finding(path, f"{type(error).__name__}: {error}", foreign=True)
+        return Finding(path, f"{type(error).__name__}: {_said(error)}", foreign=True)
+    return None
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error) or type(error).__name__
+    except Exception:
+        return type(error).__name__
 
 
 def _translated(report: str, annotation: Any, value: Any, path: Path) -> Finding:
     """Say in the terms of TOML what msgspec says in those of Python."""
     what = report.rpartition(" - at `")[0] or report
-    if what.startswith("Invalid enum value") and (allowed := _allowed(annotation)):
-        near = closest(value, map(str, allowed)) if isinstance(value, str) else None
-        hint = f"did you mean {near}?" if near else ""
-        return Finding(path, f"expected one of {', '.join(map(str, allowed))}", hint)
+    if what.startswith("Invalid enum value"):
+        allowed = _allowed(annotation)
+        return Finding(path, _one_of(allowed) if allowed else "not one of the allowed values", _near(value, allowed))
     if not what.startswith("Expected "):
-        return Finding(path, _lower(what.partition("'")[0].rstrip()))  # from the quote on, it repeats the value
-    what = what.replace(" | null`", "`").replace("`object`", "`table`").replace("`", "")
+        return Finding(path, _lower(_FROM_QUOTE.sub("", what)))
+    what = _QUOTED_TYPE.sub(lambda match: match[1].replace("object", "table").removesuffix(" | null"), what)
     return Finding(path, _lower(what), _rewrite(what, value))
+
+
+def _one_of(allowed: Iterable[Any]) -> str:
+    return f"expected one of {', '.join(map(str, allowed))}"
+
+
+def _near(value: Any, allowed: Iterable[Any]) -> str:
+    near = closest(value, map(str, allowed)) if isinstance(value, str) else None
+    return f"did you mean {near}?" if near else ""
 
 
 def _allowed(annotation: Any) -> tuple[Any, ...]:
@@ -151,6 +199,6 @@ def _rewrite(what: str, value: Any) -> str:
     if what.startswith("Expected str, got ") and isinstance(value, int | float):
         return "put it in quotes"
     for kind, written in (("int", r"[+-]?\d+"), ("float", r"[+-]?\d+(\.\d+)?"), ("bool", "true|false")):
-        if what == f"Expected {kind}, got str" and re.fullmatch(written, value):
+        if what == f"Expected {kind}, got str" and isinstance(value, str) and re.fullmatch(written, value):
             return "write it without quotes"
     return ""

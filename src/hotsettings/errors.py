@@ -101,7 +101,7 @@ class Rejected(SettingsError):
 
     def __init__(self, reason: BaseException) -> None:
         self.reason = reason
-        self.problems = getattr(reason, "problems", ())
+        self.problems = reason.problems if isinstance(reason, SettingsError) else ()
         super().__init__(reason)
 
     def __str__(self) -> str:

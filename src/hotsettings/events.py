@@ -27,6 +27,8 @@ class EventLog:
     def read(self) -> Events:
         """Return a new iterator over what happens from now on."""
         reader = Events()
+        if self._closed:
+            reader.end()
         self._readers.add(reader)
         return reader
 
@@ -37,6 +39,7 @@ class EventLog:
 
     def close(self) -> None:
         """End every reader, once it has read what there is."""
+        self._closed = True
         for reader in list(self._readers):
             reader.end()
 
@@ -58,12 +61,15 @@ class Events(AsyncIterator[Event]):
         while not self._kept:
             if self._ended:
                 raise StopAsyncIteration
-            self._news = anyio.Event()
+            if self._news.is_set():  # several tasks may wait for the same one
+                self._news = anyio.Event()
             await self._news.wait()
         return self._kept.popleft()
 
     def put(self, event: Event) -> None:
-        """Add an event."""
+        """Add an event, unless it has ended."""
+        if self._ended:
+            return
         if len(self._kept) == KEPT:
             self._kept.popleft()
             self.dropped += 1

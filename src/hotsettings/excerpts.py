@@ -14,14 +14,15 @@ def excerpt(text: str, start: int, end: int) -> tuple[str, str]:
     Of a very long line only the part around the carets is shown. What a terminal would obey is replaced.
     """
     first, last = line_around(text, start)
+    last = max(start, first + len(text[first:last].rstrip("\r")))
     end = max(start + 1, min(end, last))
     cut = first
     if last - first > _WIDEST:
         cut = max(first, min(start - _WIDEST // 3, last - _WIDEST))
         last = min(last, cut + _WIDEST)
         end = max(start + 1, min(end, last))
-    before = ("…" if cut > first else "") + _printable(text[cut:start])
-    line = before + _printable(text[start:last].rstrip("\r"))
+    before = ("…" if cut > first else "") + _printable(text[cut:start].rstrip("\r"))
+    line = before + _printable(text[start:last])
     number = text.count("\n", 0, start) + 1
     carets = "^" * max(1, _width(_printable(text[start:end])))
     return f"{number:>6} | {line}", f"{'':6} | {' ' * _width(before)}{carets}"
@@ -40,5 +41,6 @@ def _printable(text: str) -> str:
 def _width(text: str) -> int:
     """Columns on a terminal: East Asian wide characters take two, combining ones none."""
     return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+        0 if unicodedata.category(char) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
     )

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import count
 from typing import Any
 
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct
 from msgspec.structs import replace
 
 from .errors import Origin
+from .guard import hazard
 from .keys import Path, closest, dotted
 from .load import Loaded
-from .merge import ABSENT, Values, follow, trace
+from .merge import ABSENT, follow, merge, trace
 from .notation import toml
 from .schema import Leaf, Schema, as_values
 from .secrecy import HIDDEN
+from .shape import may_hold
+
+KEPT = Origin("live until the restart")
+"""Of a value that the documents say differently by now."""
+
+_LONGEST_KEY = 1000
 
 
 class Entry(Struct, frozen=True):
@@ -64,23 +71,45 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     mapping that no layer sets.
     """
     path = known_path(loaded.schema, key)
-    entries = []
-    values = [document.values for document in loaded.documents]
-    for index, value, live in trace(values, path):
+    entries = [*_written(loaded, path), *_default(loaded, path)]
+    if not entries:
+        raise KeyError(f"{key}: no layer sets it, and it has no default")
+    leaf = loaded.schema.leaf_of(path)
+    if leaf is None or leaf.key not in loaded.pending:
+        return Explanation(dotted(path), tuple(entries))
+    waiting = tuple(replace(entry, live=False) for entry in entries)
+    value = follow(as_values(leaf.value_in(loaded.settings)), path[len(leaf.path) :])
+    if value is ABSENT:
+        return Explanation(dotted(path), waiting)
+    shown = HIDDEN if _set_by_secrets(loaded, leaf) else masked(loaded.schema, path, value)
+    return Explanation(dotted(path), waiting, Entry(shown, KEPT, live=True))
+
+
+def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
+    """What the layers say, the highest first."""
+    for index, value, live in trace([document.values for document in loaded.documents], path):
         document = loaded.documents[index]
         place = document.locate([path]).get(path)
         origin = document.origin(place.value[0]) if place else document.layer.origin()
         shown = HIDDEN if document.layer.secret else masked(loaded.schema, path, value)
-        entries.append(Entry(shown, origin, live))
-    entries += _default(loaded.schema, path, values)
-    if not entries:
-        raise KeyError(f"{key}: no layer sets it, and it has no default")
-    if dotted(path) not in loaded.pending:
-        return Explanation(dotted(path), tuple(entries))
-    [leaf] = loaded.schema.leaves_below(path)
-    kept = masked(loaded.schema, path, as_values(leaf.value_in(loaded.settings)))
-    waiting = tuple(replace(entry, live=False) for entry in entries)
-    return Explanation(leaf.key, waiting, Entry(kept, Origin("live until the restart"), live=True))
+        yield Entry(shown, origin, live)
+
+
+def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
+    """What the class says. A table in a layer replaces a default table whole."""
+    leaf = loaded.schema.leaf_of(path)
+    merged = merge(document.values for document in loaded.documents)
+    key = path if leaf is None else leaf.path
+    live = follow(merged, key) is ABSENT
+    if leaf is not None:
+        written = [follow(merged, key[:end]) is not ABSENT for end in range(1, len(key))]
+        default = leaf.defaults[sum(written)]
+    else:
+        # All of a table that nobody writes is default.
+        default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else NODEFAULT
+    value = ABSENT if default is NODEFAULT else follow(as_values(default), path[len(key) :])
+    if value is not ABSENT:
+        yield Entry(masked(loaded.schema, path, value), Origin("default"), live)
 
 
 class Setting(Struct, frozen=True):
@@ -94,14 +123,18 @@ class Setting(Struct, frozen=True):
 def effective(loaded: Loaded) -> tuple[Setting, ...]:
     """Return what is live, in the order of the class."""
     places = origins(loaded)
-    secret_values = [document.values for document in loaded.documents if document.layer.secret]
     settings = []
     for leaf in loaded.schema.leaves:
         value = leaf.value_in(loaded.settings)
-        hidden = leaf.secret or any(follow(values, leaf.path)[0] is not ABSENT for values in secret_values)
-        shown = HIDDEN if hidden and value is not None else as_values(value)
-        settings.append(Setting(leaf, shown, places[leaf.key]))
+        hidden = (leaf.secret or _set_by_secrets(loaded, leaf)) and value is not None
+        settings.append(Setting(leaf, HIDDEN if hidden else as_values(value), places[leaf.key]))
     return tuple(settings)
+
+
+def _set_by_secrets(loaded: Loaded, leaf: Leaf) -> bool:
+    """Whether the secrets file says anything of it, even if another layer wins."""
+    secret = (document.values for document in loaded.documents if document.layer.secret)
+    return any(follow(values, leaf.path) is not ABSENT for values in secret)
 
 
 def origins(loaded: Loaded) -> dict[str, Origin]:
@@ -110,29 +143,24 @@ def origins(loaded: Loaded) -> dict[str, Origin]:
     found = {leaf.key: Origin("default") for leaf in loaded.schema.leaves}
     won: list[dict[Path, str]] = [{} for _ in values]
     for leaf in loaded.schema.leaves:
-        for index, _, _ in islice(trace(values, leaf.path), 1):
-            won[index][leaf.path] = leaf.key
+        if leaf.key in loaded.pending:
+            found[leaf.key] = KEPT
+        elif (winner := next(trace(values, leaf.path), None)) is not None:
+            won[winner[0]][leaf.path] = leaf.key
+            found[leaf.key] = loaded.documents[winner[0]].layer.origin()
     for document, keys in zip(loaded.documents, won, strict=True):
         for path, place in document.locate(keys).items():
             found[keys[path]] = document.origin(place.value[0])
     return found
 
 
-def _default(schema: Schema, path: Path, values: list[Values]) -> Iterator[Entry]:
-    """What the class says. A table in a layer replaces a default table whole."""
-    leaf = schema.leaf_of(path)
-    if leaf is not None and not leaf.required:
-        value, _ = follow(as_values(leaf.default), path[len(leaf.path) :])
-        if value is not ABSENT:
-            live = next(trace(values, leaf.path), None) is None
-            yield Entry(masked(schema, path, value), Origin("default"), live)
-
-
 def known_path(schema: Schema, key: str) -> Path:
     """Return the path that a dotted key means. Raises ValueError, with a suggestion, where it can mean none."""
     path = parse_key(key)
-    if path is not None and (schema.leaf_of(path) is not None or schema.leaves_below(path)):
-        return path
+    if path is not None:
+        leaf = schema.leaf_of(path)
+        if may_hold(leaf.annotation, path[len(leaf.path) :]) if leaf is not None else schema.leaves_below(path):
+            return path
     near = closest(key, [leaf.key for leaf in schema.leaves])
     raise ValueError(f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else ""))
 
@@ -141,17 +169,21 @@ def parse_key(key: str) -> Path | None:
     """Return the parts of a key as TOML would read it, or None if it is no key."""
     import toml_rs
 
-    if "\n" in key or "=" in key or len(key) > 1000:
+    if "\n" in key or len(key) > _LONGEST_KEY:
+        return None
+    end = next(number for number in count() if str(number) not in key)
+    text = f"{key} = {end}"
+    if hazard(text) is not None:
         return None
     try:
-        value: Any = toml_rs.loads(f"{key} = 0")
+        value: Any = toml_rs.loads(text)
     except ValueError:
         return None
     path: list[str] = []
-    while isinstance(value, dict):
+    while isinstance(value, dict) and len(value) == 1:
         [(part, value)] = value.items()
         path.append(part)
-    return tuple(path)
+    return tuple(path) if value == end else None  # else the text went on where the key should have ended
 
 
 def masked(schema: Schema, path: Path, value: Any) -> Any:
@@ -161,4 +193,5 @@ def masked(schema: Schema, path: Path, value: Any) -> Any:
         return HIDDEN if leaf.secret and value is not None else value
     if isinstance(value, dict):
         return {key: masked(schema, (*path, key), item) for key, item in value.items()}
-    return value
+    secret = value is not None and any(below.secret for below in schema.leaves_below(path))
+    return HIDDEN if secret else value

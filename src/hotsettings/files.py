@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -47,6 +48,7 @@ class _File:
         self.layer = layer
         self.settling = Settling(settle)
         self.route: Route
+        self.read_route: Route | None = None
         self.sight: Sight
         self.seen: Sight | None = None
         self.read_at = 0.0
@@ -67,7 +69,14 @@ class _File:
         """Seconds until it may be read."""
         if self.sight == self.seen and not self.settling.has_news(told):
             return 0.0  # only racy: it is read and compared
-        return self.settling.wait(self.sight, self.route.target, told, now, age(self.sight), confirm)
+        return self.settling.wait(self.sight, self._target(), told, now, age(self.sight), confirm)
+
+    def _target(self) -> str:
+        """Where the path leads; as before, if a file is now where a link was: it may still be growing."""
+        before = self.read_route
+        if before is not None and os.path.split(self.route.target) in before.entries:
+            return before.target
+        return self.route.target
 
     def read(self) -> bool:
         """Read it, and parse it if it is not what it was; return whether it is not."""
@@ -103,6 +112,12 @@ class Files:
         self._settle = settle
         self._files = [_File(layer, settle) for layer in layers]
 
+    def unmoved(self) -> bool:
+        """Whether a mere look shows them as they were read: all that is needed as long as nothing was told."""
+        return all(
+            file.seen is not None and not file.racy and look(file.layer.path) == file.seen for file in self._files
+        )
+
     def observe(self, arm: Arm, told: TellAbout, confirm: float) -> Observation:
         """Look, and read what has changed if it has settled. Raises OSError when no more can be watched."""
         for file in self._files:
@@ -135,7 +150,7 @@ class Files:
                 self._settle
             )  # written within a tick of the clock after it was read, and perhaps not finished
         for file in suspects:
-            file.seen, file.read_at = file.sight, now
+            file.seen, file.read_at, file.read_route = file.sight, now, file.route
             file.settling.taken(file.route.target, now)
         return Read(tuple(file.content for file in self._files), self._documents())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -19,7 +19,7 @@ class FrozenDict(dict[K, V]):
 
     __slots__ = ()
 
-    def __hash__(self) -> int:  # type: ignore[override]
+    def __hash__(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
         return hash(frozenset(self.items()))
 
     def __copy__(self) -> FrozenDict[K, V]:
@@ -31,13 +31,15 @@ class FrozenDict(dict[K, V]):
     def __reduce__(self) -> tuple[type[FrozenDict[K, V]], tuple[dict[K, V]]]:
         return type(self), (dict(self),)
 
-    if not TYPE_CHECKING:  # to a type checker it stays a dict, so that nobody has to cast
 
-        def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
-            raise TypeError("settings are immutable; copy the mapping with dict() to change it")
+def _refuse(*args: object, **kwargs: object) -> NoReturn:
+    del args, kwargs  # a traceback may show the locals, and a mapping may be secret
+    raise TypeError("settings are immutable; copy the mapping with dict() to change it")
 
-        __setitem__ = __delitem__ = __ior__ = _refuse
-        clear = pop = popitem = setdefault = update = _refuse
+
+# Not in the class, so that it stays a dict to type checkers and nobody has to cast.
+for _mutator in ("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popitem", "setdefault", "update"):
+    setattr(FrozenDict, _mutator, _refuse)
 
 
 def freeze(value: Any) -> Any:
@@ -51,6 +53,10 @@ def freeze(value: Any) -> Any:
         return FrozenDict({key: freeze(item) for key, item in value.items()})
     if isinstance(value, list) or type(value) is tuple:
         return tuple(map(freeze, value))
+    if isinstance(value, set):
+        return frozenset(value)
+    if isinstance(value, bytearray):
+        return bytes(value)
     if isinstance(value, Struct):
         freeze_fields(value, value.__struct_fields__)
     return value

@@ -10,6 +10,8 @@ from typing import Any, Final, NamedTuple
 MAX_DEPTH: Final = 32
 """How many tables and arrays may stand around a value, the root not counted."""
 
+TOO_LONG: Final = "an integer outside 64 bits"
+
 # toml_rs dies of 327 nested inline tables on a stack of 512 KiB.
 _SAFE_DEPTH = 100
 # No key of 500 parts and no integer of 1,000 digits fits into a line of this length, in characters.
@@ -58,9 +60,9 @@ def hazard(text: str) -> Hazard | None:
     """
     # Looking first whether there is any takes a twentieth of counting.
     openers = text.count("[") + (text.count("{") if "{" in text else 0)
-    if openers <= _SAFE_DEPTH or _nests_little(text, openers):
-        if len(text) <= _SAFE_LENGTH or not _has_long_line(text):
-            return None
+    nests_little = openers <= _SAFE_DEPTH or _nests_little(text, openers)
+    if nests_little and (len(text) <= _SAFE_LENGTH or not _has_long_line(text)):
+        return None
     return _first_hazard(text)
 
 
@@ -102,7 +104,7 @@ def _first_hazard(text: str) -> Hazard | None:
         if token[0] not in "[]{}":
             # Digits are a number behind `=` or in an array, but a key in a header or an inline table.
             if match[1] or (in_value and closers[-1:] == ["]"]):
-                return Hazard(match.start(2), "an integer outside 64 bits")
+                return Hazard(match.start(2), TOO_LONG)
             continue
         if not closers:
             in_value = match[1] is not None
@@ -133,7 +135,7 @@ def _unfit(container: dict[str, Any] | list[Any], room: int) -> tuple[tuple[str 
             continue
         if kind is int:
             if not -(2**63) <= value < 2**63:
-                return (key,), "an integer outside 64 bits"
+                return (key,), TOO_LONG
         elif kind is dict or kind is list:
             if not room:
                 return (key,), f"nested more than {MAX_DEPTH} levels deep"

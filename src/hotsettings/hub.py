@@ -15,6 +15,7 @@ from .resources import Resource
 from .schema import Schema
 from .snapshot import Change, Snapshot
 from .subscribers import Board, Changes
+from .tasks import StrayCancellations
 
 S = TypeVar("S")
 Callback = Callable[[Change[Any]], Awaitable[object] | object]
@@ -31,34 +32,43 @@ class Head(Generic[S]):
 
 
 class Handle:
-    """A registered callback or hook. ``failures`` counts how often it has raised."""
+    """A registered callback or hook. ``failures`` counts how often a callback has raised."""
 
-    def __init__(self, function: Callback, keys: frozenset[str] | None, forget: Callable[[Handle], None]) -> None:
+    def __init__(self, function: Callback, keys: frozenset[str] | None, forget: Callable[[Handle], object]) -> None:
         self.function = function
         self.name = name_of(function)
         self.keys = keys
         self.failures = 0
-        self.scope = anyio.CancelScope()
         self._forget = forget
+        self._cancelled = False
+        self._scope = anyio.CancelScope()
 
     def cancel(self) -> None:
         """End it: it is not called again, and a call under way is cancelled."""
+        self._cancelled = True
         self._forget(self)
-        self.scope.cancel()
+        self._scope.cancel()
+
+    def scope(self) -> anyio.CancelScope:
+        """Return what to call the function in: ``cancel`` ends it, before it is entered too."""
+        self._scope = anyio.CancelScope()
+        if self._cancelled:
+            self._scope.cancel()
+        return self._scope
 
 
 class Hub(Generic[S]):
     """The parts behind a live object. All of it belongs to one event loop."""
 
-    def __init__(self, schema: Schema, head: Head[S], tasks: TaskGroup) -> None:
+    def __init__(self, schema: Schema, head: Head[S], tasks: TaskGroup, prepare_timeout: float) -> None:
         self.schema = schema
         self.head = head
         self.tasks = tasks
+        self.prepare_timeout = prepare_timeout
         self.board: Board[S] = Board(schema, head.snapshot)
         self.log = EventLog()
-        self.texts = ForeignTexts()
-        self.texts.know(head.snapshot.loaded)
-        self.hooks: list[Handle] = []
+        self.texts = ForeignTexts(head.snapshot.loaded)
+        self.hooks: dict[Handle, None] = {}
         self.resources: list[Resource[Any]] = []
         self.lock = anyio.Lock()
         """Held by whoever replaces resources."""
@@ -69,6 +79,7 @@ class Hub(Generic[S]):
         """Swap: readers see the new settings from the next read on."""
         self.head.snapshot = snapshot
         self.head.current = snapshot.settings
+        self.texts.live(snapshot.loaded)
         return self.board.publish(snapshot, keys)
 
     def close(self) -> None:
@@ -79,10 +90,11 @@ class Hub(Generic[S]):
 
     async def run_callback(self, handle: Handle, changes: Changes[S]) -> None:
         """Call back for each change until cancelled. Whatever it raises is logged and counted, and hurts nobody."""
-        with handle.scope:
+        with handle.scope():
             async for change in changes:
                 try:
-                    await called(handle.function, change)
+                    with StrayCancellations():
+                        await called(handle.function, change)
                 except Exception as error:
                     handle.failures += 1
                     self.callback_failures += 1

@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase
 Path = tuple[str | int, ...]
 """Where a value stands in the merged tables: keys, and indices in arrays."""
 
-_BARE = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST = 200
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
 def dotted(path: Path) -> str:
@@ -20,13 +21,24 @@ def dotted(path: Path) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += ("." if text else "") + (part if _BARE.fullmatch(part) else _quoted(part))
+            text += ("." if text else "") + written(part if len(part) <= _LONGEST else f"{part[:_LONGEST]}…")
     return text
 
 
-def _quoted(part: str) -> str:
-    shown = "".join(c if c.isprintable() and c not in '"\\' else ascii(c)[1:-1] for c in part[:_LONGEST])
-    return f'"{shown}…"' if len(part) > _LONGEST else f'"{shown}"'
+def written(key: str) -> str:
+    """Write one key as TOML would: bare where that is possible, else in quotes."""
+    return key if _BARE.fullmatch(key) else quoted(key)
+
+
+def quoted(text: str) -> str:
+    """Write a text as a TOML string on one line, with nothing in it that a terminal would obey."""
+    return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in text) + '"'
+
+
+def _escaped(char: str) -> str:
+    if char in _SHORT:
+        return _SHORT[char]
+    return f"\\u{ord(char):04X}" if ord(char) < 0x10000 else f"\\U{ord(char):08X}"
 
 
 def closest(key: str, candidates: Iterable[str]) -> str | None:
@@ -47,7 +59,9 @@ def select(keys: Iterable[str], patterns: Iterable[str]) -> frozenset[str]:
     known = list(keys)
     chosen: set[str] = set()
     for pattern in patterns:
-        covered = [key for key in known if any(fnmatchcase(name, pattern) for name in _with_tables(key))]
+        covered = [
+            key for key in known if any(pattern == name or fnmatchcase(name, pattern) for name in _with_tables(key))
+        ]
         if not covered:
             near = closest(pattern, known)
             raise ValueError(f"no key matches {pattern!r}" + (f"; did you mean {near!r}?" if near else ""))

@@ -12,15 +12,16 @@ from msgspec import Struct
 
 from .errors import LayerError, Origin, Problem
 from .excerpts import excerpt
-from .guard import hazard, unfit
+from .guard import TOO_LONG, hazard, unfit
 from .keys import Path
 from .positions import Place, line_column, places
 
 LARGEST = 1024 * 1024
 """Bytes that a layer may have: the limit of a Kubernetes Secret."""
 
-# Non-blocking, or opening a FIFO would wait for its writer. Windows has neither that nor text-free descriptors by default.
-_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+# Non-blocking, or opening a FIFO would wait for its writer; no terminal is taken over. Windows has neither, and would
+# translate line ends.
+_FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 
 
 class Layer(Struct, frozen=True):
@@ -39,7 +40,7 @@ class Layer(Struct, frozen=True):
 
     def origin(self, line: int | None = None, column: int | None = None) -> Origin:
         """The layer as a whole, or a place in it."""
-        return Origin(self.name, self.label, line, column)
+        return Origin(self.name, self.label or None, line, column)
 
 
 class Document(Struct, frozen=True):
@@ -51,10 +52,10 @@ class Document(Struct, frozen=True):
     missing: bool = False
 
     def locate(self, paths: Iterable[Path]) -> dict[Path, Place]:
-        """Find where these paths are written; one that this document does not hold is left out."""
+        """Find where these paths are written first; one that this document does not hold is left out."""
         wanted = set(paths)
         found: dict[Path, Place] = {}
-        for path, place in places(self.text):
+        for path, place in places(self.text, wanted) if wanted else ():
             if path in wanted:
                 found[path] = place
                 wanted.remove(path)
@@ -95,35 +96,43 @@ def fetch(layer: Layer) -> bytes | None:
 
 def parse(layer: Layer, data: bytes) -> Document:
     """Parse the bytes of a layer. Raises LayerError like ``read``."""
+    parsed = _parsed(layer, data)
+    if isinstance(parsed, Problem):
+        raise LayerError([parsed])
+    return parsed
+
+
+def _parsed(layer: Layer, data: bytes) -> Document | Problem:
     try:
-        text = data.decode()
+        text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        text, problem = "", _undecodable(layer, data, error.start)
-    else:
-        text = text.removeprefix("\ufeff")
-        danger = hazard(text)
-        if danger is None:
-            try:
-                values = toml_rs.loads(text)
-            except toml_rs.TOMLDecodeError as error:
-                problem = _unparsable(layer, text, error.pos, error.msg)
-            else:
-                misfit = unfit(values)
-                if misfit is None:
-                    return Document(layer, text, values)
-                problem = _misfit(Document(layer, text, values), *misfit)
-        else:
-            problem = _problem_at(layer, text, danger.offset, danger.reason)
-    raise LayerError([problem])
+        return _undecodable(layer, data, error.start)
+    danger = hazard(text)
+    if danger is not None:
+        return _problem_at(layer, text, danger.offset, danger.reason)
+    try:
+        values = toml_rs.loads(text)
+    except toml_rs.TOMLDecodeError as error:
+        return _unparsable(layer, text, error.pos, error.msg)
+    except ValueError:
+        return _unrepresentable(layer, text)
+    document = Document(layer, text, values)
+    misfit = unfit(values)
+    return document if misfit is None else _misfit(document, *misfit)
 
 
 def _contents(path: str) -> bytes:
     """Read a regular file of at most LARGEST bytes. Raises OSError or ValueError with the reason."""
-    descriptor = os.open(path, _FLAGS)
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except OSError:
+        _refuse_irregular(os.stat(path).st_mode)  # a socket cannot be opened at all, on Windows a directory neither
+        raise
+    except ValueError as error:  # a null byte, or what the file system's encoding does not have
+        raise ValueError(f"not a path: {error}") from None
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"not a regular file but {_kind(status.st_mode)}")
+        _refuse_irregular(status.st_mode)
         # One byte more than it should have, so that a second read tells only of a file that is growing.
         data = os.read(descriptor, min(status.st_size, LARGEST) + 1)
         if len(data) != status.st_size or len(data) > LARGEST:
@@ -139,9 +148,10 @@ def _contents(path: str) -> bytes:
         os.close(descriptor)
 
 
-def _kind(mode: int) -> str:
-    kinds = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
-    return kinds.get(stat.S_IFMT(mode), "a device")
+def _refuse_irregular(mode: int) -> None:
+    kinds = {stat.S_IFREG: "", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    if kind := kinds.get(stat.S_IFMT(mode), "a device"):
+        raise ValueError(f"not a regular file but {kind}")
 
 
 def _reason(error: OSError | ValueError) -> str:
@@ -155,7 +165,7 @@ def _way_out(layer: Layer) -> str:
 
 
 def _undecodable(layer: Layer, data: bytes, at: int) -> Problem:
-    before = data[:at].decode()
+    before = data[:at].decode().removeprefix("\ufeff")
     return Problem("", "not UTF-8", layer.origin(*line_column(before, len(before))), "save it as UTF-8")
 
 
@@ -163,6 +173,25 @@ def _unparsable(layer: Layer, text: str, byte_offset: int, report: str) -> Probl
     # The report quotes the source and ends in the parser's own words, which are the same for every text.
     offset = len(text.encode()[:byte_offset].decode(errors="ignore"))
     return _problem_at(layer, text, offset, f"not valid TOML: {report.rsplit(chr(10), 1)[-1]}")
+
+
+def _unrepresentable(layer: Layer, text: str) -> Problem:
+    """Point at the value that TOML has and Python has not: a 60th second, the year 0, an integer of 5,000 digits."""
+    values = (place.value for _, place in places(text))
+    start, end = next(filter(lambda value: _cannot_be(text[slice(*value)]), values), (0, 0))
+    clock = "-" in text[start + 1 : end] or ":" in text[start:end]
+    return _problem_at(layer, text, start, "a date or time that Python does not have" if clock else TOO_LONG)
+
+
+def _cannot_be(written: str) -> bool:
+    if written[0] in "+-0123456789":
+        try:
+            toml_rs.loads(f"x={written}")
+        except toml_rs.TOMLDecodeError:
+            return False  # a key, not a value
+        except ValueError:
+            return True
+    return False
 
 
 def _misfit(document: Document, path: Path, reason: str) -> Problem:

@@ -5,7 +5,7 @@ It knows no files and no clock: a source (``runtime`` for files, ``testing`` for
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -53,9 +53,11 @@ class Live(Head[S], Generic[S]):
 
     __slots__ = ("__weakref__", "_hub", "_source")
 
-    def __init__(self, schema: Schema, snapshot: Snapshot[S], tasks: TaskGroup, source: Source) -> None:
+    def __init__(
+        self, schema: Schema, snapshot: Snapshot[S], tasks: TaskGroup, source: Source, prepare_timeout: float
+    ) -> None:
         super().__init__(snapshot)
-        self._hub: Hub[S] = Hub(schema, self, tasks)
+        self._hub: Hub[S] = Hub(schema, self, tasks, prepare_timeout)
         self._source = source
 
     def __repr__(self) -> str:
@@ -85,8 +87,9 @@ class Live(Head[S], Generic[S]):
 
         Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason.
         """
-        handle = Handle(hook, self._keys(keys), self._hub.hooks.remove)
-        self._hub.hooks.append(handle)
+        hooks = self._hub.hooks
+        handle = Handle(hook, self._keys(keys), lambda handle: hooks.pop(handle, None))
+        hooks[handle] = None
         return handle
 
     @asynccontextmanager
@@ -96,7 +99,7 @@ class Live(Head[S], Generic[S]):
         *keys: str,
         replace: Literal["overlap", "exclusive"] = "overlap",
         drain_timeout: float = 30.0,
-    ) -> AsyncIterator[Resource[T]]:
+    ) -> AsyncGenerator[Resource[T], None]:
         """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
 
         "overlap" builds the new one beside the old one, and closes the old one when its leases have ended. "exclusive" is
@@ -132,9 +135,12 @@ class Live(Head[S], Generic[S]):
         """Return when every subscriber has finished with that generation (the newest by default).
 
         A callback has finished when it has returned, an iterator when it has asked for its next change. One that was
-        closed, cancelled or collected does not count, nor does the one in whose body this is called.
+        closed, cancelled or collected does not count, nor does the one in whose body this is called. A resource has when
+        it has swapped.
         """
         await self._hub.board.wait_applied(generation)
+        for resource in list(self._hub.resources):
+            await resource.caught_up()
 
     def explain(self, key: str) -> Explanation:
         """Every layer's value for a key, the winner first. Raises ValueError for an unknown key."""
@@ -158,11 +164,13 @@ class Live(Head[S], Generic[S]):
         resource.closed = True
         self._hub.resources.remove(resource)
         instance = resource.stand(None, resource.settings)
-        if instance is not None:
-            with anyio.CancelScope(shield=True):
-                await retire(self._hub, resource, instance)
+        with anyio.CancelScope(shield=True):
+            if instance is not None:
+                await retire(resource, instance)
+            for before in list(resource.retiring):
+                await before.gone()
 
 
 def hub_of(live: Live[S]) -> Hub[S]:
     """The parts behind a live object, for its source."""
-    return live._hub
+    return live._hub  # pyright: ignore[reportPrivateUsage]

@@ -11,7 +11,7 @@ from .decode import decode
 from .errors import InvalidSettings, LayerError, Problem
 from .layers import Document, Layer, read
 from .merge import Values, merge
-from .problems import in_order, problems_in, tolerated
+from .problems import MOST_PROBLEMS, in_order, problems_in, tolerated
 from .schema import Schema
 
 
@@ -66,7 +66,9 @@ def validated(schema: Schema, documents: Sequence[Document], values: Values) -> 
 
 
 def _warn(problems: Sequence[Problem]) -> None:
-    import logging  # slow to import, and only a tolerant class with something to tolerate needs it
+    from .log import logger  # slow to import, and only a tolerant class with something to tolerate needs it
 
-    for problem in problems:
-        logging.getLogger("hotsettings").warning("%s", problem)
+    for problem in problems[:MOST_PROBLEMS]:
+        logger.warning("%s", problem)
+    if len(problems) > MOST_PROBLEMS:
+        logger.warning("more unknown keys than the %d reported here", MOST_PROBLEMS)

@@ -32,33 +32,40 @@ def merge(layers: Iterable[Values]) -> Values:
 def overlay(below: Values, above: Values) -> Values:
     """Merge two layers."""
     merged = {**below, **above}
-    for key in below.keys() & above.keys():
-        if isinstance(below[key], dict) and isinstance(above[key], dict):
-            merged[key] = overlay(below[key], above[key])
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(beneath := below.get(key), dict):
+            merged[key] = overlay(beneath, value)
     return merged
 
 
 def trace(layers: Sequence[Values], path: Path) -> Iterator[tuple[int, Any, bool]]:
     """Yield, the winner first, which layers say something about ``path``: index, value, and whether it still counts.
 
-    A table takes part in the result as long as only tables stand above it. Anything else ends what counts, and so does a
-    scalar or array that a higher layer put in the place of a table that ``path`` leads through.
+    A table takes part in the result as long as only tables stand above it, anything else only if nothing stands above it.
+    That holds for the value itself and for everything that ``path`` leads through.
     """
-    counts = True
-    for index in reversed(range(len(layers))):
-        value, at = follow(layers[index], path)
-        if value is not ABSENT:
-            yield index, value, counts
-        if not isinstance(at, dict):
-            counts = False
-
-
-def follow(value: Any, path: Path) -> tuple[Any, Any]:
-    """Return the value at ``path``, or ABSENT, and the last value met on the way."""
+    said: list[tuple[int, Any, bool]] = [(index, layers[index], True) for index in reversed(range(len(layers)))]
     for part in path:
-        inside = value if isinstance(value, dict | list) else {}
-        try:
-            value = inside[part]  # type: ignore[index]
-        except (KeyError, IndexError, TypeError):  # TypeError: a key into an array
-            return ABSENT, value
-    return value, value
+        inside = [(index, follow(value, (part,)), counts) for index, value, counts in said]
+        said = list(_counting([each for each in inside if each[1] is not ABSENT]))
+    yield from said
+
+
+def _counting(said: Sequence[tuple[int, Any, bool]]) -> Iterator[tuple[int, Any, bool]]:
+    merges = True
+    for place, (index, value, counts) in enumerate(said):
+        table = isinstance(value, dict)
+        yield index, value, counts and merges and (table or place == 0)
+        merges = merges and table
+
+
+def follow(value: Any, path: Path) -> Any:
+    """Return the value at ``path``, through tables and arrays, or ABSENT."""
+    for part in path:
+        if isinstance(value, dict):
+            value = value.get(part, ABSENT)
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part] if part < len(value) else ABSENT
+        else:
+            return ABSENT
+    return value

@@ -6,9 +6,7 @@ import datetime
 import math
 from typing import Any
 
-import msgspec
-
-from .keys import dotted
+from .keys import quoted, written
 
 
 def toml(value: Any) -> str:
@@ -19,19 +17,13 @@ def toml(value: Any) -> str:
         case float() if not math.isfinite(value):
             return repr(value)  # inf, -inf and nan are the same in both
         case str():
-            return _string(value)
+            return quoted(value)
         case datetime.datetime() | datetime.date() | datetime.time():
             return value.isoformat()
         case list() | tuple():
             return f"[{', '.join(map(toml, value))}]"
         case dict():
-            inside = ", ".join(f"{dotted((key,))} = {toml(item)}" for key, item in value.items())
+            inside = ", ".join(f"{written(key)} = {toml(item)}" for key, item in value.items())
             return f"{{ {inside} }}" if inside else "{}"
         case _:
             return repr(value)
-
-
-def _string(text: str) -> str:
-    # JSON's escapes are all known to TOML; JSON leaves DEL and Unicode's own controls as they are.
-    written = msgspec.json.encode(text).decode()
-    return "".join(char if char.isprintable() else f"\\U{ord(char):08X}" for char in written)

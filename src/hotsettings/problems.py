@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
+from typing import Any
+
+import msgspec
 
 from .decode import Finding, findings
 from .errors import Origin, Problem
@@ -12,8 +15,8 @@ from .excerpts import excerpt, line_around
 from .keys import Path, dotted
 from .layers import Document
 from .merge import ABSENT, Values, follow, trace
-from .positions import Place
-from .schema import Schema
+from .positions import Place, Span, places
+from .schema import NATIVE, Leaf, Schema
 from .secrecy import scrub, texts_of
 
 MOST_PROBLEMS = 200
@@ -38,8 +41,11 @@ def tolerated(schema: Schema, documents: Sequence[Document]) -> list[Problem]:
     """Say where top-level keys are written that a class does not know, but tolerates."""
     problems = []
     for document in documents if schema.tolerant else ():
-        for path, place in document.locate((key,) for key in document.values.keys() - schema.keys).items():
-            problems.append(Problem(dotted(path), "unknown key, ignored", document.origin(place.key[0])))
+        unknown = [(key,) for key in document.values if key not in schema.keys]
+        places = document.locate(unknown)
+        for path in unknown:
+            origin = document.origin(places.get(path, _NOWHERE).key[0])
+            problems.append(Problem(dotted(path), "unknown key, ignored", origin))
     return in_order(problems)
 
 
@@ -58,13 +64,32 @@ def secret_texts(schema: Schema, documents: Iterable[Document]) -> Iterator[str]
     """Yield every spelling of every secret in these documents and in the defaults of the class."""
     for document in documents:
         if document.layer.secret:
-            yield from texts_of(list(document.values.values()))
+            yield from texts_of(list(_values_in(schema, document.values, ())))
+        for leaf in schema.leaves:
+            value = follow(document.values, leaf.path)
+            if (leaf.secret or document.layer.secret) and value is not ABSENT:
+                yield from texts_of(value)
+                yield from texts_of(_decoded(leaf, value))
     for leaf in schema.leaves:
         if leaf.secret:
-            yield from texts_of(leaf.default if not leaf.required else None)
-            for document in documents:
-                value, _ = follow(document.values, leaf.path)
-                yield from texts_of(None if value is ABSENT else value)
+            yield from texts_of([default for default in leaf.defaults if default is not msgspec.NODEFAULT])
+
+
+def _values_in(schema: Schema, values: Values, path: Path) -> Iterator[Any]:
+    """Yield what is written to leaves and to unknown keys; the names of tables and fields are no secret."""
+    for key, value in values.items():
+        if isinstance(value, dict) and schema.leaf_of((*path, key)) is None:
+            yield from _values_in(schema, value, (*path, key))
+        else:
+            yield value
+
+
+def _decoded(leaf: Leaf, value: Any) -> Any:
+    """What the settings would hold, which need not look like what is written: bytes, for example."""
+    try:
+        return msgspec.convert(value, leaf.annotation, builtin_types=NATIVE, str_keys=True)
+    except Exception:  # its text may hold secrets, and nothing depends on it
+        return None
 
 
 class _Report:
@@ -87,42 +112,61 @@ class _Report:
                 yield self._placed(finding, index)
 
     def _blame(self, finding: Finding) -> int | None:
-        """The document whose value won, or that holds the table in which a key is missing."""
+        """The document whose value won, or that holds the table in which a key is missing: one where the key belongs."""
         path = finding.path[:-1] if finding.at == "missing" else finding.path
-        values = [document.values for document in self._documents]
-        return next((index for index, _, _ in trace(values, path)), None) if path else None
+        if not path:
+            return None
+        leaf = self._schema.leaf_of(finding.path)
+        holders = [
+            index for index, _, counts in trace([document.values for document in self._documents], path) if counts
+        ]
+        if finding.at == "missing" and leaf is not None:
+            holders.sort(key=lambda index: self._documents[index].layer.secret != leaf.secret)
+        return holders[0] if holders else None
 
     def _locate(self, index: int) -> dict[Path, Place]:
         wanted = {f.path[:-1] if f.at == "missing" else f.path for f, i in self._blamed if i == index}
-        wanted |= {leaf.path for leaf in self._schema.leaves if leaf.secret}
         return self._documents[index].locate(wanted)
 
     def _placed(self, finding: Finding, index: int) -> Problem:
-        document, leaf = self._documents[index], self._schema.leaf_of(finding.path)
+        document = self._documents[index]
         place = self._places[index].get(finding.path, _NOWHERE)
         start, end = place.key if finding.at == "key" else place.value
-        if document.layer.secret or (leaf is not None and leaf.secret):
-            key = leaf.path if leaf is not None else finding.path  # below a leaf, the keys are part of its value
+        if (key := self._hidden(finding, document)) is not None:
             about = " (value hidden)" if finding.at == "value" else ""
-            return Problem(dotted(key), self._message(finding) + about, document.origin(start))
+            hint = finding.hint if finding.at == "key" and key == finding.path else ""
+            return Problem(dotted(key), self._message(finding) + about, document.origin(start), hint)
         shown = self._excerpt(index, start, end) if finding.at == "value" else ()
         return Problem(dotted(finding.path), self._message(finding), document.origin(start), finding.hint, shown)
 
-    def _delicate_spans(self, index: int) -> Iterator[tuple[int, int]]:
-        """Where a document holds values that no excerpt may show: secrets, and those of keys that could be misspelt ones."""
-        for leaf in self._schema.leaves:
-            if leaf.secret and leaf.path in self._places[index]:
-                yield self._places[index][leaf.path].value
+    def _hidden(self, finding: Finding, document: Document) -> Path | None:
+        """The key to name where the value must not be shown: the leaf's, because keys below a leaf are part of its value."""
+        leaf = self._schema.leaf_of(finding.path)
+        if document.layer.secret or (leaf is not None and leaf.secret):
+            return finding.path if leaf is None else leaf.path
+        return None
+
+    def _delicate_spans(self, index: int) -> Iterator[Span]:
+        """Where a document holds values that no excerpt may show: secrets, and what could be misplaced or misspelt ones."""
+        names = frozenset(self._schema.secret_names)
+        delicate: set[Path] = {leaf.path for leaf in self._schema.leaves if leaf.secret}
         for finding, blamed in self._blamed:
-            if finding.at == "key" and blamed == index:
-                yield self._places[index].get(finding.path, _NOWHERE).value
+            below = self._schema.leaves_below(finding.path)
+            if blamed == index and (finding.at == "key" or any(leaf.secret for leaf in below)):
+                delicate.add(finding.path)
+        for path, place in places(self._documents[index].text):
+            if not names.isdisjoint(path) or any(path[:end] in delicate for end in range(1, len(path) + 1)):
+                yield place.value
 
     def _excerpt(self, index: int, start: int, end: int) -> tuple[str, ...]:
         text = self._documents[index].text
         if not text:
             return ()
         first, last = line_around(text, start)
+        line = text[first:last]
         if any(begin < last and first < stop for begin, stop in self._delicate[index]):
+            return ()
+        if scrub(line, self._secrets) != line:
             return ()
         return excerpt(text, start, end)
 
@@ -130,8 +174,13 @@ class _Report:
         key = dotted(finding.path)
         if index is not None:
             document = self._documents[index]
-            place = self._places[index].get(finding.path[:-1], _NOWHERE)
-            return Problem(key, "required, but missing from this table", document.origin(place.key[0]))
+            origin = document.origin(self._places[index].get(finding.path[:-1], _NOWHERE).key[0])
+            hidden = self._hidden(finding, document)
+            if hidden is not None and hidden != finding.path:
+                return Problem(
+                    dotted(hidden), f"{finding.path[-1]} is required, but missing from a table in it", origin
+                )
+            return Problem(key, "required, but missing from this table", origin)
         files = [document for document in self._documents if document.layer.label]
         if not files:
             return Problem(key, "required", Origin("values"))
@@ -142,7 +191,9 @@ class _Report:
         return Problem(key, f"required, but not set in {looked}", Origin(""), hint)
 
     def _message(self, finding: Finding) -> str:
-        return scrub(finding.message, self._secrets) if finding.foreign else finding.message
+        if not finding.foreign:
+            return finding.message
+        return "".join(char if char.isprintable() else " " for char in scrub(finding.message, self._secrets))
 
     @cached_property
     def _secrets(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ import anyio
 from .hub import Hub
 from .log import logger
 from .resources import Instance, Resource
+from .tasks import StrayCancellations
 
 Candidates = dict[Resource[Any], Instance[Any]]
 
@@ -31,15 +32,40 @@ async def build(hub: Hub[Any], resource: Resource[Any], settings: Any, candidate
     return await resource.start(settings, hub.tasks, ended, candidates)
 
 
-async def retire(hub: Hub[Any], resource: Resource[Any], instance: Instance[Any]) -> None:
+async def build_in_time(hub: Hub[Any], resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
+    """Build, and raise TimeoutError if that takes longer than ``prepare_timeout``. For tasks of the hub."""
+    with StrayCancellations():
+        with anyio.move_on_after(hub.prepare_timeout):
+            return await build(hub, resource, settings, candidates)
+        raise TimeoutError(f"{resource.name} did not finish within {hub.prepare_timeout:g} s")
+
+
+async def close(resource: Resource[Any], instance: Instance[Any], within: float) -> None:
+    """Close an instance, whoever holds it."""
+    if not await instance.close(within):
+        logger.warning("resource %s: closing took over %g s and was cancelled", resource.name, within)
+
+
+async def retire(resource: Resource[Any], instance: Instance[Any]) -> None:
     """Close an instance when its leases have ended, or after the drain timeout anyway."""
     if not await instance.drain(resource.drain_timeout):
         logger.warning(
             "resource %s: closed with %d leases still held after %g s",
             *(resource.name, instance.leases, resource.drain_timeout),
         )
-    if not await instance.close(resource.drain_timeout):
-        logger.warning("resource %s: closing took over %g s and was cancelled", resource.name, resource.drain_timeout)
+    await close(resource, instance, resource.drain_timeout)
+
+
+def let_go(hub: Hub[Any], resource: Resource[Any], instance: Instance[Any] | None) -> None:
+    """Retire what has been replaced, if anything was, while everything else goes on."""
+
+    async def retiring(instance: Instance[Any]) -> None:
+        await retire(resource, instance)
+        resource.retiring.remove(instance)
+
+    if instance is not None:
+        resource.retiring.add(instance)
+        hub.tasks.start_soon(retiring, instance)
 
 
 def with_dependents(chosen: Iterable[Resource[Any]], known: Sequence[Resource[Any]]) -> list[Resource[Any]]:
@@ -51,14 +77,14 @@ def with_dependents(chosen: Iterable[Resource[Any]], known: Sequence[Resource[An
     return [resource for resource in known if resource in found]
 
 
-async def take_down(hub: Hub[Any], group: Sequence[Resource[Any]]) -> None:
+async def take_down(group: Sequence[Resource[Any]]) -> None:
     """Let the leases of exclusive resources end and close them, those that need others first."""
     for resource in reversed(group):
         resource.gate()
         instance = resource.instance
         if instance is not None:
             try:
-                await retire(hub, resource, instance)
+                await retire(resource, instance)
             finally:
                 if instance.retired:
                     resource.instance = None
@@ -66,33 +92,48 @@ async def take_down(hub: Hub[Any], group: Sequence[Resource[Any]]) -> None:
                     resource.stand(instance, resource.settings)  # given up while it drained: nothing has happened
 
 
-async def put_back(hub: Hub[Any], group: Sequence[Resource[Any]], within: float) -> None:
+async def put_back(hub: Hub[Any], group: Sequence[Resource[Any]]) -> None:
     """Build exclusive resources for the settings that they had. One that cannot be built is down, and mended later."""
     rebuilt: Candidates = {}
     for resource in group:
-        if resource.instance is not None or hub.closing:
+        if resource.instance is not None or _over(hub, resource):
             continue
         try:
-            with anyio.fail_after(within):
-                rebuilt[resource] = await build(hub, resource, resource.settings, rebuilt)
+            rebuilt[resource] = await build_in_time(hub, resource, resource.settings, rebuilt)
         except Exception as error:
             logger.error("resource %s is down: rebuilding it failed:\n%s", resource.name, hub.texts.trace(error))
             resource.stand(None, resource.settings, failed=True)
             hub.tasks.start_soon(mend, hub, resource)
         else:
-            resource.stand(rebuilt[resource], resource.settings)
+            let_go(hub, resource, resource.stand(rebuilt[resource], resource.settings))
+
+
+def mend_outdated(hub: Hub[Any]) -> None:
+    """Build anew whatever was built from an instance that has been replaced since."""
+    for index, resource in enumerate(hub.resources):
+        instance = resource.instance
+        if instance is not None and not resource.outdated:
+            # What a build uses stood before it; to look only there keeps two that use each other from going round.
+            used = [(instance.needs.get(other), other.instance) for other in hub.resources[:index]]
+            if any(before is not None and now is not None and before is not now for before, now in used):
+                outdate(hub, resource)
+
+
+def outdate(hub: Hub[Any], resource: Resource[Any]) -> None:
+    """Build a resource anew, soon."""
+    resource.outdated = True
+    hub.tasks.start_soon(mend, hub, resource)
 
 
 async def mend(hub: Hub[Any], resource: Resource[Any]) -> None:
-    """Build a resource that is down, or that has missed a change, for the newest settings; try until that succeeds."""
+    """Build a resource that is down or outdated for the newest settings; try until that succeeds."""
     delay = FIRST_RETRY
     while not _over(hub, resource):
         async with hub.lock:
-            settings = hub.head.current
-            if _over(hub, resource) or (resource.instance is not None and resource.settings is settings):
+            if _over(hub, resource) or (resource.instance is not None and not resource.outdated):
                 return
             try:
-                await _renew(hub, resource, settings)
+                await _renew(hub, resource, hub.head.current)
             except Exception as error:
                 logger.warning("resource %s could not be built:\n%s", resource.name, hub.texts.trace(error))
             else:
@@ -108,13 +149,12 @@ def _over(hub: Hub[Any], resource: Resource[Any]) -> bool:
 
 async def _renew(hub: Hub[Any], resource: Resource[Any], settings: Any) -> None:
     if resource.exclusive:
-        await take_down(hub, [resource])
+        await take_down([resource])
     try:
-        instance = await build(hub, resource, settings, {})
+        instance = await build_in_time(hub, resource, settings, {})
     except Exception:
         if resource.instance is None:
             resource.stand(None, settings, failed=True)
         raise
-    before = resource.stand(instance, settings)
-    if before is not None:
-        hub.tasks.start_soon(retire, hub, resource, before)
+    let_go(hub, resource, resource.stand(instance, settings))
+    mend_outdated(hub)

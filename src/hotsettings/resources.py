@@ -5,7 +5,7 @@ Each instance lives in a task of its own, which enters and leaves the context ma
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
@@ -33,6 +33,8 @@ class Instance(Generic[T]):
 
     def __init__(self) -> None:
         self.value: T
+        self.needs: dict[Resource[Any], Instance[Any]] = {}
+        """Instances of other resources that its build used: when one is replaced, this has to be built anew."""
         self.leases = 0
         self.retired = False
         self._scope = anyio.CancelScope()
@@ -70,27 +72,39 @@ class Instance(Generic[T]):
         """Wait until no lease is left, at most ``within`` seconds; return whether that is so."""
         with anyio.move_on_after(within):
             while self.leases:
-                self._released = anyio.Event()
+                if self._released.is_set():  # several may wait for the same one
+                    self._released = anyio.Event()
                 await self._released.wait()
         return not self.leases
 
     async def close(self, within: float) -> bool:
-        """Leave the context manager; cancel it if that takes longer than ``within`` seconds, and return False then."""
+        """Leave the context manager; cancel it if that takes longer than ``within`` seconds, and return False then.
+
+        Shielded: whoever goes on after this, cancelled or not, may rely on it that nothing of it stands any more.
+        """
         self.retired = True
         self._retire.set()
-        with anyio.move_on_after(within):
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(within):
+                await self._gone.wait()
+                return True
+            self._scope.cancel()
             await self._gone.wait()
-            return True
-        self._scope.cancel()
-        await self._gone.wait()
         return False
+
+    async def gone(self) -> None:
+        """Wait until the context manager has been left."""
+        await self._gone.wait()
 
 
 class Building:
-    """A build under way: whose it is, and which instances its transaction has already built."""
+    """A build under way: of what, and which instances its transaction has already built."""
 
-    def __init__(self, resource: Resource[Any], candidates: dict[Resource[Any], Instance[Any]]) -> None:
+    def __init__(
+        self, resource: Resource[Any], instance: Instance[Any], candidates: dict[Resource[Any], Instance[Any]]
+    ) -> None:
         self.resource = resource
+        self.instance = instance
         self.candidates = candidates
         self.active = True
 
@@ -113,12 +127,16 @@ class Resource(Generic[T]):
         self.drain_timeout = drain_timeout
         self.instance: Instance[T] | None = None
         self.settings: Any = None
-        self.needs: set[Resource[Any]] = set()
-        """Resources that the last build used: when one of them is replaced, this one has to be built anew."""
+        self.needs: frozenset[Resource[Any]] = frozenset()
+        """Resources that the build of the last instance used."""
+        self.retiring: set[Instance[T]] = set()
+        """Instances that have been replaced and are not closed yet."""
         self.gated = False
         """New leases wait: the instance is about to be closed, or its successor does not stand yet."""
         self.failed = False
         """No instance stands, and building one has failed."""
+        self.outdated = False
+        """What stands was built for other settings than the newest, or from what has been replaced meanwhile."""
         self.closed = False
         self._changed = anyio.Event()
 
@@ -134,7 +152,7 @@ class Resource(Generic[T]):
         return instance.value
 
     @asynccontextmanager
-    async def lease(self) -> AsyncIterator[T]:
+    async def lease(self) -> AsyncGenerator[T, None]:
         """Keep the newest T open for the length of a block; wait while it is being replaced.
 
         Raises ResourceDown when none stands and building one has failed.
@@ -152,11 +170,12 @@ class Resource(Generic[T]):
     def _visible(self) -> Instance[T] | None:
         """The instance to use: inside a build, the one that its transaction has made; and the build is known to use it."""
         building = _building.get()
-        if building is not None and building.active and building.resource is not self:
-            building.resource.needs.add(self)
-            if self in building.candidates:
-                return building.candidates[self]
-        return self.instance
+        if building is None or not building.active or building.resource is self:
+            return self.instance
+        instance = building.candidates.get(self, self.instance)
+        if instance is not None:
+            building.instance.needs[self] = instance
+        return instance
 
     def concerned(self, keys: frozenset[str]) -> bool:
         """Whether a change of these keys replaces it."""
@@ -167,8 +186,7 @@ class Resource(Generic[T]):
     ) -> Instance[T]:
         """Build an instance for these settings. Raises what the build raises."""
         instance: Instance[T] = Instance()
-        self.needs = set()
-        building = Building(self, candidates)
+        building = Building(self, instance, candidates)
         token = _building.set(building)
         try:
             await tasks.start(instance.host, self.build, settings, ended)
@@ -182,9 +200,22 @@ class Resource(Generic[T]):
         self.gated = True
 
     def stand(self, instance: Instance[T] | None, settings: Any, *, failed: bool = False) -> Instance[T] | None:
-        """Put an instance in place (None: none stands), let waiting leases go on, and return what stood before."""
+        """Put an instance in place (None: none stands), let waiting leases go on, and return what is to be closed now.
+
+        That is what stood before, or the new one itself if the resource has been closed meanwhile.
+        """
+        if self.closed and instance is not None:
+            return instance
         before, self.instance, self.settings = self.instance, instance, settings
         self.gated, self.failed = instance is None and not failed, failed
+        if instance is not None:
+            self.needs = frozenset(instance.needs)
+        self.outdated = self.outdated and instance is None and not self.closed
         told, self._changed = self._changed, anyio.Event()
         told.set()
         return before
+
+    async def caught_up(self) -> None:
+        """Wait until what stands is what the newest settings ask for."""
+        while self.outdated:
+            await self._changed.wait()

@@ -6,13 +6,14 @@ from typing import Any
 
 from .load import Loaded, validated
 from .schema import Leaf, as_values
-from .snapshot import same
+from .snapshot import changed_keys, same
 
 
 def keep_first(first: Any, loaded: Loaded) -> Loaded:
     """Return what can go live while ``first`` are the settings that the process was started with.
 
-    RestartRequired keys have their first value; those that the documents say differently by now are ``pending``. Raises InvalidSettings if what would go live is not valid as a whole.
+    RestartRequired keys have their first value, and so has a whole table that would come or go with one of them. What
+    the documents say differently is ``pending``. Raises InvalidSettings if what would go live is not valid as a whole.
     """
     schema = loaded.schema
     waiting = [
@@ -26,7 +27,7 @@ def keep_first(first: Any, loaded: Loaded) -> Loaded:
     for leaf in waiting:
         _put(values, leaf, first)
     settings = validated(schema, loaded.documents, values)
-    return Loaded(schema, loaded.documents, settings, frozenset(leaf.key for leaf in waiting))
+    return Loaded(schema, loaded.documents, settings, changed_keys(schema, settings, loaded.settings))
 
 
 def _put(values: dict[str, Any], leaf: Leaf, first: Any) -> None:

@@ -30,12 +30,13 @@ def find_route(path: str) -> Route:
     """Follow an absolute path."""
     entries: list[tuple[str, str]] = []
     here, ahead, links = os.sep, _parts(path), 0
+    target = path
     while ahead:
         name = ahead.pop()
         if name == os.pardir:
-            here = os.path.dirname(here)
+            here = target = os.path.dirname(here)
             continue
-        there = os.path.join(here, name)
+        target = there = os.path.join(here, name)
         try:
             link = os.readlink(there)
         except OSError:  # not a link, or nothing there
@@ -49,10 +50,9 @@ def find_route(path: str) -> Route:
         if links > _MOST_LINKS:
             break
         if os.path.isabs(link):
-            here = os.sep
+            here = target = os.sep
         ahead += _parts(link)
-    folder, name = entries[-1] if entries else os.path.split(path)
-    return Route(os.path.join(folder, name), tuple(dict.fromkeys(entries)))
+    return Route(target, tuple(dict.fromkeys(entries)))
 
 
 def _parts(path: str) -> list[str]:

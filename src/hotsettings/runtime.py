@@ -14,7 +14,7 @@ from .files import Read, Unsettled
 from .hub import Hub
 from .layers import Layer
 from .load import Loaded, assemble
-from .log import logger
+from .log import AS_EVENT, logger
 from .mounts import ADVICE, single_file_mounts
 from .replacing import FIRST_RETRY, LONGEST_RETRY
 from .restart import keep_first
@@ -45,18 +45,19 @@ class _Request:
 
     def __init__(self) -> None:
         self.answered = anyio.Event()
+        self.tried = False
+        """What was there has been tried since it was asked, or is being tried."""
         self.rejection: BaseException | None = None
 
 
 class Runtime(Generic[S]):
     """Keeps the hub's snapshot what the files say."""
 
-    def __init__(self, schema: Schema, layers: Sequence[Layer], watcher: Watcher, rescan: float, within: float) -> None:
+    def __init__(self, schema: Schema, layers: Sequence[Layer], watcher: Watcher, rescan: float) -> None:
         self._schema = schema
         self._layers = layers
         self._watcher = watcher
         self._rescan = rescan
-        self._within = within
         self._hub: Hub[S]
         self.loaded: Loaded
         self._first: Any = None
@@ -71,6 +72,9 @@ class Runtime(Generic[S]):
         self._retry_at: float | None = None
         self._delay = FIRST_RETRY
         self._requests: list[_Request] = []
+        self._stale: set[str] = set()
+        self._fault: BaseException | None = None
+        """What kept the last look from being taken, if that was no fault of the files."""
 
     async def first(self) -> Loaded:
         """Read the files for the first time, once they stand still. Raises LayerError or InvalidSettings."""
@@ -96,17 +100,25 @@ class Runtime(Generic[S]):
         """Keep the hub up to date until cancelled."""
         hub = self._hub
         self._warn_of_mounts()
-        while True:
-            deadlines = [self._look_at] + ([self._retry_at] if self._retry_at is not None else [])
-            await self._watcher.woken(min(deadlines) - time.monotonic())
-            try:
-                await self._step()
-            except Exception as error:
-                logger.error("looking for new settings failed; the old ones serve:\n%s", hub.texts.trace(error))
-                self._look_at = time.monotonic() + self._rescan
+        try:
+            while True:
+                deadlines = [self._look_at] + ([self._retry_at] if self._retry_at is not None else [])
+                await self._watcher.woken(min(deadlines) - time.monotonic())
+                try:
+                    await self._step()
+                    self._fault = None
+                except Exception as error:
+                    logger.error("looking for new settings failed; the old ones serve:\n%s", hub.texts.trace(error))
+                    self._fault = hub.texts.cleared(error)
+                    self._look_in(self._rescan)
+                    self._answer(self._requests, self._fault)
+        finally:
+            self._answer(self._requests, None)
 
     async def reload(self) -> None:
         """Look now, and return when what is there is live. Raises Rejected if it cannot be."""
+        if self._hub.closing:
+            return
         request = _Request()
         self._requests.append(request)
         self._watcher.wake()
@@ -121,10 +133,13 @@ class Runtime(Generic[S]):
         down = any(resource.failed for resource in self._hub.resources)
         return Status(
             generation=snapshot.generation,
-            healthy=self._error is None and not down and all(each.state in ("read", "missing") for each in layers),
+            healthy=self._error is None
+            and self._fault is None
+            and not down
+            and all(layer.state in ("read", "missing") for layer in layers),
             loaded_at=snapshot.loaded_at,
             last_attempt_at=self._attempted_at,
-            last_error=self._error,
+            last_error=self._hub.texts.describe(self._fault) if self._fault is not None else self._error,
             consecutive_failures=self._failures,
             pending_restart=self.loaded.pending,
             layers=layers,
@@ -140,22 +155,28 @@ class Runtime(Generic[S]):
         return "missing" if sight is None or sight.missing else "read"
 
     async def _step(self) -> None:
-        asked, self._requests = self._requests, []
+        asked = list(self._requests)
         seen = await self._watcher.observe(self._evaluate)
         now = time.monotonic()
         if isinstance(seen, Unsettled):
-            self._look_at = now + min(seen.seconds, self._rescan)
-            self._requests = asked + self._requests
+            self._look_in(min(seen.seconds, self._rescan))
             return
         self._look_at = now + self._rescan
+        self._warn_of_stale()
         if isinstance(seen, tuple) and seen[0].contents != self._contents:
             await self._take(*seen)
-        elif self._retry_at is not None and (asked or now >= self._retry_at):
+        elif self._retry_at is not None and (now >= self._retry_at or not all(request.tried for request in asked)):
             self._propose()
         if self._candidate is None:
-            self._answer(asked)
-        else:
-            self._requests = asked + self._requests
+            self._answer(asked, self._rejection)
+        for request in asked:
+            request.tried = True
+
+    def _look_in(self, seconds: float) -> None:
+        """Look again after so many seconds, and try nothing before that."""
+        self._look_at = time.monotonic() + seconds
+        if self._retry_at is not None:
+            self._retry_at = max(self._retry_at, self._look_at)
 
     def _evaluate(self, read: Read) -> Loaded | SettingsError:
         """Decode what was read. Runs in a worker thread."""
@@ -170,12 +191,11 @@ class Runtime(Generic[S]):
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:
         """The files say something new: whatever was under way for older content is over."""
-        self._contents = read.contents
-        self._retry_at, self._delay = None, FIRST_RETRY
         if self._candidate is not None:
             self._candidate.scope.cancel()
             await self._candidate.done.wait()
-            self._retry_at = None
+        self._contents = read.contents
+        self._retry_at, self._delay = None, FIRST_RETRY
         if isinstance(outcome, SettingsError):
             self._good = None
             self._reject(outcome, str(outcome))
@@ -192,17 +212,15 @@ class Runtime(Generic[S]):
             self._candidate = _Candidate(self._good, keys)
             self._hub.tasks.start_soon(self._transact, self._candidate)
         else:
-            self._accept(self._good)
+            self._accept(self._good, keys)
 
     async def _transact(self, candidate: _Candidate) -> None:
         hub, loaded = self._hub, candidate.loaded
         try:
             with candidate.scope:
                 snapshot: Snapshot[S] = Snapshot(loaded, hub.head.snapshot.generation + 1)
-                await apply(hub, snapshot, candidate.keys, self._within)
-                self._accept(loaded)
-                logger.info("generation %d is live: %s", snapshot.generation, ", ".join(sorted(candidate.keys)))
-                hub.log.tell(Applied(_now(), snapshot.generation, candidate.keys, loaded.pending))
+                await apply(hub, snapshot, candidate.keys)
+                self._accept(loaded, candidate.keys)
         except Vetoed as veto:
             self._reject(veto.reason, f"{veto.by}: {hub.texts.describe(veto.reason)}")
             self._retry_at = time.monotonic() + self._delay
@@ -212,12 +230,18 @@ class Runtime(Generic[S]):
             candidate.done.set()
             self._watcher.wake()
 
-    def _accept(self, loaded: Loaded) -> None:
+    def _accept(self, loaded: Loaded, keys: frozenset[str]) -> None:
+        """What the files say is live now, as far as it can be."""
+        generation = self._hub.head.snapshot.generation
+        if keys:
+            logger.info("generation %d is live: %s", generation, ", ".join(sorted(keys)))
+        elif self._error is not None:
+            logger.info("the files are good again, generation %d is what they say", generation)
         if loaded.pending - self.loaded.pending:
-            logger.warning("waiting for a restart: %s", ", ".join(sorted(loaded.pending)))
+            logger.warning("waiting for a restart: %s", ", ".join(sorted(loaded.pending)), extra=AS_EVENT)
+        if keys or self._error is not None or loaded.pending != self.loaded.pending:
+            self._hub.log.tell(Applied(_now(), generation, keys, loaded.pending))
         self.loaded = loaded
-        if self._error is not None:
-            logger.info("the settings are good again")
         self._rejection, self._error, self._failures = None, None, 0
         self._watcher.live()
 
@@ -225,13 +249,15 @@ class Runtime(Generic[S]):
         self._attempted_at = _now()
         self._rejection, self._error = reason, text
         self._failures += 1
-        logger.warning("reload rejected, generation %d stays live: %s", self._hub.head.snapshot.generation, text)
+        generation = self._hub.head.snapshot.generation
+        logger.warning("reload rejected, generation %d stays live: %s", generation, text, extra=AS_EVENT)
         problems = reason.problems if isinstance(reason, SettingsError) else ()
         self._hub.log.tell(Rejection(self._attempted_at, text, problems, self._failures))
 
-    def _answer(self, requests: Sequence[_Request]) -> None:
-        for request in requests:
-            request.rejection = self._rejection
+    def _answer(self, requests: Sequence[_Request], rejection: BaseException | None) -> None:
+        for request in list(requests):
+            self._requests.remove(request)
+            request.rejection = rejection
             request.answered.set()
 
     def _warn_of_mounts(self) -> None:
@@ -239,6 +265,12 @@ class Runtime(Generic[S]):
             logger.warning(
                 "%s is a mount of a single file: edits that replace the file outside never arrive; %s", target, ADVICE
             )
+
+    def _warn_of_stale(self) -> None:
+        stale = {layer.label for layer in self._layers if self._state(layer) == "stale"}
+        for label in sorted(stale - self._stale):
+            logger.warning("%s was replaced outside of its mount: no edit arrives here any more; %s", label, ADVICE)
+        self._stale = stale
 
 
 def _now() -> datetime.datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,9 @@ from .keys import Path, dotted
 from .marks import RESTART_REQUIRED, SECRET, Section
 from .secrecy import is_secret, mask_nested
 
+NATIVE = (datetime.datetime, datetime.date, datetime.time)
+"""TOML has these types itself, so a string is not taken for one of them."""
+
 
 class Leaf(Struct, frozen=True):
     """One key that a layer can set: a field, or a field of a nested Struct. A mapping is one key."""
@@ -23,12 +27,16 @@ class Leaf(Struct, frozen=True):
     attributes: tuple[str, ...]
     """Names to follow with getattr; they differ from ``path`` where a field is renamed."""
     annotation: Any
-    default: Any
-    """``msgspec.NODEFAULT`` where a layer must set it."""
+    defaults: tuple[Any, ...]
+    """What counts while no layer sets it, by the number of tables around it that layers write: a table that is written
+    replaces a default table. ``msgspec.NODEFAULT`` where a layer must set it."""
     secret: bool
     restart: bool
     section: str
     description: str
+
+    def __repr__(self) -> str:
+        return f"Leaf({self.key})"  # its default may be secret
 
     @property
     def key(self) -> str:
@@ -36,14 +44,19 @@ class Leaf(Struct, frozen=True):
         return dotted(self.path)
 
     @property
+    def default(self) -> Any:
+        """What counts while no layer says anything of it, nor of a table around it."""
+        return self.defaults[0]
+
+    @property
     def required(self) -> bool:
         """Whether a layer must set it."""
         return self.default is NODEFAULT
 
-    def value_in(self, settings: Struct) -> Any:
-        """The value in these settings; None where an optional table above it is absent."""
+    def value_in(self, settings: Struct, depth: int | None = None) -> Any:
+        """The value in these settings, or the table that is ``depth`` keys deep; None where an optional table is absent."""
         value: Any = settings
-        for name in self.attributes:
+        for name in self.attributes[:depth]:
             value = None if value is None else getattr(value, name)
         return value
 
@@ -57,14 +70,17 @@ class Schema:
     def __init__(self, cls: type[Struct]) -> None:
         fields = msgspec.structs.fields(cls)
         for field in fields:
-            shape.refuse_mutable(field.type, f"{cls.__name__}.{field.name}")
-            _refuse_default(cls, field)
+            label = f"{cls.__name__}.{field.name}"
+            _refuse_undecodable(field.type, label)
+            shape.refuse_mutable(field.type, label)
             mask_nested(field.type)
+        for struct in dict.fromkeys(shape.structs_below(cls)):
+            _refuse_defaults(struct)
         self.cls = cls
         self.keys = frozenset(field.encode_name for field in fields)
         self.freezing = tuple(field.name for field in fields if shape.needs_freezing(field.type))
         self.tolerant = not cls.__struct_config__.forbid_unknown_fields
-        self.leaves = tuple(_leaves(cls, _Context(default=NODEFAULT)))
+        self.leaves = tuple(_leaves(cls, _Context()))
         self.secret_names = tuple({leaf.path[-1] for leaf in self.leaves if leaf.secret})
         self._by_path: dict[Path, Leaf] = {leaf.path: leaf for leaf in self.leaves}
 
@@ -89,7 +105,7 @@ class _Context(Struct, frozen=True, kw_only=True):
     secret: bool = False
     restart: bool = False
     section: str = ""
-    default: Any
+    defaults: tuple[Any, ...] = ()
 
 
 def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
@@ -104,7 +120,7 @@ def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
             secret=context.secret or SECRET in metadata,
             restart=context.restart or RESTART_REQUIRED in metadata,
             section=section,
-            default=_default(field, context.default),
+            defaults=tuple(_default(field, table) for table in (*context.defaults, NODEFAULT)),
         )
         nested = shape.struct_of(field.type)
         if nested is not None and nested not in inner.above:
@@ -119,7 +135,7 @@ def _leaf(field: FieldInfo, metadata: tuple[Any, ...], context: _Context) -> Lea
         path=context.path,
         attributes=context.attributes,
         annotation=field.type,
-        default=context.default,
+        defaults=context.defaults,
         secret=context.secret or is_secret(field.type),
         restart=context.restart,
         section=context.section,
@@ -133,26 +149,63 @@ def _default(field: FieldInfo, table: Any) -> Any:
         return None
     if isinstance(table, Struct):
         return getattr(table, field.name)
-    if field.default_factory is not NODEFAULT:
-        return freeze(field.default_factory())
-    return field.default
+    return freeze(_own_default(field))
 
 
-def _refuse_default(cls: type[Struct], field: FieldInfo) -> None:
-    if field.default is NODEFAULT:
-        return
+def _own_default(field: FieldInfo) -> Any:
+    return field.default if field.default_factory is NODEFAULT else field.default_factory()
+
+
+def _refuse_undecodable(annotation: Any, label: str) -> None:
+    """Raise TypeError, naming ``label``, for a type that msgspec does not know how to decode to."""
     try:
-        msgspec.convert(as_values(field.default), field.type, str_keys=True)
-    except msgspec.ValidationError as error:
-        reason = "" if is_secret(field.type) else f": {error}"
+        msgspec.json.Decoder(annotation)
+    except TypeError as error:
+        reason = str(error)
     else:
         return
-    raise TypeError(f"{cls.__name__}.{field.name}: its default does not fit its type{reason}")
+    raise TypeError(f"{label}: {reason}")
+
+
+def _refuse_defaults(struct: type[Struct]) -> None:
+    """Raise TypeError, naming the field, for a default that loading would refuse or that could be mutated."""
+    name = getattr(shape.struct_class(struct), "__name__", "")
+    for field in msgspec.structs.fields(struct):
+        default = _own_default(field)
+        if default is not NODEFAULT and (reason := _misfit(default, field.type)) is not None:
+            about = "" if is_secret(field.type) else f": {reason}"
+            raise TypeError(f"{name}.{field.name}: its default does not fit its type{about}")
+
+
+def _misfit(default: Any, annotation: Any) -> str | None:
+    try:
+        decoded = msgspec.convert(as_values(default), annotation, builtin_types=NATIVE, str_keys=True)
+        if shape.needs_freezing(annotation):
+            return None
+        if not isinstance(default, type(decoded)) and not isinstance(decoded, float):
+            return f"Expected `{type(decoded).__name__}`, got `{type(default).__name__}`"
+        hash(default)  # fails where something in it could be mutated
+    except (msgspec.ValidationError, TypeError) as error:
+        return str(error)
+    return None
+
+
+def plain(value: Any) -> Any:
+    """Return a value given in code as tables, arrays and scalars. What TOML has no type for keeps its own."""
+    import decimal
+    import uuid
+
+    own = (bytes, datetime.timedelta, decimal.Decimal, uuid.UUID)
+    return _arrays(msgspec.to_builtins(value, builtin_types=(*NATIVE, *own), str_keys=True))
 
 
 def as_values(value: Any) -> Any:
     """Return settings, or a part of them, as the plain tables, arrays and scalars that a layer would hold."""
-    import datetime
+    return _arrays(msgspec.to_builtins(value, builtin_types=NATIVE, str_keys=True))
 
-    native = (datetime.datetime, datetime.date, datetime.time)
-    return msgspec.to_builtins(value, builtin_types=native, str_keys=True)
+
+def _arrays(value: Any) -> Any:
+    """The same with lists for tuples, which msgspec leaves as they are."""
+    if isinstance(value, dict):
+        return {key: _arrays(item) for key, item in value.items()}
+    return list(map(_arrays, value)) if isinstance(value, list | tuple) else value

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 from msgspec import Struct
 
 from .marks import SECRET
-from .shape import metadata_below, structs_below
+from .shape import metadata_below, struct_class, structs_below
 
 MASK = "********"
+
+_SHORT = 4
+"""Characters from which on a secret is looked for inside of words too."""
+
+_LONG = 8
+"""Characters from which on a part of a secret counts as one."""
+
+_ASSIGNED = re.compile(r"(?i)(?:pass|passwd|password|pwd|secret|token|key)=([^\s;&]+)")
 
 
 class Hidden:
@@ -37,21 +46,27 @@ def is_secret(annotation: Any, beyond: tuple[type[Struct], ...] = ()) -> bool:
 def secret_fields(struct: type[Struct]) -> frozenset[str]:
     """Names of the fields whose value must not be shown: those marked, and those that hold something marked.
 
-    A nested Struct does not count: it masks its own fields.
+    A nested Struct does not count: it masks its own fields, unless a parameter of it is what is marked.
     """
     return frozenset(
         field.name
         for field in msgspec.structs.fields(struct)
-        if is_secret(field.type, beyond=tuple(structs_below(field.type)))
+        if is_secret(field.type, beyond=tuple(filter(_masks_itself, structs_below(field.type))))
     )
+
+
+def _masks_itself(struct: Any) -> bool:
+    return not any(map(is_secret, get_args(struct)))
 
 
 def mask_nested(annotation: Any) -> None:
     """Teach the Structs inside an annotation that have Secret fields, and no repr of their own, to mask them."""
-    for struct in structs_below(annotation):
-        if secret_fields(struct) and struct.__repr__ is Struct.__repr__:
-            struct.__repr__ = masked_repr  # type: ignore[method-assign,assignment]
-            struct.__rich_repr__ = masked_items  # type: ignore[method-assign,assignment]
+    for struct in map(struct_class, structs_below(annotation)):
+        if struct is not None and secret_fields(struct):
+            if struct.__repr__ is Struct.__repr__:
+                struct.__repr__ = masked_repr  # type: ignore[method-assign,assignment]  # pyright: ignore[reportAttributeAccessIssue]
+            if struct.__rich_repr__ is Struct.__rich_repr__:
+                struct.__rich_repr__ = masked_items  # type: ignore[method-assign,assignment]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def masked_items(struct: Struct) -> Iterator[tuple[str, Any]]:
@@ -79,36 +94,86 @@ def texts_of(value: Any) -> Iterator[str]:
             yield from texts_of(item)
     elif isinstance(value, Struct):
         yield from texts_of(msgspec.structs.asdict(value))
+    elif isinstance(value, enum.Enum):
+        yield from texts_of((value.name, value.value))
+    elif isinstance(value, bytes):
+        yield from (repr(value)[2:-1], value.hex())
+        yield from texts_of(value.decode(errors="replace"))
+    elif isinstance(value, str):
+        for part in {value, *value.splitlines(), *_credentials(value)}:
+            yield from _spellings(part)
     elif value is not None and not isinstance(value, bool):
-        yield from _spellings(str(value))
+        yield from (str(value), repr(value), getattr(value, "isoformat", value.__str__)())
+
+
+def _credentials(text: str) -> Iterator[str]:
+    """Yield what an address or a connection string says to prove who is calling."""
+    import base64  # slow to import, like the next, and needed only to explain a mistake
+    from urllib.parse import unquote, urlsplit
+
+    found = _ASSIGNED.findall(text)
+    if "://" in text:
+        try:
+            login = urlsplit(text).netloc.rpartition("@")[0]
+        except ValueError:
+            login = text.partition("://")[2].rpartition("@")[0]
+        found += [login, login.partition(":")[2]]
+        yield base64.b64encode(unquote(login).encode()).decode()  # as HTTP's Basic authentication has it
+    for part in found:
+        yield from (part, unquote(part))
 
 
 def _spellings(text: str) -> Iterator[str]:
-    from urllib.parse import quote, unquote, urlsplit  # slow to import, and needed only to explain a mistake
-
     yield text
+    if text.isascii() and text.isalnum():
+        return
+    import html
+    import json
+    from urllib.parse import quote, quote_plus
+
+    data = text.encode(errors="replace")
     yield text.strip()
-    yield repr(text)[1:-1]
-    yield msgspec.json.encode(text).decode()[1:-1]
-    yield quote(text, safe="")
-    yield from text.splitlines()
-    if "://" in text:
-        try:
-            credentials = urlsplit(text).netloc.rpartition("@")[0]
-        except ValueError:
-            credentials = text.partition("://")[2].rpartition("@")[0]
-        password = credentials.partition(":")[2]
-        yield from (credentials, unquote(credentials), password, unquote(password))
+    yield from (
+        written[1:-1] for written in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False))
+    )
+    yield repr(data)[2:-1]
+    yield from (quote(data), quote(data, safe=""), quote_plus(data), html.escape(text))
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:
     """Return ``text`` with every secret in it replaced by the mask.
 
     ``secrets`` come from ``texts_of``. One of up to three characters is replaced only where it stands as a word of its
-    own, or the rest of the text could not be read any more.
+    own, or the rest of the text could not be read any more. Of a long one, no long beginning or end is left either, since
+    long values are often quoted in part; an address is an exception, because addresses begin and end alike.
     """
     for secret in sorted({secret for secret in secrets if secret.strip()}, key=len, reverse=True):
-        if secret in text:
-            pattern = re.escape(secret) if len(secret) > 3 else rf"(?<!\w){re.escape(secret)}(?!\w)"
-            text = re.sub(pattern, MASK, text)
+        if len(secret) < _SHORT:
+            if secret in text:
+                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
+        elif len(secret) < _LONG or "://" in secret:
+            text = text.replace(secret, MASK)
+        else:
+            text = _without_start(text, secret)
+            text = _without_start(text[::-1], secret[::-1])[::-1]
     return text
+
+
+def _without_start(text: str, secret: str) -> str:
+    """Mask wherever ``text`` has at least ``_LONG`` characters from the start of the secret on, in any case."""
+    sought = _lower(secret)
+    start = _lower(text).find(sought[:_LONG])
+    while start >= 0:
+        end = start + _LONG
+        for char, its in zip(_lower(text)[end:], sought[_LONG:], strict=False):
+            if char != its:
+                break
+            end += 1
+        text = text[:start] + MASK + text[end:]
+        start = _lower(text).find(sought[:_LONG], start + len(MASK))
+    return text
+
+
+def _lower(text: str) -> str:
+    lower = text.lower()
+    return lower if len(lower) == len(text) else text  # else places in one are not places in the other

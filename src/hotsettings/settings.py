@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
-from .errors import SettingsError
+from .errors import InvalidSettings, Origin, Problem, SettingsError
 from .frozen import freeze
+from .keys import dotted
 from .layers import Layer, given
 from .load import assemble, load
-from .schema import Schema, as_values
+from .schema import Schema, plain
 from .secrecy import masked_items, masked_repr
 
 if TYPE_CHECKING:
@@ -55,27 +57,48 @@ def _restore(cls: type[Any], values: dict[str, Any]) -> Any:
     return StructMeta.__call__(cls, **values)
 
 
+def _cleanly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a SettingsError through without the frames it came from: their locals hold what files and callers say."""
+
+    @functools.wraps(function)
+    def clean(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except SettingsError as error:
+            failure = error.with_traceback(None)
+        del arguments, named
+        try:
+            raise failure
+        finally:
+            del failure
+
+    return clean
+
+
+@_cleanly
+def _loaded(cls: type[Any], config: StrPath, secrets: StrPath, override: StrPath | None) -> Any:
+    schema = schema_of(cls)
+    return load(schema, file_layers(schema, config, secrets, override)).settings
+
+
 def _from_values(cls: type[Any], below: dict[str, Any], values: dict[str, Any]) -> Any:
     keys = {field.name: field.encode_name for field in fields(cls)}
-    above = {keys.get(name, name): as_values(value) for name, value in values.items()}
+    above: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for name, value in values.items():
+        key = keys.get(name, name)
+        try:
+            above[key] = plain(value)
+        except Exception:  # an object of no known type, or one that holds itself
+            problems.append(Problem(dotted((key,)), f"cannot be made of {type(value).__name__}", Origin("values")))
+    if problems:
+        raise InvalidSettings(problems)
     return assemble(schema_of(cls), [given({**below, **above})])
-
-
-def _cleanly(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call, and let a SettingsError through without the frames it came from: their locals hold what the files say."""
-    try:
-        return function(*arguments)
-    except SettingsError as error:
-        failure = error.with_traceback(None)
-    try:
-        raise failure
-    finally:
-        del failure
 
 
 def _refuse_taken_names(cls: Any) -> None:
     for name in cls.__struct_fields__:
-        if any(name in vars(base) for base in cls.__mro__ if base.__module__ == __name__):
+        if name in vars(BaseSettings):
             raise TypeError(
                 f"{cls.__name__}.{name}: the name is a method of settings; "
                 f"rename the field and keep the key with `= msgspec.field(name={name!r})`"
@@ -149,11 +172,11 @@ else:
         def __call__(cls, config_path="config.toml", *, override_path=None, secrets_path="secrets.toml", **values):
             if values:
                 named = ", ".join(f"{key}=..." for key in values)
+                values.clear()  # a traceback may show the locals
                 raise TypeError(
                     f"{cls.__name__}() loads files; for values given in code use {cls.__name__}.from_values({named})"
                 )
-            schema = schema_of(cls)
-            return _cleanly(load, schema, file_layers(schema, config_path, secrets_path, override_path)).settings
+            return _loaded(cls, config_path, secrets_path, override_path)
 
         @property
         def __signature__(cls):
@@ -175,13 +198,15 @@ else:
         """
 
         @classmethod
+        @_cleanly
         def from_values(cls, /, **values):
             """Make settings without files, for tests and tools. Tables are dicts. Raises InvalidSettings."""
-            return _cleanly(_from_values, cls, {}, values)
+            return _from_values(cls, {}, values)
 
+        @_cleanly
         def replace(self, /, **changes):
             """Return a copy with other values, validated like a load. Raises InvalidSettings."""
-            return _cleanly(_from_values, type(self), as_values(self), changes)
+            return _from_values(type(self), plain(self), changes)
 
         @classmethod
         def watch(

@@ -45,15 +45,16 @@ class Settling:
         """Return how many seconds to wait, 0 if it can be read now.
 
         ``target`` is where the path leads, ``age`` for how long the file has not been changed by its own account, which
-        counts for the first look only: later ones know better. ``confirm`` are the seconds that APPEARED takes.
+        counts for the first look only: later ones know better. ``confirm`` are the seconds that APPEARED takes where the
+        file's times do not tell that it was moved.
         """
         if sight != self._seen:
             self._seen, self._since = sight, now
             if self._read_target is None:
                 self._since -= max(0.0, age)
-        if self._read_target not in (None, target) and sight.size:
+        news = self.has_news(told)
+        if self._read_target not in (None, target) and sight.size and not news:
             return 0.0  # a link was swapped, and what it leads to was made before
-        news = told.at > self._read_at
         still = now - (max(self._since, told.at) if news else self._since)
         return max(0.0, self._needed(sight, told.writer if news else Writer.UNKNOWN, confirm) - still)
 
@@ -69,8 +70,12 @@ class Settling:
         """For how long it has to stand still."""
         if not sight.size or not sight.regular:
             return self._settle  # a gap between two files, or before the first byte: seldom meant
+        # Writing sets both times. Where the other one is ahead, the last change was to the file's names or its mode.
+        unwritten = sight.ctime_ns > sight.mtime_ns
         if writer is Writer.CLOSED or (writer is Writer.CREATED and sight.links > 1):
             return 0.0
-        if writer in (Writer.OPEN, Writer.CREATED):
-            return UNCLOSED
-        return confirm if writer is Writer.APPEARED else self._settle
+        if writer is Writer.APPEARED:
+            return 0.0 if unwritten else confirm
+        if writer is Writer.CREATED and unwritten:
+            return self._settle  # another name of it may have been removed since; or a writer has changed its mode
+        return UNCLOSED if writer in (Writer.OPEN, Writer.CREATED) else self._settle

@@ -6,9 +6,9 @@ Only this module looks into annotations. It knows msgspec's data model and refus
 from __future__ import annotations
 
 import collections.abc
-import enum
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from types import NoneType, UnionType
 from typing import Annotated, Any
 
@@ -30,23 +30,38 @@ _INSTEAD = {
     bytearray: "bytes",
     memoryview: "bytes",
 }
+# These are nothing to refuse by themselves, only for what is in them.
+_TRANSPARENT = (object, typing.Union, UnionType, typing.Literal, tuple, frozenset, collections.abc.Mapping)
 
 
 def unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return the type without ``Annotated``, aliases and ``| None``, and the metadata that stood around it."""
+    """Return the type without ``Annotated``, aliases and ``| None``, and the metadata around it, the innermost first."""
     metadata: tuple[Any, ...] = ()
     while True:
-        if typing.get_origin(annotation) is Annotated:
-            metadata += annotation.__metadata__
+        origin = typing.get_origin(annotation)
+        if origin is Annotated:
+            metadata = annotation.__metadata__ + metadata
             annotation = annotation.__origin__
         elif isinstance(annotation, _TypeAlias):
             annotation = annotation.__value__
+        elif isinstance(origin, _TypeAlias):
+            annotation = _substituted(origin, annotation.__args__)
         elif isinstance(annotation, typing.NewType):
             annotation = annotation.__supertype__
+        elif isinstance(annotation, typing.TypeVar):  # of a generic Struct that nobody parametrized
+            annotation = annotation.__bound__ or Any
         elif len(members := _members_but_none(annotation)) == 1:
             annotation = members[0]
         else:
             return annotation, metadata
+
+
+def _substituted(alias: Any, arguments: tuple[Any, ...]) -> Any:
+    """What a generic alias means with these arguments: ``type Pair[T] = tuple[T, T]``."""
+    given = dict(zip(alias.__type_params__, arguments, strict=False))
+    value = alias.__value__
+    wanted = tuple(given.get(parameter, Any) for parameter in getattr(value, "__parameters__", ()))
+    return value[wanted] if wanted else given.get(value, value)
 
 
 def _members_but_none(annotation: Any) -> list[Any]:
@@ -55,30 +70,58 @@ def _members_but_none(annotation: Any) -> list[Any]:
     return [member for member in typing.get_args(annotation) if member is not NoneType]
 
 
-def struct_of(annotation: Any) -> type[Struct] | None:
-    """Return the Struct class that the annotation nests as a table (``S``, ``S | None``), if it does."""
+def alternatives(annotation: Any) -> list[Any]:
+    """Return the members of a union, None left out, or else the annotation alone."""
     bare, _ = unwrap(annotation)
-    return bare if isinstance(bare, type) and issubclass(bare, Struct) else None
+    return _members_but_none(bare) or [bare]
 
 
-def items_of(annotation: Any) -> Any | None:
-    """Return the annotation of each element of a ``tuple[T, ...]`` or ``frozenset[T]``, else None."""
+def struct_class(bare: Any) -> type[Struct] | None:
+    """Return the class of ``S`` or of a generic ``S[T]`` where that is a Struct."""
+    kind = typing.get_origin(bare) or bare
+    return kind if isinstance(kind, type) and issubclass(kind, Struct) else None
+
+
+def struct_of(annotation: Any) -> type[Struct] | None:
+    """Return the Struct that the annotation nests as a table (``S``, ``S[T]``, ``S | None``), if it does."""
+    bare, _ = unwrap(annotation)
+    kind = struct_class(bare)
+    return None if kind is None or kind.__struct_config__.array_like else bare
+
+
+def items_of(annotation: Any) -> Iterable[Any]:
+    """Return the annotations of the elements of a tuple or frozenset, one after the other; none for anything else."""
     bare, _ = unwrap(annotation)
     arguments = typing.get_args(bare)
     if typing.get_origin(bare) is frozenset or (typing.get_origin(bare) is tuple and arguments[-1:] == (...,)):
-        return arguments[0]
-    return None
+        return repeat(arguments[0])
+    return arguments if typing.get_origin(bare) is tuple else ()
 
 
-def entries_of(annotation: Any) -> Any | None:
-    """Return the annotation of each value of a ``Mapping[K, V]``, else None."""
+def entries_of(annotation: Any) -> tuple[Any, Any] | None:
+    """Return the annotations of each key and each value of a ``Mapping[K, V]``, else None."""
     bare, _ = unwrap(annotation)
-    return typing.get_args(bare)[1] if typing.get_origin(bare) is collections.abc.Mapping else None
+    return typing.get_args(bare) if typing.get_origin(bare) is collections.abc.Mapping else None
+
+
+def may_hold(annotation: Any, path: tuple[str | int, ...]) -> bool:
+    """Whether a value of the annotation can have something at this path of keys."""
+    return not path or any(_may_hold(member, path[0], path[1:]) for member in alternatives(annotation))
+
+
+def _may_hold(member: Any, key: str | int, rest: tuple[str | int, ...]) -> bool:
+    if (struct := struct_of(member)) is not None:
+        config = struct_class(struct).__struct_config__  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
+        inside = [field.type for field in msgspec.structs.fields(struct) if field.encode_name == key]
+        return any(may_hold(each, rest) for each in inside) or (key == config.tag_field and not rest)
+    if (entry := entries_of(member)) is not None:
+        return may_hold(entry[1], rest)
+    return member in (Any, object, collections.abc.Mapping)
 
 
 def _inner(bare: Any) -> Iterator[tuple[str, Any]]:
     """Yield what a type is made of: each field of a Struct with its name, each argument of a generic with ""."""
-    if isinstance(bare, type) and issubclass(bare, Struct):
+    if struct_class(bare) is not None:
         yield from ((f".{field.name}", field.type) for field in msgspec.structs.fields(bare))
     elif typing.get_origin(bare) is not typing.Literal:
         yield from (("", argument) for argument in typing.get_args(bare) if argument is not ...)
@@ -94,10 +137,10 @@ def metadata_below(annotation: Any, seen: tuple[Any, ...] = ()) -> Iterator[Any]
 
 
 def structs_below(annotation: Any, seen: tuple[Any, ...] = ()) -> Iterator[type[Struct]]:
-    """Yield every Struct class that values of the annotation may hold."""
+    """Yield every Struct, ``S`` or a generic ``S[T]``, that values of the annotation may hold."""
     bare, _ = unwrap(annotation)
     if bare not in seen:
-        if isinstance(bare, type) and issubclass(bare, Struct):
+        if struct_class(bare) is not None:
             yield bare
         for _, inner in _inner(bare):
             yield from structs_below(inner, (*seen, bare))
@@ -117,9 +160,10 @@ def refuse_mutable(annotation: Any, label: str, seen: tuple[Any, ...] = ()) -> N
     origin = typing.get_origin(bare) or bare
     if origin in _INSTEAD:
         raise TypeError(f"{label}: {_name(origin)} is mutable; use {_INSTEAD[origin]}")
-    if isinstance(origin, type) and issubclass(origin, Struct) and not origin.__struct_config__.frozen:
-        raise TypeError(f"{label}: {_name(origin)} is mutable; declare it with frozen=True")
-    if origin is bare and bare not in (Any, object, NoneType, tuple, frozenset, collections.abc.Mapping):
+    if (struct := struct_class(bare)) is not None:
+        if not struct.__struct_config__.frozen:
+            raise TypeError(f"{label}: {_name(struct)} is mutable; declare it with frozen=True")
+    elif origin not in _TRANSPARENT:
         _refuse_unsupported(bare, label)
     if bare not in seen:
         for name, inner in _inner(bare):
@@ -127,12 +171,10 @@ def refuse_mutable(annotation: Any, label: str, seen: tuple[Any, ...] = ()) -> N
 
 
 def _refuse_unsupported(bare: Any, label: str) -> None:
-    if isinstance(bare, type) and issubclass(bare, Struct | enum.Enum):
-        return
     known = inspect.type_info(bare)
     if isinstance(known, inspect.DataclassType | inspect.TypedDictType | inspect.NamedTupleType):
         raise TypeError(f"{label}: {_name(bare)} is not supported; use a msgspec.Struct with frozen=True")
-    if isinstance(known, inspect.CustomType | inspect.RawType):
+    if isinstance(known, inspect.CustomType | inspect.RawType | inspect.ExtType):
         raise TypeError(f"{label}: TOML values cannot be decoded to {_name(bare)}; use str or another type of msgspec")
 
 

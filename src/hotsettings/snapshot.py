@@ -87,4 +87,16 @@ def same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, Struct):
         return all(same(getattr(one, name), getattr(other, name)) for name in one.__struct_fields__)
-    return bool(one == other) or (one != one and other != other)
+    if isinstance(one, frozenset):
+        return len(one) == len(other) and set(map(_identity, one)) == set(map(_identity, other))
+    try:
+        return bool(one == other) or (one != one and other != other)
+    except ArithmeticError:  # a signalling NaN of Decimal compares with nothing
+        return str(one) == str(other)
+
+
+def _identity(item: Any) -> Any:
+    """Something hashable that is equal where elements of sets are alike."""
+    if isinstance(item, tuple):
+        return tuple, tuple(map(_identity, item))
+    return type(item), item if item == item else None

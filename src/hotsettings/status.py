@@ -44,7 +44,11 @@ class Status(Struct, frozen=True):
 
 
 class Applied(Struct, frozen=True, tag=True):
-    """A new generation went live."""
+    """What the files say was accepted.
+
+    ``keys`` are those that differ in this generation. They are empty where no value that is live has changed, and it is told
+    all the same: after a rejection the files are good again, or other keys wait for a restart.
+    """
 
     at: datetime.datetime
     generation: int

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary, ref
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -31,7 +31,7 @@ class Topic:
 
     def concerns(self, keys: frozenset[str]) -> bool:
         """Whether any of these keys belongs to the topic."""
-        return self.keys is None or not self.keys.isdisjoint(keys)
+        return bool(keys) if self.keys is None else not self.keys.isdisjoint(keys)
 
     def tell(self, generation: int) -> None:
         """Wake everybody for this generation."""
@@ -106,12 +106,31 @@ class Board(Generic[S]):
         wanted = self.snapshot.generation if generation is None else generation
         while self.snapshot.generation < wanted and not self.closed:
             await self._news.wait()
-        while not self.closed and any(iterator.behind(wanted) for iterator in list(self._iterators)):
-            if self._progress is None or self._progress.is_set():
-                self._progress = anyio.Event()
-            with anyio.move_on_after(_COLLECTED_ELSEWHERE):
-                await self._progress.wait()
+        mine = _worked_on_here()
+        for iterator in mine:
+            iterator.barriers += 1
+        try:
+            self.progress()
+            while not self.closed and self._anybody_behind(wanted, mine):
+                if self._progress is None or self._progress.is_set():
+                    self._progress = anyio.Event()
+                with anyio.move_on_after(_COLLECTED_ELSEWHERE):
+                    await self._progress.wait()
+        finally:
+            for iterator in mine:
+                iterator.barriers -= 1
         await checkpoint()
+
+    def _anybody_behind(self, wanted: int, mine: Sequence[Changes[Any]]) -> bool:
+        """Whether anybody has not finished, apart from those in whose body the barrier is passed.
+
+        Nor do those count then that wait for a barrier themselves, or two that pass one would wait for each other.
+        """
+        return any(
+            iterator.behind(wanted)
+            for iterator in list(self._iterators)
+            if not (mine and (iterator.barriers or iterator in mine))
+        )
 
 
 class Changes(AsyncIterator[Change[S]]):
@@ -120,35 +139,41 @@ class Changes(AsyncIterator[Change[S]]):
     Dropping it, ``break`` included, is enough to end it; one that is kept in a variable can be closed with ``aclose()``.
     """
 
-    __slots__ = ("__weakref__", "_abandoned", "_board", "_busy", "_closed", "_finished", "_seen", "_topic")
+    __slots__ = (
+        "__weakref__",
+        "_abandoned",
+        "_board",
+        "_busy",
+        "_closed",
+        "_finished",
+        "_looked",
+        "_seen",
+        "_topic",
+        "barriers",
+    )
 
     def __init__(self, board: Board[S], topic: Topic) -> None:
         self._board = board
         self._topic = topic
         self._seen = board.snapshot
-        self._finished = board.snapshot.generation
+        self._looked = self._finished = board.snapshot.generation
         self._busy = self._abandoned = self._closed = False
+        self.barriers = 0
+        """How many barriers are waited for while its change is worked on."""
 
     def __aiter__(self) -> Changes[S]:
         return self
 
     async def __anext__(self) -> Change[S]:
-        self._finished = self._seen.generation
-        self._busy = False
-        self._abandoned = True  # until this returns: cancelled here, nobody is left whom a barrier could wait for
+        self._finished = self._looked
+        self._busy = self._abandoned = False
         self._board.progress()
-        yielded = False
-        while not (self._closed or self._board.closed):
-            change = self._pending()
-            if change is not None and yielded:
-                return self._deliver(change)
-            if change is not None:
-                await checkpoint()
-            else:
-                self._abandoned = False
-                await self._topic.changed.wait()
-            yielded = True
-        raise StopAsyncIteration
+        try:
+            return await self._next()
+        except BaseException:  # cancelled, or ended: nobody is left whom a barrier could wait for
+            self._abandoned = True
+            self._board.progress()
+            raise
 
     async def aclose(self) -> None:
         """End the iteration; a task that waits in it gets StopAsyncIteration."""
@@ -158,27 +183,47 @@ class Changes(AsyncIterator[Change[S]]):
 
     def behind(self, generation: int) -> bool:
         """Whether somebody still works on this generation, or has not asked for it yet."""
-        if self._closed or self._finished >= generation or _delivering.get() is self:
+        if self._closed or self._finished >= generation:
             return False
-        return self._busy or (not self._abandoned and self._topic.generation > self._seen.generation)
+        return self._busy or (not self._abandoned and self._topic.generation > self._looked)
+
+    async def _next(self) -> Change[S]:
+        yielded = False
+        while not (self._closed or self._board.closed):
+            change = self._pending()
+            if change is not None and yielded:
+                return self._deliver(change)
+            if change is not None:
+                await checkpoint()
+            else:
+                await self._topic.changed.wait()
+            yielded = True
+        raise StopAsyncIteration
 
     def _pending(self) -> Change[S] | None:
-        if self._topic.generation <= self._seen.generation:
+        if self._topic.generation <= self._looked:
             return None
         change = self._board.change_since(self._seen)
         if self._topic.concerns(change.keys):
             return change
-        self._seen = self._board.snapshot  # the values went away and came back: nothing to tell
-        self._finished = self._seen.generation
+        self._looked = self._finished = self._board.snapshot.generation  # gone and come back: nothing to tell
         self._board.progress()
         return None
 
     def _deliver(self, change: Change[S]) -> Change[S]:
         self._seen = self._board.snapshot
-        self._busy, self._abandoned = True, False
-        _delivering.set(self)
+        self._looked = self._seen.generation
+        self._busy = True
+        _delivering.set((*(known for known in _delivering.get() if known() not in (None, self)), ref(self)))
         return change
 
 
-_delivering: ContextVar[Changes[Any] | None] = ContextVar("_delivering", default=None)
-"""The iterator whose change is being worked on here: a barrier passed in the middle of that must not wait for itself."""
+_delivering: ContextVar[tuple[ref[Changes[Any]], ...]] = ContextVar("_delivering", default=())
+"""The iterators whose changes are being worked on here: a barrier passed in the middle of that must not wait for itself.
+
+Weak, since the context of a task lives on when the task has left its loops.
+"""
+
+
+def _worked_on_here() -> list[Changes[Any]]:
+    return [iterator for known in _delivering.get() if (iterator := known()) is not None]

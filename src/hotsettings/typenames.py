@@ -27,7 +27,7 @@ _NAMES: dict[type[inspect.Type], str] = {
 
 def type_name(annotation: Any) -> str:
     """``int``, ``array of str``, ``table of table { host: str }``, ``"a" or "b"``."""
-    return _named(inspect.type_info(annotation))
+    return _named(inspect.type_info(annotation), ())
 
 
 def limits(annotation: Any) -> list[str]:
@@ -35,24 +35,26 @@ def limits(annotation: Any) -> list[str]:
     return _limits(inspect.type_info(annotation))
 
 
-def _named(info: inspect.Type) -> str:
+def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
     match info:
         case inspect.Metadata(type=inner):
-            return _named(inner)
+            return _named(inner, above)
         case inspect.UnionType(types=types):
-            return " or ".join(_named(each) for each in types if not isinstance(each, inspect.NoneType))
+            return " or ".join(_named(each, above) for each in types if not isinstance(each, inspect.NoneType))
         case inspect.LiteralType(values=values):
             return " or ".join(map(toml, values))
         case inspect.EnumType(cls=cls):
             return " or ".join(toml(member.value) for member in cls)
         case inspect.DictType(value_type=value):
-            return f"table of {_named(value)}"
+            return f"table of {_named(value, above)}"
         case inspect.VarTupleType(item_type=item) | inspect.FrozenSetType(item_type=item):
-            return f"array of {_named(item)}"
+            return f"array of {_named(item, above)}"
         case inspect.TupleType(item_types=items):
-            return f"array of {', '.join(map(_named, items))}"
-        case inspect.StructType(fields=fields):
-            inside = ", ".join(f"{dotted((field.encode_name,))}: {_named(field.type)}" for field in fields)
+            return f"array of {', '.join(_named(item, above) for item in items)}"
+        case inspect.StructType(cls=cls) if cls in above:
+            return "table"  # within itself
+        case inspect.StructType(cls=cls, fields=fields):
+            inside = ", ".join(f"{dotted((f.encode_name,))}: {_named(f.type, (*above, cls))}" for f in fields)
             return f"table {{ {inside} }}"
         case _:
             return _NAMES.get(type(info), "any")

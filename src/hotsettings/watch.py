@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 from anyio.abc import TaskStatus
@@ -22,8 +22,6 @@ from .tasks import background_tasks
 from .wakeups import Kind
 from .watcher import Watcher
 
-S = TypeVar("S")
-
 
 @asynccontextmanager
 async def watch_layers(
@@ -35,20 +33,20 @@ async def watch_layers(
     prepare_timeout: float,
     reload_signal: signal.Signals | int | None,
     watcher: Kind,
-) -> AsyncIterator[Live[S]]:
+) -> AsyncGenerator[Live[Any], None]:
     """Watch layers and hold the live object that follows them. Raises LayerError or InvalidSettings at the start."""
     layers = [_absolute(layer) for layer in layers]
     watching = Watcher(layers, settle, rescan_interval, watcher)
-    runtime: Runtime[S] = Runtime(schema, layers, watching, rescan_interval, prepare_timeout)
+    runtime: Runtime[Any] = Runtime(schema, layers, watching, rescan_interval)
     failure: SettingsError | None = None
     async with background_tasks() as tasks:
         tasks.start_soon(watching.run)
         try:
-            snapshot: Snapshot[S] = Snapshot(await runtime.first(), 1)
+            snapshot: Snapshot[Any] = Snapshot(await runtime.first(), 1)
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say
         else:
-            live: Live[S] = Live(schema, snapshot, tasks, runtime)
+            live: Live[Any] = Live(schema, snapshot, tasks, runtime, prepare_timeout)
             runtime.follow(hub_of(live))
             tasks.start_soon(runtime.run)
             if reload_signal is not None:
@@ -69,10 +67,15 @@ def _absolute(layer: Layer) -> Layer:
 async def _reload_on_signal(
     live: Live[Any], number: signal.Signals, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
-    with anyio.open_signal_receiver(number) as signals:
-        task_status.started()
-        async for _ in signals:
-            try:
-                await live.reload()
-            except Rejected:
-                pass  # the runtime has logged it
+    before = signal.getsignal(number)
+    try:
+        with anyio.open_signal_receiver(number) as signals:
+            task_status.started()
+            async for _ in signals:
+                try:
+                    await live.reload()
+                except Rejected:
+                    pass  # the runtime has logged it
+    finally:
+        if before is not None:
+            signal.signal(number, before)  # asyncio would leave the default, and SIGHUP end the process

@@ -30,6 +30,7 @@ class Watcher:
         self._files = Files(layers, settle)
         self._opened = anyio.Event()
         self._woken = anyio.Event()
+        self._told = True
         self._lost = anyio.CancelScope()
         self._blind = False
         # One of its own: the default limiter belongs to the user, and a stalled mount must not use that up.
@@ -37,7 +38,8 @@ class Watcher:
         self._looking_since: float | None = None
 
     def wake(self) -> None:
-        """Make ``woken`` return."""
+        """Make ``woken`` return, and the next look be a thorough one."""
+        self._told = True
         self._woken.set()
 
     async def woken(self, within: float) -> None:
@@ -66,8 +68,11 @@ class Watcher:
         """Look at the files, off the event loop; what was read is evaluated there too."""
         await self._opened.wait()
         wakeups, started = self._wakeups, time.monotonic()
+        told, self._told = self._told, False
 
         def work() -> Unchanged | Unsettled | tuple[Read, R]:
+            if not told and self._files.unmoved():
+                return Unchanged()
             seen = self._files.observe(wakeups.arm, wakeups.told, wakeups.confirm)
             return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
@@ -121,6 +126,6 @@ class Watcher:
             )
 
     def _regain(self, wakeups: Wakeups) -> None:
-        if self._blind and not isinstance(wakeups, Looking):
+        if self._blind and not wakeups.blind:
             self._blind = False
             logger.info("file events can be had again")

@@ -74,6 +74,6 @@ def _not_secret(schema: Schema, document: Document) -> Iterator[Problem]:
 def _set_in(schema: Schema, document: Document, *, secret: bool) -> Iterator[tuple[Leaf, Place | None]]:
     """Yield the leaves that a document sets, and where. A table that no header opens may have no place of its own."""
     leaves = [leaf for leaf in schema.leaves if leaf.secret is secret]
-    here = [leaf for leaf in leaves if follow(document.values, leaf.path)[0] is not ABSENT]
+    here = [leaf for leaf in leaves if follow(document.values, leaf.path) is not ABSENT]
     places = document.locate([leaf.path for leaf in here])
     return ((leaf, places.get(leaf.path)) for leaf in here)

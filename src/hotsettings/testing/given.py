@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
@@ -42,12 +42,11 @@ class GivenLive(Live[S], Generic[S]):
 class _Given:
     """The source of a GivenLive."""
 
-    def __init__(self, loaded: Loaded, within: float) -> None:
+    def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
         self.live: GivenLive[Any]
         self._first = loaded.settings
         self._publishing = anyio.Lock()
-        self._within = within
         self._attempted_at = datetime.datetime.now(datetime.UTC)
         self._error: str | None = None
         self._failures = 0
@@ -68,16 +67,16 @@ class _Given:
             keys = changed_keys(hub.schema, live.current, loaded.settings)
             change = None
             if keys:
-                change = await apply(hub, Snapshot(loaded, live.snapshot.generation + 1), keys, self._within)
+                change = await apply(hub, Snapshot(loaded, live.snapshot.generation + 1), keys)
         except InvalidSettings as error:
             reason: BaseException = error
             text = str(error)
         except Vetoed as veto:
             reason, text = veto.reason, f"{veto.by}: {hub.texts.describe(veto.reason)}"
         else:
+            if keys or self._error is not None or loaded.pending != self.loaded.pending:
+                hub.log.tell(Applied(self._attempted_at, live.snapshot.generation, keys, loaded.pending))
             self.loaded, self._error, self._failures = loaded, None, 0
-            if change is not None:
-                hub.log.tell(Applied(self._attempted_at, change.generation, change.keys, loaded.pending))
             return change
         self._error, self._failures = text, self._failures + 1
         hub.log.tell(Rejection(self._attempted_at, text, getattr(reason, "problems", ()), self._failures))
@@ -100,12 +99,12 @@ class _Given:
 
 
 @asynccontextmanager
-async def live(settings: S, *, prepare_timeout: float = 10.0) -> AsyncIterator[GivenLive[S]]:
+async def live(settings: S, *, prepare_timeout: float = 10.0) -> AsyncGenerator[GivenLive[S], None]:
     """Hold a Live that has these settings and no files, until the block ends."""
     schema = schema_of(type(settings))
-    source = _Given(_loaded(schema, settings), prepare_timeout)
+    source = _Given(_loaded(schema, settings))
     async with background_tasks() as tasks:
-        held: GivenLive[S] = GivenLive(schema, Snapshot(source.loaded, 1), tasks, source)
+        held: GivenLive[S] = GivenLive(schema, Snapshot(source.loaded, 1), tasks, source, prepare_timeout)
         source.live = held
         try:
             yield held

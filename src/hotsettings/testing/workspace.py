@@ -49,6 +49,7 @@ class Workspace:
         for path, content in ((self.config, config), (self.secrets, secrets), (self.override, override)):
             if content is not None:
                 written = path.with_name(path.name + "~")
+                written.touch(mode=0o600)
                 written.write_text(content if isinstance(content, str) else _document(content), encoding="utf-8")
                 os.replace(written, path)
 

@@ -23,6 +23,9 @@ class Wakeups(Protocol):
     confirm: float
     """Seconds that ``Writer.APPEARED`` takes to confirm."""
 
+    blind: bool
+    """Whether nothing can be told, or it is not known yet that something can."""
+
     def arm(self, routes: Sequence[Route]) -> bool:
         """Watch these routes from now on; return whether that is another set than before, so that a look must follow.
 

@@ -6,11 +6,11 @@ import errno
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
-from inotify_simple import Event, INotify, flags
+from inotify_simple import Event, INotify, flags  # pyright: ignore[reportMissingTypeStubs]
 
 from ..routes import Route
 from ..settling import Told, Writer
@@ -30,20 +30,22 @@ class Inotify:
     """Wakeups by inotify."""
 
     confirm = 0.0
+    blind = False
 
     def __init__(self, inotify: INotify) -> None:
         self._inotify = inotify
         # Held while watches change in a worker thread: until it is known what a watch stands for, its events stay queued.
         self._changing = threading.Lock()
+        self._wake: Callable[[], None] = lambda: None
         self._watches: dict[str, int] = {}
-        self._paths: dict[int, str] = {}
-        self._targets: dict[str, Told] = {}
+        self._paths: dict[int, list[str]] = {}
+        self._told: dict[str, Told] = {}
         self._entries: frozenset[str] = frozenset()
         self._folders: frozenset[str] = frozenset()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator[Inotify]:
+    async def open(cls) -> AsyncGenerator[Inotify, None]:
         """Open a queue. Raises OSError when the user has no more of them."""
         inotify = INotify(nonblocking=True)
         try:
@@ -56,7 +58,9 @@ class Inotify:
         folders = frozenset(folder for route in routes for folder in route.folders)
         # The folder above tells when a folder itself is replaced.
         above = frozenset(os.path.dirname(folder) for folder in folders)
-        wanted = {**dict.fromkeys(above | folders, _FOLDER), **dict.fromkeys(targets, _FILE)}
+        wanted = dict.fromkeys(above | folders, _FOLDER)
+        for target in targets:
+            wanted[target] = wanted.get(target, 0) | _FILE  # a second watch of one path would take the first one's place
         with self._changing:
             # Adding a watch that exists is free, and the only way to learn that a path leads to another inode by now.
             watches = {path: wd for path, mask in wanted.items() if (wd := self._watch(path, mask)) is not None}
@@ -64,9 +68,12 @@ class Inotify:
                 return False
             for wd in set(self._watches.values()) - set(watches.values()):
                 self._unwatch(wd)
-            self._watches, self._paths = watches, {wd: path for path, wd in watches.items()}
-            self._targets = {target: self._targets.get(target, Told()) for target in targets}
+            self._watches, self._paths = watches, {}
+            for path, wd in watches.items():  # a watch follows the inode, which may have several names
+                self._paths.setdefault(wd, []).append(path)
             self._entries = frozenset(os.path.join(*entry) for route in routes for entry in route.entries)
+            # Links too: a file may be written where one of them was.
+            self._told = {path: self._told.get(path, Told()) for path in self._entries | targets}
             self._folders = folders
         return True
 
@@ -86,44 +93,53 @@ class Inotify:
             pass  # what it watched is gone, and the watch with it
 
     def drain(self) -> None:
-        self._take_in()
+        if self._take_in() is not None:
+            self._wake()  # nobody else will: there is nothing left to be read
 
     def told(self, target: str) -> Told:
-        return self._targets.get(target, Told())
+        return self._told.get(target, Told())
 
     async def run(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
         while True:
             await anyio.wait_readable(self._inotify.fileno())
-            if not self._take_in():
+            ours = self._take_in()
+            if ours is None:
+                continue
+            if not ours:
                 await anyio.sleep(_OTHERS_WAIT)
                 self._take_in()
             wake()
 
-    def _take_in(self) -> bool:
-        """Read what there is; return whether any of it is about an entry of a route."""
+    def _take_in(self) -> bool | None:
+        """Read what there is: True if any of it is about an entry of a route, None if all of it can be left alone."""
         if not self._changing.acquire(blocking=False):
             return False
         try:
-            ours = [self._about_us(event) for event in self._inotify.read(timeout=0)]
+            found = {self._about_us(event) for event in self._inotify.read(timeout=0)} - {None}
         finally:
             self._changing.release()
-        return any(ours)
+        return True in found if found else None
 
-    def _about_us(self, event: Event) -> bool:
+    def _about_us(self, event: Event) -> bool | None:
         if event.mask & flags.Q_OVERFLOW:
-            self._targets = dict.fromkeys(self._targets, Told(Writer.UNKNOWN, time.monotonic()))
+            self._told = dict.fromkeys(self._told, Told(Writer.UNKNOWN, time.monotonic()))
             return True
-        watched = self._paths.get(event.wd)
-        if watched is None:
-            return False
+        found = {self._about_path(watched, event) for watched in self._paths.get(event.wd, ())}
+        return True in found or (None if None in found and False not in found else False)
+
+    def _about_path(self, watched: str, event: Event) -> bool | None:
         path = os.path.join(watched, event.name) if event.name else watched
-        if path in self._targets:
-            self._targets[path] = _word(event.mask, self._targets[path])
+        if path in self._told:
+            self._told[path] = _word(event.mask, self._told[path])
         elif path in self._folders and event.mask & flags.MOVED_TO:
-            for target in self._targets:
-                if target.startswith(path + os.sep):
-                    self._targets[target] = Told(Writer.CLOSED, time.monotonic())  # it came whole, with its folder
-        return path in self._entries or path in self._folders
+            for each in self._told:
+                if each.startswith(path + os.sep):
+                    self._told[each] = Told(Writer.CLOSED, time.monotonic())  # it came whole, with its folder
+        if path in self._entries or path in self._folders:
+            return True
+        # Above the folders, only they count, and what becomes of the one above itself.
+        return None if event.name and watched not in self._folders else False
 
 
 def _word(mask: int, before: Told) -> Told:

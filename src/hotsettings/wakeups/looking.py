@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -15,10 +15,11 @@ class Looking:
     """Wakeups that never come."""
 
     confirm = 0.0
+    blind = True
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator[Looking]:
+    async def open(cls) -> AsyncGenerator[Looking, None]:
         yield cls()
 
     def arm(self, routes: Sequence[Route]) -> bool:

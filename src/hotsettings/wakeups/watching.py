@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,17 +24,20 @@ _DEBOUNCE = 50
 class Watchfiles:
     """Wakeups by watchfiles."""
 
-    confirm = _STEP / 1000
+    # A file that was created, and written to just after it was told of, looks like one that was moved here, until the
+    # write is told of too: one to two steps later, and a bit.
+    confirm = 2.5 * _STEP / 1000
 
     def __init__(self) -> None:
+        self.blind = True
         self._watched: dict[str, tuple[int, int]] = {}
-        self._targets: dict[str, Told] = {}
+        self._told: dict[str, Told] = {}
         self._stale = False
         self._restart = anyio.Event()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncIterator[Watchfiles]:
+    async def open(cls) -> AsyncGenerator[Watchfiles, None]:
         """Nothing to open yet: it starts with the first paths it is given."""
         yield cls()
 
@@ -45,7 +48,9 @@ class Watchfiles:
         watched = {path: found for path in targets | folders | above if (found := _identity(path)) is not None}
         if watched == self._watched:
             return False
-        self._targets = {target: self._targets.get(target, Told()) for target in targets}
+        # Links too: a file may be written where one of them was.
+        entries = {os.path.join(*entry) for route in routes for entry in route.entries}
+        self._told = {path: self._told.get(path, Told()) for path in entries | targets}
         self._watched, self._stale = watched, True
         return False  # armed only when it has started again, which wakes
 
@@ -54,7 +59,7 @@ class Watchfiles:
             self._restart.set()
 
     def told(self, target: str) -> Told:
-        return self._targets.get(target, Told())
+        return self._told.get(target, Told())
 
     async def run(self, wake: Callable[[], None]) -> None:
         failures: list[Exception] = []
@@ -65,6 +70,7 @@ class Watchfiles:
                     if self._watched:
                         tasks.start_soon(self._watch, wake, stop, failures)
                         await checkpoint()
+                        self.blind = bool(failures)  # it is armed by now, or will never be
                         wake()  # what happened before it was armed was not told
                     await self._restart.wait()
                 finally:
@@ -72,7 +78,7 @@ class Watchfiles:
         raise OSError(f"watchfiles: {failures[0]}")
 
     async def _watch(self, wake: Callable[[], None], stop: anyio.Event, failures: list[Exception]) -> None:
-        options: dict[str, Any] = {"step": _STEP, "debounce": _DEBOUNCE, "raise_interrupt": False, "recursive": False}
+        options: dict[str, Any] = {"step": _STEP, "debounce": _DEBOUNCE, "recursive": False}
         try:
             async for changes in awatch(*self._watched, watch_filter=None, stop_event=stop, **options):
                 self._take_in(changes)
@@ -87,12 +93,12 @@ class Watchfiles:
         told: dict[str, set[Change]] = {}
         for change, path in changes:
             told.setdefault(path, set()).add(change)
-        for target in self._targets:
-            kinds = told.get(target, set())
+        for path in self._told:
+            kinds = told.get(path, set())
             if Change.modified in kinds:
-                self._targets[target] = Told(Writer.UNKNOWN, time.monotonic())
+                self._told[path] = Told(Writer.UNKNOWN, time.monotonic())
             elif Change.added in kinds:
-                self._targets[target] = Told(Writer.APPEARED, time.monotonic())
+                self._told[path] = Told(Writer.APPEARED, time.monotonic())
 
 
 def _identity(path: str) -> tuple[int, int] | None:

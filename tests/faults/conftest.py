@@ -1,0 +1,68 @@
+"""The watched processes that most tests share, and the folder each test has."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .harness import Party, Place, Watched
+
+if sys.platform != "linux":
+    collect_ignore_glob = ["test_*.py"]  # what is re-enacted here, and how, is Linux
+
+KINDS = [
+    ("inotify", "asyncio"),
+    ("watchfiles", "asyncio"),
+    ("poll", "asyncio"),
+    ("inotify", "trio"),
+    ("watchfiles", "trio"),
+    ("inotify", "uvloop"),
+]
+
+
+@pytest.fixture(scope="session")
+def all_processes() -> Iterator[list[Watched]]:
+    started = [Watched(watcher, backend) for watcher, backend in KINDS]
+    try:
+        for watched in started:
+            watched.ready()
+        yield started
+    finally:
+        for watched in started:
+            watched.end()
+
+
+@pytest.fixture
+def processes(all_processes: list[Watched]) -> list[Watched]:
+    """What one test has killed is no other test's misfortune."""
+    for number, watched in enumerate(all_processes):
+        if watched.process.poll() is not None:
+            watched.end()
+            all_processes[number] = Watched(*KINDS[number])
+            all_processes[number].ready()
+    return all_processes
+
+
+@pytest.fixture
+def party(processes: list[Watched]) -> Party:
+    """One process for each watcher."""
+    return Party(processes[:3])
+
+
+@pytest.fixture
+def everybody(processes: list[Watched]) -> Party:
+    """One process for each watcher and event loop."""
+    return Party(processes)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A folder with a configuration and secrets, whole(1)."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    place = Place(folder)
+    place.begin()
+    return place

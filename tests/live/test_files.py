@@ -1,0 +1,286 @@
+"""Real files, looked at with a watcher of the test's own behind it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from hotsettings import LayerError, files, layers, sight
+from hotsettings.files import Files, Observation, Read, Unchanged, Unsettled
+from hotsettings.layers import Layer
+from hotsettings.routes import Route
+from hotsettings.settling import Told, Writer
+
+SETTLE = 0.125  # exact in binary, as all times here
+
+
+class Clock:
+    """Stands in for the module time: two clocks that the test moves on together."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.ahead
+
+    def time_ns(self) -> int:
+        return time.time_ns() + int(self.ahead * 1e9)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(files, "time", clock)
+    monkeypatch.setattr(sight, "time", clock)
+    return clock
+
+
+class Watched:
+    """Two layers in a folder, and whatever is told of them."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.clock = clock
+        self.config = folder / "config.toml"
+        self.secrets = folder / "secrets.toml"
+        self.config.write_text("A = 1")
+        self.files = Files(
+            [
+                Layer("base", str(self.config), "config.toml"),
+                Layer("secrets", str(self.secrets), "secrets.toml", required=False, secret=True),
+            ],
+            SETTLE,
+        )
+        self.told: dict[str, Told] = {}
+        self.arm: Callable[[Sequence[Route]], bool] = lambda _: False
+
+    def tell(self, path: Path, writer: Writer) -> None:
+        self.told[os.path.realpath(path)] = Told(writer, self.clock.monotonic())
+
+    def look(self, after: float = 0.0) -> Observation:
+        self.clock.ahead += after
+        return self.files.observe(self.arm, lambda target: self.told.get(target, Told()), 0.01)
+
+    def read(self, after: float = 0.0) -> Read:
+        seen = self.look(after)
+        assert isinstance(seen, Read), seen
+        return seen
+
+    def values(self, after: float = 0.0) -> list[dict[str, object]]:
+        seen = self.read(after)
+        assert not isinstance(seen.documents, LayerError), seen.documents
+        return [document.values for document in seen.documents]
+
+    def error(self, after: float = 0.0) -> str:
+        seen = self.read(after)
+        assert isinstance(seen.documents, LayerError)
+        return str(seen.documents)
+
+
+@pytest.fixture
+def watched(tmp_path: Path, clock: Clock) -> Watched:
+    return Watched(tmp_path, clock)
+
+
+def replace(path: Path, text: str) -> None:
+    new = path.with_name("new")
+    new.write_text(text)
+    os.replace(new, path)
+
+
+def test_the_first_look(watched: Watched) -> None:
+    assert not watched.files.unmoved()
+    first = watched.look()
+    assert isinstance(first, Unsettled)
+    assert 0 < first.seconds <= SETTLE
+    assert watched.values(after=SETTLE) == [{"A": 1}, {}]
+    assert watched.files.targets == [os.path.realpath(watched.config), os.path.realpath(watched.secrets)]
+    assert [found and found.missing for _, found in watched.files.sights] == [False, True]
+
+
+def test_nothing_new(watched: Watched) -> None:
+    watched.values(after=5.0)
+    seen = watched.look(after=5.0)
+    assert isinstance(seen, Unchanged)
+    assert watched.files.unmoved()
+
+
+def test_a_rename_is_taken_at_once_where_it_is_told(watched: Watched) -> None:
+    watched.values(after=5.0)
+    replace(watched.config, "A = 2")
+    assert not watched.files.unmoved()
+    watched.clock.ahead += 0.0078125
+    watched.tell(watched.config, Writer.CLOSED)
+    assert watched.values() == [{"A": 2}, {}]
+
+
+def test_where_nothing_is_told_it_has_to_stand_still(watched: Watched) -> None:
+    watched.values(after=5.0)
+    replace(watched.config, "A = 2")
+    seen = watched.look()
+    assert isinstance(seen, Unsettled)
+    assert seen.seconds == pytest.approx(SETTLE)
+    replace(watched.config, "A = 3")
+    seen = watched.look(after=SETTLE / 2)
+    assert isinstance(seen, Unsettled)
+    assert seen.seconds == pytest.approx(SETTLE)
+    assert watched.values(after=SETTLE) == [{"A": 3}, {}]
+
+
+def test_one_open_writer_holds_all(watched: Watched) -> None:
+    watched.values(after=5.0)
+    watched.secrets.write_text("S = ")
+    watched.clock.ahead += 0.0078125
+    watched.tell(watched.secrets, Writer.OPEN)
+    replace(watched.config, "A = 2")
+    watched.tell(watched.config, Writer.CLOSED)
+    for waited in (0.0, 1.0):
+        seen = watched.look(after=waited)
+        assert isinstance(seen, Unsettled)
+        assert seen.seconds == pytest.approx(10.0 - waited)
+    watched.secrets.write_text("S = 1")
+    watched.tell(watched.secrets, Writer.CLOSED)
+    assert watched.values() == [{"A": 2}, {"S": 1}]
+
+
+def test_a_change_within_a_tick_of_the_clock_is_still_seen(watched: Watched) -> None:
+    """Same size, same times: only reading it again can tell."""
+    watched.values(after=0.25)
+    before = watched.config.stat()
+    with watched.config.open("r+") as file:
+        file.write("A = 7")
+    os.utime(watched.config, ns=(before.st_atime_ns, before.st_mtime_ns))
+    found = watched.files._files[0]
+    assert found.racy
+    found.seen = found.sight = sight.look(str(watched.config))  # as if the change time had not moved on either
+    seen = watched.look(after=0.0078125)
+    assert isinstance(seen, Unsettled), "it may not be finished"
+    assert watched.values(after=SETTLE) == [{"A": 7}, {}]
+
+
+def test_what_changes_while_it_is_read_is_read_again(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched.values(after=5.0)
+    replace(watched.config, "A = 2")
+
+    def fetch(layer: Layer) -> bytes | None:
+        data = layers.fetch(layer)
+        if layer.name == "base":
+            replace(watched.config, "A = 33")
+            monkeypatch.setattr(files, "fetch", layers.fetch)
+        return data
+
+    watched.clock.ahead += 0.0078125
+    watched.tell(watched.config, Writer.CLOSED)
+    monkeypatch.setattr(files, "fetch", fetch)
+    seen = watched.look()
+    assert isinstance(seen, Unsettled)
+    assert seen.seconds == 0.0
+    watched.tell(watched.config, Writer.CLOSED)
+    assert watched.values(after=SETTLE) == [{"A": 33}, {}]
+
+
+def test_looks_again_after_arming(watched: Watched) -> None:
+    armed: list[int] = []
+
+    def arm(routes: Sequence[Route]) -> bool:
+        armed.append(len(routes))
+        if len(armed) == 1:
+            replace(watched.config, "A = 5")
+        return len(armed) < 3
+
+    watched.arm = arm
+    watched.look()
+    assert armed == [2, 2, 2]
+    assert watched.values(after=SETTLE) == [{"A": 5}, {}]
+
+
+@pytest.mark.parametrize("what", ["missing", "empty", "folder", "bad", "not UTF-8"])
+def test_bad_layers_name_what_is_wrong(watched: Watched, what: str) -> None:
+    watched.values(after=5.0)
+    watched.files.live()
+    watched.config.unlink()
+    if what == "empty":
+        watched.config.touch()
+    elif what == "folder":
+        watched.config.mkdir()
+    elif what == "bad":
+        watched.config.write_text("A =")
+    elif what == "not UTF-8":
+        watched.config.write_bytes(b"A = '\xff'")
+    assert isinstance(watched.look(), Unsettled)
+    text = watched.error(after=SETTLE)
+    assert {"missing": "no such file", "empty": "content before", "folder": "a directory", "bad": "TOML"}.get(
+        what, what
+    ) in text
+
+
+def test_a_layer_that_had_content_may_not_lose_it(watched: Watched) -> None:
+    watched.secrets.write_text("S = 1")
+    assert watched.values(after=5.0) == [{"A": 1}, {"S": 1}]
+    watched.files.live()
+    watched.secrets.unlink()
+    watched.look()
+    assert "no file any more, and there was content before" in watched.error(after=SETTLE)
+    watched.secrets.touch()
+    watched.look()
+    assert "the file is empty, and there was content before" in watched.error(after=SETTLE)
+    watched.secrets.write_text("# nothing any more, but said so")
+    watched.look()
+    assert watched.values(after=SETTLE) == [{"A": 1}, {}]
+
+
+def test_a_missing_or_empty_layer_that_never_had_content_is_fine(watched: Watched) -> None:
+    watched.values(after=5.0)
+    watched.files.live()
+    watched.secrets.touch()
+    watched.look()
+    assert watched.values(after=SETTLE) == [{"A": 1}, {}]
+
+
+def test_parses_only_what_has_changed(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched.secrets.write_text("S = 1")
+    watched.values(after=5.0)
+    parsed: list[str] = []
+
+    def parse(layer: Layer, data: bytes) -> layers.Document:
+        parsed.append(layer.name)
+        return layers.parse(layer, data)
+
+    monkeypatch.setattr(files, "parse", parse)
+    replace(watched.config, "A = 2")
+    os.utime(watched.secrets)
+    watched.look()
+    assert watched.values(after=SETTLE) == [{"A": 2}, {"S": 1}]
+    assert parsed == ["base"]
+
+
+def test_a_swapped_link_is_taken_at_once(tmp_path: Path, clock: Clock) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.toml").write_text(f"A = '{name}'")
+    watched = Watched(tmp_path, clock)
+    watched.config.unlink()
+    watched.config.symlink_to("data/config.toml")
+    (tmp_path / "data").symlink_to("one")
+    assert watched.values(after=5.0) == [{"A": "one"}, {}]
+    (tmp_path / "new").symlink_to("two")
+    os.replace(tmp_path / "new", tmp_path / "data")
+    assert watched.values() == [{"A": "two"}, {}]
+
+
+def test_sight() -> None:
+    assert sight.look("/nowhere/at/all").missing
+    odd = sight.look("/etc/passwd/below-a-file")
+    assert not odd.missing
+    assert odd.error
+    assert sight.look("nul\0byte").error == -1
+    folder = sight.look("/")
+    assert not folder.regular
+    assert folder.changed_ns == max(folder.mtime_ns, folder.ctime_ns)
+    assert folder.racy(folder.changed_ns + 1)
+    assert not folder.racy(folder.changed_ns + 10**10)
+    assert not sight.Sight().racy(0)
+    assert sight.age(folder) > 0

@@ -1,0 +1,133 @@
+"""When a file is complete: pure, by a clock of the test's own."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hotsettings.settling import UNCLOSED, Settling, Told, Writer
+from hotsettings.sight import Sight
+
+SETTLE = 0.1
+CONFIRM = 0.01
+UNTOLD = Told()
+FULL = Sight(1, 1, 10, 1, 1, 1)
+EMPTY = Sight(1, 1, 0, 1, 1, 1)
+MISSING = Sight()
+FOLDER = Sight(1, 1, 4096, 1, 1, 2, regular=False)
+
+
+def wait(
+    sight: Sight, told: Told = UNTOLD, *, now: float = 100.0, age: float = 0.0, settling: Settling | None = None
+) -> float:
+    return (settling or Settling(SETTLE)).wait(sight, "/target", told, now, age, CONFIRM)
+
+
+@pytest.mark.parametrize(
+    ("sight", "writer", "seconds"),
+    [
+        (FULL, Writer.UNKNOWN, SETTLE),
+        (FULL, Writer.CLOSED, 0.0),
+        (FULL, Writer.OPEN, UNCLOSED),
+        (FULL, Writer.CREATED, UNCLOSED),
+        (Sight(1, 1, 10, 1, 1, links=2), Writer.CREATED, 0.0),  # a hard link: it was whole before
+        (Sight(1, 1, 10, 1, 1, links=2), Writer.OPEN, UNCLOSED),
+        (FULL, Writer.APPEARED, CONFIRM),
+        *[(sight, writer, SETTLE) for sight in (EMPTY, MISSING, FOLDER) for writer in Writer],
+    ],
+)
+def test_how_long_it_takes(sight: Sight, writer: Writer, seconds: float) -> None:
+    told = Told(writer, 100.0)
+    settling = Settling(SETTLE)
+    assert wait(sight, told, settling=settling) == pytest.approx(seconds)
+    assert wait(sight, told, now=100.0 + seconds * 0.6, settling=settling) == pytest.approx(seconds * 0.4)
+    assert wait(sight, told, now=100.0 + seconds, settling=settling) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_first_look_trusts_the_age_of_the_file() -> None:
+    assert wait(FULL, age=0.04) == pytest.approx(0.06)
+    assert wait(FULL, age=3600.0) == 0.0
+    assert wait(FULL, age=-5.0) == pytest.approx(SETTLE)  # the file system's clock is ahead
+    assert wait(FULL, Told(Writer.OPEN, 100.0), age=3600.0) == pytest.approx(UNCLOSED), "somebody is writing"
+    settling = Settling(SETTLE)
+    settling.taken("/target", 99.0)
+    assert wait(EMPTY, age=3600.0, settling=settling) == pytest.approx(SETTLE), "later looks know better"
+
+
+def test_a_swapped_link_leads_to_what_is_complete() -> None:
+    settling = Settling(SETTLE)
+    settling.taken("/elsewhere", 99.0)
+    assert wait(FULL, settling=settling) == 0.0
+    assert wait(EMPTY, settling=settling) == pytest.approx(SETTLE)
+    assert wait(MISSING, settling=settling) == pytest.approx(SETTLE)
+
+
+def test_what_was_told_before_it_was_read_is_no_news() -> None:
+    settling = Settling(SETTLE)
+    told = Told(Writer.OPEN, 98.0)
+    assert settling.has_news(told)
+    settling.taken("/target", 99.0)
+    assert not settling.has_news(told)
+    assert settling.has_news(Told(Writer.OPEN, 99.5))
+    assert wait(FULL, told, settling=settling) == pytest.approx(SETTLE)
+
+
+class Write(NamedTuple):
+    """The file gets another size."""
+
+    size: int
+    told: bool
+
+
+class Close(NamedTuple):
+    """Its writer closes it, and this is told."""
+
+
+class Pause(NamedTuple):
+    """Time passes."""
+
+    seconds: float
+
+
+steps = st.lists(
+    st.one_of(
+        st.builds(Write, st.integers(0, 5), st.booleans()),
+        st.builds(Close),
+        st.builds(Pause, st.sampled_from([0.001, 0.03, 0.09, 0.11, 3.0, 9.0, 11.0])),
+    ),
+    max_size=12,
+)
+
+
+@given(steps)
+@settings(max_examples=300)
+def test_against_a_model(script: list[Write | Close | Pause]) -> None:
+    """The model keeps the time of the last write and the last word, and asks at every step."""
+    settling, now = Settling(SETTLE), 1000.0
+    settling.taken("/target", now)
+    size, clock, told = 3, 1, Told()
+    sight = Sight(1, 1, size, clock, clock, 1)
+    settling.wait(sight, "/target", told, now, 0.0, CONFIRM)
+    last_write = now
+    word = Writer.UNKNOWN
+    for step in script:
+        now += 1e-6
+        promised = None
+        if isinstance(step, Write):
+            size, clock, last_write = step.size, clock + 1, now
+            sight = Sight(1, 1, size, clock, clock, 1)
+            if step.told:
+                word, told = Writer.OPEN, Told(Writer.OPEN, now)
+        elif isinstance(step, Close):
+            word, told, last_write = Writer.CLOSED, Told(Writer.CLOSED, now), now
+        else:
+            promised = now + settling.wait(sight, "/target", told, now, 0.0, CONFIRM)
+            now += step.seconds
+        seconds = settling.wait(sight, "/target", told, now, 0.0, CONFIRM)
+        needed = SETTLE if size == 0 or word is Writer.UNKNOWN else UNCLOSED if word is Writer.OPEN else 0.0
+        assert seconds == pytest.approx(max(0.0, last_write + needed - now), abs=1e-6)
+        if promised is not None:
+            assert now + seconds <= max(promised, now) + 1e-6, "asked later, it takes no longer"
