@@ -40,7 +40,7 @@ def plant(root: Path, tree: list[tuple[list[str], tuple[str, str]]]) -> None:
 
 
 @given(trees, st.lists(st.sampled_from([*NAMES, ".."]), min_size=1, max_size=4))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_leads_where_the_system_leads(tree: list[tuple[list[str], tuple[str, str]]], asked: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(os.path.realpath(folder))
@@ -59,7 +59,7 @@ def test_leads_where_the_system_leads(tree: list[tuple[list[str], tuple[str, str
 
 
 @given(trees, st.lists(name, min_size=1, max_size=4), st.data())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_whatever_changes_the_way_is_an_entry(
     tree: list[tuple[list[str], tuple[str, str]]], asked: list[str], data: st.DataObject
 ) -> None:

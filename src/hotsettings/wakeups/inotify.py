@@ -60,7 +60,9 @@ class Inotify:
         above = frozenset(os.path.dirname(folder) for folder in folders)
         wanted = dict.fromkeys(above | folders, _FOLDER)
         for target in targets:
-            wanted[target] = wanted.get(target, 0) | _FILE  # a second watch of one path would take the first one's place
+            wanted[target] = (
+                wanted.get(target, 0) | _FILE
+            )  # a second watch of one path would take the first one's place
         with self._changing:
             # Adding a watch that exists is free, and the only way to learn that a path leads to another inode by now.
             watches = {path: wd for path, mask in wanted.items() if (wd := self._watch(path, mask)) is not None}
