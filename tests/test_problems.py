@@ -328,9 +328,10 @@ def test_several_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_value_that_no_file_says_has_no_place() -> None:
     """As when a key that waits for a restart keeps a value that does not fit to the rest any more."""
     with pytest.raises(InvalidSettings) as caught:
-        validated(schema_of(Settings), [], {"PORT": "x", "rule": {"low": 5}})
+        validated(schema_of(Settings), [], {"PORT": "5", "TOKEN": 5, "rule": {"low": 5}})
     assert caught.value.problems == (
-        Problem("PORT", "expected int, got str", Origin("")),
+        Problem("PORT", "expected int, got str", Origin(""), "write it without quotes"),
+        Problem("TOKEN", "expected str, got int", Origin("")),
         Problem("rule", "low is above high", Origin("")),
     )
 

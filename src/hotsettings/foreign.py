@@ -10,7 +10,7 @@ from typing import Any
 from .errors import SettingsError
 from .load import Loaded
 from .problems import secret_texts
-from .secrecy import scrub
+from .secrecy import Scrubber
 
 _REMEMBERED = 4
 """Loads whose secrets are still looked for: an old connection may quote an old password when it is closed."""
@@ -27,7 +27,7 @@ class ForeignTexts:
         self._first = first  # what only a restart changes is still what it says
         self._live: deque[Loaded] = deque(maxlen=_REMEMBERED)
         self._candidates: deque[Loaded] = deque(maxlen=_REMEMBERED)
-        self._secrets: frozenset[str] | None = None
+        self._secrets: Scrubber | None = None
 
     def candidate(self, loaded: Loaded) -> None:
         """Look for the secrets of these settings too. However many candidates there are, what is live stays known."""
@@ -45,12 +45,12 @@ class ForeignTexts:
     def clear(self, text: str) -> str:
         """Return the text with every known secret masked."""
         if self._secrets is None:
-            self._secrets = frozenset(
+            self._secrets = Scrubber(
                 text
                 for loaded in (self._first, *self._live, *self._candidates)
                 for text in secret_texts(loaded.schema, loaded.documents)
             )
-        return scrub(text, self._secrets)
+        return self._secrets.clear(text)
 
     def describe(self, error: BaseException) -> str:
         """An exception in one line, cleared."""

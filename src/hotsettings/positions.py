@@ -45,9 +45,11 @@ _HARMLESS = rf"""(?>[^\[\]{{}}"'\#]++|(?=["']){_SCALAR}|\#[^\n]*+)"""
 _FLAT = rf"""\[(?>{_HARMLESS}{{0,99}})\]|\{{(?>{_HARMLESS}{{0,99}})\}}"""
 _BRACKETS = re.compile(rf"(?>(?:{_HARMLESS}|{_FLAT}){{0,99}})([\[{{]++|[\]}}]++)?", re.VERBOSE)
 
-# The keys and indices that lead to the paths that are wanted. None stands for all there are.
-_Tree: TypeAlias = "dict[str | int, _Tree] | None"
+# The keys and indices that lead to what is asked for, and these three: everything, nothing, or all of a value as one place.
+_Tree: TypeAlias = dict[str | int, Any]
+_ALL: Final[_Tree] = {}
 _NONE: Final[_Tree] = {}
+_WHOLE: Final[_Tree] = {}
 
 
 class Place(NamedTuple):
@@ -71,42 +73,17 @@ def places(text: str, wanted: Iterable[Path] | None = None) -> Iterator[tuple[Pa
     Raises:
         ValueError: Some text stands where TOML has none, or nests deeper than 110. The parser would not have accepted it.
     """
-    tree = _tree(wanted)
-    elements: dict[Path, int] = {}
-    table: Path = ()
-    inside = tree
-    at = int(text.startswith("\ufeff"))
-    while True:
-        line = _LINE.match(text, at)
-        assert line is not None  # even the empty text matches
-        at = line.end()
-        if line[1] is not None:
-            if inside is None or line[1] in inside:
-                yield (*table, line[1]), Place(line.span(1), line.span(2))
-        elif line[3] is not None:
-            parts, at = _key(text, at, "]")
-            table, inside = (), tree
-            for name, span in parts[:-1]:
-                table, inside = (*table, name), _below(inside, name)
-                yield table, Place(span, span)
-                if table in elements:
-                    index = elements[table]
-                    table, inside = (*table, index), _below(inside, index)
-            name, span = parts[-1]
-            table, inside = (*table, name), _below(inside, name)
-            yield table, Place(span, span)
-            if line[3] == "[[":
-                index = elements.get(table, -1) + 1
-                elements[table] = index
-                table, inside = (*table, index), _below(inside, index)
-                yield table, Place(span, span)
-                at += 1
-        elif at < len(text):
-            found: list[tuple[Path, Place]] = []
-            at = _key_value(text, at, table, inside, found, 0)
-            yield from found
-        else:
-            return
+    return _Walk(text).places(_ALL if wanted is None else _tree(wanted))
+
+
+def covered(text: str, paths: Iterable[Path], names: frozenset[str]) -> Iterator[Span]:
+    """Where values stand that are at or below one of these paths, or at or below a key with one of these names.
+
+    Of a value with brackets comes the whole, without what is in it. Other spans may come too, of keys that lead there. Raises
+    ValueError like `places`.
+    """
+    for _, place in _Walk(text, names).places(_tree(paths, _WHOLE)):
+        yield place.value
 
 
 def line_column(text: str, offset: int) -> tuple[int, int]:
@@ -114,20 +91,141 @@ def line_column(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
-def _key(text: str, at: int, end: str) -> tuple[list[tuple[str, Span]], int]:
-    """The parts of a key up to the character `end`, each with its span, and the offset behind that character."""
-    parts = []
-    stop = "."
-    while stop == ".":
-        part = _PART.match(text, at)
-        if part is None:
+class _Walk:
+    """One walk through a text. Names are those of keys whose values are asked for wherever they stand."""
+
+    __slots__ = ("_found", "_names", "_text")
+
+    def __init__(self, text: str, names: frozenset[str] = frozenset()) -> None:
+        self._text = text
+        self._names = names
+        self._found: list[tuple[Path, Place]] = []
+
+    def places(self, tree: _Tree) -> Iterator[tuple[Path, Place]]:
+        text = self._text
+        elements: dict[Path, int] = {}
+        table: Path = ()
+        inside = tree
+        at = int(text.startswith("\ufeff"))
+        while True:
+            line = _LINE.match(text, at)
+            assert line is not None  # even the empty text matches
+            at = line.end()
+            if line[1] is not None:
+                if self._below(inside, line[1]) is not _NONE:
+                    yield (*table, line[1]), Place(line.span(1), line.span(2))
+            elif line[3] is not None:
+                parts, at = self._key(at, "]")
+                table, inside = (), tree
+                for name, span in parts[:-1]:
+                    table, inside = (*table, name), self._below(inside, name)
+                    if inside is not _NONE:
+                        yield table, Place(span, span)
+                    if table in elements:
+                        index = elements[table]
+                        table, inside = (*table, index), self._below(inside, index)
+                name, span = parts[-1]
+                table, inside = (*table, name), self._below(inside, name)
+                if inside is not _NONE:
+                    yield table, Place(span, span)
+                if line[3] == "[[":
+                    index = elements.get(table, -1) + 1
+                    elements[table] = index
+                    table, inside = (*table, index), self._below(inside, index)
+                    if inside is not _NONE:
+                        yield table, Place(span, span)
+                    at += 1
+            elif at < len(text):
+                at = self._key_value(at, table, inside, 0)
+                yield from self._found
+                self._found.clear()
+            else:
+                return
+
+    def _below(self, tree: _Tree, part: str | int) -> _Tree:
+        if tree is _ALL:
+            return _ALL
+        return _WHOLE if tree is _WHOLE or part in self._names else tree.get(part, _NONE)
+
+    def _key(self, at: int, end: str) -> tuple[list[tuple[str, Span]], int]:
+        """The parts of a key up to the character `end`, each with its span, and the offset behind that character."""
+        parts = []
+        stop = "."
+        while stop == ".":
+            part = _PART.match(self._text, at)
+            if part is None:
+                raise ValueError(f"no key at offset {at}")
+            parts.append((_name(part[1]), part.span(1)))
+            stop = part[2]
+            at = part.end()
+        if stop != end:
             raise ValueError(f"no key at offset {at}")
-        parts.append((_name(part[1]), part.span(1)))
-        stop = part[2]
-        at = part.end()
-    if stop != end:
-        raise ValueError(f"no key at offset {at}")
-    return parts, at
+        return parts, at
+
+    def _key_value(self, at: int, table: Path, tree: _Tree, depth: int) -> int:
+        """Find what `key = value` at this offset holds, and return the offset behind it."""
+        parts, at = self._key(at, "=")
+        for name, span in parts[:-1]:
+            table, tree = (*table, name), self._below(tree, name)
+            if tree is not _NONE:
+                self._found.append((table, Place(span, span)))
+        name, span = parts[-1]
+        return self._value(at, (*table, name), span, self._below(tree, name), depth)
+
+    def _value(self, at: int, path: Path, key: Span | None, tree: _Tree, depth: int) -> int:
+        """Find the value at this offset and all in it, and return the offset behind it. An element has no key."""
+        value = _VALUE.match(self._text, at)
+        if value is None or depth > _DEEPEST:
+            raise ValueError(f"no value at offset {at}")
+        if value[1] is not None:
+            span = value.span(1)
+            if tree is not _NONE:
+                self._found.append((path, Place(key or span, span)))
+            return span[1]
+        start, at = value.span(2)
+        fill = self._array if value[2] == "[" else self._inline_table
+        if tree is _NONE:
+            if self._names and (depth or self._may_name(start, _end_of_brackets(self._text, at))):
+                return fill(_end_of_gap(self._text, at), path, tree, depth + 1)
+            return _end_of_brackets(self._text, at)
+        mine = len(self._found)
+        self._found.append((path, Place((start, at), (start, at))))
+        if tree is _ALL or tree:
+            at = fill(_end_of_gap(self._text, at), path, tree, depth + 1)
+        else:
+            at = _end_of_brackets(self._text, at)
+        self._found[mine] = path, Place(key or (start, at), (start, at))
+        return at
+
+    def _may_name(self, start: int, end: int) -> bool:
+        """Whether one of the names could stand here, be it with escapes."""
+        return any(self._text.find(name, start, end) >= 0 for name in ("\\", *self._names))
+
+    def _array(self, at: int, path: Path, tree: _Tree, depth: int) -> int:
+        index = 0
+        while not self._text.startswith("]", at):
+            element = _ELEMENT.match(self._text, at)
+            below = self._below(tree, index)
+            if element is None:
+                at = _end_of_gap(self._text, self._value(at, (*path, index), None, below, depth))
+            else:
+                if below is not _NONE:
+                    span = element.span(1)
+                    self._found.append(((*path, index), Place(span, span)))
+                at = element.end()
+            index += 1
+        return at + 1
+
+    def _inline_table(self, at: int, path: Path, tree: _Tree, depth: int) -> int:
+        while not self._text.startswith("}", at):
+            field = _FIELD.match(self._text, at)
+            if field is None:
+                at = _end_of_gap(self._text, self._key_value(at, path, tree, depth))
+            else:
+                if self._below(tree, field[1]) is not _NONE:
+                    self._found.append(((*path, field[1]), Place(field.span(1), field.span(2))))
+                at = field.end()
+        return at + 1
 
 
 def _name(written: str) -> str:
@@ -135,69 +233,6 @@ def _name(written: str) -> str:
         (name,) = toml_rs.loads(f"{written}=0")
         return name
     return written[1:-1] if written[0] in "\"'" else written
-
-
-def _key_value(text: str, at: int, table: Path, tree: _Tree, found: list[tuple[Path, Place]], depth: int) -> int:
-    """Append what `key = value` at this offset holds, and return the offset behind it."""
-    parts, at = _key(text, at, "=")
-    for name, span in parts[:-1]:
-        table, tree = (*table, name), _below(tree, name)
-        found.append((table, Place(span, span)))
-    name, span = parts[-1]
-    return _value(text, at, (*table, name), span, _below(tree, name), found, depth)
-
-
-def _value(
-    text: str, at: int, path: Path, key: Span | None, tree: _Tree, found: list[tuple[Path, Place]], depth: int
-) -> int:
-    """Append the value at this offset and all in it, and return the offset behind it. An element has no key."""
-    value = _VALUE.match(text, at)
-    if value is None or depth > _DEEPEST:
-        raise ValueError(f"no value at offset {at}")
-    if value[1] is not None:
-        span = value.span(1)
-        if tree is not _NONE:
-            found.append((path, Place(key or span, span)))
-        return span[1]
-    start, at = value.span(2)
-    if tree is _NONE:
-        return _end_of_brackets(text, at)
-    mine = len(found)
-    found.append((path, Place((start, at), (start, at))))
-    if tree == {}:
-        at = _end_of_brackets(text, at)
-    else:
-        fill = _array if value[2] == "[" else _inline_table
-        at = fill(text, _end_of_gap(text, at), path, tree, found, depth + 1)
-    found[mine] = path, Place(key or (start, at), (start, at))
-    return at
-
-
-def _array(text: str, at: int, path: Path, tree: _Tree, found: list[tuple[Path, Place]], depth: int) -> int:
-    index = 0
-    while not text.startswith("]", at):
-        element = _ELEMENT.match(text, at)
-        if element is not None:
-            if tree is None or index in tree:
-                span = element.span(1)
-                found.append(((*path, index), Place(span, span)))
-            at = element.end()
-        else:
-            at = _end_of_gap(text, _value(text, at, (*path, index), None, _below(tree, index), found, depth))
-        index += 1
-    return at + 1
-
-
-def _inline_table(text: str, at: int, path: Path, tree: _Tree, found: list[tuple[Path, Place]], depth: int) -> int:
-    while not text.startswith("}", at):
-        field = _FIELD.match(text, at)
-        if field is not None:
-            if tree is None or field[1] in tree:
-                found.append(((*path, field[1]), Place(field.span(1), field.span(2))))
-            at = field.end()
-        else:
-            at = _end_of_gap(text, _key_value(text, at, path, tree, found, depth))
-    return at + 1
 
 
 def _end_of_brackets(text: str, at: int) -> int:
@@ -226,16 +261,16 @@ def _end_of_gap(text: str, at: int) -> int:
     return gap.end()
 
 
-def _tree(wanted: Iterable[Path] | None) -> _Tree:
-    if wanted is None:
-        return None
-    root: dict[str | int, Any] = {}
+def _tree(wanted: Iterable[Path], end: _Tree | None = None) -> _Tree:
+    """What leads to these paths. With an `end`, that stands for each of them, and for all below."""
+    root: _Tree = {}
     for path in wanted:
         node = root
-        for part in path:
+        for part in path[:-1]:
             node = node.setdefault(part, {})
+            if node is end:
+                break
+        else:
+            for part in path[-1:]:
+                node[part] = node.get(part, {}) if end is None else end
     return root
-
-
-def _below(tree: _Tree, part: str | int) -> _Tree:
-    return None if tree is None else tree.get(part, _NONE)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 import msgspec
@@ -15,12 +16,18 @@ from .excerpts import excerpt, line_around
 from .keys import Path, dotted
 from .layers import Document
 from .merge import ABSENT, Values, follow, trace
-from .positions import Place, Span, places
+from .positions import Place, Span, covered
 from .schema import NATIVE, Leaf, Schema
-from .secrecy import scrub, texts_of
+from .secrecy import Scrubber, texts_of
 
 MOST_PROBLEMS = 200
 """Problems reported at once. A file with more of them is not a settings file gone wrong but something else."""
+
+_AROUND = 2_000
+"""Characters before and behind a value among which secrets are looked for, much more than an excerpt shows."""
+
+_LONGEST = 4_000
+"""Characters of a message of somebody else's that are looked at; of a longer one, half of that is shown."""
 
 _NOWHERE = Place((0, 0), (0, 0))
 """Values given in code have no place in a text."""
@@ -69,7 +76,8 @@ def secret_texts(schema: Schema, documents: Iterable[Document]) -> Iterator[str]
             value = follow(document.values, leaf.path)
             if (leaf.secret or document.layer.secret) and value is not ABSENT:
                 yield from texts_of(value)
-                yield from texts_of(_decoded(leaf, value))
+                if (decoded := _decoded(leaf, value)) != value:
+                    yield from texts_of(decoded)
     for leaf in schema.leaves:
         if leaf.secret:
             yield from texts_of([default for default in leaf.defaults if default is not msgspec.NODEFAULT])
@@ -92,6 +100,20 @@ def _decoded(leaf: Leaf, value: Any) -> Any:
         return None
 
 
+class _Spans:
+    """Spans of a text, in the order of their starts."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        found = list(spans)
+        self._starts = [start for start, _ in found]
+        self._reach = list(accumulate((stop for _, stop in found), max))
+
+    def meet(self, first: int, last: int) -> bool:
+        """Whether any of them has something between these two offsets."""
+        before = bisect_left(self._starts, last)
+        return before > 0 and self._reach[before - 1] > first
+
+
 class _Report:
     """Findings of one failed load, each with the document to blame."""
 
@@ -100,14 +122,16 @@ class _Report:
         self._documents = documents
         self._blamed = [(finding, self._blame(finding)) for finding in found]
         self._places = {index: self._locate(index) for index in {i for _, i in self._blamed if i is not None}}
-        self._delicate = {index: list(self._delicate_spans(index)) for index in self._places}
+        self._delicate = {index: _Spans(self._delicate_spans(index)) for index in self._places}
 
     def problems(self) -> Iterator[Problem]:
         for finding, index in self._blamed:
             if finding.at == "missing":
                 yield self._missing(finding, index)
             elif index is None:
-                yield Problem(dotted(finding.path), self._message(finding), Origin(""), finding.hint)
+                hidden = self._hidden(finding, index)
+                hint = finding.hint if hidden is None else ""
+                yield Problem(dotted(hidden or finding.path), self._message(finding), Origin(""), hint)
             else:
                 yield self._placed(finding, index)
 
@@ -132,17 +156,18 @@ class _Report:
         document = self._documents[index]
         place = self._places[index].get(finding.path, _NOWHERE)
         start, end = place.key if finding.at == "key" else place.value
-        if (key := self._hidden(finding, document)) is not None:
+        if (key := self._hidden(finding, index)) is not None:
             about = " (value hidden)" if finding.at == "value" else ""
             hint = finding.hint if finding.at == "key" and key == finding.path else ""
             return Problem(dotted(key), self._message(finding) + about, document.origin(start), hint)
         shown = self._excerpt(index, start, end) if finding.at == "value" else ()
         return Problem(dotted(finding.path), self._message(finding), document.origin(start), finding.hint, shown)
 
-    def _hidden(self, finding: Finding, document: Document) -> Path | None:
+    def _hidden(self, finding: Finding, index: int | None) -> Path | None:
         """The key to name where the value must not be shown: the leaf's, because keys below a leaf are part of its value."""
         leaf = self._schema.leaf_of(finding.path)
-        if document.layer.secret or (leaf is not None and leaf.secret):
+        in_secrets = index is not None and self._documents[index].layer.secret
+        if in_secrets or (leaf is not None and leaf.secret):
             return finding.path if leaf is None else leaf.path
         return None
 
@@ -154,19 +179,15 @@ class _Report:
             below = self._schema.leaves_below(finding.path)
             if blamed == index and (finding.at == "key" or any(leaf.secret for leaf in below)):
                 delicate.add(finding.path)
-        for path, place in places(self._documents[index].text):
-            if not names.isdisjoint(path) or any(path[:end] in delicate for end in range(1, len(path) + 1)):
-                yield place.value
+        return covered(self._documents[index].text, delicate, names)
 
     def _excerpt(self, index: int, start: int, end: int) -> tuple[str, ...]:
         text = self._documents[index].text
         if not text:
             return ()
         first, last = line_around(text, start)
-        line = text[first:last]
-        if any(begin < last and first < stop for begin, stop in self._delicate[index]):
-            return ()
-        if scrub(line, self._secrets) != line:
+        around = text[max(first, start - _AROUND) : min(last, start + _AROUND)]
+        if self._delicate[index].meet(first, last) or self._secrets.finds(around):
             return ()
         return excerpt(text, start, end)
 
@@ -175,7 +196,7 @@ class _Report:
         if index is not None:
             document = self._documents[index]
             origin = document.origin(self._places[index].get(finding.path[:-1], _NOWHERE).key[0])
-            hidden = self._hidden(finding, document)
+            hidden = self._hidden(finding, index)
             if hidden is not None and hidden != finding.path:
                 return Problem(
                     dotted(hidden), f"{finding.path[-1]} is required, but missing from a table in it", origin
@@ -193,8 +214,11 @@ class _Report:
     def _message(self, finding: Finding) -> str:
         if not finding.foreign:
             return finding.message
-        return "".join(char if char.isprintable() else " " for char in scrub(finding.message, self._secrets))
+        said = self._secrets.clear(finding.message[:_LONGEST])
+        if len(finding.message) > _LONGEST:
+            said = said[: -_LONGEST // 2] + "…"  # at the end, only a part of a secret could be left
+        return "".join(char if char.isprintable() else " " for char in said)
 
     @cached_property
-    def _secrets(self) -> frozenset[str]:
-        return frozenset(secret_texts(self._schema, self._documents))
+    def _secrets(self) -> Scrubber:
+        return Scrubber(secret_texts(self._schema, self._documents))

@@ -22,6 +22,10 @@ _SHORT = 4
 _LONG = 8
 """Characters from which on a part of a secret counts as one."""
 
+_MOST = 40_000
+_MUCH = 4 * 1024 * 1024
+"""Texts, and characters in them, up to which secrets are looked for: a tenth of a second."""
+
 _ASSIGNED = re.compile(r"(?i)(?:pass|passwd|password|pwd|secret|token|key)=([^\s;&]+)")
 
 
@@ -140,23 +144,81 @@ def _spellings(text: str) -> Iterator[str]:
     yield from (quote(data), quote(data, safe=""), quote_plus(data), html.escape(text))
 
 
-def scrub(text: str, secrets: Iterable[str]) -> str:
-    """Return ``text`` with every secret in it replaced by the mask.
+class Scrubber:
+    """Masks secrets in texts, in a time that hardly grows with their number.
 
-    ``secrets`` come from ``texts_of``. One of up to three characters is replaced only where it stands as a word of its
-    own, or the rest of the text could not be read any more. Of a long one, no long beginning or end is left either, since
-    long values are often quoted in part; an address is an exception, because addresses begin and end alike.
+    ``secrets`` come from ``texts_of``. If they are too many to be looked for, nothing of any text is left.
     """
-    for secret in sorted({secret for secret in secrets if secret.strip()}, key=len, reverse=True):
-        if len(secret) < _SHORT:
-            if secret in text:
-                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
-        elif len(secret) < _LONG or "://" in secret:
-            text = text.replace(secret, MASK)
-        else:
-            text = _without_start(text, secret)
-            text = _without_start(text[::-1], secret[::-1])[::-1]
-    return text
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        self._by_start: dict[str, set[str]] = {}
+        self._too_many = False
+        size = 0
+        for number, secret in enumerate(secrets):
+            size += len(secret)
+            if number == _MOST or size > _MUCH:
+                self._too_many = True
+                break
+            for start in _starts(secret) if secret.strip() else ():
+                self._by_start.setdefault(start, set()).add(secret)
+        self._sizes = frozenset(map(len, self._by_start))
+
+    def clear(self, text: str) -> str:
+        """Return ``text`` with every secret in it replaced by the mask.
+
+        One of up to three characters is replaced only where it stands as a word of its own, or the rest of the text could
+        not be read any more. Of a long one, no long beginning or end is left either, since long values are often quoted in
+        part; an address is an exception, because addresses begin and end alike.
+        """
+        if self._too_many:
+            return f"{MASK} (there are too many secrets to look for)"
+        for secret in sorted(self._candidates(text), key=len, reverse=True):
+            if len(secret) < _SHORT:
+                text = re.sub(_as_a_word(secret), MASK, text)
+            elif _whole(secret):
+                text = text.replace(secret, MASK)
+            else:
+                text = _without_start(text, secret)
+                text = _without_start(text[::-1], secret[::-1])[::-1]
+        return text
+
+    def finds(self, text: str) -> bool:
+        """Whether there could be anything to mask."""
+        return self._too_many or any(
+            re.search(_as_a_word(secret), text) is not None
+            if len(secret) < _SHORT
+            else not _whole(secret) or secret in text
+            for secret in self._candidates(text)
+        )
+
+    def _candidates(self, text: str) -> set[str]:
+        """The secrets of which the text has the start or the end."""
+        found: set[str] = set()
+        written = {text, text.lower(), _lower(text), _lower(text[::-1])[::-1]}
+        for size in self._sizes:
+            starts = {each[at : at + size] for each in written for at in range(len(each) - size + 1)}
+            found.update(*(self._by_start[start] for start in starts & self._by_start.keys()))
+        return found
+
+
+def _starts(secret: str) -> tuple[str, ...]:
+    """What is sure to be in a text that has to be cleared of the secret."""
+    if _whole(secret):
+        return (secret[:_SHORT],)
+    return _lower(secret)[:_LONG], _lower(secret[::-1])[:_LONG][::-1]
+
+
+def _whole(secret: str) -> bool:
+    return len(secret) < _LONG or "://" in secret
+
+
+def _as_a_word(secret: str) -> str:
+    return rf"(?<!\w){re.escape(secret)}(?!\w)"
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """Return ``text`` with every secret in it replaced by the mask: see Scrubber."""
+    return Scrubber(secrets).clear(text)
 
 
 def _without_start(text: str, secret: str) -> str:
