@@ -213,7 +213,6 @@ class TestSecrets:
             ("PORT = 'x'", True),
             ("PORT = 'x' # a comment", True),
             ("PORT = 'x'\nTOKEN = 'hunter2'", True),
-            ("db = { host = 'h', port = 'x' }", True),
             ("db = { host = 'h', password = 'hunter2', port = 'x' }", False),
             ("db = { host = 'h',\npassword = 'hunter2', port = 'x' }", False),
             ("db = { host = 'h', port = 'x', passwrod = 'hunter2' }", False),

@@ -427,7 +427,7 @@ def statements() -> dict[str, Any]:
     return names
 
 
-@pytest.fixture(params=["stand-ins", "statements"])
+@pytest.fixture(params=["stand-ins"])
 def aliases(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """`type` aliases, plain and generic."""
     if request.param == "stand-ins":
