@@ -207,7 +207,7 @@ class Resource(Generic[T]):
         if self.closed and instance is not None:
             return instance
         before, self.instance, self.settings = self.instance, instance, settings
-        self.gated, self.failed = instance is None and not failed, failed
+        self.gated, self.failed = False, failed
         if instance is not None:
             self.needs = frozenset(instance.needs)
         self.outdated = self.outdated and instance is None and not self.closed

@@ -71,11 +71,11 @@ async def _reload_on_signal(
     try:
         with anyio.open_signal_receiver(number) as signals:
             task_status.started()
-            async for _ in signals:
+            while True:
+                await anext(signals)
                 try:
                     await live.reload()
                 except Rejected:
                     pass  # the runtime has logged it
     finally:
-        if before is not None:
-            signal.signal(number, before)  # asyncio would leave the default, and SIGHUP end the process
+        signal.signal(number, before or signal.SIG_DFL)  # asyncio leaves the default, and SIGHUP would end the process

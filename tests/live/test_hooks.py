@@ -140,7 +140,7 @@ async def test_the_first_veto_ends_the_others() -> None:
     async with live(given()) as held:
         held.prepare(slow)
         held.prepare(veto)
-        with pytest.raises(Rejected, match="no"):
+        with anyio.fail_after(5), pytest.raises(Rejected, match="no"):
             await held.publish(given(A=1))
         assert left == ["slow"]
 

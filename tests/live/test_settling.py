@@ -17,6 +17,7 @@ UNTOLD = Told()
 FULL = Sight(1, 1, 10, 1, 1, 1)
 EMPTY = Sight(1, 1, 0, 1, 1, 1)
 MISSING = Sight()
+MOVED = Sight(1, 1, 10, mtime_ns=1, ctime_ns=2, links=1)
 FOLDER = Sight(1, 1, 4096, 1, 1, 2, regular=False)
 
 
@@ -36,6 +37,9 @@ def wait(
         (Sight(1, 1, 10, 1, 1, links=2), Writer.CREATED, 0.0),  # a hard link: it was whole before
         (Sight(1, 1, 10, 1, 1, links=2), Writer.OPEN, UNCLOSED),
         (FULL, Writer.APPEARED, CONFIRM),
+        (MOVED, Writer.APPEARED, 0.0),
+        (MOVED, Writer.CREATED, SETTLE),
+        (MOVED, Writer.OPEN, UNCLOSED),
         *[(sight, writer, SETTLE) for sight in (EMPTY, MISSING, FOLDER) for writer in Writer],
     ],
 )

@@ -234,12 +234,12 @@ async def test_the_first_look_settles(tmp_path: Path) -> None:
             held: list[Live[Settings]] = []
 
             async def watch() -> None:
-                async with Settings.watch(path, secrets_path=tmp_path / "s.toml", settle=0.2) as live:
+                async with Settings.watch(path, secrets_path=tmp_path / "s.toml", settle=1.0) as live:
                     held.append(live)
 
             tasks.start_soon(watch)
             for number in range(2, 12):
-                await anyio.sleep(0.02)
+                await anyio.sleep(0.01)
                 assert held == []
                 file.write(f"# {number}\n")
                 file.flush()
