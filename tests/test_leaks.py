@@ -29,7 +29,9 @@ import hotsettings
 from hotsettings import BaseSettings, Rejected, Secret, SettingsError
 from hotsettings.frozen import freeze
 from hotsettings.keys import select
+from hotsettings.load import load as load_layers
 from hotsettings.marks import SECRET
+from hotsettings.settings import file_layers, schema_of
 
 T = TypeVar("T")
 LIBRARY = str(Path(hotsettings.__file__).parent)
@@ -341,6 +343,9 @@ WRONG_BESIDE_A_SECRET = [
     f"TOKNE = '{CANARY}'\nPORT = 'x'",
     f"pool = {{ passwrod = '{CANARY}', size = 'x' }}\ndb = {{ user = 5, passwrod = '{CANARY}' }}",
     f"db = {{ user = 5, passwrod = '{CANARY}', password = 'p' }}",
+    f"pool = {{ size = 'x', passwrod = '{CANARY}' }}",
+    f"OPEN = {{ passwrod = '{CANARY}' }}",
+    f"[OPEN]\nTOKNE = '{CANARY}'",
     # A value that is shown, and that happens to be the secret.
     f"KEY = '{CANARY}'\nPORT = '{CANARY}'",
     f"KEY = '{CANARY}'\nMODE = '{CANARY}'",
@@ -450,6 +455,11 @@ BROKEN = [
     f"TOKEN = '{CANARY}\x00'",
     f"TOKEN = '{CANARY}\x1b[31m'",
     f"TOKEN = '{CANARY}",
+    f"TOKNE = '{CANARY}",
+    f'TOKNE = """\n{CANARY}\n\n',
+    f"db.pasword = {CANARY}",
+    f"token = {CANARY}",
+    f"TOKNE: '{CANARY}'",
     f"TOKEN: '{CANARY}'",
     f"TOKEN '{CANARY}'",
     f'"TOK\\u0045N" = "{CANARY}',
@@ -694,3 +704,21 @@ def test_a_process_that_dies_of_it(tmp_path: Path) -> None:
     finally:
         sys.stderr = hook
         os.chdir(before)
+
+
+def test_what_was_read_shows_nothing_of_itself(tmp_path: Path) -> None:
+    """Tracebacks with local variables, and rich, print documents and what was loaded from them."""
+    canary = "canary-that-nobody-may-see-anywhere"
+    paths = [tmp_path / "config.toml", tmp_path / "secrets.toml"]
+    paths[0].write_text(f'TOKEN = "{canary}"\n', encoding="utf-8")
+    paths[1].write_text(f'TOKEN = "{canary}"\n', encoding="utf-8")
+
+    class Holder(hotsettings.BaseSettings):
+        TOKEN: hotsettings.Secret[str]
+
+    schema = schema_of(Holder)
+    loaded = load_layers(schema, file_layers(schema, paths[0], paths[1], None))
+    for shown in (loaded, *loaded.documents):
+        for text in (repr(shown), str(shown), pretty_repr(shown), f"{[shown]}"):
+            assert canary not in text
+            assert canary[:8] not in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import toml_rs
@@ -13,7 +13,7 @@ from msgspec import Struct
 from .errors import LayerError, Origin, Problem
 from .excerpts import excerpt
 from .guard import TOO_LONG, hazard, unfit
-from .keys import Path
+from .keys import Path, misspells
 from .positions import Place, line_column, places
 
 LARGEST = 1024 * 1024
@@ -50,6 +50,12 @@ class Document(Struct, frozen=True):
     text: str
     values: dict[str, Any]
     missing: bool = False
+
+    def __repr__(self) -> str:
+        return f"Document({self.layer.label or self.layer.name!r})"  # what is in it may be secret
+
+    def __rich_repr__(self) -> Iterator[str]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        yield self.layer.label or self.layer.name
 
     def locate(self, paths: Iterable[Path]) -> dict[Path, Place]:
         """Find where these paths are written first; one that this document does not hold is left out."""
@@ -207,5 +213,6 @@ def _problem_at(layer: Layer, text: str, offset: int, message: str) -> Problem:
 
 
 def _may_quote_secret(layer: Layer, text: str) -> bool:
-    """Whether an unparsable text could hold a secret: it names one, or could do so by an escaped key."""
-    return any(name in text for name in layer.secret_names) or (bool(layer.secret_names) and "\\" in text)
+    """Whether an unparsable text could hold a secret: it names one, or could do so by an escaped or misspelt key."""
+    names = layer.secret_names
+    return any(name in text for name in names) or (bool(names) and ("\\" in text or misspells(text, names)))
