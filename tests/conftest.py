@@ -10,7 +10,9 @@ from hypothesis import settings
 # No deadline: a shared machine's hiccup is not a bug. Derandomized in CI, so that a failure there repeats anywhere.
 settings.register_profile("dev", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
-settings.load_profile("ci" if os.environ.get("CI") else "dev")
+# For a long session by hand: HYPOTHESIS_PROFILE=long make test ARGS=tests/test_fuzz.py
+settings.register_profile("long", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 _LOOPS: dict[str, tuple[str, dict[str, Any]]] = {"asyncio": ("asyncio", {}), "trio": ("trio", {})}
 if sys.platform != "win32":

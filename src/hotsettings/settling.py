@@ -13,6 +13,9 @@ from .sight import Sight
 UNCLOSED = 10.0
 """Seconds after which a file that was modified and not closed is taken as it is: truncate(2) never closes."""
 
+_SLOWEST_TICK = 0.015
+"""Seconds that a file's time may be behind when it is written: the kernel's clock ticks every ten milliseconds or faster."""
+
 
 class Writer(Enum):
     """What is known of whoever changed a file."""
@@ -44,9 +47,9 @@ class Settling:
     def wait(self, sight: Sight, target: str, told: Told, now: float, age: float, confirm: float) -> float:
         """Return how many seconds to wait, 0 if it can be read now.
 
-        ``target`` is where the path leads, ``age`` for how long the file has not been changed by its own account, which
-        counts for the first look only: later ones know better. ``confirm`` are the seconds that APPEARED takes where the
-        file's times do not tell that it was moved.
+        ``target`` is where the path leads, ``age`` for how long the file has not been changed by its own account. That a
+        file stands still counts from the first look on, where ``age`` counts too. ``confirm`` are the seconds that APPEARED
+        takes where the file's times do not tell that it was moved.
         """
         if sight != self._seen:
             self._seen, self._since = sight, now
@@ -56,6 +59,8 @@ class Settling:
         if self._read_target not in (None, target) and sight.size and not news:
             return 0.0  # a link was swapped, and what it leads to was made before
         still = now - (max(self._since, told.at) if news else self._since)
+        if news and told.writer is Writer.APPEARED and age > now - told.at + _SLOWEST_TICK:
+            confirm = 0.0  # written last before it was told of, when a file that is being written was still empty
         return max(0.0, self._needed(sight, told.writer if news else Writer.UNKNOWN, confirm) - still)
 
     def has_news(self, told: Told) -> bool:

@@ -204,7 +204,7 @@ class Following:
         self.pause: float = options.pop("pause", 0.001)
         self.options = {"watcher": watched.watcher, "settle": SETTLE, "rescan_interval": NEVER, **options}
         if watched.watcher == "poll":
-            self.options["rescan_interval"] = options.get("looking", 0.2)
+            self.options["rescan_interval"] = options.get("looking", 0.05)
         self.options.pop("looking", None)
         self._place = place
         self._since = len(watched.reports)
@@ -260,7 +260,11 @@ class Following:
         assert not wrong, self.watched.story(self.id, f"nobody has published {sorted(wrong)}")
 
     def leave(self) -> None:
-        report = self.ask("leave", "left")
+        self.watched.order("leave", self.id)
+        self.left()
+
+    def left(self) -> None:
+        report = self.wait("left")
         # Promised are 0.1 s; a busy machine may need more.
         assert report["took"] < 1.0, self.watched.story(self.id, "slow to leave")
 
@@ -289,7 +293,9 @@ class Party:
                 following.watched.order("leave", following.id)
             raise
         for following in followings:
-            following.leave()
+            following.watched.order("leave", following.id)
+        for following in followings:
+            following.left()
         for member, state in zip(self.members, before, strict=True):
             assert_nothing_left(state, member)
 
@@ -339,3 +345,16 @@ def allowed(*command: str) -> bool:
         return subprocess.run(command, capture_output=True, timeout=20).returncode == 0
     except OSError:
         return False
+
+
+@contextmanager
+def with_mounts(watcher: str, *commands: str) -> Iterator[Watched]:
+    """A process in a mount namespace of its own, in which these shell commands have been run before it started."""
+    needs(allowed("unshare", "--mount", "true"), "the system allows no mount namespaces")
+    script = " && ".join(["mount --make-rprivate /", *commands, 'exec "$@"'])
+    watched = Watched(watcher, under=("unshare", "--mount", "sh", "-c", script, "sh"))
+    try:
+        watched.ready()
+        yield watched
+    finally:
+        watched.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -186,10 +187,19 @@ def nobody() -> Iterator[Watched]:
     watched.end()
 
 
-def test_permission_taken_away_and_given_back(nobody: Watched, place: Place) -> None:
-    for folder in [place.folder, *place.folder.parents]:
-        if not folder.stat().st_mode & 0o001:
-            folder.chmod(folder.stat().st_mode | 0o011)  # pytest's own are private
+@pytest.fixture
+def open_place() -> Iterator[Place]:
+    """A place that others can reach: pytest keeps its own folders private, and sees to it whenever it starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        place = Place(Path(folder, "place"))
+        place.folder.mkdir()
+        place.begin()
+        yield place
+
+
+def test_permission_taken_away_and_given_back(nobody: Watched, open_place: Place) -> None:
+    place = open_place
     with nobody.follow(place):
         pass  # whatever it imports is imported now
     nobody.ask("become", "became", uid=54_321)

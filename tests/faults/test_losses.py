@@ -13,6 +13,7 @@ import pytest
 
 from .harness import NEVER, SETTLE, Party, Place, Watched, allowed, needs, replace
 from .tagged import text, whole
+from .writers import chunks
 
 
 @contextmanager
@@ -48,6 +49,33 @@ def test_the_queue_overflows_while_the_process_is_stopped(party: Party, place: P
         followers.reach(whole(2), time.monotonic(), SETTLE + 0.05)
         last = followers.take_a_good_edit(place, 3)
         followers.saw_only([whole(1), whole(2), last])
+
+
+def test_what_was_told_before_the_queue_overflowed_is_worth_nothing(everybody: Party, place: Place) -> None:
+    """It was closed: that has arrived. It was opened again and is half written: that was lost."""
+    limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    needs(limit <= 100_000, "the queue is too long to fill")
+    told = Party([member for member in everybody.members if member.watcher == "inotify"])
+    with told.follow(place) as followers:
+        for member in told.members:
+            member.stop()
+        place.config.write_text(text(2))
+        for number in range(limit // 3 + 500):
+            name = place.folder / f"noise{number}"
+            name.touch()
+            name.unlink()
+        with open(place.config, "w") as file:
+            parts = chunks(text(3), 12)
+            file.write(parts[0])
+            file.flush()
+            for member in told.members:
+                member.go_on()
+            for part in parts[1:]:
+                time.sleep(SETTLE / 2)
+                file.write(part)
+                file.flush()
+        followers.reach(whole(3), time.monotonic(), 0.02)
+        followers.saw_only([whole(1), whole(3)])
 
 
 def test_stopped_again_and_again(party: Party, place: Place) -> None:

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from .harness import SETTLE, Place, Watched, allowed, needs, replace
+from .harness import SETTLE, Place, Watched, replace, with_mounts
 from .tagged import text, whole
 from .volumes import Volume
 
 RESCAN = 0.3
 
 
-@contextmanager
-def container(watcher: str, *mounts: tuple[Path, Path]) -> Iterator[Watched]:
+def container(watcher: str, *mounts: tuple[Path, Path]) -> AbstractContextManager[Watched]:
     """A process that sees the first of each pair of paths at the second one; out here nobody does."""
-    needs(allowed("unshare", "--mount", "true"), "the system allows no mount namespaces")
-    script = ["mount --make-rprivate /"]
-    script += [f"mount --bind '{outside}' '{inside}'" for outside, inside in mounts]
-    watched = Watched(watcher, under=("unshare", "--mount", "sh", "-c", " && ".join([*script, 'exec "$@"']), "sh"))
-    try:
-        watched.ready()
-        yield watched
-    finally:
-        watched.end()
+    return with_mounts(watcher, *(f"mount --bind '{outside}' '{inside}'" for outside, inside in mounts))
 
 
 @pytest.fixture

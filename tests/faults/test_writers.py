@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import NEVER, SETTLE, Party, Place, replace
+from .harness import NEVER, SETTLE, Party, Place, Watched, replace
 from .tagged import text, whole
 from .writers import WRITERS, InPlace, Replace, Writer, chunks
 
@@ -75,6 +75,39 @@ def test_the_last_of_several_edits_is_never_missed(everybody: Party, place: Plac
                 time.sleep(turn % 25 * 0.0002)
             followers.reach(whole(tag), time.monotonic(), 0.02)
         followers.saw_only(map(whole, range(1, tag + 1)))
+
+
+def test_a_file_is_renamed_in_and_at_once_written_to(everybody: Party, place: Place) -> None:
+    """The rename says that it is whole. The look that follows may meet the half of the next state."""
+    told = Party([member for member in everybody.members if member.watcher == "inotify"])
+    rounds = range(1, 61)
+    with told.follow(place) as followers:
+        for turn in rounds:
+            replace(place.config, text(2 * turn))
+            time.sleep(turn % 20 * 0.0001)
+            with open(place.config, "w") as file:
+                file.write(text(2 * turn + 1)[: 40 * turn])
+                file.flush()
+                time.sleep(0.02)
+                file.write(text(2 * turn + 1)[40 * turn :])
+            followers.reach(whole(2 * turn + 1), time.monotonic(), 0.02)
+        followers.saw_only(map(whole, range(1, 2 * len(rounds) + 2)))
+
+
+def test_a_file_that_is_made_anew_at_every_pace(processes: list[Watched], place: Place) -> None:
+    """watchfiles tells of the new name before, with or after the first write: each looks like a finished file."""
+    party = Party([watched for watched in processes if watched.watcher == "watchfiles"])
+    paces = range(2, 32, 2)
+    with party.follow(place) as followers:
+        for tag, pace in enumerate(paces, 2):
+            place.config.unlink()
+            with open(place.config, "x") as file:
+                for chunk in chunks(text(tag), 4):
+                    time.sleep(pace / 1000)
+                    file.write(chunk)
+                    file.flush()
+            followers.reach(whole(tag), time.monotonic(), SETTLE + 0.05)
+        followers.saw_only(map(whole, range(1, len(paces) + 2)))
 
 
 def test_a_writer_at_work_when_the_watch_begins(everybody: Party, place: Place) -> None:

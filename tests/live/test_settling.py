@@ -135,3 +135,11 @@ def test_against_a_model(script: list[Write | Close | Pause]) -> None:
         assert seconds == pytest.approx(max(0.0, last_write + needed - now), abs=1e-6)
         if promised is not None:
             assert now + seconds <= max(promised, now) + 1e-6, "asked later, it takes no longer"
+
+
+def test_what_was_written_before_it_was_told_of_has_been_moved() -> None:
+    """Its clock may be behind by a tick: what could have been written since then has to be confirmed."""
+    told = Told(Writer.APPEARED, 100.0)
+    assert wait(FULL, told, now=100.001, age=0.02) == 0.0
+    assert wait(FULL, told, now=100.001, age=0.01) > 0.0
+    assert wait(FULL, Told(Writer.CREATED, 100.0), now=100.001, age=0.02) > CONFIRM

@@ -18,12 +18,16 @@ from ..settling import Told, Writer
 _APPEARED = flags.CREATE | flags.MOVED_TO
 _ENTRIES = _APPEARED | flags.MOVED_FROM | flags.DELETE
 _SELF = flags.DELETE_SELF | flags.MOVE_SELF
-# Not MODIFY of folders: a busy log beside the settings would wake us at each line. A target's own watch tells that.
-_FOLDER = _ENTRIES | _SELF | flags.CLOSE_WRITE | flags.ONLYDIR
+# MODIFY of folders too: a file that was renamed in may be written to before it has a watch of its own.
+_FOLDER = _ENTRIES | _SELF | flags.MODIFY | flags.CLOSE_WRITE | flags.ONLYDIR
 _FILE = flags.MODIFY | flags.CLOSE_WRITE | flags.ATTRIB | _SELF
 
 _OTHERS_WAIT = 0.01
 """Seconds that the events of unknown names are collected for: they may matter, but a busy folder must not keep us busy."""
+_OTHERS_STEP = 0.002
+"""Seconds after which it is seen whether one about a name of ours has come meanwhile."""
+_LOG_WAIT = 0.004
+"""Seconds for which nothing is read after a neighbour was written to: a busy log beside the settings tells of each line."""
 
 
 class Inotify:
@@ -59,10 +63,8 @@ class Inotify:
         # The folder above tells when a folder itself is replaced.
         above = frozenset(os.path.dirname(folder) for folder in folders)
         wanted = dict.fromkeys(above | folders, _FOLDER)
-        for target in targets:
-            wanted[target] = (
-                wanted.get(target, 0) | _FILE
-            )  # a second watch of one path would take the first one's place
+        for target in targets:  # one that is a folder has both: of two watches of it, only the later one would count
+            wanted[target] = wanted.get(target, 0) | _FILE
         with self._changing:
             # Adding a watch that exists is free, and the only way to learn that a path leads to another inode by now.
             watches = {path: wd for path, mask in wanted.items() if (wd := self._watch(path, mask)) is not None}
@@ -105,12 +107,13 @@ class Inotify:
         self._wake = wake
         while True:
             await anyio.wait_readable(self._inotify.fileno())
-            ours = self._take_in()
+            ours, waited = self._take_in(), 0.0
             if ours is None:
+                await anyio.sleep(_LOG_WAIT)
                 continue
-            if not ours:
-                await anyio.sleep(_OTHERS_WAIT)
-                self._take_in()
+            while not ours and waited < _OTHERS_WAIT:  # a temporary file is another's too, and ours follows at once
+                await anyio.sleep(_OTHERS_STEP)
+                ours, waited = self._take_in(), waited + _OTHERS_STEP
             wake()
 
     def _take_in(self) -> bool | None:
@@ -141,7 +144,7 @@ class Inotify:
         if path in self._entries or path in self._folders:
             return True
         # Above the folders, only they count, and what becomes of the one above itself.
-        return None if event.name and watched not in self._folders else False
+        return None if event.name and (watched not in self._folders or event.mask & flags.MODIFY) else False
 
 
 def _word(mask: int, before: Told) -> Told:
