@@ -53,6 +53,14 @@ class Pair(Struct, frozen=True, array_like=True):
     two: int
 
 
+class Tagged(Struct, frozen=True, array_like=True, tag="t"):
+    one: int
+
+
+class Numbered(Struct, frozen=True, array_like=True, tag=1):
+    one: int
+
+
 class Settings(BaseSettings):
     PORT: int = 1
     ONE: Literal["a", 2] | None = None
@@ -70,6 +78,8 @@ class Settings(BaseSettings):
     pet: Cat | Dog | str | None = None
     pets: tuple[Cat | Dog, ...] = ()
     pair: Pair | int = 1
+    tagged: Tagged | int = 1
+    numbered: Numbered | str = ""
     either: Pool | tuple[int, ...] | None = None
     db: Db = Db("h")
 
@@ -132,6 +142,8 @@ def at(*path: str | int, message: str, hint: str = "", at: Literal["key", "value
             {"either": {"max_size": 1}},
             at("either", "max_size", message="unknown key", hint="did you mean either.max-size?", at="key"),
         ),
+        ({"tagged": ["hunter2", 1]}, at("tagged", message="invalid value")),
+        ({"numbered": [31337, 1]}, at("numbered", message="invalid value")),
         ({"either": [1, "x"]}, at("either", 1, message="expected int, got str")),
         ({"db": {}}, at("db", "host", message="required", at="missing")),
         ({"db": 5}, at("db", message="expected table, got int")),

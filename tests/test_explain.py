@@ -1,6 +1,7 @@
 """Explanations are true: what is said to win is live, and it stands where it is said to stand."""
 
 import math
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -364,10 +365,26 @@ class TestExplain:
     def test_reads_what_is_written(self, parts: list[str]) -> None:
         assert parse_key(dotted(tuple(parts))) == tuple(parts)
 
-    def test_a_hostile_key_is_refused_at_once(self) -> None:
-        for key in ("a." * 499, "a = " + "[" * 900, "a = " + "{a = " * 150, ".".join("a" * 400)):
+    @pytest.mark.parametrize(
+        "key", ["a." * 499, "a = " + "[" * 900, "a = " + "{a = " * 150, ".".join("a" * 400), "a = " + "1" * 990]
+    )
+    def test_a_hostile_key_is_refused(self, key: str) -> None:
+        """On a stack as small as that of any thread."""
+        refused: list[bool] = []
+
+        def refusing() -> None:
             with pytest.raises(ValueError, match="has no key"):
                 known_path(schema_of(Settings), key)
+            refused.append(True)
+
+        before = threading.stack_size(512 * 1024)
+        try:
+            thread = threading.Thread(target=refusing)
+            thread.start()
+        finally:
+            threading.stack_size(before)
+        thread.join()
+        assert refused == [True]
 
     def test_where_a_layer_of_no_text_says_something(self) -> None:
         """Such as one whose text cannot be walked: then the file is named, if not the place."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotsettings.explain import parse_key
-from hotsettings.keys import closest, dotted, quoted, select, written
+from hotsettings.keys import closest, dotted, misspells, quoted, select, written
 
 # What TOML can hold: no surrogates. And short enough not to be cut. With an equals sign in it a key is not parsed.
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="="), max_size=30)
@@ -61,6 +61,28 @@ def test_written_is_never_cut() -> None:
 )
 def test_closest(key: str, near: str | None) -> None:
     assert closest(key, ["LOG_LEVEL", "KAFKA_GROUP_ID", "WEB_CONCURRENCY"]) == near
+
+
+@pytest.mark.parametrize(
+    ("text", "possible"),
+    [
+        ("passwrod = 'x'", True),
+        ("a = { b = 1, PASSWORD='x' }", True),
+        ('"pasword" = "x', True),
+        ("'DB_PASSWORD'\t= 1", True),
+        ("db.passwort=1", True),
+        ("password: x", True),
+        ("tokne", False),
+        ("TOKEN_TTL = 5", False),
+        ("tokens = 5", False),
+        ("port = 'password' # passwrod", False),
+        ("host = 1\nport = 2\n", False),
+        ("".join(f"a{number} = 1\n" for number in range(501)), True),
+    ],
+)
+def test_misspells(text: str, possible: bool) -> None:
+    assert misspells(text, ["token", "password"], known=["Tokens", "port"]) is possible
+    assert not misspells(text, [])
 
 
 KEYS = ["LOG_LEVEL", "KAFKA_ID", "KAFKA_URL", "db.host", "db.pool.size", "db.pool.wait", '"a[b]"', '"x.y".z']

@@ -341,6 +341,23 @@ class TestErrors:
         assert caught.value.__context__ is None
         assert caught.value.__cause__ is None
 
+    @pytest.mark.parametrize("wrong", [[0], [7], [499, 500], [999], [1499], [0, 700, 1499]])
+    def test_what_is_wrong_among_very_many(self, files: Files, wrong: list[int]) -> None:
+        """A long array or mapping is looked at by slices."""
+        numbers = ["true" if number in wrong else "1" for number in range(1500)]
+        files.write(
+            f"matrix = [[{', '.join(numbers)}]]\n"
+            f"hosts = [{', '.join('1' if number in wrong else chr(34) * 2 for number in range(1500))}]\n[labels]\n"
+            + "\n".join(f"k{number} = {number if number in wrong else chr(34) * 2}" for number in range(1500))
+        )
+        with pytest.raises(InvalidSettings) as caught:
+            load(schema_of(Sample), files.layers[:1])
+        assert [problem.key for problem in caught.value.problems] == [
+            *(f"matrix[0][{number}]" for number in wrong),
+            *(f"hosts[{number}]" for number in wrong),
+            *(f"labels.k{number}" for number in wrong),
+        ]
+
     @pytest.mark.parametrize("error", [ValueError, TypeError, RecursionError, MemoryError, ZeroDivisionError])
     def test_rules_of_the_user(self, files: Files, error: type[Exception]) -> None:
         class Ruled(BaseSettings):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toml_texts import documents, soups
 
-from hotsettings.positions import Path, Place, line_column, places
+from hotsettings.positions import Path, Place, covered, line_column, places
 
 
 def paths(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -203,3 +203,67 @@ def test_line_column_of_any_text(text: str) -> None:
     for offset in range(len(text) + 1):
         line, column = line_column(text, offset)
         assert offset == sum(len(before) + 1 for before in text.split("\n")[: line - 1]) + column - 1
+
+
+@settings(max_examples=200)
+@given(documents(), st.randoms(use_true_random=False))
+def test_what_is_wanted_comes_and_nothing_is_made_up(text: str, rng: Any) -> None:
+    full = list(places(text))
+    known = sorted({path for path, _ in full}, key=repr)
+    wanted = {*rng.sample(known, min(len(known), rng.randint(0, 3))), ("nowhere",), ()}
+    told = list(places(text, wanted))
+    assert [each for each in told if each[0] in wanted] == [each for each in full if each[0] in wanted]
+    assert all(each in full for each in told)
+
+
+@settings(max_examples=300)
+@given(documents(), st.randoms(use_true_random=False))
+def test_covers_what_is_at_and_below(text: str, rng: Any) -> None:
+    """Character by character: all of the values asked for, and nothing else."""
+    full = list(places(text))
+    known = sorted({path for path, _ in full}, key=repr)
+    wanted = set(rng.sample(known, min(len(known), rng.randint(0, 2))))
+    names = frozenset(rng.sample(["a", "b", "", "é", "\n", "key-1"], rng.randint(0, 2)))
+    found = list(covered(text, wanted, names))
+    assert found == sorted(found, key=lambda span: span[0])
+    expected: set[int] = set()
+    for path, place in full:
+        if names & set(path) or any(path[:end] in wanted for end in range(1, len(path) + 1)):
+            expected.update(range(*place.value))
+    assert {offset for span in found for offset in range(*span)} == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a = [{b = 1, TOKEN = [2]}, {TOKEN.x = 3}]", ["[2]", "TOKEN", "3"]),
+        ('a = [{"T\\u004fKEN" = 1}, [[{"TOKEN" = {}}]]]', ["1", "{}"]),
+        ("[a.TOKEN]\nb = 1\n[[c]]\n[[c.TOKEN]]\nd = 2", ["TOKEN", "1", "TOKEN", "TOKEN", "2"]),
+        ("a = 'TOKEN = 1'\nb = [1, 'TOKEN']\nTOKENS = 5", []),
+        ("x.TOKEN.y = [1, [2]]\nx.y.z = 'TOKEN'", ["TOKEN", "[1, [2]]"]),
+        ("secret = {a = [1]}\nsecrets = 1\n[t]\nsecret = 2", ["{a = [1]}"]),
+        ("[secret.a]\nb = [1]\n[secret]\nc = 2", ["secret", "a", "[1]", "secret", "2"]),
+    ],
+)
+def test_covers_names_anywhere(text: str, found: list[str]) -> None:
+    assert [
+        text[start:stop] for start, stop in covered(text, [("secret",), ("secret", "a")], frozenset({"TOKEN"}))
+    ] == found
+    assert [
+        text[start:stop] for start, stop in covered(text, [("secret", "a"), ("secret",)], frozenset({"TOKEN"}))
+    ] == found
+
+
+@pytest.mark.parametrize(
+    "text", ["[a = 1]", "a = [1", "a = [[1], [", "a = {b = [", "a = ['x", "a = [ #]", "a. = 1", "a b = 1", "= 1"]
+)
+def test_texts_that_break_off_raise_also_where_nothing_is_wanted(text: str) -> None:
+    with pytest.raises(ValueError, match="at offset"):
+        list(places(text, [("z",)]))
+
+
+def test_what_nobody_wants_costs_little() -> None:
+    """In the number of places that are made, since a clock is no measure."""
+    text = "a = [" + '{b = [1, "]", []]}, # ]\n' * 5_000 + "]\nc = 1\n" + "[d.e]\nf = 1\n[[g]]\n" + "d = [1]\n" * 1_000
+    assert [path for path, _ in places(text, [("c",)])] == [("c",)]
+    assert [path for path, _ in places(text, [("a", 7, "b", 1)])] == [("a",), ("a", 7), ("a", 7, "b"), ("a", 7, "b", 1)]

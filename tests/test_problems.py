@@ -213,9 +213,12 @@ class TestSecrets:
             ("PORT = 'x'", True),
             ("PORT = 'x' # a comment", True),
             ("PORT = 'x'\nTOKEN = 'hunter2'", True),
+            ("db = { host = 'h', port = 'x' }", True),
             ("db = { host = 'h', password = 'hunter2', port = 'x' }", False),
             ("db = { host = 'h',\npassword = 'hunter2', port = 'x' }", False),
             ("db = { host = 'h', port = 'x', passwrod = 'hunter2' }", False),
+            ("db = { host = 'h', port = 'x', whatever = 'hunter2' }", False),
+            ("LIMITS = { passwrod = 'hunter2' }", False),
             ("db = 'postgres://u:hunter2@host'", False),
             ("LIMITS = { TOKEN = 'hunter2' }", False),
             ("TOKEN = 'hunter2 and more and more and more'\nPORT = 'hunter2 and more and more and more'", False),
@@ -305,6 +308,21 @@ def test_more_problems_than_anybody_reads(tmp_path: Path) -> None:
     assert str(error).endswith("\n  more problems than the 200 reported here")
     exactly = failure(Settings, tmp_path, f"HOSTS = [{', '.join(['5'] * MOST_PROBLEMS)}]")
     assert len(exactly.problems) == MOST_PROBLEMS
+
+
+@pytest.mark.parametrize("before", [0, 1000, 1990, 1996, 2000, 3990, 3996, 4000, 10_000])
+def test_a_rule_that_says_very_much(tmp_path: Path, before: int) -> None:
+    class S(BaseSettings):
+        TOKEN: Secret[str]
+
+        def __post_init__(self) -> None:
+            raise ValueError("no: " + "x" * before + self.TOKEN + "y" * 10_000)
+
+    (line,) = lines(S, tmp_path, "TOKEN = 'hunter2-canary'")
+    assert line.startswith("no: ")
+    assert line.endswith("…")
+    assert len(line) <= 2001
+    assert "hunt" not in line
 
 
 def test_several_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import json
 import pickle
 import reprlib
 import textwrap
+import time
 import urllib.parse
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, Optional, TypeVar
 
 import msgspec
@@ -25,7 +26,7 @@ from rich.pretty import pretty_repr
 
 from hotsettings import BaseSettings, Secret
 from hotsettings.frozen import freeze
-from hotsettings.secrecy import HIDDEN, MASK, Hidden, is_secret, scrub, secret_fields, texts_of
+from hotsettings.secrecy import HIDDEN, MASK, Hidden, Scrubber, is_secret, scrub, secret_fields, texts_of
 
 T = TypeVar("T")
 CANARY = "hunter2-canary"
@@ -181,6 +182,12 @@ def test_a_secret_is_found_however_it_is_quoted(secret: str, shown: Callable[[st
     assert text.endswith(", no good")
 
 
+FORMS: list[Callable[[str], str]] = [
+    *(repr, ascii, json.dumps, lambda text: json.dumps(text, ensure_ascii=False), lambda text: repr(text.encode())),
+    *(urllib.parse.quote, lambda text: urllib.parse.quote(text, safe=""), urllib.parse.quote_plus, html.escape),
+]
+
+
 @pytest.mark.parametrize(
     ("secret", "quoted"),
     [
@@ -208,6 +215,8 @@ def test_a_secret_is_found_however_it_is_quoted(secret: str, shown: Callable[[st
         ("amqp://host/?password=canary%21&x=1", "canary!"),
         ("host=db user=me password=canary port=5", "canary"),
         ("Server=db;Pwd=canary;Database=x", "canary"),
+        ("first line\nmiddle canary\nlast line", "middle canary"),
+        *((f"ä' {sign} canary {sign} 'ä", form(f"ä' {sign} canary {sign} 'ä")) for form in FORMS for sign in '"/&'),
     ],
 )
 def test_the_parts_of_a_secret_that_tell_it(secret: Any, quoted: str) -> None:
@@ -241,6 +250,11 @@ def test_scrubbing_leaves_the_rest_readable(secret: str, text: str, clean: str) 
     assert scrub(text, [secret]) == clean
 
 
+def test_secrets_that_begin_alike() -> None:
+    secrets = ["canary-of-mine-5", "canary-of-many-others"]
+    assert scrub("<canary-of-mine-5>", secrets) == scrub("<canary-of-many-others>", secrets) == f"<{MASK}>"
+
+
 def test_the_longest_secret_goes_first() -> None:
     assert scrub("<canary-long>", ["canary", "canary-long"]) == f"<{MASK}>"
 
@@ -259,3 +273,40 @@ def test_a_text_without_secrets_stays(text: str, secrets: list[str]) -> None:
         (part and part.lower()[:8] in text.lower()) or part.lower()[-8:] in text.lower() for part in known if part
     ):
         assert scrub(text, known) == text
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "found"),
+    [
+        ("abc", "an abc!", True),
+        ("abc", "abcd", False),
+        ("abcd", "abcde", True),
+        ("abcd", "abce", False),
+        ("hunter2-canary", "HUNTER2-", True),
+        ("hunter2-canary", "r2-CANARY", True),
+        ("hunter2-canary", "hunter2", False),
+        ("https://me@host", "it starts with https://", False),
+        ("https://me@host", "<https://me@host>", True),
+        ("ÄÖÜ-canary", "äöü-canary", True),
+        ("", "", False),
+    ],
+)
+def test_a_scrubber_tells_whether_there_is_anything_to_mask(secret: str, text: str, found: bool) -> None:
+    scrubber = Scrubber([secret])
+    assert scrubber.finds(text) is found
+    assert (scrubber.clear(text) != text) is found
+
+
+@pytest.mark.parametrize("secrets", [map(str, range(10_000, 60_000)), ["canary" * 1_000_000]])
+def test_what_is_too_much_to_look_for_is_hidden_whole(secrets: Iterable[str]) -> None:
+    scrubber = Scrubber(secrets)
+    assert scrubber.finds("anything")
+    assert scrubber.clear("anything") == f"{MASK} (there are too many secrets to look for)"
+
+
+def test_many_secrets_are_looked_for_in_little_time() -> None:
+    scrubber = Scrubber(f"canary-{number}-{number:05}" for number in range(30_000))
+    text = "what a canary-12345-12345 says is " + "long " * 500
+    start = time.perf_counter()
+    assert scrubber.clear(text) == text.replace("canary-12345-12345", MASK)
+    assert time.perf_counter() - start < 1

@@ -413,7 +413,7 @@ def statements() -> dict[str, Any]:
     names: dict[str, Any] = {"Secret": Secret, "Mapping": Mapping}
     source = """
         type Plainly = int
-        type Hidden = SECRETLY[int]
+        type Hidden = Secret[int]
         type Later = tuple[Plainly, ...]
         type Listed = list[int]
         type Deep = Mapping[str, tuple[Listed, ...]]
@@ -427,7 +427,7 @@ def statements() -> dict[str, Any]:
     return names
 
 
-@pytest.fixture(params=["stand-ins"])
+@pytest.fixture(params=["stand-ins", "statements"])
 def aliases(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """`type` aliases, plain and generic."""
     if request.param == "stand-ins":

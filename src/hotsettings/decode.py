@@ -9,8 +9,9 @@ from __future__ import annotations
 import collections.abc
 import enum
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, ValidationError
@@ -21,9 +22,12 @@ from .keys import Path, closest, dotted
 from .merge import Values
 from .schema import NATIVE, Schema
 
+T = TypeVar("T")
+
 # From here on msgspec repeats the value or a key.
 _FROM_QUOTE = re.compile(r" (['`]|[+-]?\d).*", re.DOTALL)
 _QUOTED_TYPE = re.compile("`([^`]*)`")
+_SLICE = 500
 _HINTS = 100
 """Unknown keys for which a likely meaning is searched: half a millisecond each."""
 
@@ -84,16 +88,25 @@ class _Examination:
 
     def _inside(self, annotation: Any, value: Any, path: Path) -> Iterator[Finding]:
         if isinstance(value, list):
-            for index, (element, item) in enumerate(zip(shape.items_of(annotation), value, strict=False)):
-                yield from self.value(element, item, (*path, index))
+            elements = shape.items_of(annotation)
+            if isinstance(elements, repeat):
+                yield from self._elements(next(elements), value, path)
+            else:
+                for index, (element, item) in enumerate(zip(elements, value, strict=False)):
+                    yield from self.value(element, item, (*path, index))
         elif isinstance(value, dict):
             if (struct := shape.struct_of(annotation)) is not None:
                 yield from self._fields(struct, value, path)
             elif (entry := shape.entries_of(annotation)) is not None:
                 yield from self._entries(*entry, value, path)
 
+    def _elements(self, element: Any, values: list[Any], path: Path) -> Iterator[Finding]:
+        for index, item in _doubtful(values, lambda items: _fits(list[element], items)):
+            yield from self.value(element, item, (*path, index))
+
     def _entries(self, key_type: Any, item_type: Any, values: Values, path: Path) -> Iterator[Finding]:
-        for key, item in values.items():
+        mapping = collections.abc.Mapping[key_type, item_type]
+        for _, (key, item) in _doubtful(list(values.items()), lambda items: _fits(mapping, dict(items))):
             if (finding := _converted(collections.abc.Mapping[key_type, Any], {key: None}, (*path, key))) is not None:
                 yield Finding(finding.path, f"wrong key: {finding.message}", at="key", foreign=finding.foreign)
             yield from self.value(item_type, item, (*path, key))
@@ -141,6 +154,22 @@ def _by_tag(members: list[Any], table: Values, path: Path) -> list[Any] | Findin
     tag = table[field]
     fitting = [member for known, member in tagged.items() if type(known) is type(tag) and known == tag]
     return fitting or Finding((*path, field), _one_of(tagged), _near(tag, tagged))
+
+
+def _doubtful(items: list[T], fit: Callable[[list[T]], bool]) -> Iterator[tuple[int, T]]:
+    """Yield items with their indices. Of many, only those of slices that do not fit: one by one is a hundred times slower."""
+    for start in range(0, len(items), _SLICE):
+        some = items[start : start + _SLICE]
+        if len(items) <= _SLICE or not fit(some):
+            yield from enumerate(some, start)
+
+
+def _fits(annotation: Any, value: Any) -> bool:
+    try:
+        msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
+    except Exception:
+        return False
+    return True
 
 
 def _converted(annotation: Any, value: Any, path: Path) -> Finding | None:

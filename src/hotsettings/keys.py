@@ -10,7 +10,10 @@ Path = tuple[str | int, ...]
 """Where a value stands in the merged tables: keys, and indices in arrays."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+# From the start of a word only, or a very long one would be looked at again from each of its characters.
+_KEY = re.compile(r"""(?<![\w-])([\w-]++)["']?[\ \t]*+[=:]""")
 _LONGEST = 200
+_MANY = 500
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
@@ -48,6 +51,20 @@ def closest(key: str, candidates: Iterable[str]) -> str | None:
     known = {candidate.casefold(): candidate for candidate in candidates}
     near = difflib.get_close_matches(key[:_LONGEST].casefold(), known, n=1, cutoff=0.7)
     return known[near[0]] if near else None
+
+
+def misspells(text: str, names: Iterable[str], known: Iterable[str] = ()) -> bool:
+    """Whether a key in this text, TOML or not, could be meant to be one of the names; ``known`` ones are meant as they are.
+
+    In a text with very many keys it could be any.
+    """
+    import difflib
+
+    candidates = {name.casefold() for name in names}
+    keys = {key[:_LONGEST].casefold() for key in _KEY.findall(text)} - {key.casefold() for key in known}
+    if len(keys) > _MANY:
+        return bool(candidates)
+    return any(difflib.get_close_matches(key, candidates, n=1, cutoff=0.8) for key in keys)
 
 
 def select(keys: Iterable[str], patterns: Iterable[str]) -> frozenset[str]:

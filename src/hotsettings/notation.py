@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from typing import Any
 
 from .keys import quoted, written
@@ -14,8 +13,6 @@ def toml(value: Any) -> str:
     match value:
         case bool():
             return "true" if value else "false"
-        case float() if not math.isfinite(value):
-            return repr(value)  # inf, -inf and nan are the same in both
         case str():
             return quoted(value)
         case datetime.datetime() | datetime.date() | datetime.time():
@@ -25,5 +22,5 @@ def toml(value: Any) -> str:
         case dict():
             inside = ", ".join(f"{written(key)} = {toml(item)}" for key, item in value.items())
             return f"{{ {inside} }}" if inside else "{}"
-        case _:
+        case _:  # numbers too: those of Python, with inf and nan, are all known to TOML
             return repr(value)

@@ -37,13 +37,15 @@ _FIELD = re.compile(_PAIR + _COMMA, re.VERBOSE)
 _ELEMENT = re.compile(rf"({_SCALAR}){_COMMA}", re.VERBOSE)
 _BETWEEN = re.compile(_COMMA, re.VERBOSE)
 _PART = re.compile(rf"[\ \t]*+({_BARE}|{_QUOTED})[\ \t]*+([.=\]])", re.VERBOSE)
+_KEY = re.compile(rf"(?>(?:[\ \t]*+(?:{_BARE}|{_QUOTED})[\ \t]*+(?:\.|(?==)))*)=", re.VERBOSE)
 _VALUE = re.compile(rf"{_GAP}(?:({_SCALAR})|([\[{{]))", re.VERBOSE)
 
 # What holds no bracket but in strings and comments, or brackets around just that, in bites for the sake of memory; then
 # brackets of one kind.
 _HARMLESS = rf"""(?>[^\[\]{{}}"'\#]++|(?=["']){_SCALAR}|\#[^\n]*+)"""
 _FLAT = rf"""\[(?>{_HARMLESS}{{0,99}})\]|\{{(?>{_HARMLESS}{{0,99}})\}}"""
-_BRACKETS = re.compile(rf"(?>(?:{_HARMLESS}|{_FLAT}){{0,99}})([\[{{]++|[\]}}]++)?", re.VERBOSE)
+_FLATS = rf"""\[(?>(?:{_HARMLESS}|{_FLAT}){{0,99}})\]|\{{(?>(?:{_HARMLESS}|{_FLAT}){{0,99}})\}}"""
+_BRACKETS = re.compile(rf"(?>(?:{_HARMLESS}|{_FLATS}){{0,99}})([\[{{]++|[\]}}]++)?", re.VERBOSE)
 
 # The keys and indices that lead to what is asked for, and these three: everything, nothing, or all of a value as one place.
 _Tree: TypeAlias = dict[str | int, Any]
@@ -79,10 +81,10 @@ def places(text: str, wanted: Iterable[Path] | None = None) -> Iterator[tuple[Pa
 def covered(text: str, paths: Iterable[Path], names: frozenset[str]) -> Iterator[Span]:
     """Where values stand that are at or below one of these paths, or at or below a key with one of these names.
 
-    Of a value with brackets comes the whole, without what is in it. Other spans may come too, of keys that lead there. Raises
-    ValueError like `places`.
+    Of a value with brackets comes the whole, without what is in it. They come in the order of their starts. Raises ValueError
+    like `places`.
     """
-    for _, place in _Walk(text, names).places(_tree(paths, _WHOLE)):
+    for _, place in _Walk(text, names, covering=True).places(_tree(paths, _WHOLE)):
         yield place.value
 
 
@@ -92,13 +94,18 @@ def line_column(text: str, offset: int) -> tuple[int, int]:
 
 
 class _Walk:
-    """One walk through a text. Names are those of keys whose values are asked for wherever they stand."""
+    """One walk through a text.
 
-    __slots__ = ("_found", "_names", "_text")
+    Names are those of keys whose values are asked for wherever they stand. When `covering`, values come whole, and nothing of
+    what leads to them.
+    """
 
-    def __init__(self, text: str, names: frozenset[str] = frozenset()) -> None:
+    __slots__ = ("_covering", "_found", "_names", "_text")
+
+    def __init__(self, text: str, names: frozenset[str] = frozenset(), *, covering: bool = False) -> None:
         self._text = text
         self._names = names
+        self._covering = covering
         self._found: list[tuple[Path, Place]] = []
 
     def places(self, tree: _Tree) -> Iterator[tuple[Path, Place]]:
@@ -112,27 +119,27 @@ class _Walk:
             assert line is not None  # even the empty text matches
             at = line.end()
             if line[1] is not None:
-                if self._below(inside, line[1]) is not _NONE:
+                if self._asked(self._below(inside, line[1])):
                     yield (*table, line[1]), Place(line.span(1), line.span(2))
             elif line[3] is not None:
                 parts, at = self._key(at, "]")
                 table, inside = (), tree
                 for name, span in parts[:-1]:
                     table, inside = (*table, name), self._below(inside, name)
-                    if inside is not _NONE:
+                    if self._asked(inside):
                         yield table, Place(span, span)
                     if table in elements:
                         index = elements[table]
                         table, inside = (*table, index), self._below(inside, index)
                 name, span = parts[-1]
                 table, inside = (*table, name), self._below(inside, name)
-                if inside is not _NONE:
+                if self._asked(inside):
                     yield table, Place(span, span)
                 if line[3] == "[[":
                     index = elements.get(table, -1) + 1
                     elements[table] = index
                     table, inside = (*table, index), self._below(inside, index)
-                    if inside is not _NONE:
+                    if self._asked(inside):
                         yield table, Place(span, span)
                     at += 1
             elif at < len(text):
@@ -146,6 +153,9 @@ class _Walk:
         if tree is _ALL:
             return _ALL
         return _WHOLE if tree is _WHOLE or part in self._names else tree.get(part, _NONE)
+
+    def _asked(self, tree: _Tree) -> bool:
+        return tree is _WHOLE if self._covering else tree is not _NONE
 
     def _key(self, at: int, end: str) -> tuple[list[tuple[str, Span]], int]:
         """The parts of a key up to the character `end`, each with its span, and the offset behind that character."""
@@ -164,10 +174,15 @@ class _Walk:
 
     def _key_value(self, at: int, table: Path, tree: _Tree, depth: int) -> int:
         """Find what `key = value` at this offset holds, and return the offset behind it."""
+        key, first = _KEY.match(self._text, at), _PART.match(self._text, at)
+        if key is None or first is None:
+            raise ValueError(f"no key at offset {at}")
+        if self._below(tree, _name(first[1])) is _NONE and not self._may_name(at, key.end()):
+            return self._value(key.end(), (), None, _NONE, depth)
         parts, at = self._key(at, "=")
         for name, span in parts[:-1]:
             table, tree = (*table, name), self._below(tree, name)
-            if tree is not _NONE:
+            if self._asked(tree):
                 self._found.append((table, Place(span, span)))
         name, span = parts[-1]
         return self._value(at, (*table, name), span, self._below(tree, name), depth)
@@ -179,27 +194,30 @@ class _Walk:
             raise ValueError(f"no value at offset {at}")
         if value[1] is not None:
             span = value.span(1)
-            if tree is not _NONE:
+            if self._asked(tree):
                 self._found.append((path, Place(key or span, span)))
             return span[1]
         start, at = value.span(2)
         fill = self._array if value[2] == "[" else self._inline_table
         if tree is _NONE:
-            if self._names and (depth or self._may_name(start, _end_of_brackets(self._text, at))):
+            end = 0 if depth and self._names else _end_of_brackets(self._text, at)
+            if not end or self._may_name(start, end):
                 return fill(_end_of_gap(self._text, at), path, tree, depth + 1)
-            return _end_of_brackets(self._text, at)
+            return end
         mine = len(self._found)
-        self._found.append((path, Place((start, at), (start, at))))
+        if self._asked(tree):
+            self._found.append((path, Place((start, at), (start, at))))
         if tree is _ALL or tree:
             at = fill(_end_of_gap(self._text, at), path, tree, depth + 1)
         else:
             at = _end_of_brackets(self._text, at)
-        self._found[mine] = path, Place(key or (start, at), (start, at))
+        if self._asked(tree):
+            self._found[mine] = path, Place(key or (start, at), (start, at))
         return at
 
     def _may_name(self, start: int, end: int) -> bool:
         """Whether one of the names could stand here, be it with escapes."""
-        return any(self._text.find(name, start, end) >= 0 for name in ("\\", *self._names))
+        return bool(self._names) and any(self._text.find(name, start, end) >= 0 for name in ("\\", *self._names))
 
     def _array(self, at: int, path: Path, tree: _Tree, depth: int) -> int:
         index = 0
@@ -209,7 +227,7 @@ class _Walk:
             if element is None:
                 at = _end_of_gap(self._text, self._value(at, (*path, index), None, below, depth))
             else:
-                if below is not _NONE:
+                if self._asked(below):
                     span = element.span(1)
                     self._found.append(((*path, index), Place(span, span)))
                 at = element.end()
@@ -222,7 +240,7 @@ class _Walk:
             if field is None:
                 at = _end_of_gap(self._text, self._key_value(at, path, tree, depth))
             else:
-                if self._below(tree, field[1]) is not _NONE:
+                if self._asked(self._below(tree, field[1])):
                     self._found.append(((*path, field[1]), Place(field.span(1), field.span(2))))
                 at = field.end()
         return at + 1

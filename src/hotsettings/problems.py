@@ -13,7 +13,7 @@ import msgspec
 from .decode import Finding, findings
 from .errors import Origin, Problem
 from .excerpts import excerpt, line_around
-from .keys import Path, dotted
+from .keys import Path, dotted, misspells
 from .layers import Document
 from .merge import ABSENT, Values, follow, trace
 from .positions import Place, Span, covered
@@ -75,7 +75,8 @@ def secret_texts(schema: Schema, documents: Iterable[Document]) -> Iterator[str]
         for leaf in schema.leaves:
             value = follow(document.values, leaf.path)
             if (leaf.secret or document.layer.secret) and value is not ABSENT:
-                yield from texts_of(value)
+                if not document.layer.secret:
+                    yield from texts_of(value)
                 if (decoded := _decoded(leaf, value)) != value:
                     yield from texts_of(decoded)
     for leaf in schema.leaves:
@@ -122,7 +123,7 @@ class _Report:
         self._documents = documents
         self._blamed = [(finding, self._blame(finding)) for finding in found]
         self._places = {index: self._locate(index) for index in {i for _, i in self._blamed if i is not None}}
-        self._delicate = {index: _Spans(self._delicate_spans(index)) for index in self._places}
+        self._delicate: dict[int, _Spans] = {}
 
     def problems(self) -> Iterator[Problem]:
         for finding, index in self._blamed:
@@ -171,15 +172,18 @@ class _Report:
             return finding.path if leaf is None else leaf.path
         return None
 
-    def _delicate_spans(self, index: int) -> Iterator[Span]:
+    def _delicate_spans(self, index: int) -> _Spans:
         """Where a document holds values that no excerpt may show: secrets, and what could be misplaced or misspelt ones."""
+        if index in self._delicate:
+            return self._delicate[index]
         names = frozenset(self._schema.secret_names)
         delicate: set[Path] = {leaf.path for leaf in self._schema.leaves if leaf.secret}
         for finding, blamed in self._blamed:
             below = self._schema.leaves_below(finding.path)
             if blamed == index and (finding.at == "key" or any(leaf.secret for leaf in below)):
                 delicate.add(finding.path)
-        return covered(self._documents[index].text, delicate, names)
+        self._delicate[index] = _Spans(covered(self._documents[index].text, delicate, names))
+        return self._delicate[index]
 
     def _excerpt(self, index: int, start: int, end: int) -> tuple[str, ...]:
         text = self._documents[index].text
@@ -187,8 +191,10 @@ class _Report:
             return ()
         first, last = line_around(text, start)
         around = text[max(first, start - _AROUND) : min(last, start + _AROUND)]
-        if self._delicate[index].meet(first, last) or self._secrets.finds(around):
+        if self._delicate_spans(index).meet(first, last) or self._secrets.finds(around):
             return ()
+        if misspells(around, self._schema.secret_names, {part for leaf in self._schema.leaves for part in leaf.path}):
+            return ()  # in a table that takes no notice of unknown keys
         return excerpt(text, start, end)
 
     def _missing(self, finding: Finding, index: int | None) -> Problem:

@@ -172,12 +172,11 @@ class Scrubber:
         """
         if self._too_many:
             return f"{MASK} (there are too many secrets to look for)"
-        for secret in sorted(self._candidates(text), key=len, reverse=True):
-            if len(secret) < _SHORT:
-                text = re.sub(_as_a_word(secret), MASK, text)
-            elif _whole(secret):
-                text = text.replace(secret, MASK)
-            else:
+        candidates = sorted(self._candidates(text), key=len, reverse=True)
+        for secret in candidates:
+            text = re.sub(_as_a_word(secret), MASK, text) if len(secret) < _SHORT else text.replace(secret, MASK)
+        for secret in candidates:  # only now, or of a secret that begins like another one the rest would be left
+            if not _whole(secret):
                 text = _without_start(text, secret)
                 text = _without_start(text[::-1], secret[::-1])[::-1]
         return text
