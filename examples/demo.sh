@@ -67,6 +67,7 @@ if [ -t 0 ] && [ -t 1 ]; then
 else
     cp config.toml secrets.toml "$override" "$scratch"
     cd "$scratch"
+    : >watch.out
     "$hotsettings" watch "$settings" --override "$override" >watch.out 2>&1 &
     watch=$!
     trap 'kill $watch 2>/dev/null; rm -rf "$scratch"' EXIT
