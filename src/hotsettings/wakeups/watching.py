@@ -70,7 +70,7 @@ class Watchfiles:
                     if self._watched:
                         tasks.start_soon(self._watch, wake, stop, failures)
                         await checkpoint()
-                        self.blind = bool(failures)  # it is armed by now, or will never be
+                        self.blind = bool(failures) or not self._watched  # it is armed by now, or will never be
                         wake()  # what happened before it was armed was not told
                     await self._restart.wait()
                 finally:
@@ -84,10 +84,13 @@ class Watchfiles:
                 self._take_in(changes)
                 wake()
         except FileNotFoundError:
-            wake()  # gone since it was armed: the look will tell
+            # Gone before it could be watched: the look will tell what there is. Trying the same again and again until
+            # then would use up the queues that the user may have, as each lives on for a moment.
+            self._watched = {}
+            wake()
         except (OSError, RuntimeError) as error:
             failures.append(error)
-        self._restart.set()
+            self._restart.set()
 
     def _take_in(self, changes: set[tuple[Change, str]]) -> None:
         told: dict[str, set[Change]] = {}

@@ -1,0 +1,54 @@
+"""Wakeups by watchfiles: what it does when what it is to watch comes and goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from live.support import until
+
+from hotsettings.routes import find_route
+from hotsettings.wakeups import watching
+from hotsettings.wakeups.watching import Watchfiles
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_folder_gone_before_it_is_watched_is_not_tried_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try takes one of the queues that a user may have, and gives it back a moment later."""
+    tries: list[tuple[Any, ...]] = []
+    real = watching.awatch
+
+    def counted(*paths: Any, **options: Any) -> Any:
+        tries.append(paths)
+        return real(*paths, **options)
+
+    monkeypatch.setattr(watching, "awatch", counted)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    route = find_route(str(folder / "config.toml"))
+    async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
+        wakeups.arm([route])
+        folder.rmdir()
+        woken: list[str] = []
+        tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
+        with anyio.fail_after(10):
+            await until(lambda: len(woken) >= 2)  # when it starts, and when it is gone
+            await until(lambda: wakeups.blind)
+            for _ in range(20):
+                await anyio.sleep(0.001)
+            assert len(tries) == 1
+            # It is back, with the same name: the next look arms it again.
+            folder.mkdir()
+            wakeups.arm([find_route(str(folder / "config.toml"))])
+            wakeups.drain()
+            await until(lambda: not wakeups.blind)
+            seen = len(woken)
+            (folder / "config.toml").write_text("")
+            await until(lambda: len(woken) > seen)
+            assert len(tries) == 2
+        tasks.cancel_scope.cancel()
