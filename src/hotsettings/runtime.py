@@ -221,7 +221,8 @@ class Runtime(Generic[S]):
                 snapshot: Snapshot[S] = Snapshot(loaded, hub.head.snapshot.generation + 1)
                 await apply(hub, snapshot, candidate.keys)
                 self._accept(loaded, candidate.keys)
-        except Vetoed as veto:
+        except Exception as error:
+            veto = error if isinstance(error, Vetoed) else self._mishap(error)
             self._reject(veto.reason, f"{veto.by}: {hub.texts.describe(veto.reason)}")
             self._retry_at = time.monotonic() + self._delay
             self._delay = min(2 * self._delay, LONGEST_RETRY)
@@ -229,6 +230,11 @@ class Runtime(Generic[S]):
             self._candidate = None
             candidate.done.set()
             self._watcher.wake()
+
+    def _mishap(self, error: Exception) -> Vetoed:
+        """What nobody has thought of ends no process either: it is tried again, like what a hook has refused."""
+        logger.error("making new settings live failed:\n%s", self._hub.texts.trace(error))
+        return Vetoed("the reload itself", self._hub.texts.cleared(error))
 
     def _accept(self, loaded: Loaded, keys: frozenset[str]) -> None:
         """What the files say is live now, as far as it can be."""

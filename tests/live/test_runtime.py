@@ -516,6 +516,35 @@ async def test_a_fault_of_ours_ends_nothing(clock: Clock, caplog: pytest.LogCapt
         assert live.current.B == 1
 
 
+async def test_a_mishap_in_a_reload_ends_nothing(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """A filter of the application's logging is called in the middle of everything, and may raise."""
+    mishaps = 1
+
+    class Refusing(logging.Filter):
+        def filter(self, record: logging.LogRecord) -> bool:
+            nonlocal mishaps
+            if mishaps and "is live" in record.getMessage():
+                mishaps -= 1
+                raise OSError("no room left for quoted-in-it")
+            return True
+
+    refusing = Refusing()
+    caplog.set_level(logging.INFO, logger="hotsettings")
+    logging.getLogger("hotsettings").addFilter(refusing)
+    try:
+        async with running(clock, "SECRET_KEY = 'quoted-in-it'") as (live, fake):
+            await fake.say("SECRET_KEY = 'quoted-in-it'\nB = 1")
+            assert str(live.status.last_error) == "the reload itself: OSError: no room left for ********"
+            assert "making new settings live failed" in caplog.text
+            await fake.pass_time(1.1)
+            assert (live.current.B, live.status.healthy, live.snapshot.generation) == (1, True, 2)
+            await fake.say("SECRET_KEY = 'quoted-in-it'\nB = 2")
+            assert live.current.B == 2
+            assert "quoted-in-it" not in caplog.text
+    finally:
+        logging.getLogger("hotsettings").removeFilter(refusing)
+
+
 async def test_waiting_for_a_restart(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     async with running(clock, "WORKERS = 4") as (live, fake):
         events = Events(live)
