@@ -7,6 +7,7 @@ from typing import Any
 
 import anyio
 import pytest
+import watchfiles
 from live.support import until
 
 from hotsettings.routes import find_route
@@ -21,7 +22,7 @@ async def test_a_folder_gone_before_it_is_watched_is_not_tried_again_and_again(
 ) -> None:
     """Each try takes one of the queues that a user may have, and gives it back a moment later."""
     tries: list[tuple[Any, ...]] = []
-    real = watching.awatch
+    real = watchfiles.awatch
 
     def counted(*paths: Any, **options: Any) -> Any:
         tries.append(paths)
@@ -52,3 +53,22 @@ async def test_a_folder_gone_before_it_is_watched_is_not_tried_again_and_again(
             await until(lambda: len(woken) > seen)
             assert len(tries) == 2
         tasks.cancel_scope.cancel()
+
+
+async def test_it_is_armed_when_it_says_so(tmp_path: Path) -> None:
+    """What happens just after the first wake-up is told: else it would have to wait for the regular look."""
+    for number in range(10):
+        file = tmp_path / f"{number}.toml"
+        woken: list[str] = []
+
+        def wake(file: Path = file, woken: list[str] = woken) -> None:
+            if not woken:
+                file.write_text("A = 1")
+            woken.append("woken")
+
+        async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
+            wakeups.arm([find_route(str(file))])
+            tasks.start_soon(wakeups.run, wake)
+            with anyio.fail_after(10):
+                await until(lambda woken=woken: len(woken) > 1)  # type: ignore[misc]
+            tasks.cancel_scope.cancel()

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
-from anyio.lowlevel import checkpoint
+from anyio.abc import TaskStatus
 from watchfiles import Change, awatch
 
 from ..routes import Route
@@ -68,17 +68,19 @@ class Watchfiles:
             async with anyio.create_task_group() as tasks:
                 try:
                     if self._watched:
-                        tasks.start_soon(self._watch, wake, stop, failures)
-                        await checkpoint()
-                        self.blind = bool(failures) or not self._watched  # it is armed by now, or will never be
+                        await tasks.start(self._watch, wake, stop, failures)
+                        self.blind = bool(failures) or not self._watched
                         wake()  # what happened before it was armed was not told
                     await self._restart.wait()
                 finally:
                     stop.set()  # its thread does not listen to cancellation
         raise OSError(f"watchfiles: {failures[0]}")
 
-    async def _watch(self, wake: Callable[[], None], stop: anyio.Event, failures: list[Exception]) -> None:
+    async def _watch(
+        self, wake: Callable[[], None], stop: anyio.Event, failures: list[Exception], *, task_status: TaskStatus[None]
+    ) -> None:
         options: dict[str, Any] = {"step": _STEP, "debounce": _DEBOUNCE, "recursive": False}
+        task_status.started()  # and armed, or found impossible, before anybody else has a turn
         try:
             async for changes in awatch(*self._watched, watch_filter=None, stop_event=stop, **options):
                 self._take_in(changes)
