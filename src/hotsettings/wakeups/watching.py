@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -19,6 +21,15 @@ _STEP = 10
 """Milliseconds between its looks at what the system has told it: latency is one to two of them, idle cost grows with it."""
 _DEBOUNCE = 50
 """Milliseconds for which a busy neighbour can hold an event back."""
+
+
+class _Stop:
+    """An event for watchfiles, which asks for it at every step: a lock answers without any Python being run for it."""
+
+    def __init__(self) -> None:
+        lock = threading.Lock()
+        self.is_set = lock.locked
+        self.set = partial(lock.acquire, blocking=False)
 
 
 class Watchfiles:
@@ -64,7 +75,7 @@ class Watchfiles:
     async def run(self, wake: Callable[[], None]) -> None:
         failures: list[Exception] = []
         while not failures:
-            self._stale, self._restart, stop = False, anyio.Event(), anyio.Event()
+            self._stale, self._restart, stop = False, anyio.Event(), _Stop()
             async with anyio.create_task_group() as tasks:
                 try:
                     if self._watched:
@@ -77,12 +88,13 @@ class Watchfiles:
         raise OSError(f"watchfiles: {failures[0]}")
 
     async def _watch(
-        self, wake: Callable[[], None], stop: anyio.Event, failures: list[Exception], *, task_status: TaskStatus[None]
+        self, wake: Callable[[], None], stop: _Stop, failures: list[Exception], *, task_status: TaskStatus[None]
     ) -> None:
         options: dict[str, Any] = {"step": _STEP, "debounce": _DEBOUNCE, "recursive": False}
+        options |= {"stop_event": stop, "rust_timeout": 0}  # being asked to stop is enough to end it
         task_status.started()  # and armed, or found impossible, before anybody else has a turn
         try:
-            async for changes in awatch(*self._watched, watch_filter=None, stop_event=stop, **options):
+            async for changes in awatch(*self._watched, watch_filter=None, **options):
                 self._take_in(changes)
                 wake()
         except FileNotFoundError:
