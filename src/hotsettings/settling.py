@@ -13,8 +13,9 @@ from .sight import Sight
 UNCLOSED = 10.0
 """Seconds after which a file that was modified and not closed is taken as it is: truncate(2) never closes."""
 
-_SLOWEST_TICK = 0.015
-"""Seconds that a file's time may be behind when it is written: the kernel's clock ticks every ten milliseconds or faster."""
+_LATE = 0.06
+"""Seconds that a file's time may be behind when it is written (the kernel's clock ticks every ten milliseconds or faster),
+and that the news of a write may be late on a busy machine."""
 
 
 class Writer(Enum):
@@ -59,7 +60,7 @@ class Settling:
         if self._read_target not in (None, target) and sight.size and not news:
             return 0.0  # a link was swapped, and what it leads to was made before
         still = now - (max(self._since, told.at) if news else self._since)
-        if news and told.writer is Writer.APPEARED and age > now - told.at + _SLOWEST_TICK:
+        if news and told.writer is Writer.APPEARED and age > now - told.at + _LATE:
             confirm = 0.0  # written last before it was told of, when a file that is being written was still empty
         return max(0.0, self._needed(sight, told.writer if news else Writer.UNKNOWN, confirm) - still)
 
