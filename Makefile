@@ -99,8 +99,8 @@ $(VENV)/.for-use: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.for-test: $(VENV)/.for-use
-	@echo "==> Installing what the tests need (a few seconds)"
-	@$(INSTALL) --group test
+	@echo "==> Installing what the tests need (about 15 seconds)"
+	@$(INSTALL) --group test --group test-app
 	@touch $@
 
 $(VENV)/.for-bench: $(VENV)/.for-use

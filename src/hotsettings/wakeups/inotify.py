@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
-from inotify_simple import Event, INotify, flags  # pyright: ignore[reportMissingTypeStubs]
+from inotify_simple import Event, INotify, flags
 
 from ..routes import Route
 from ..settling import Told, Writer
