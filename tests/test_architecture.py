@@ -1,0 +1,28 @@
+"""ARCHITECTURE.md names modules and tests that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+
+def test_the_tests_that_guard_the_promises_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", PAGE))
+    assert len(named) > 20
+    defined: set[str] = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        defined |= set(re.findall(r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+    assert named <= defined, named - defined
+
+
+def test_every_module_of_the_core_has_its_place() -> None:
+    """A module that the page does not name is one that a newcomer has to guess at."""
+    known = set(re.findall(r"\w+", PAGE))
+    small = {"errors", "keys", "marks", "frozen", "excerpts", "notation", "typenames", "log", "tasks", "watch"}
+    import hotsettings
+
+    modules = {path.stem for path in Path(hotsettings.__file__).parent.glob("*.py")} - {"__init__"}
+    assert modules - known <= small, modules - known - small
