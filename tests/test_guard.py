@@ -374,6 +374,23 @@ def test_unfit_integers(text: str, path: tuple[str | int, ...]) -> None:
     assert unfit(toml_rs.loads(text)) == (path, TOO_LONG)
 
 
+@pytest.mark.parametrize("size", [1, 39, 40, 500])
+@pytest.mark.parametrize("filling", [7, "text", 1.5, True, [2], {"k": 2}], ids=str)
+def test_unfit_among_many(filling: Any, size: int) -> None:
+    """Many are looked at all at once."""
+    for place in {0, size // 2, size - 1}:
+        for wrong in 2**63, -(2**63) - 1, [2**63], {"k": [-(2**63) - 1]}:
+            items: list[Any] = [filling] * size
+            assert unfit({"a": items}) is None
+            items[place] = wrong
+            found = unfit({"a": items})
+            assert found is not None
+            assert (found[0][:2], found[1]) == (("a", place), TOO_LONG)
+            table = {f"k{index}": item for index, item in enumerate(items)}
+            assert unfit(table) == ((f"k{place}", *found[0][2:]), TOO_LONG)
+    assert unfit({"a": [2**63 - 1, -(2**63)] * size}) is None
+
+
 def test_fit() -> None:
     assert (
         unfit(toml_rs.loads("a = [9223372036854775807, -9223372036854775808]\nb = 1e300\nc = true\nd = {}\ne = []"))

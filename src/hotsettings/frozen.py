@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, TypeVar
+from types import NoneType
+from typing import Any, Final, NoReturn, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
+
+# Most of what stands in large containers is one of these, and a look at all types at once is far quicker than one at each.
+_ATOMS: Final = frozenset({str, int, float, bool, NoneType, bytes})
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,9 +54,11 @@ def freeze(value: Any) -> Any:
     if isinstance(value, FrozenDict):
         return value
     if isinstance(value, dict):
+        if _ATOMS.issuperset(map(type, value.values())):
+            return FrozenDict(value)
         return FrozenDict({key: freeze(item) for key, item in value.items()})
     if isinstance(value, list) or type(value) is tuple:
-        return tuple(map(freeze, value))
+        return tuple(value if _ATOMS.issuperset(map(type, value)) else map(freeze, value))
     if isinstance(value, set):
         return frozenset(value)
     if isinstance(value, bytearray):

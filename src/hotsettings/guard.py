@@ -5,12 +5,17 @@
 """
 
 import re
+from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 MAX_DEPTH: Final = 32
 """How many tables and arrays may stand around a value, the root not counted."""
 
 TOO_LONG: Final = "an integer outside 64 bits"
+
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
+_EXAMINED = {int, dict, list}
+_MANY = 40
 
 # toml_rs dies of 327 nested inline tables on a stack of 512 KiB.
 _SAFE_DEPTH = 100
@@ -129,12 +134,14 @@ def unfit(values: dict[str, Any]) -> tuple[tuple[str | int, ...], str] | None:
 
 
 def _unfit(container: dict[str, Any] | list[Any], room: int) -> tuple[tuple[str | int, ...], str] | None:
+    if len(container) >= _MANY and _harmless(container.values() if isinstance(container, dict) else container):
+        return None
     for key, value in container.items() if isinstance(container, dict) else enumerate(container):
         kind = type(value)
         if kind is str:
             continue
         if kind is int:
-            if not -(2**63) <= value < 2**63:
+            if not _LEAST <= value <= _GREATEST:
                 return (key,), TOO_LONG
         elif kind is dict or kind is list:
             if not room:
@@ -143,3 +150,9 @@ def _unfit(container: dict[str, Any] | list[Any], room: int) -> tuple[tuple[str 
             if found is not None:
                 return (key, *found[0]), found[1]
     return None
+
+
+def _harmless(values: Collection[Any]) -> bool:
+    """Whether a look at all values at once shows that none can be unfit. Of many, that is far quicker than one at each."""
+    kinds = set(map(type, values))
+    return kinds.isdisjoint(_EXAMINED) or (kinds == {int} and min(values) >= _LEAST and max(values) <= _GREATEST)
