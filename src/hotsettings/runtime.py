@@ -248,6 +248,7 @@ class Runtime(Generic[S]):
         if keys or self._error is not None or loaded.pending != self.loaded.pending:
             self._hub.log.tell(Applied(_now(), generation, keys, loaded.pending))
         self.loaded = loaded
+        self._hub.texts.live(loaded)  # a value may have moved to the secrets file, and differ in no key
         self._rejection, self._error, self._failures = None, None, 0
         self._watcher.live()
 

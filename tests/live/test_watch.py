@@ -246,3 +246,26 @@ async def test_the_first_look_settles(tmp_path: Path) -> None:
             file.write("B = 1\n")
             file.close()
     assert (held[0].current.A, held[0].current.B) == (1, 1)
+
+
+async def test_a_value_that_moved_to_the_secrets_file_is_a_secret(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No key differs when it moves; when it is rotated later, a callback may quote the old one."""
+    moved = "moved-away-value"
+
+    def raising(change: Any) -> None:
+        raise ConnectionError(f"no longer welcome with {change.old.KAFKA_HOST}")
+
+    workspace.write({"KAFKA_HOST": moved})
+    async with Settings.watch(**workspace.paths) as live:
+        live.on_change(raising, "KAFKA_HOST")
+        workspace.write({"A": 0}, secrets={"SECRET_KEY": SECRET, "KAFKA_HOST": moved})
+        await live.reload()
+        assert live.snapshot.generation == 1
+        workspace.write(secrets={"SECRET_KEY": SECRET, "KAFKA_HOST": "another-such-value"})
+        await live.reload()
+        with anyio.fail_after(10):
+            await until(lambda: live.status.callback_failures == 1)
+    assert "no longer welcome with ********" in caplog.text
+    assert moved not in caplog.text
