@@ -25,19 +25,22 @@ WITH_ANYIO = [
     *("wakeups", "watcher", "runtime", "watch"),
 ]
 FACE = ["settings", "__init__"]
-AROUND = ["testing", "pytest_plugin", "cli"]
+AROUND = ["testing", "pytest_plugin", "cli", "integrations"]
 ORDER = [*CORE, *WITH_ANYIO, *FACE, *AROUND]
 
 # Third parties, and the only modules or packages that may import them.
 ALLOWED = {
     "msgspec": {*ORDER},
     "toml_rs": {"layers", "positions", "explain"},
-    "anyio": {*WITH_ANYIO, "testing", "cli"},
+    "anyio": {*WITH_ANYIO, "testing", "cli", "integrations"},
     "inotify_simple": {"wakeups.inotify"},
     "watchfiles": {"wakeups.watching"},
     "pytest": {"pytest_plugin"},
     "rich": {"cli"},
     "typer": {"cli"},
+    "fastapi": {"integrations.fastapi"},
+    "prometheus_client": {"integrations.prometheus"},
+    "opentelemetry": {"integrations.opentelemetry"},
 }
 
 

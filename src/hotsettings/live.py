@@ -174,3 +174,8 @@ class Live(Head[S], Generic[S]):
 def hub_of(live: Live[S]) -> Hub[S]:
     """The parts behind a live object, for its source."""
     return live._hub  # pyright: ignore[reportPrivateUsage]
+
+
+def loaded_of(live: Live[Any]) -> Loaded:
+    """What the layers said when they were accepted last: newer than the snapshot where no value has changed since."""
+    return live._source.loaded  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,149 @@
+"""What has happened since the page was made: the last changes and rejections, with every secret masked."""
+
+from __future__ import annotations
+
+import datetime
+from collections import deque
+from collections.abc import Collection
+from typing import Any
+
+import anyio
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...errors import Origin
+from ...events import Event
+from ...explain import effective
+from ...live import Live, hub_of, loaded_of
+from ...log import logger
+from ...notation import toml
+from ...secrecy import MASK
+from ...status import Rejection
+from .markup import cut
+
+KEPT = 50
+"""Entries that are kept; the oldest go first."""
+
+MOST_CHANGES = 200
+"""Changed keys that one entry names."""
+
+
+class Changed(Struct, frozen=True):
+    """One key that differs, with its values as they are shown."""
+
+    key: str
+    old: str
+    new: str
+    origin: Origin
+
+
+class Accepted(Struct, frozen=True, tag=True):
+    """An edit that was accepted: what has changed, and what waits for a restart since then."""
+
+    at: datetime.datetime
+    generation: int
+    changes: tuple[Changed, ...]
+    waiting: tuple[Changed, ...]
+    further: int = 0
+    """Changed keys that are not named."""
+
+
+class Refused(Struct, frozen=True, tag=True):
+    """A reload that was not applied, ``times`` in a row for this reason, first ``at`` this time."""
+
+    at: datetime.datetime
+    reason: str
+    times: int = 1
+
+
+Entry = Accepted | Refused
+
+
+class Record:
+    """Follows a live object until its block ends. It holds texts that may be shown, and no values."""
+
+    def __init__(self, live: Live[Any]) -> None:
+        self.entries: deque[Entry] = deque(maxlen=KEPT)
+        self.told = 0
+        """Grows with every event."""
+        self.news = anyio.Event()
+        """Set at the next event, and replaced by another one then."""
+        self.closed = False
+        self._live = live
+        self._shown = shown_values(live)
+        self._waiting: frozenset[str] = live.status.pending_restart
+        self._events = live.events()
+        hub_of(live).tasks.start_soon(self._follow)
+
+    def hide(self, keys: Collection[str]) -> None:
+        """Mask these keys in what is remembered: their values have become secret since."""
+        self.entries = deque((_hidden(entry, keys) for entry in self.entries), KEPT)
+
+    async def _follow(self) -> None:
+        try:
+            async for event in self._events:
+                try:
+                    self._note(event)
+                except Exception as error:  # nobody else may suffer from a value that cannot be shown
+                    logger.error("the settings page: %s", hub_of(self._live).texts.trace(error))
+                self._tell()
+        finally:
+            self.closed = True
+            self._tell()
+
+    def _tell(self) -> None:
+        self.told += 1
+        told, self.news = self.news, anyio.Event()
+        told.set()
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, Rejection):
+            self._note_rejection(event)
+            return
+        before, after = self._shown, shown_values(self._live)
+        keys, origins = sorted(event.keys), self._live.snapshot.origins
+        changes = tuple(Changed(key, before[key], after[key], origins[key]) for key in keys[:MOST_CHANGES])
+        waiting = tuple(map(self._waits, sorted(event.pending_restart - self._waiting)[:MOST_CHANGES]))
+        self.entries.append(Accepted(event.at, event.generation, changes, waiting, len(keys) - len(changes)))
+        self._shown, self._waiting = after, event.pending_restart
+
+    def _note_rejection(self, event: Rejection) -> None:
+        last = self.entries[-1] if self.entries else None
+        if isinstance(last, Refused) and last.reason == event.reason:
+            self.entries[-1] = replace(last, times=last.times + 1)
+        else:
+            self.entries.append(Refused(event.at, event.reason))
+
+    def _waits(self, key: str) -> Changed:
+        return waiting(self._live, key)
+
+
+def waiting(live: Live[Any], key: str) -> Changed:
+    """What is live of a key, and what will be after a restart."""
+    explained = live.explain(key)
+    kept = explained.winner if explained.kept is None else explained.kept
+    return Changed(key, shown(kept.value), shown(explained.winner.value), explained.winner.origin)
+
+
+def shown(value: Any) -> str:
+    """A plain value as the page shows it: TOML, the mask of what is hidden, or that it is not set."""
+    return "not set" if value is None else cut(toml(value))
+
+
+def shown_values(live: Live[Any]) -> dict[str, str]:
+    """What is live, by key."""
+    return {setting.leaf.key: shown(setting.value) for setting in effective(loaded_of(live))}
+
+
+def _hidden(entry: Entry, keys: Collection[str]) -> Entry:
+    if isinstance(entry, Refused):
+        return entry
+    return replace(
+        entry,
+        changes=tuple(_masked(change) if change.key in keys else change for change in entry.changes),
+        waiting=tuple(_masked(change) if change.key in keys else change for change in entry.waiting),
+    )
+
+
+def _masked(change: Changed) -> Changed:
+    return replace(change, old=MASK, new=MASK)

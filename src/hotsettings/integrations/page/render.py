@@ -1,0 +1,228 @@
+"""The page as it stands: everything that a visitor sees, written as HTML on the server."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from msgspec import NODEFAULT
+from msgspec.structs import replace
+
+from ...errors import Origin
+from ...explain import Setting, effective, masked
+from ...live import Live, loaded_of
+from ...problems import secret_texts
+from ...schema import Leaf, Schema, as_values
+from ...secrecy import Hidden, Scrubber
+from ...status import LayerStatus, Status
+from .markup import Html, cut, join, tag
+from .record import Changed, Entry, Record, Refused, shown, waiting
+
+LONGEST_REASON = 20_000
+"""Characters of the text of a rejection that are shown."""
+
+_EXCERPT = re.compile(r" +(?:\d+|) \| ")
+_COLUMNS = ("Key", "Value", "Origin", "Default", "Change")
+
+
+def content(live: Live[Any], record: Record) -> dict[str, Html]:
+    """The parts of the page, by the names that the template has for them."""
+    loaded, status = loaded_of(live), live.status
+    settings = effective(loaded)
+    pending = {key: waiting(live, key) for key in sorted(status.pending_restart)}
+    record.hide({setting.leaf.key for setting in settings if isinstance(setting.value, Hidden)})
+    secrets = Scrubber(secret_texts(loaded.schema, loaded.documents))
+    entries = [_cleared(entry, secrets) for entry in reversed(record.entries)]
+    return {
+        "name": join(f"{loaded.schema.cls.__module__}:{loaded.schema.cls.__qualname__}"),
+        "summary": _summary(status),
+        "rejection": _rejection(status),
+        "pending": _pending(pending),
+        "count": join(f"{len(settings)} settings"),
+        "settings": join(*_sections(loaded.schema, settings, pending)),
+        "latest": join(_sentence(entries[0]) if entries else ""),
+        "history": _history(entries),
+    }
+
+
+def _summary(status: Status) -> Html:
+    state = ("good", "Healthy") if status.healthy else ("bad", "Not healthy")
+    facts = [
+        ("State", tag("strong", state[1], class_=f"state {state[0]}")),
+        ("Generation", join(str(status.generation))),
+        ("Live since", _time(status.loaded_at)),
+    ]
+    if status.callback_failures:
+        facts.append(("Callbacks that failed", join(str(status.callback_failures))))
+    rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts]
+    layers = [tag("li", *_layer(layer)) for layer in status.layers]
+    files = tag("div", tag("dt", "Files, the last one wins"), tag("dd", tag("ol", *layers))) if layers else Html()
+    return tag("dl", *rows, files, class_="summary", data_part=True)
+
+
+def _layer(layer: LayerStatus) -> Iterator[Html]:
+    yield tag("span", layer.name, class_=f"layer {layer.name}")
+    yield join(" ")
+    yield tag("code", layer.file)
+    if layer.state != "read":
+        yield tag("span", f" {layer.state}", class_="quiet" if layer.state == "missing" else "warning")
+
+
+def _rejection(status: Status) -> Html:
+    """What `hotsettings check` would print; "" while nothing is wrong with the files."""
+    if status.last_error is None:
+        return tag("div", data_part=True)
+    title = f"The last edit was not applied: generation {status.generation} stays live"
+    times = f" ({status.consecutive_failures} attempts)" if status.consecutive_failures > 1 else ""
+    return tag(
+        "div",
+        tag(
+            "section",
+            tag("h2", title, tag("small", times), id="rejected"),
+            _problems(status.last_error),
+            class_="panel bad",
+            aria_labelledby="rejected",
+        ),
+        data_part=True,
+    )
+
+
+def _problems(text: str) -> Html:
+    lines = [tag("span", line, class_=_kind(line)) for line in cut(text, LONGEST_REASON).split("\n")]
+    return tag("pre", *lines, tabindex="0", role="group", aria_label="Problems")
+
+
+def _kind(line: str) -> str:
+    if not _EXCERPT.match(line):
+        return "problem"
+    return "carets" if line.endswith("^") and not line.rpartition("|")[2].strip(" ^") else "source"
+
+
+def _pending(pending: dict[str, Changed]) -> Html:
+    if not pending:
+        return tag("div", data_part=True)
+    items = [tag("li", _change(change)) for change in pending.values()]
+    wait = "1 setting waits" if len(items) == 1 else f"{len(items)} settings wait"
+    section = tag(
+        "section",
+        tag("h2", f"{wait} for a restart", id="pending"),
+        tag("ul", *items, class_="changes"),
+        class_="panel waits",
+        aria_labelledby="pending",
+    )
+    return tag("div", section, data_part=True)
+
+
+def _sections(schema: Schema, settings: Sequence[Setting], pending: dict[str, Changed]) -> Iterator[Html]:
+    groups = groupby(settings, key=lambda setting: setting.leaf.section)
+    for number, (title, group) in enumerate(groups):
+        heading = f"section-{number}"
+        head = tag("tr", *(tag("th", name, scope="col", role="columnheader") for name in _COLUMNS), role="row")
+        rows = [_row(schema, setting, pending.get(setting.leaf.key)) for setting in group]
+        yield tag(
+            "section",
+            tag("h3", title or "Settings", id=heading),
+            tag(
+                "table",
+                tag("thead", head, role="rowgroup"),
+                tag("tbody", *rows, role="rowgroup"),
+                role="table",
+                aria_labelledby=heading,
+            ),
+            class_="group",
+        )
+
+
+def _row(schema: Schema, setting: Setting, waits: Changed | None) -> Html:
+    leaf = setting.leaf
+    about = " ".join(leaf.description.split())
+    change = ("restart", "needs a restart") if leaf.restart else ("hot", "applied while running")
+    is_default = setting.origin.layer == "default"
+    return tag(
+        "tr",
+        tag("th", tag("code", leaf.key), " ", tag("p", about) if about else "", scope="row", role="rowheader"),
+        tag("td", *_value(setting, waits), role="cell", data_part=True, class_="default" if is_default else "value"),
+        tag("td", _origin(setting.origin), role="cell", data_part=True, class_="origin"),
+        tag("td", _default(schema, leaf), role="cell", class_="default"),
+        tag("td", tag("span", change[0], class_=f"badge {change[0]}", title=change[1]), role="cell", class_="how"),
+        role="row",
+    )
+
+
+def _value(setting: Setting, waits: Changed | None) -> Iterator[Html]:
+    yield tag("code", shown(setting.value), class_="set")
+    if isinstance(setting.value, Hidden):
+        yield join(" ", tag("span", "secret", class_="badge secret"))
+    if waits is not None:
+        yield join(" ", tag("p", "after a restart: ", tag("code", waits.new), class_="waits"))
+
+
+def _default(schema: Schema, leaf: Leaf) -> Html:
+    if leaf.default is NODEFAULT:
+        return tag("span", "required", class_="quiet")
+    return tag("code", shown(masked(schema, leaf.path, as_values(leaf.default))))
+
+
+def _origin(origin: Origin) -> Html:
+    if origin.file is None:
+        return tag("span", origin.layer, class_="quiet")
+    return tag("code", str(origin), class_=f"layer {origin.layer}", title=f"layer: {origin.layer}")
+
+
+def _history(entries: Sequence[Entry]) -> Html:
+    if not entries:
+        nothing = tag("p", "Nothing has changed since this page was set up.", class_="quiet")
+        return tag("div", nothing, data_part=True)
+    return tag("div", tag("ol", *(tag("li", *_entry(entry)) for entry in entries)), data_part=True)
+
+
+def _cleared(entry: Entry, secrets: Scrubber) -> Entry:
+    """A text of before may hold what has become a secret since."""
+    return replace(entry, reason=secrets.clear(entry.reason)) if isinstance(entry, Refused) else entry
+
+
+def _entry(entry: Entry) -> Iterator[Html]:
+    if isinstance(entry, Refused):
+        times = f", {entry.times} times" if entry.times > 1 else ""
+        yield tag("h3", tag("span", f"Rejected{times}", class_="bad"), " ", _time(entry.at))
+        yield _problems(entry.reason)
+        return
+    title = f"Generation {entry.generation}" if entry.changes else "No live value changed"
+    yield tag("h3", title, " ", _time(entry.at))
+    changes = [tag("li", _change(change)) for change in entry.changes]
+    further = [tag("li", f"and {entry.further} more")] if entry.further else []
+    waits = [tag("li", _change(change), tag("p", "waits for a restart", class_="waits")) for change in entry.waiting]
+    if changes or waits:
+        yield tag("ul", *changes, *further, *waits, class_="changes")
+
+
+def _change(change: Changed) -> Html:
+    values = (
+        tag("del", tag("span", "was ", class_="unseen"), tag("code", change.old)),
+        tag("span", " → ", aria_hidden="true"),
+        tag("ins", tag("span", " now ", class_="unseen"), tag("code", change.new)),
+    )
+    return join(
+        tag("code", change.key, class_="key"),
+        tag("span", *values, class_="from-to"),
+        tag("span", str(change.origin), class_="place"),
+    )
+
+
+def _sentence(entry: Entry) -> str:
+    """What a screen reader says when it happens."""
+    if isinstance(entry, Refused):
+        return f"An edit was rejected. {entry.reason.partition(chr(10))[0]}"
+    keys = [change.key for change in entry.changes]
+    if keys:
+        named = ", ".join(keys[:5]) + (" and more" if len(keys) > 5 else "")
+        return f"Generation {entry.generation} is live. Changed: {named}"
+    return "Waiting for a restart" if entry.waiting else "The files are good again"
+
+
+def _time(at: datetime.datetime) -> Html:
+    utc = at.astimezone(datetime.UTC)
+    return tag("time", f"{utc:%Y-%m-%d %H:%M:%S} UTC", datetime=utc.isoformat(timespec="seconds"))
