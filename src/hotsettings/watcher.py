@@ -12,7 +12,6 @@ from anyio import to_thread
 from .files import Files, Read, Unchanged, Unsettled
 from .layers import Layer
 from .log import logger
-from .settling import Writer
 from .sight import Sight
 from .wakeups import Kind, Wakeups, opener
 from .wakeups.looking import Looking
@@ -87,10 +86,10 @@ class Watcher:
         finally:
             self._looking_since = None
         wakeups.drain()
-        if isinstance(seen, tuple) and any(
-            self._being_written(wakeups, target, started) for target in self._files.targets
-        ):
-            return Unsettled(0.0)  # somebody has begun to write while it was read
+        # Whoever has written while it was read may have closed it by now, and what was read is the half of it.
+        if isinstance(seen, tuple) and any(wakeups.told(path).written >= started for path in self._files.targets):
+            self._files.distrust()
+            return Unsettled(0.0)
         self._regain(wakeups)
         return seen
 
@@ -112,11 +111,6 @@ class Watcher:
     def targets(self) -> list[str]:
         """The files that the layers' paths lead to."""
         return self._files.targets
-
-    @staticmethod
-    def _being_written(wakeups: Wakeups, target: str, since: float) -> bool:
-        told = wakeups.told(target)
-        return told.at >= since and told.writer in (Writer.OPEN, Writer.CREATED)
 
     def _lose(self, error: OSError) -> None:
         if not self._blind:

@@ -72,3 +72,31 @@ async def test_it_is_armed_when_it_says_so(tmp_path: Path) -> None:
             with anyio.fail_after(10):
                 await until(lambda woken=woken: len(woken) > 1)  # type: ignore[misc]
             tasks.cancel_scope.cancel()
+
+
+async def test_a_folder_made_anew_is_watched_anew(tmp_path: Path) -> None:
+    """Even if the new one has the number of the old one, and nobody has looked in between."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    file = folder / "config.toml"
+    async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
+        wakeups.arm([find_route(str(file))])
+        woken: list[str] = []
+        tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
+        with anyio.fail_after(20):
+            await until(lambda: bool(woken))
+            for number in range(5):
+                seen = len(woken)
+                folder.rmdir()
+                folder.mkdir()
+                await until(lambda seen=seen: len(woken) > seen)  # type: ignore[misc]
+                await anyio.sleep(0.05)  # until all of it is told
+                wakeups.arm([find_route(str(file))])
+                wakeups.drain()
+                await anyio.sleep(0.05)
+                seen = len(woken)
+                file.write_text(f"A = {number}")
+                await until(lambda seen=seen: len(woken) > seen)  # type: ignore[misc]
+                file.unlink()
+                await anyio.sleep(0.05)
+        tasks.cancel_scope.cancel()

@@ -128,7 +128,8 @@ class Inotify:
 
     def _about_us(self, event: Event) -> bool | None:
         if event.mask & flags.Q_OVERFLOW:
-            self._told = dict.fromkeys(self._told, Told(Writer.UNKNOWN, time.monotonic()))
+            now = time.monotonic()
+            self._told = dict.fromkeys(self._told, Told(Writer.UNKNOWN, now, now))
             return True
         found = {self._about_path(watched, event) for watched in self._paths.get(event.wd, ())}
         return True in found or (None if None in found and False not in found else False)
@@ -148,10 +149,11 @@ class Inotify:
 
 
 def _word(mask: int, before: Told) -> Told:
+    now = time.monotonic()
     if mask & (flags.CLOSE_WRITE | flags.MOVED_TO):
-        return Told(Writer.CLOSED, time.monotonic())
+        return Told(Writer.CLOSED, now, before.written)
     if mask & flags.MODIFY:
-        return Told(Writer.OPEN, time.monotonic())
+        return Told(Writer.OPEN, now, now)
     if mask & flags.CREATE:
-        return Told(Writer.CREATED, time.monotonic())
+        return Told(Writer.CREATED, now, now)
     return before

@@ -110,6 +110,8 @@ class Watchfiles:
         told: dict[str, set[Change]] = {}
         for change, path in changes:
             told.setdefault(path, set()).add(change)
+            if change is not Change.modified and path in self._watched:
+                self._watched = {}  # another one may be there by now, with the same number: watch it anew
         for path in self._told:
             kinds = told.get(path, set())
             if Change.modified in kinds:
