@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import deque
 from collections.abc import AsyncIterator
 from weakref import WeakSet
@@ -18,9 +19,12 @@ KEPT = 1000
 
 
 class EventLog:
-    """Everybody who reads along."""
+    """Everybody who reads along, and what it comes to."""
 
     def __init__(self) -> None:
+        self.rejections = 0
+        self.accepted_at: datetime.datetime | None = None
+        """When the last Applied was told."""
         self._readers: WeakSet[Events] = WeakSet()
         self._closed = False
 
@@ -34,6 +38,10 @@ class EventLog:
 
     def tell(self, event: Event) -> None:
         """Hand an event to every reader."""
+        if isinstance(event, Applied):
+            self.accepted_at = event.at
+        else:
+            self.rejections += 1
         for reader in list(self._readers):
             reader.put(event)
 

@@ -101,6 +101,15 @@ class Board(Generic[S]):
         if self._progress is not None:
             self._progress.set()
 
+    def standing(self) -> tuple[int, int]:
+        """How many iterators there are, and how many have not finished with the newest generation. From any thread."""
+        while True:
+            try:
+                iterators = [iterator for iterator in self._iterators if not iterator.ended]
+            except RuntimeError:  # one has come while another thread looked
+                continue
+            return len(iterators), sum(iterator.behind(self.snapshot.generation) for iterator in iterators)
+
     async def wait_applied(self, generation: int | None) -> None:
         """Return when every iterator has finished with ``generation``."""
         wanted = self.snapshot.generation if generation is None else generation
@@ -180,6 +189,11 @@ class Changes(AsyncIterator[Change[S]]):
         self._closed = True
         self._topic.wake()
         self._board.progress()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self._closed or self._abandoned or self._board.closed
 
     def behind(self, generation: int) -> bool:
         """Whether somebody still works on this generation, or has not asked for it yet."""

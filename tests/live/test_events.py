@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
-from live.support import Settings, given, idle
+from live.support import Settings, given, idle, parts
 
 from hotsettings import Applied, Change, Rejected
 from hotsettings.events import KEPT
@@ -94,3 +94,24 @@ async def test_the_end() -> None:
         assert [event async for event in closed] == []
     assert [event.generation async for event in events if isinstance(event, Applied)] == [2, 3]
     assert [event async for event in held.events()] == []
+
+
+async def test_counted_whether_somebody_reads_or_not() -> None:
+    def veto(change: Change[Settings]) -> None:
+        if change.new.A == 2:
+            raise ValueError("no")
+
+    async with live(given()) as held:
+        log = parts(held).log
+        assert (log.rejections, log.accepted_at) == (0, None)
+        held.prepare(veto)
+        await held.publish(given(A=1))
+        first = log.accepted_at
+        assert first is not None
+        for failures in (1, 2):
+            with pytest.raises(Rejected):
+                await held.publish(given(A=2))
+            assert (log.rejections, log.accepted_at) == (failures, first)
+        await held.publish(given(A=1))
+        assert log.accepted_at is not None
+        assert log.accepted_at > first, "what the files say is good again, though it is nothing new"

@@ -324,3 +324,40 @@ async def test_random_publishes_and_consumers(
             for key in consumer.keys or KEYS:
                 assert getattr(consumer.last, key) == getattr(held.current, key), "the last state is never missed"
         tasks.cancel_scope.cancel()
+
+
+async def test_how_many_follow_and_how_many_are_behind() -> None:
+    async with live(given()) as held:
+        board = parts(held).board
+        assert board.standing() == (0, 0)
+        quick, slow, other = held.changes("A"), held.changes("A"), held.changes("B")
+        assert board.standing() == (3, 0)
+        await held.publish(given(A=1))
+        assert board.standing() == (3, 2)
+        for changes in (quick, slow):
+            await anext(changes)
+        assert board.standing() == (3, 2), "both are still working on it"
+        with anyio.move_on_after(0):
+            await anext(quick)
+        assert board.standing() == (2, 1), "the one was cancelled, the other works on"
+        await slow.aclose()
+        del other
+        gc.collect()
+        assert board.standing() == (0, 0)
+    assert board.standing() == (0, 0)
+
+
+async def test_counting_goes_on_when_another_thread_adds_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Moving(list[Any]):
+        looks = 0
+
+        def __iter__(self) -> Any:
+            self.looks += 1
+            if self.looks == 1:
+                raise RuntimeError("Set changed size during iteration")
+            return super().__iter__()
+
+    async with live(given()) as held:
+        changes = held.changes()
+        monkeypatch.setattr(parts(held).board, "_iterators", Moving([changes]))
+        assert parts(held).board.standing() == (1, 0)
