@@ -1,0 +1,134 @@
+"""Where spans go: an exporter that stays, over one for each collector that comes and goes.
+
+Spans wait in one queue, before the exporter that stays. When the settings name another collector, what still waits goes
+to the new one, and so does a batch that the old one did not take.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+import grpc
+from anyio import to_thread
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from hotsettings import Resource, ResourceDown
+
+from .settings import Settings
+
+COLLECTOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "JAEGER_COLLECTOR_ENDPOINT")
+
+EXPORT_TIMEOUT = 5.0
+"""Seconds that a batch is tried for, retries included."""
+HANDOVER_TIMEOUT = 2.0
+"""Seconds that a collector which has been replaced gets for the batch that it is busy with."""
+
+NO_HEADERS = ","
+"""An empty list of headers, as the exporter reads it. With none at all it would look for some in the environment."""
+
+
+def endpoint(settings: Settings) -> str | None:
+    """Where to send spans. Jaeger takes OTLP too, so its address does as well where no other is given."""
+    return settings.OTEL_EXPORTER_OTLP_ENDPOINT or settings.JAEGER_COLLECTOR_ENDPOINT
+
+
+class Collector:
+    """The stock exporter for one address. Its methods block, and may be called from any thread."""
+
+    def __init__(self, address: str) -> None:
+        # Everything that the exporter would otherwise read from the environment is said here.
+        insecure = not address.startswith("https://")
+        self._exporter = OTLPSpanExporter(
+            endpoint=address,
+            insecure=insecure,
+            credentials=None if insecure else grpc.ssl_channel_credentials(),
+            headers=NO_HEADERS,
+            timeout=EXPORT_TIMEOUT,
+            compression=grpc.Compression.NoCompression,
+        )
+        self._busy = threading.Lock()
+        self._closed = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> bool:
+        """Send a batch; return whether it has arrived."""
+        with self._busy:
+            return not self._closed and self._exporter.export(spans) is SpanExportResult.SUCCESS
+
+    def close(self, within: float = HANDOVER_TIMEOUT) -> None:
+        """Let the batch on its way arrive, or break it off after so many seconds."""
+        idle = self._busy.acquire(timeout=within)
+        try:
+            if not self._closed:
+                self._closed = True
+                self._exporter.shutdown(timeout_millis=0)
+        finally:
+            if idle:
+                self._busy.release()
+
+
+@asynccontextmanager
+async def collector(settings: Settings, *, sent: anyio.Event) -> AsyncGenerator[Collector | None, None]:
+    """Connect to the collector that the settings name; None if they name none.
+
+    Whether it answers is not asked: a collector that is away for a moment must not keep other settings from going live.
+    ``sent`` is set when there is nothing more to send.
+    """
+    address = endpoint(settings)
+    if address is None:
+        yield None
+        return
+    threads = anyio.CapacityLimiter(1)  # of its own: the common ones may all be busy
+    made = await to_thread.run_sync(Collector, address, limiter=threads)
+    try:
+        yield made
+    except anyio.get_cancelled_exc_class():  # of all at once: what still waits goes out through this one
+        with anyio.CancelScope(shield=True):
+            await sent.wait()
+        raise
+    finally:
+        with anyio.CancelScope(shield=True):
+            await to_thread.run_sync(made.close, limiter=threads)
+
+
+class FollowingExporter(SpanExporter):
+    """Sends each batch to the collector that is the newest at that moment."""
+
+    def __init__(self, resource: Resource[Collector | None]) -> None:
+        self._resource = resource
+        self._given_up = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send a batch, to another collector if the one it was sent to has been replaced meanwhile."""
+        tried: Collector | None = None
+        while not self._given_up:
+            try:
+                newest = self._resource.current
+            except ResourceDown:
+                break
+            if newest is None or newest is tried:
+                break
+            if newest.export(spans):
+                return SpanExportResult.SUCCESS
+            tried = newest
+        return SpanExportResult.FAILURE
+
+    def give_up(self) -> None:
+        """Break off the batch on its way, and let all others fail at once."""
+        self._given_up = True
+        try:
+            newest = self._resource.current
+        except ResourceDown:
+            return
+        if newest is not None:
+            newest.close(within=0)
+
+    def shutdown(self) -> None:
+        """Nothing: what it sends to is closed by whoever has opened it."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return True

@@ -1,0 +1,39 @@
+"""The producer that events are published with: made anew when the brokers change, none while event streaming is off."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+from aiokafka import AIOKafkaProducer
+
+from hotsettings import Live, Resource
+
+from .settings import Settings
+from .streams import CONNECTION
+
+
+@asynccontextmanager
+async def producer(settings: Settings) -> AsyncGenerator[AIOKafkaProducer | None, None]:
+    if not settings.ENABLE_EVENT_STREAMING:
+        yield None
+        return
+    made = AIOKafkaProducer(
+        bootstrap_servers=settings.KAFKA_BOOTSTRAP_SERVERS,
+        request_timeout_ms=settings.KAFKA_REQUEST_TIMEOUT_MS,
+        acks="all",
+    )
+    try:
+        await made.start()
+        yield made
+    finally:
+        with anyio.CancelScope(shield=True):
+            await made.stop()
+
+
+@asynccontextmanager
+async def publisher(live: Live[Settings]) -> AsyncGenerator[Resource[AIOKafkaProducer | None], None]:
+    """Whoever publishes takes a lease: the producer it began with stays open until its event is acknowledged."""
+    async with live.resource(producer, *CONNECTION) as resource:
+        yield resource

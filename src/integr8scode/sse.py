@@ -1,0 +1,75 @@
+"""One open event stream: server-sent events to one client, for as long as both sides want."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import anyio
+from anyio.lowlevel import checkpoint
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from .fanout import Fanout, Subscription
+
+RETRY = b"retry: 2000\n\n"
+"""How long a browser waits, in milliseconds, until it connects again."""
+KEEPALIVE = b": keepalive\n\n"
+GOODBYE = b": the server is stopping; connect again\n\n"
+STUCK = 30.0
+"""Seconds after which a client that takes no byte is given up."""
+
+
+class EventStream(Response):
+    """A response that ends when the client has gone, or the fan-out is closed.
+
+    ``heartbeat`` gives the seconds after which an idle stream gets a sign of life. It is asked again whenever the fan-out
+    wakes its streams, so a new interval counts for streams that are open.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, fanout: Fanout, heartbeat: Callable[[], float], last_event_id: str | None = None) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["Content-Length"]
+        self._fanout = fanout
+        self._heartbeat = heartbeat
+        self._last_event_id = last_event_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with anyio.create_task_group() as tasks:
+
+            async def until_disconnected() -> None:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(until_disconnected)
+            with self._fanout.subscribe(self._last_event_id) as subscription:
+                try:
+                    await self._stream(subscription, send)
+                except TimeoutError:
+                    pass  # the server closes the connection of a response that has not ended
+            tasks.cancel_scope.cancel()
+
+    async def _stream(self, subscription: Subscription, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await _write(send, RETRY)
+        written = anyio.current_time()
+        while not subscription.ended:
+            due = written + self._heartbeat()
+            if frames := subscription.take():
+                await _write(send, b"".join(frames))
+                written = anyio.current_time()
+            elif anyio.current_time() >= due:
+                await _write(send, KEEPALIVE)
+                written = anyio.current_time()
+            else:
+                with anyio.CancelScope(deadline=due):
+                    await subscription.news()
+        await _write(send, GOODBYE, last=True)
+
+
+async def _write(send: Send, body: bytes, *, last: bool = False) -> None:
+    with anyio.fail_after(STUCK):
+        await send({"type": "http.response.body", "body": body, "more_body": not last})
+        await checkpoint()  # a server that takes everything at once must not keep the others from their turn

@@ -1,0 +1,236 @@
+"""The consumer pool: SSE_CONSUMER_POOL_SIZE Kafka consumers feed the fan-out of this process.
+
+The consumers belong to no group. Each API process must see every event, so a group would have to be one per process,
+whose offsets nobody needs afterwards, and each change of its size would be a rebalance by the broker. Here the partitions
+are dealt out by hand, and where to read on stands in the fan-out, which survives every consumer:
+
+- the pool is a resource: other brokers mean new connections, and brokers that do not answer reject the reload;
+- it reads only when it has been told to, after the swap, so a candidate that is rejected in the end has published nothing;
+- its size is brought about by a step that may be repeated at any time: after a change, after a failure, for new partitions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from anyio.abc import TaskGroup
+
+from hotsettings import Change, Live, Resource, ResourceDown
+
+from .fanout import Fanout
+from .settings import Settings
+
+logger = logging.getLogger(__name__)
+
+CONNECTION = ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_REQUEST_TIMEOUT_MS", "ENABLE_EVENT_STREAMING")
+LOOK_AGAIN = 5.0
+"""Seconds until new partitions are seen, and until what has failed is tried again."""
+POLL_MS = 1000
+RETRY_DELAY = 1.0
+
+PAUSED = ("paused", "event streaming has been switched off")
+RESUMED = ("resumed", "event streaming is on again")
+
+
+def events_topic(settings: Settings) -> str:
+    return f"{settings.KAFKA_TOPIC_PREFIX}execution-events"
+
+
+@asynccontextmanager
+async def event_streams(live: Live[Settings], fanout: Fanout) -> AsyncGenerator[Resource[ConsumerPool | None], None]:
+    """Feed the fan-out for as long as the block lasts. There is no pool while event streaming is off."""
+
+    @asynccontextmanager
+    async def pool(settings: Settings) -> AsyncGenerator[ConsumerPool | None, None]:
+        if not settings.ENABLE_EVENT_STREAMING:
+            yield None
+            return
+        async with connected_pool(live, settings, fanout) as connected:
+            yield connected
+
+    async with live.resource(pool, *CONNECTION) as resource:
+
+        async def adjust(_: Change[Settings] | None = None) -> None:
+            async with resource.lease() as current:
+                if current is not None:
+                    await current.read(live.current.SSE_CONSUMER_POOL_SIZE)
+
+        def tell(change: Change[Settings]) -> None:
+            fanout.tell(*(RESUMED if change.new.ENABLE_EVENT_STREAMING else PAUSED))
+
+        await adjust()
+        handles = [
+            live.on_change(adjust, "SSE_CONSUMER_POOL_SIZE", *CONNECTION),
+            live.on_change(tell, "ENABLE_EVENT_STREAMING"),
+            live.on_change(lambda _: fanout.wake(), "SSE_HEARTBEAT_INTERVAL"),
+        ]
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(keep_adjusted, adjust)
+            try:
+                yield resource
+            finally:
+                for handle in handles:
+                    handle.cancel()
+                tasks.cancel_scope.cancel()
+
+
+async def keep_adjusted(adjust: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await anyio.sleep(LOOK_AGAIN)
+        try:
+            await adjust()
+        except (KafkaError, ResourceDown) as error:
+            logger.warning("the consumer pool is not as it should be, and is looked at again soon: %r", error)
+
+
+@asynccontextmanager
+async def connected_pool(
+    live: Live[Settings], settings: Settings, fanout: Fanout
+) -> AsyncGenerator[ConsumerPool, None]:
+    """Connect, and hold a pool that reads nothing yet."""
+    admin = AIOKafkaAdminClient(
+        bootstrap_servers=settings.KAFKA_BOOTSTRAP_SERVERS, request_timeout_ms=settings.KAFKA_REQUEST_TIMEOUT_MS
+    )
+    try:
+        await admin.start()
+        source = str((await admin.describe_cluster())["cluster_id"])
+        async with anyio.create_task_group() as tasks:
+            yield ConsumerPool(live, settings, fanout, source, admin, tasks)
+            tasks.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await admin.close()
+
+
+class ConsumerPool:
+    """Consumers of one cluster, and which partitions each of them reads."""
+
+    def __init__(
+        self,
+        live: Live[Settings],
+        settings: Settings,
+        fanout: Fanout,
+        source: str,
+        admin: AIOKafkaAdminClient,
+        tasks: TaskGroup,
+    ) -> None:
+        self.members: list[Member] = []
+        self._live = live
+        self._settings = settings
+        self._fanout = fanout
+        self._source = source
+        self._admin = admin
+        self._tasks = tasks
+        self._topic = events_topic(settings)
+        self._reading = anyio.Lock()
+
+    async def read(self, size: int) -> None:
+        """Read every partition with this many consumers, or with one for each partition where there are fewer."""
+        async with self._reading:
+            partitions = await self._partitions()
+            count = max(1, min(size, len(partitions)))
+            while len(self.members) < count:
+                self.members.append(await self._new_member())
+            while len(self.members) > count:
+                await self.members.pop().stop()
+            await self._begin_new(partitions)
+            for number, member in enumerate(self.members):
+                member.read(partitions[number::count])
+
+    async def _partitions(self) -> list[TopicPartition]:
+        [described] = await self._admin.describe_topics([self._topic])
+        return [
+            TopicPartition(self._topic, number) for number in sorted(p["partition"] for p in described["partitions"])
+        ]
+
+    async def _begin_new(self, partitions: Sequence[TopicPartition]) -> None:
+        """Begin with what comes from now on. A partition that is not there at first is new altogether, later."""
+        first = self._fanout.source != self._source
+        known = {} if first else self._fanout.positions
+        new = [each for each in partitions if each.partition not in known]
+        if first or new:
+            consumer = self.members[0].consumer
+            offsets = await (consumer.end_offsets(new) if first else consumer.beginning_offsets(new))
+            self._fanout.begin(self._source, {each.partition: offset for each, offset in offsets.items()})
+
+    async def _new_member(self) -> Member:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._settings.KAFKA_BOOTSTRAP_SERVERS,
+            request_timeout_ms=self._settings.KAFKA_REQUEST_TIMEOUT_MS,
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+        )
+        try:
+            await consumer.start()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await consumer.stop()
+            raise
+        member = Member(consumer, self._live, self._fanout, self._source)
+        self._tasks.start_soon(member.run)
+        return member
+
+
+class Member:
+    """One consumer, and the loop that reads from it."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, live: Live[Settings], fanout: Fanout, source: str) -> None:
+        self.consumer = consumer
+        self.share: list[TopicPartition] = []
+        self._live = live
+        self._fanout = fanout
+        self._source = source
+        self._scope = anyio.CancelScope()
+        self._stopped = anyio.Event()
+
+    def read(self, share: list[TopicPartition]) -> None:
+        """Read these partitions, each from where the fan-out is."""
+        if share != self.share:
+            self.share = share
+            self.consumer.assign(share)
+            for each in share:
+                self.consumer.seek(each, self._fanout.positions[each.partition])
+
+    async def stop(self) -> None:
+        self._scope.cancel()
+        await self._stopped.wait()
+
+    async def run(self) -> None:
+        try:
+            with self._scope:
+                while True:
+                    try:
+                        await self._poll()
+                    except OffsetOutOfRangeError as error:
+                        await self._jump(error.args[0])
+                    except KafkaError as error:
+                        logger.warning("cannot read %s, trying again: %r", self.share, error)
+                        await anyio.sleep(RETRY_DELAY)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.consumer.stop()
+            self._stopped.set()
+
+    async def _poll(self) -> None:
+        limit = self._live.current.KAFKA_MAX_POLL_RECORDS
+        batches = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=limit)
+        for topic_partition, records in batches.items():
+            for record in records:
+                self._fanout.publish(self._source, topic_partition.partition, record.offset, record.value)
+        if batches:
+            self._fanout.wake()
+
+    async def _jump(self, wanted: Mapping[TopicPartition, int]) -> None:
+        """Kafka has deleted what comes next (its retention), or the partition has been made anew and is shorter."""
+        oldest = await self.consumer.beginning_offsets(list(wanted))
+        newest = await self.consumer.end_offsets(list(wanted))
+        for each, offset in wanted.items():
+            there = oldest[each] if offset < oldest[each] else newest[each]
+            self._fanout.jump(self._source, each.partition, there)
+            self.consumer.seek(each, there)

@@ -1,0 +1,104 @@
+"""The API server as a process of its own, with a folder of settings that tests edit."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from hotsettings.testing.workspace import Workspace
+
+PATIENCE = 30.0
+SECRETS = {
+    "SECRET_KEY": "a-secret-key-that-no-output-may-show",
+    "MONGODB_URL": "mongodb://user:hidden-password@mongo/db",
+}
+
+
+class ApiServer:
+    """A running server. ``config`` is what its config.toml says."""
+
+    def __init__(self, folder: Path, config: dict[str, Any], *options: str) -> None:
+        self.config = dict(config)
+        self.workspace = Workspace(folder)
+        self.workspace.write(self.config, secrets=SECRETS)
+        self.port = free_port()
+        self._output = folder / "output"
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "integr8scode.server", "--port", str(self.port)),
+                    *("--config", str(self.workspace.config), "--secrets", str(self.workspace.secrets), *options),
+                ],
+                stdout=output,
+                stderr=output,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text(encoding="utf-8")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def edit(self, **values: Any) -> None:
+        """Rename a new config.toml into place."""
+        self.config |= values
+        self.workspace.write(self.config)
+
+    def break_it(self, text: str) -> None:
+        """Append something that is wrong; the next ``edit`` mends it."""
+        good = self.workspace.config.read_text(encoding="utf-8")
+        self.workspace.write(f"{good}{text}\n")
+
+    def health(self) -> Any:
+        with urllib.request.urlopen(f"{self.url}/health", timeout=PATIENCE) as response:
+            return json.load(response)
+
+    def wait_for(self, condition: Callable[[Any], bool]) -> Any:
+        """Ask for the health until it is so."""
+        deadline = monotonic() + PATIENCE
+        while True:
+            assert self.process.poll() is None, self.output
+            try:
+                health = self.health()
+            except OSError:
+                health = None
+            if health is not None and condition(health):
+                return health
+            assert monotonic() < deadline, f"{health}\n{self.output}"
+            sleep(0.01)
+
+    def terminate(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def api_server(folder: Path, config: dict[str, Any], *options: str) -> Iterator[ApiServer]:
+    server = ApiServer(folder, config, *options)
+    try:
+        server.wait_for(lambda _: True)
+        yield server
+        for secret in ("a-secret-key", "hidden-password"):
+            assert secret not in server.output
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,169 @@
+"""The server as it is run: a process, real files, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from api_server import PATIENCE, ApiServer, api_server
+from sse_client import SseClient
+
+pytestmark = [pytest.mark.slow, pytest.mark.anyio]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def streaming(brokers: str, prefix: str) -> dict[str, object]:
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": brokers,
+        "KAFKA_TOPIC_PREFIX": prefix,
+        "ENABLE_EVENT_STREAMING": True,
+        "SSE_CONSUMER_POOL_SIZE": 1,
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+async def test_open_streams_follow_the_settings_and_end_with_the_server(
+    tmp_path: Path, mock_kafka: str, unique: str
+) -> None:
+    with api_server(tmp_path, streaming(mock_kafka, unique)) as server:
+        async with asyncio.TaskGroup() as tasks:
+            client = SseClient(server.port)
+            tasks.create_task(client.run())
+            await client.opened()
+            server.edit(SSE_HEARTBEAT_INTERVAL=1)
+            await client.until(lambda client: client.comments == ["keepalive"])
+            async with httpx.AsyncClient(base_url=server.url) as http:
+                for number in range(2):
+                    event = {"execution_id": str(number), "kind": "execution.started"}
+                    assert (await http.post("/api/v1/events", json=event)).status_code == 202
+                await client.until(lambda client: len(client.data) == 2)
+                server.edit(ENABLE_EVENT_STREAMING=False)
+                await client.until(lambda client: client.events == ["paused"])
+                assert (await http.get("/events")).status_code == 503
+                server.edit(ENABLE_EVENT_STREAMING=True)
+                await client.until(lambda client: client.events == ["paused", "resumed"])
+            assert not client.ended
+            assert await asyncio.to_thread(server.terminate) == 0, server.output
+        assert client.ended_well
+        assert client.comments[-1] == "the server is stopping; connect again"
+        assert server.output == ""
+
+
+async def test_a_client_comes_back_with_the_last_id(tmp_path: Path, mock_kafka: str, unique: str) -> None:
+    with api_server(tmp_path, streaming(mock_kafka, unique)) as server:
+        async with asyncio.TaskGroup() as tasks, httpx.AsyncClient(base_url=server.url) as http:
+
+            async def post(name: str) -> None:
+                assert (await http.post("/api/v1/events", json={"execution_id": name, "kind": "a"})).is_success
+
+            first = SseClient(server.port)
+            running = tasks.create_task(first.run())
+            await first.opened()
+            await post("one")
+            await first.until(lambda client: len(client.data) == 1)
+            running.cancel()
+            await post("two")
+            again = SseClient(server.port, first.last_event_id)
+            tasks.create_task(again.run())
+            await post("three")
+            await again.until(lambda client: len(client.data) == 2)
+            assert ["two" in again.data[0], "three" in again.data[1]] == [True, True]
+            await asyncio.to_thread(server.terminate)
+
+
+async def until_it_waits(server: ApiServer) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while "Waiting for connections to close" not in server.output:  # noqa: ASYNC110 - another process writes it
+            await asyncio.sleep(0.01)
+
+
+async def test_a_request_that_is_under_way_is_answered_before_the_end(tmp_path: Path) -> None:
+    with api_server(tmp_path, {"LOG_LEVEL": "INFO"}) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
+        await writer.drain()
+        await asyncio.to_thread(server.health)
+        server.process.send_signal(signal.SIGTERM)
+        await until_it_waits(server)
+        writer.write(b"}")
+        assert (await reader.readline()).split()[1] == b"422"
+        writer.close()
+        assert await asyncio.to_thread(server.process.wait, PATIENCE) == 0, server.output
+
+
+async def test_a_second_signal_waits_for_nobody(tmp_path: Path) -> None:
+    with api_server(tmp_path, {"LOG_LEVEL": "INFO"}) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
+        await writer.drain()
+        await asyncio.to_thread(server.health)
+        server.process.send_signal(signal.SIGINT)
+        await until_it_waits(server)
+        server.process.send_signal(signal.SIGINT)
+        assert await asyncio.to_thread(server.process.wait, PATIENCE) == 0, server.output
+        assert "graceful shutdown exceeded" not in server.output
+        writer.close()
+
+
+async def test_a_bad_edit_degrades_and_stops_nothing(tmp_path: Path) -> None:
+    with api_server(tmp_path, {"LOG_LEVEL": "WARNING"}) as server:
+        server.break_it("K8S_POD_CPU_LIMIT = 5")
+        health = server.wait_for(lambda now: now["status"] == "degraded")
+        assert "K8S_POD_CPU_LIMIT: expected str, got int" in health["settings"]["last_error"]
+        server.edit(RATE_LIMITS="100/fortnight")
+        server.wait_for(lambda now: "100/fortnight" in str(now["settings"]["last_error"]))
+        server.edit(RATE_LIMITS="1/minute", LOG_LEVEL="INFO")
+        server.wait_for(lambda now: now["status"] == "ok")
+        async with httpx.AsyncClient(base_url=server.url) as http:
+            statuses = [(await http.get("/api/v1/k8s-limits")).status_code for _ in range(2)]
+        assert statuses == [200, 429]
+        assert '"GET /api/v1/k8s-limits HTTP/1.1" 429' in server.output, "the level follows: requests are logged now"
+        assert server.terminate() == 0
+
+
+async def test_the_settings_page_is_there_for_who_knows_the_password(tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("only-for-operators\n", encoding="utf-8")
+    with api_server(tmp_path, {"LOG_LEVEL": "WARNING"}, "--settings-page", str(password)) as server:
+        async with httpx.AsyncClient(base_url=server.url, follow_redirects=True) as http:
+            for wrong in (None, ("admin", "guess"), ("only-for-operators", "")):
+                refused = await http.get("/settings/", auth=wrong)
+                assert refused.status_code == 401
+                assert refused.headers["WWW-Authenticate"].startswith("Basic")
+            page = await http.get("/settings/", auth=("admin", "only-for-operators"))
+            assert page.status_code == 200
+            assert "SSE_CONSUMER_POOL_SIZE" in page.text
+            assert "hidden-password" not in page.text
+
+
+async def test_there_is_no_settings_page_unless_asked_for(tmp_path: Path) -> None:
+    with api_server(tmp_path, {"LOG_LEVEL": "WARNING"}) as server:
+        async with httpx.AsyncClient(base_url=server.url) as http:
+            assert (await http.get("/settings/")).status_code == 404
+
+
+async def test_a_start_with_bad_settings_says_why(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("SSE_CONSUMER_POOL_SIZE = 0\n", encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "integr8scode.server",
+        "--config",
+        str(config),
+        "--secrets",
+        str(tmp_path / "none"),
+    ]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "SSE_CONSUMER_POOL_SIZE: expected int >= 1" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,113 @@
+"""Apache Kafka itself, for tests: one broker in KRaft mode on free loopback ports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PATIENCE = 90.0
+JAVA = ("java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Djava.awt.headless=true")
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={folder}/log
+num.partitions=4
+auto.create.topics.enable=true
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+log.cleaner.enable=false
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+"""
+
+
+def missing() -> str | None:
+    """What this machine lacks for it, if anything."""
+    lacking = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
+    return f"real Kafka needs Java 17 and Maven; not found: {', '.join(lacking)}" if lacking else None
+
+
+@contextmanager
+def real_kafka(folder: Path) -> Iterator[str]:
+    """Run a broker that keeps its data in this folder, and give its bootstrap servers."""
+    jars = _jars()
+    for attempt in range(3):
+        data = folder / str(attempt)
+        data.mkdir()
+        broker, controller = _free_ports()
+        properties = data / "server.properties"
+        properties.write_text(PROPERTIES.format(broker=broker, controller=controller, folder=data))
+        classes = (*JAVA, "-cp", f"{jars}/*")
+        with (data / "output").open("wb") as output:
+            tool = (*classes, "kafka.tools.StorageTool", "format", "-t", "hotsettings", "-c", str(properties))
+            subprocess.run(tool, check=True, stdout=output, stderr=output, timeout=PATIENCE)
+            process = subprocess.Popen(
+                (*classes, "kafka.Kafka", str(properties)), stdout=output, stderr=output, cwd=data
+            )
+        try:
+            if _answers(process, broker):
+                yield f"127.0.0.1:{broker}"
+                return
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+    pytest.fail(f"Kafka does not start; its output ends with:\n{(data / 'output').read_text()[-3000:]}")
+
+
+def _jars() -> str:
+    found = subprocess.run(
+        ["sh", str(ROOT / ".ci" / "kafka")], capture_output=True, text=True, check=False, timeout=600
+    )
+    if found.returncode:
+        reason = f"the jars of Kafka cannot be fetched:\n{found.stdout[-1000:]}{found.stderr[-1000:]}"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return found.stdout.strip()
+
+
+def _free_ports() -> list[int]:
+    """Two ports that are free now. Somebody may take one before Kafka does: then it is tried again."""
+    with ExitStack() as sockets:
+        bound = [sockets.enter_context(socket.socket()) for _ in range(2)]
+        for each in bound:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in bound]
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the broker takes connections, or has ended."""
+    deadline = monotonic() + PATIENCE
+    while process.poll() is None and monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            sleep(0.1)
+        else:
+            return True
+    return False
