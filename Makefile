@@ -11,7 +11,7 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check install -q --no-input
 RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --upgrade --all-extras
 
-.PHONY: help test demo lint ruff mypy pyright format coverage bench bench-live docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
+.PHONY: help test demo lint ruff mypy pyright format coverage bench docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -49,11 +49,8 @@ coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core m
 	@echo "==> The core, all but the command line, at 100%:"
 	@$(BIN)/coverage report --omit="*/hotsettings/cli.py,*/hotsettings/cli/*" --fail-under=100
 
-bench: $(VENV)/.for-bench ## measure how long loading takes, against the usual ways
-	@$(BIN)/python benchmarks/load.py $(ARGS)
-
-bench-live: $(VENV)/.for-use ## measure what following the files costs: latency, reads, doing nothing
-	@$(BIN)/python benchmarks/live.py $(ARGS)
+bench: $(VENV)/.for-bench ## measure everything beside its peers (12 minutes); a smoke run: make bench ARGS=--quick
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs-reference: $(VENV)/.for-use ## write the generated part of docs anew: the configuration reference and the JSON Schema
 	@mkdir -p docs/reference
@@ -100,7 +97,7 @@ $(VENV)/.for-use: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 
 $(VENV)/.for-test: $(VENV)/.for-use
 	@echo "==> Installing what the tests need (about 15 seconds)"
-	@$(INSTALL) --group test --group test-app
+	@$(INSTALL) --group test --group test-app --group bench
 	@touch $@
 
 $(VENV)/.for-bench: $(VENV)/.for-use
@@ -110,5 +107,5 @@ $(VENV)/.for-bench: $(VENV)/.for-use
 
 $(VENV)/.for-lint: $(VENV)/.for-test
 	@echo "==> Installing the linters and type checkers (about 30 seconds)"
-	@$(INSTALL) --group lint --group bench
+	@$(INSTALL) --group lint
 	@touch $@
