@@ -1,0 +1,32 @@
+"""Mounts of single files, as the kernel's table tells of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hotsettings import mounts
+
+TABLE = r"""
+22 1 259:1 / / rw,relatime - ext4 /dev/root rw
+41 22 259:1 /home/me/config.toml /app/config.toml rw,relatime - ext4 /dev/root rw
+42 22 259:1 /home/me/a\040b.toml /app/a\040b\134.toml rw,relatime - ext4 /dev/root rw
+"""
+
+
+def test_files_that_are_mount_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(TABLE.lstrip())
+    monkeypatch.setattr(mounts, "_TABLE", str(table))
+    targets = ["/app/config.toml", "/app/secrets.toml", "/app/a b\\.toml"]
+    assert mounts.single_file_mounts(targets) == ["/app/config.toml", "/app/a b\\.toml"]
+
+
+@pytest.mark.parametrize("text", [None, "", "not a table at all\n"])
+def test_where_there_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
+    table = tmp_path / "mountinfo"
+    if text is not None:
+        table.write_text(text)
+    monkeypatch.setattr(mounts, "_TABLE", str(table))
+    assert mounts.single_file_mounts(["/app/config.toml", "/"]) == []
