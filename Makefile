@@ -11,7 +11,7 @@ INSTALL = $(BIN)/python -m pip --disable-pip-version-check install -q --no-input
 RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --upgrade --all-extras
 
-.PHONY: help test demo lint ruff mypy pyright format coverage bench docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
+.PHONY: help test test-app demo lint ruff mypy pyright format coverage bench docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -21,6 +21,9 @@ help: ## list these targets
 
 test: $(VENV)/.for-test ## run the tests; more for pytest: make test ARGS="-k secret -x"
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-app: $(VENV)/.for-bench ## run the tests of the example application and of the benchmarks: real Kafka (Java 17, Maven), peers
+	@$(BIN)/python -m pytest tests/app $(ARGS)
 
 demo: $(VENV)/.for-use ## load the example settings, break one on purpose, and follow them live
 	@sh examples/demo.sh $(BIN)/hotsettings
@@ -97,10 +100,10 @@ $(VENV)/.for-use: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 
 $(VENV)/.for-test: $(VENV)/.for-use
 	@echo "==> Installing what the tests need (about 15 seconds)"
-	@$(INSTALL) --group test --group test-app --group bench
+	@$(INSTALL) --group test --group test-app
 	@touch $@
 
-$(VENV)/.for-bench: $(VENV)/.for-use
+$(VENV)/.for-bench: $(VENV)/.for-test
 	@echo "==> Installing what the benchmarks compare with (a few seconds)"
 	@$(INSTALL) --group bench
 	@touch $@

@@ -1,0 +1,124 @@
+"""What happens to a message that could not be handled: retries with growing delays, then the dead-letter topic.
+
+The message is written to the group's own retries topic, and its partition goes on. There each retry has a partition of
+its own, as far as there are enough of them: in one partition all wait equally long, so the first is always the first due.
+The DLQ_* settings are asked for when the time comes and never kept, so a change takes effect on what waits already.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+
+from hotsettings import Live, Resource
+
+from .members import Record
+from .settings import Settings
+from .topics import dead_letters_topic, retries_topic
+
+logger = logging.getLogger(__name__)
+
+RETRY, ORIGIN, ERROR, GROUP = "retry", "origin", "error", "group"
+"""Headers of messages that have failed."""
+
+
+class Message(NamedTuple):
+    """A message as its handler sees it, which looks the same at every attempt."""
+
+    key: bytes | None
+    value: bytes | None
+    origin: str
+    """Where it was at first: topic/partition/offset."""
+    retry: int
+    """0 for the first attempt."""
+    error: str
+    """What went wrong at the attempt before."""
+    group: str
+    """The consumer group that has failed at it."""
+
+
+def message_in(record: Record) -> Message:
+    headers = {key: value.decode(errors="replace") for key, value in record.headers}
+    origin = headers.get(ORIGIN, f"{record.topic}/{record.partition}/{record.offset}")
+    retry = headers.get(RETRY, "")
+    return Message(
+        record.key,
+        record.value,
+        origin,
+        int(retry) if retry.isdecimal() else 0,
+        headers.get(ERROR, ""),
+        headers.get(GROUP, ""),
+    )
+
+
+class Retries:
+    """Decides what waits, what is tried again and what is given up."""
+
+    def __init__(self, live: Live[Settings], producers: Resource[AIOKafkaProducer | None]) -> None:
+        self._live = live
+        self._producers = producers
+        self._topic = retries_topic(live.current)
+
+    def wait(self, record: Record) -> float:
+        """For how many seconds a record is not due yet."""
+        if record.topic != self._topic:
+            return 0.0
+        settings, retry = self._live.current, message_in(record).retry
+        if retry > settings.DLQ_RETRY_MAX_ATTEMPTS:
+            return 0.0
+        return record.timestamp / 1000 + delay(settings, retry) - time.time()
+
+    def given_up(self, message: Message) -> bool:
+        return message.retry > self._live.current.DLQ_RETRY_MAX_ATTEMPTS
+
+    async def failed(self, message: Message, error: Exception) -> None:
+        """Have it tried again later, or give it up."""
+        settings, retry, why = self._live.current, message.retry + 1, place_of(error)
+        if retry > settings.DLQ_RETRY_MAX_ATTEMPTS:
+            await self.give_up(message._replace(error=why))
+            return
+        await self._send(self._topic, message._replace(retry=retry, error=why))
+        seconds = delay(settings, retry)
+        logger.warning(
+            "%s failed: %s; retry %d of %d in %g s",
+            *(message.origin, why, retry, settings.DLQ_RETRY_MAX_ATTEMPTS, seconds),
+        )
+
+    async def give_up(self, message: Message) -> None:
+        await self._send(dead_letters_topic(self._live.current), message)
+        logger.error("%s is a dead letter: %s", message.origin, message.error)
+
+    async def _send(self, topic: str, message: Message) -> None:
+        settings = self._live.current
+        headers = {
+            RETRY: str(message.retry),
+            ORIGIN: message.origin,
+            ERROR: message.error,
+            GROUP: settings.KAFKA_CONSUMER_GROUP_ID,
+        }
+        encoded = [(key, value.encode()) for key, value in headers.items()]
+        async with self._producers.lease() as producer:
+            if producer is None:
+                raise KafkaConnectionError("event streaming has been switched off")
+            partition = None
+            if topic == self._topic:
+                partition = min(message.retry, len(await producer.partitions_for(topic))) - 1
+            await producer.send_and_wait(topic, message.value, message.key, partition, headers=encoded)
+
+
+def delay(settings: Settings, retry: int) -> float:
+    """Seconds before a retry: twice as many as before the last one, within bounds."""
+    doubled = settings.DLQ_RETRY_BASE_DELAY_SECONDS * 2.0 ** min(retry - 1, 60)
+    return min(doubled, settings.DLQ_RETRY_MAX_DELAY_SECONDS)
+
+
+def place_of(error: Exception) -> str:
+    """What was raised and where. Not its text, which may quote anything, passwords too."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

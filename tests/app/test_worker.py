@@ -1,0 +1,160 @@
+"""The worker as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from time import monotonic, sleep
+
+import anyio
+import pytest
+from integr8scode_files import ROOT, SECRET, write_files
+from kafka_worker import PATIENCE, committed, produce
+from otlp_collector import otlp_collector
+
+EVENT = b'{"execution_id": "e-17", "kind": "execution.requested"}'
+
+
+class Process:
+    """A worker, its folder, and what it says."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.output = ""
+        command = [sys.executable, "-m", "integr8scode.worker", name]
+        self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+        self._reader = Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as lines:
+            for line in lines:
+                self.output += line
+
+    def until(self, said: str) -> None:
+        deadline = monotonic() + PATIENCE
+        while re.search(said, self.output) is None:
+            assert monotonic() < deadline, f"it does not say {said!r}:\n{self.output}"
+            assert self.process.poll() is None, f"it has ended:\n{self.output}"
+            sleep(0.02)
+
+    def end(self, number: int) -> int:
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE)
+        self._reader.join()
+        return status
+
+    def edit(self, key: str, value: str) -> None:
+        config = self.folder / "config.toml"
+        edited = self.folder / "edited"
+        edited.write_text(re.sub(rf"(?m)^{key} = .*\n|\Z", "", config.read_text(), count=1) + f"{key} = {value}\n")
+        os.replace(edited, config)
+
+
+@contextmanager
+def started(folder: Path, name: str) -> Iterator[Process]:
+    worker = Process(folder, name)
+    try:
+        yield worker
+    finally:
+        worker.process.kill()
+        worker.process.wait()
+        worker._reader.join()
+
+
+def test_it_works_under_the_names_of_its_override_until_it_is_told_to_stop(
+    tmp_path: Path, brokers: str, unique: str
+) -> None:
+    topic = f"{unique}execution-events"
+    with otlp_collector() as collector:
+        write_files(
+            tmp_path,
+            brokers,
+            unique,
+            ENABLE_TRACING="true",
+            TRACING_SAMPLING_RATE="1.0",
+            OTEL_EXPORTER_OTLP_ENDPOINT=f'"{collector.address}"',
+        )
+        with started(tmp_path, "coordinator") as worker:
+            worker.until(f"reading {topic} as execution-coordinator")
+            anyio.run(produce, brokers, topic, [EVENT])
+            worker.until("execution.requested of execution e-17")
+            assert worker.end(signal.SIGTERM) == 0
+    assert "stopping on SIGTERM" in worker.output
+    assert "Traceback" not in worker.output
+    assert SECRET not in worker.output
+    assert {each["service.name"] for each in collector.identities} == {"execution-coordinator"}
+    assert anyio.run(committed, brokers, "execution-coordinator", topic) == 1
+
+
+def test_it_follows_its_files(tmp_path: Path, kafka: str, unique: str) -> None:
+    topic = f"{unique}execution-events"
+    write_files(tmp_path, kafka, unique)
+    with started(tmp_path, "saga-orchestrator") as worker:
+        worker.until("reading")
+        worker.edit("KAFKA_SESSION_TIMEOUT_MS", "5000")
+        worker.until("generation 2 is live: KAFKA_SESSION_TIMEOUT_MS")
+        worker.edit("KAFKA_SESSION_TIMEOUT_MS", '"soon"')
+        worker.until("reload rejected, generation 2 stays live")
+        worker.edit("KAFKA_SESSION_TIMEOUT_MS", "5000")
+        worker.until("the files are good again")
+        worker.edit("KAFKA_CONSUMER_GROUP_ID", '"another"')  # in the base, where the override hides it
+        worker.edit("KAFKA_MAX_POLL_RECORDS", "7")
+        worker.until("generation 3 is live: KAFKA_MAX_POLL_RECORDS")
+        assert "waiting for a restart" not in worker.output
+        anyio.run(produce, kafka, topic, [EVENT])
+        worker.until("execution.requested of execution e-17")
+        assert worker.end(signal.SIGINT) == 0
+
+
+def test_sighup_makes_it_look_at_once(tmp_path: Path, mock_kafka: str, unique: str) -> None:
+    write_files(tmp_path, mock_kafka, unique, ENABLE_EVENT_STREAMING="false")
+    with started(tmp_path, "pod-monitor") as worker:
+        worker.until("reading")
+        worker.edit("KAFKA_MAX_POLL_RECORDS", "7")
+        worker.process.send_signal(signal.SIGHUP)
+        worker.until("generation 2 is live")
+        assert worker.end(signal.SIGTERM) == 0
+
+
+def test_the_dlq_processor_reads_dead_letters(tmp_path: Path, kafka: str, unique: str) -> None:
+    write_files(tmp_path, kafka, unique, DLQ_WARNING_THRESHOLD="1")
+    anyio.run(produce, kafka, f"{unique}dead-letters", [b"letter"])
+    with started(tmp_path, "dlq-processor") as worker:
+        worker.until("there are 1 dead letters: warning")
+        worker.until("dead letter .*dead-letters/.* after 0 retries")
+        assert worker.end(signal.SIGTERM) == 0
+
+
+def test_an_unknown_name_is_answered_with_all_there_are(tmp_path: Path) -> None:
+    with started(tmp_path, "barista") as worker:
+        assert worker.process.wait(PATIENCE) == 2
+        worker._reader.join()
+    for name in ROOT.glob("config.*-*.toml"):
+        assert name.name.split(".")[1] in worker.output
+    assert "coordinator" in worker.output
+
+
+@pytest.mark.parametrize(
+    ("lacking", "says"),
+    [("config.coordinator.toml", r"config\.coordinator\.toml"), ("secrets.toml", "SECRET_KEY"), (None, "bootstrap")],
+)
+def test_why_it_cannot_start_is_said_in_a_line_or_two(
+    tmp_path: Path, unique: str, lacking: str | None, says: str
+) -> None:
+    write_files(tmp_path, "127.0.0.1:1", unique)  # where nobody listens
+    if lacking is not None:
+        (tmp_path / lacking).unlink()
+    with started(tmp_path, "coordinator") as worker:
+        assert worker.process.wait(PATIENCE) == 1
+        worker._reader.join()
+    assert re.search(says, worker.output)
+    assert "Traceback" not in worker.output
