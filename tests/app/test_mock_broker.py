@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -22,7 +23,12 @@ async def test_a_group_goes_on_where_it_has_committed(brokers: str, unique: str)
     read = []
     for _ in range(2):
         consumer = AIOKafkaConsumer(
-            unique, bootstrap_servers=brokers, group_id=unique, auto_offset_reset="earliest", enable_auto_commit=False
+            unique,
+            bootstrap_servers=brokers,
+            group_id=unique,
+            session_timeout_ms=4000,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
         )
         async with consumer:
             record = await consumer.getone()
@@ -32,8 +38,6 @@ async def test_a_group_goes_on_where_it_has_committed(brokers: str, unique: str)
 
 
 def test_it_is_gone_after_its_block() -> None:
-    import socket
-
     with mock_broker() as servers:
         host, port = servers.split(":")
         socket.create_connection((host, int(port)), timeout=5).close()
