@@ -28,7 +28,7 @@ from .retries import Retries
 from .settings import Settings
 from .tracing import tracing
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("integr8scode.worker")  # and not "__main__"
 
 
 async def work(worker: Worker, override: Path, *, config: Path, secrets: Path) -> None:
@@ -47,7 +47,7 @@ async def work(worker: Worker, override: Path, *, config: Path, secrets: Path) -
             if worker.beside is not None:
                 tasks.start_soon(worker.beside, live)
             logger.info("reading %s as %s", topic, live.current.KAFKA_CONSUMER_GROUP_ID)
-            handle = traced(worker.handle, provider.get_tracer(__name__))
+            handle = traced(worker.handle, provider.get_tracer(logger.name))
             await consume(live, members, Retries(live, producers), handle)
 
 
