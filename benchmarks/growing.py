@@ -6,7 +6,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +93,11 @@ async def _sizes_rounds(path: Path, cls: Any, count: int) -> Taken:
 
 def _reloads(path: Path, live: Any) -> Measure:
     written = path.read_text(encoding="utf-8")
-    texts: Callable[[int], str] = lambda number: written.replace("N = 1\n", f"N = {number}\n", 1)  # noqa: E731
 
     async def measure() -> float:
         number = live.current.N % 2 + 1
         beside = path.with_name("config.toml~")
-        beside.write_text(texts(number), encoding="utf-8")
+        beside.write_text(written.replace("N = 1\n", f"N = {number}\n", 1), encoding="utf-8")
         os.replace(beside, path)
         start = time.perf_counter()
         await live.reload()

@@ -45,7 +45,7 @@ class Writer:
 
 @asynccontextmanager
 async def writer(folder: Path, kind: str) -> AsyncGenerator[Writer, None]:
-    process = subprocess.Popen(  # noqa: ASYNC220
+    process = subprocess.Popen(  # noqa: ASYNC220 - it is started before anything is measured
         [sys.executable, "-m", "benchmarks.writers", str(folder), kind],
         cwd=ROOT,
         env=clean_environment(),

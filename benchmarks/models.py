@@ -22,7 +22,7 @@ def pydantic_model(base: type[pydantic.BaseModel] = pydantic.BaseModel, **config
 
     merged: Any = {**base.model_config, **CONFIG, **config}
 
-    class Rules(base):  # type: ignore[misc, valid-type]
+    class Rules(base):  # type: ignore[misc, valid-type]  # a base that only the caller knows
         model_config = merged
 
         @pydantic.model_validator(mode="after")
@@ -86,7 +86,7 @@ def _translated(bare: Any, models: Mapping[Any, Any]) -> Any:
     if origin is tuple:
         return list[str]
     if origin is Mapping:
-        return dict[arguments[0], models.get(arguments[1], arguments[1])]  # type: ignore[misc, valid-type]
+        return dict[arguments[0], models.get(arguments[1], arguments[1])]  # type: ignore[misc, valid-type]  # made here
     return bare
 
 

@@ -102,7 +102,7 @@ async def running(files: Files, handle: Callable[[Message], Awaitable[None]]) ->
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something that nobody tells of."""
     with anyio.fail_after(PATIENCE):
-        while not await condition():  # noqa: ASYNC110
+        while not await condition():  # noqa: ASYNC110 - what happens at the broker is told by nobody
             await anyio.sleep(0.01)
 
 

@@ -12,7 +12,7 @@ from .load import Loaded
 from .problems import secret_texts
 from .secrecy import Scrubber
 
-_REMEMBERED = 8
+_REMEMBERED = 4
 """Loads whose secrets are still looked for: an old connection may quote an old password when it is closed."""
 
 

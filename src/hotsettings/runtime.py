@@ -247,8 +247,9 @@ class Runtime(Generic[S]):
             logger.warning("waiting for a restart: %s", ", ".join(sorted(loaded.pending)), extra=AS_EVENT)
         if keys or self._error is not None or loaded.pending != self.loaded.pending:
             self._hub.log.tell(Applied(_now(), generation, keys, loaded.pending))
+        if _secrets(loaded) != _secrets(self.loaded):  # a value may have moved there, and differ in no key
+            self._hub.texts.live(loaded)
         self.loaded = loaded
-        self._hub.texts.live(loaded)  # a value may have moved to the secrets file, and differ in no key
         self._rejection, self._error, self._failures = None, None, 0
         self._watcher.live()
 
@@ -278,6 +279,10 @@ class Runtime(Generic[S]):
         for label in sorted(stale - self._stale):
             logger.warning("%s was replaced outside of its mount: no edit arrives here any more; %s", label, ADVICE)
         self._stale = stale
+
+
+def _secrets(loaded: Loaded) -> list[str]:
+    return [document.text for document in loaded.documents if document.layer.secret]
 
 
 def _now() -> datetime.datetime:

@@ -86,12 +86,18 @@ async def until_it_waits(server: ApiServer) -> None:
             await asyncio.sleep(0.01)
 
 
+async def half_a_request(server: ApiServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request that the server is reading."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
+    await writer.drain()
+    await asyncio.to_thread(server.health)
+    return reader, writer
+
+
 async def test_a_request_that_is_under_way_is_answered_before_the_end(tmp_path: Path) -> None:
     with api_server(tmp_path, {"LOG_LEVEL": "INFO"}) as server:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
-        await writer.drain()
-        await asyncio.to_thread(server.health)
+        reader, writer = await half_a_request(server)
         server.process.send_signal(signal.SIGTERM)
         await until_it_waits(server)
         writer.write(b"}")
@@ -102,10 +108,7 @@ async def test_a_request_that_is_under_way_is_answered_before_the_end(tmp_path: 
 
 async def test_a_second_signal_waits_for_nobody(tmp_path: Path) -> None:
     with api_server(tmp_path, {"LOG_LEVEL": "INFO"}) as server:
-        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(b"POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
-        await writer.drain()
-        await asyncio.to_thread(server.health)
+        _, writer = await half_a_request(server)
         server.process.send_signal(signal.SIGINT)
         await until_it_waits(server)
         server.process.send_signal(signal.SIGINT)

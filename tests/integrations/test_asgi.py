@@ -253,7 +253,7 @@ async def serving(app: StarletteApp) -> AsyncGenerator[str, None]:
     """A real server on the loopback address."""
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listening:
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
-        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]  # they are pytest's
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listening])
             try:

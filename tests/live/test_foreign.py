@@ -145,7 +145,7 @@ def test_members_of_a_group_lose_their_frames_too() -> None:
 
 
 def test_the_first_the_last_few_and_the_candidates_are_known() -> None:
-    many = [letter * 12 for letter in "abcdefghijklmn"]
+    many = [letter * 12 for letter in "abcdefghij"]
     known = texts(*many)
     other = texts("xxxxxxxxxxxx")._first
     known.candidate(texts("yyyyyyyyyyyy")._first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import anyio
@@ -37,3 +38,22 @@ async def test_a_folder_that_is_moved_in_brings_its_files_whole_and_no_others(tm
         assert wakeups.told(str(other)).at == 0.0
         assert woken
         tasks.cancel_scope.cancel()
+
+
+async def test_that_somebody_wrote_is_known_when_it_is_closed(tmp_path: Path) -> None:
+    """A look that was under way meanwhile may have read the half of it."""
+    file, other = tmp_path / "config.toml", tmp_path / "other"
+    file.write_text("A = 1")
+    other.write_text("A = 3")
+    async with Inotify.open() as wakeups:
+        wakeups.arm([find_route(str(file))])
+        began = time.monotonic()
+        file.write_text("A = 2")
+        wakeups.drain()
+        told = wakeups.told(str(file))
+        assert told.writer is Writer.CLOSED
+        assert told.written >= began
+        other.replace(file)  # and this one is whole
+        wakeups.drain()
+        assert wakeups.told(str(file)).at > told.at
+        assert wakeups.told(str(file)).written == told.written
