@@ -110,5 +110,5 @@ $(VENV)/.for-bench: $(VENV)/.for-test
 
 $(VENV)/.for-lint: $(VENV)/.for-test
 	@echo "==> Installing the linters and type checkers (about 30 seconds)"
-	@$(INSTALL) --group lint
+	@$(INSTALL) --group lint --group bench
 	@touch $@
