@@ -14,7 +14,7 @@ from benchmarks import __main__ as command
 from benchmarks import environment, figures, followers, latency, measuring, peers, plots, process, report, writers
 from benchmarks.figures import Figure, Results, Row, Target
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
 FOLDER = ROOT / "docs" / "benchmarks"
 
