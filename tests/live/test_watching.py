@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,18 @@ from hotsettings.wakeups.watching import Watchfiles
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_folder_gone_before_it_is_watched_is_not_tried_again_and_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def gone(folder: Path) -> None:
+    folder.rmdir()
+
+
+def turned_into_a_loop(folder: Path) -> None:
+    folder.rmdir()
+    folder.symlink_to(folder)
+
+
+@pytest.mark.parametrize("spoil", [gone, turned_into_a_loop])
+async def test_a_folder_spoilt_before_it_is_watched_is_not_tried_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
 ) -> None:
     """Each try takes one of the queues that a user may have, and gives it back a moment later."""
     tries: list[tuple[Any, ...]] = []
@@ -34,7 +45,7 @@ async def test_a_folder_gone_before_it_is_watched_is_not_tried_again_and_again(
     route = find_route(str(folder / "config.toml"))
     async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
         wakeups.arm([route])
-        folder.rmdir()
+        spoil(folder)
         woken: list[str] = []
         tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
         with anyio.fail_after(10):
@@ -44,6 +55,7 @@ async def test_a_folder_gone_before_it_is_watched_is_not_tried_again_and_again(
                 await anyio.sleep(0.001)
             assert len(tries) == 1
             # It is back, with the same name: the next look arms it again.
+            folder.unlink(missing_ok=True)
             folder.mkdir()
             wakeups.arm([find_route(str(folder / "config.toml"))])
             wakeups.drain()

@@ -92,19 +92,21 @@ class Watchfiles:
     ) -> None:
         options: dict[str, Any] = {"step": _STEP, "debounce": _DEBOUNCE, "recursive": False}
         options |= {"stop_event": stop, "rust_timeout": 0}  # being asked to stop is enough to end it
+        watched = self._watched
         task_status.started()  # and armed, or found impossible, before anybody else has a turn
         try:
-            async for changes in awatch(*self._watched, watch_filter=None, **options):
+            async for changes in awatch(*watched, watch_filter=None, **options):
                 self._take_in(changes)
                 wake()
-        except FileNotFoundError:
-            # Gone before it could be watched: the look will tell what there is. Trying the same again and again until
-            # then would use up the queues that the user may have, as each lives on for a moment.
+        except (OSError, RuntimeError) as error:
+            if not isinstance(error, FileNotFoundError) and all(_identity(path) == watched[path] for path in watched):
+                failures.append(error)
+                self._restart.set()
+                return
+            # Gone or another before it could be watched: the look will tell what there is. Trying the same again and
+            # again until then would use up the queues that the user may have, as each lives on for a moment.
             self._watched = {}
             wake()
-        except (OSError, RuntimeError) as error:
-            failures.append(error)
-            self._restart.set()
 
     def _take_in(self, changes: set[tuple[Change, str]]) -> None:
         told: dict[str, set[Change]] = {}
