@@ -107,7 +107,7 @@ async def test_a_real_scrape_over_http(settings_workspace: Workspace) -> None:
     async with eventful(settings_workspace) as (watched, _):
         server, thread = start_http_server(0, "127.0.0.1", registry_of(SettingsCollector(watched)))
         with closing(server.socket):
-            with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/metrics") as answer:  # noqa: ASYNC210 - the server has a thread of its own
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/metrics") as answer:  # noqa: ASYNC210 - of a thread
                 found = samples(answer.read().decode())
             server.shutdown()
             thread.join()
