@@ -21,6 +21,7 @@ Follower = Callable[[Path], AsyncIterator[int | None]]
 RAW = "raw inotify, loading nothing"
 BY_INOTIFY = "hotsettings, inotify"
 BY_WATCHFILES = "hotsettings, watchfiles"
+BY_WATCHFILES_LOWEST = "hotsettings, watchfiles, settle=0"
 BY_HAND = "watchfiles + tomllib + pydantic, by hand"
 DYNAMIC = "dynamic-config-py, default"
 DYNAMIC_LOWEST = "dynamic-config-py, debounce=0"
@@ -43,21 +44,26 @@ async def raw(folder: Path) -> AsyncIterator[int | None]:
         inotify.close()
 
 
-async def hotsettings(folder: Path, watcher: Any) -> AsyncIterator[int | None]:
+async def hotsettings(folder: Path, **options: Any) -> AsyncIterator[int | None]:
     files = paths(folder)
     async with Settings.watch(
-        files.config, secrets_path=files.secrets, override_path=files.override, watcher=watcher
+        files.config, secrets_path=files.secrets, override_path=files.override, **options
     ) as live:
         async for change in live.changes("KAFKA_MAX_POLL_RECORDS"):
             yield change.new.KAFKA_MAX_POLL_RECORDS
 
 
 def by_inotify(folder: Path) -> AsyncIterator[int | None]:
-    return hotsettings(folder, "inotify")
+    return hotsettings(folder, watcher="inotify")
 
 
 def by_watchfiles(folder: Path) -> AsyncIterator[int | None]:
-    return hotsettings(folder, "watchfiles")
+    return hotsettings(folder, watcher="watchfiles")
+
+
+def by_watchfiles_lowest(folder: Path) -> AsyncIterator[int | None]:
+    """Without waiting for a writer to finish, which is what the peers do."""
+    return hotsettings(folder, watcher="watchfiles", settle=0.0)
 
 
 async def by_hand(folder: Path) -> AsyncIterator[int | None]:
@@ -94,6 +100,7 @@ FOLLOWERS: dict[str, Follower] = {
     RAW: raw,
     BY_INOTIFY: by_inotify,
     BY_WATCHFILES: by_watchfiles,
+    BY_WATCHFILES_LOWEST: by_watchfiles_lowest,
     BY_HAND: by_hand,
     DYNAMIC_LOWEST: dynamic_lowest,
     DYNAMIC: dynamic_default,

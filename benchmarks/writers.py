@@ -1,4 +1,4 @@
-"""A process that edits config.toml on request, in one of three ways: `python -m benchmarks.writers FOLDER KIND`.
+"""A process that edits config.toml on request, in one of four ways: `python -m benchmarks.writers FOLDER KIND`.
 
 Each line on its standard input is a number to write; for each it prints when it became visible, by the clock that all
 processes share. That is taken just before the step that shows the new content: the rename, or the close.
@@ -14,7 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 SHIPPED = Path(__file__).parent.parent / "config.toml"
-KINDS = ("rename", "in place", "Kubernetes")
+IN_TWO_WRITES = "in two writes"
+KINDS = ("rename", "in place", "Kubernetes", IN_TWO_WRITES)
+
+APART = 0.1
+"""Seconds between two writes: a slow disk, an editor on a network, a script that appends."""
 
 
 def text(value: int) -> str:
@@ -62,7 +66,22 @@ def kubernetes(folder: Path, value: int) -> float:
     return at
 
 
-WRITERS: dict[str, Callable[[Path, int], float]] = dict(zip(KINDS, (rename, in_place, kubernetes), strict=True))
+def in_two_writes(folder: Path, value: int) -> float:
+    """The same with a pause before the second half. What is there until then is TOML, and loads."""
+    lines = text(value).splitlines(keepends=True)
+    half = next(number for number, line in enumerate(lines) if "RECORDS" in line) + 1
+    with open(folder / "config.toml", "w", encoding="utf-8") as file:
+        file.writelines(lines[:half])
+        file.flush()
+        time.sleep(APART)
+        file.writelines(lines[half:])
+        file.flush()
+        return time.perf_counter()
+
+
+WRITERS: dict[str, Callable[[Path, int], float]] = dict(
+    zip(KINDS, (rename, in_place, kubernetes, in_two_writes), strict=True)
+)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import copy
 import pickle
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from hotsettings import BaseSettings
 from hotsettings.frozen import FrozenDict, freeze
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -180,3 +181,41 @@ def test_it_is_a_dict_to_all_who_read() -> None:
 def test_equal_mappings_hash_alike_in_any_order() -> None:
     assert hash(FrozenDict(a=1, b=2)) == hash(FrozenDict(b=2, a=1))
     assert {FrozenDict(a=1), FrozenDict(a=1)} == {FrozenDict(a=1)}
+
+
+T = TypeVar("T")
+
+
+class Plain(Struct, frozen=True):
+    a: int = 0
+
+
+class Holder(Struct, frozen=True):
+    plain: Plain
+    table: Mapping[str, int]
+
+
+class Box(Struct, Generic[T], frozen=True):
+    content: T
+
+
+class Boxes(BaseSettings):
+    plain: Mapping[str, Plain]
+    holders: Mapping[str, Holder]
+    boxes: Mapping[str, Box[Any]]
+    lists: tuple[Box[Mapping[str, int]], ...] = ()
+
+
+def test_structs_in_containers_are_frozen_as_far_as_they_can_change() -> None:
+    made = Boxes.from_values(
+        plain={"x": {"a": 1}},
+        holders={"x": {"plain": {"a": 1}, "table": {"k": 1}}},
+        boxes={"x": {"content": {"k": [1]}}},
+        lists=[{"content": {"k": 1}}],
+    )
+    assert made.plain == {"x": Plain(1)}
+    assert made.holders["x"].table == {"k": 1}
+    for mapping in (made.plain, made.holders, made.holders["x"].table, made.boxes["x"].content, made.lists[0].content):
+        assert isinstance(mapping, FrozenDict)
+    assert made.boxes["x"].content["k"] == (1,)
+    hash(made)

@@ -16,7 +16,7 @@ PACKAGE = Path(hotsettings.__file__).parent
 
 # A package stands for all modules in it. A new module goes below everything that it needs.
 CORE = [
-    *("errors", "keys", "marks", "notation", "excerpts", "frozen", "shape", "typenames", "secrecy", "schema"),
+    *("errors", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy", "schema"),
     *("guard", "positions", "layers", "merge", "decode", "problems", "log", "load", "explain", "snapshot"),
     *("restart", "status", "foreign", "sight", "settling", "routes", "mounts", "files"),
 ]

@@ -11,7 +11,7 @@ from msgspec import Struct
 from .errors import LayerError, Problem
 from .layers import Document, Layer, fetch, parse
 from .problems import in_order
-from .routes import Route, find_route
+from .routes import Route, find_routes
 from .settling import Settling, Told
 from .sight import Sight, age, look
 
@@ -120,12 +120,12 @@ class Files:
 
     def observe(self, arm: Arm, told: TellAbout, confirm: float) -> Observation:
         """Look, and read what has changed if it has settled. Raises OSError when no more can be watched."""
-        for file in self._files:
-            file.route = find_route(file.layer.path)
-        while arm([file.route for file in self._files]):  # and look again: what came before was not told
-            for file in self._files:
-                file.route = find_route(file.layer.path)
-        for file in self._files:
+        paths = [file.layer.path for file in self._files]
+        routes = find_routes(paths)
+        while arm(routes):  # and look again: what came before was not told
+            routes = find_routes(paths)
+        for file, route in zip(self._files, routes, strict=True):
+            file.route = route
             file.look()
         suspects = [file for file in self._files if file.suspect]
         if not suspects:

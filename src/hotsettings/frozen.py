@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import NoneType
 from typing import Any, Final, NoReturn, TypeVar
+from weakref import WeakKeyDictionary
 
 from msgspec import Struct
-from msgspec.structs import force_setattr
+from msgspec.structs import fields, force_setattr
+
+from .shape import needs_freezing
 
 # Most of what stands in large containers is one of these, and a look at all types at once is far quicker than one at each.
-_ATOMS: Final = frozenset({str, int, float, bool, NoneType, bytes})
+ATOMS: Final = frozenset({str, int, float, bool, NoneType, bytes})
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -54,17 +58,15 @@ def freeze(value: Any) -> Any:
     if isinstance(value, FrozenDict):
         return value
     if isinstance(value, dict):
-        if _ATOMS.issuperset(map(type, value.values())):
-            return FrozenDict(value)
-        return FrozenDict({key: freeze(item) for key, item in value.items()})
+        return FrozenDict(value if _immutable(value.values()) else {key: freeze(item) for key, item in value.items()})
     if isinstance(value, list) or type(value) is tuple:
-        return tuple(value if _ATOMS.issuperset(map(type, value)) else map(freeze, value))
+        return tuple(value if _immutable(value) else map(freeze, value))
     if isinstance(value, set):
         return frozenset(value)
     if isinstance(value, bytearray):
         return bytes(value)
     if isinstance(value, Struct):
-        freeze_fields(value, value.__struct_fields__)
+        freeze_fields(value, _thawed(type(value)))
     return value
 
 
@@ -74,3 +76,18 @@ def freeze_fields(struct: Struct, names: tuple[str, ...]) -> None:
         value = getattr(struct, name)
         if (frozen := freeze(value)) is not value:
             force_setattr(struct, name, frozen)
+
+
+def _immutable(items: Iterable[Any]) -> bool:
+    kinds = set(map(type, items))
+    return all(kind in ATOMS or (issubclass(kind, Struct) and not _thawed(kind)) for kind in kinds)
+
+
+def _thawed(struct: type[Struct]) -> tuple[str, ...]:
+    """The fields of a Struct that decoding may leave mutable."""
+    if (names := _known.get(struct)) is None:
+        names = _known[struct] = tuple(field.name for field in fields(struct) if needs_freezing(field.type))
+    return names
+
+
+_known: WeakKeyDictionary[type[Struct], tuple[str, ...]] = WeakKeyDictionary()

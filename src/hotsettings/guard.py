@@ -14,7 +14,7 @@ MAX_DEPTH: Final = 32
 TOO_LONG: Final = "an integer outside 64 bits"
 
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
-_EXAMINED = {int, dict, list}
+_CONTAINERS = {dict, list}
 _MANY = 40
 
 # toml_rs dies of 327 nested inline tables on a stack of 512 KiB.
@@ -155,4 +155,7 @@ def _unfit(container: dict[str, Any] | list[Any], room: int) -> tuple[tuple[str 
 def _harmless(values: Collection[Any]) -> bool:
     """Whether a look at all values at once shows that none can be unfit. Of many, that is far quicker than one at each."""
     kinds = set(map(type, values))
-    return kinds.isdisjoint(_EXAMINED) or (kinds == {int} and min(values) >= _LEAST and max(values) <= _GREATEST)
+    if not kinds.isdisjoint(_CONTAINERS):
+        return False
+    integers = [value for value in values if type(value) is int] if int in kinds else ()
+    return not integers or (min(integers) >= _LEAST and max(integers) <= _GREATEST)

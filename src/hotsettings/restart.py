@@ -16,18 +16,15 @@ def keep_first(first: Any, loaded: Loaded) -> Loaded:
     the documents say differently is ``pending``. Raises InvalidSettings if what would go live is not valid as a whole.
     """
     schema = loaded.schema
-    waiting = [
-        leaf
-        for leaf in schema.leaves
-        if leaf.restart and not same(leaf.value_in(first), leaf.value_in(loaded.settings))
-    ]
+    settings = loaded.settings
+    waiting = [leaf for leaf in schema.restarting if not same(leaf.value_in(first), leaf.value_in(settings))]
     if not waiting:
         return loaded
-    values = as_values(loaded.settings)
+    values = as_values(settings)
     for leaf in waiting:
         _put(values, leaf, first)
-    settings = validated(schema, loaded.documents, values)
-    return Loaded(schema, loaded.documents, settings, changed_keys(schema, settings, loaded.settings))
+    kept = validated(schema, loaded.documents, values)
+    return Loaded(schema, loaded.documents, kept, changed_keys(schema, kept, settings))
 
 
 def _put(values: dict[str, Any], leaf: Leaf, first: Any) -> None:

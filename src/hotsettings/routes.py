@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -26,8 +27,14 @@ class Route(Struct, frozen=True):
         return frozenset(folder for folder, _ in self.entries)
 
 
-def find_route(path: str) -> Route:
-    """Follow an absolute path."""
+def find_routes(paths: Iterable[str]) -> list[Route]:
+    """Follow several absolute paths, as a rule through the same folders: each folder is looked at once."""
+    passed: set[str] = set()
+    return [_find_route(path, passed) for path in paths]
+
+
+def _find_route(path: str, passed: set[str]) -> Route:
+    """Follow a path; ``passed`` are folders that are known to be no links, and grows."""
     entries: list[tuple[str, str]] = []
     here, ahead, links = os.sep, _parts(path), 0
     target = path
@@ -37,12 +44,16 @@ def find_route(path: str) -> Route:
             here = target = os.path.dirname(here)
             continue
         target = there = os.path.join(here, name)
+        if ahead and there in passed:
+            here = there
+            continue
         try:
             link = os.readlink(there)
         except OSError:  # not a link, or nothing there
             if not ahead or not os.path.isdir(there):
                 entries.append((here, name))
                 break
+            passed.add(there)
             here = there
             continue
         entries.append((here, name))

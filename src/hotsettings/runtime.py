@@ -155,7 +155,7 @@ class Runtime(Generic[S]):
         return "missing" if sight is None or sight.missing else "read"
 
     async def _step(self) -> None:
-        asked = list(self._requests)
+        asked = self._requests[:]
         seen = await self._watcher.observe(self._evaluate)
         now = time.monotonic()
         if isinstance(seen, Unsettled):
@@ -229,7 +229,10 @@ class Runtime(Generic[S]):
         finally:
             self._candidate = None
             candidate.done.set()
-            self._watcher.wake()
+        if not candidate.scope.cancel_called:  # otherwise what has taken its place will answer
+            self._answer([request for request in self._requests if request.tried], self._rejection)
+        if self._retry_at is not None:
+            self._watcher.wake()  # it waits for something later
 
     def _mishap(self, error: Exception) -> Vetoed:
         """What nobody has thought of ends no process either: it is tried again, like what a hook has refused."""
@@ -263,10 +266,10 @@ class Runtime(Generic[S]):
         self._hub.log.tell(Rejection(self._attempted_at, text, problems, self._failures))
 
     def _answer(self, requests: Sequence[_Request], rejection: BaseException | None) -> None:
-        for request in list(requests):
-            self._requests.remove(request)
+        for request in requests:
             request.rejection = rejection
             request.answered.set()
+        self._requests = [request for request in self._requests if not request.answered.is_set()]
 
     def _warn_of_mounts(self) -> None:
         for target in single_file_mounts(self._watcher.targets):

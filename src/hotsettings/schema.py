@@ -81,6 +81,7 @@ class Schema:
         self.freezing = tuple(field.name for field in fields if shape.needs_freezing(field.type))
         self.tolerant = not cls.__struct_config__.forbid_unknown_fields
         self.leaves = tuple(_leaves(cls, _Context()))
+        self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
         self.secret_names = tuple({leaf.path[-1] for leaf in self.leaves if leaf.secret})
         self._by_path: dict[Path, Leaf] = {leaf.path: leaf for leaf in self.leaves}
 

@@ -66,7 +66,8 @@ class Settling:
         still = now - (max(self._since, told.at) if news else self._since)
         if news and told.writer is Writer.APPEARED and age > now - told.at + _LATE:
             confirm = 0.0  # written last before it was told of, when a file that is being written was still empty
-        return max(0.0, self._needed(sight, told.writer if news else Writer.UNKNOWN, confirm) - still)
+        needed = self._needed(sight, told.writer if news else Writer.UNKNOWN, min(confirm, self._settle))
+        return max(0.0, needed - still)
 
     def has_news(self, told: Told) -> bool:
         """Whether anything was told since it was read."""

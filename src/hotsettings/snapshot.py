@@ -10,9 +10,11 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from .errors import Origin
 from .explain import effective, origins
+from .frozen import ATOMS
 from .load import Loaded
 from .schema import Schema
 
@@ -72,7 +74,10 @@ class Change(Struct, Generic[S], frozen=True):
 
 def changed_keys(schema: Schema, old: Any, new: Any) -> frozenset[str]:
     """Return the dotted keys of all leaves whose values differ between two settings of the schema's class."""
-    return frozenset(leaf.key for leaf in schema.leaves if not same(leaf.value_in(old), leaf.value_in(new)))
+    values = zip(schema.cls.__struct_fields__, astuple(old), astuple(new), strict=True)
+    differing = {name for name, one, other in values if not same(one, other)}
+    leaves = (leaf for leaf in schema.leaves if leaf.attributes[0] in differing) if differing else ()
+    return frozenset(leaf.key for leaf in leaves if not same(leaf.value_in(old), leaf.value_in(new)))
 
 
 def same(one: Any, other: Any) -> bool:
@@ -81,6 +86,8 @@ def same(one: Any, other: Any) -> bool:
         return True
     if type(one) is not type(other):
         return False
+    if type(one) in ATOMS:
+        return bool(one == other or (one != one and other != other))
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(item, other[key]) for key, item in one.items())
     if isinstance(one, tuple):

@@ -55,7 +55,7 @@ class Board(Generic[S]):
         self._iterators: WeakSet[Changes[S]] = WeakSet()
         self._since: dict[int, Change[S]] = {}
         self._progress: anyio.Event | None = None
-        self._news = anyio.Event()
+        self._news: anyio.Event | None = None
 
     def changes(self, keys: frozenset[str] | None) -> Changes[S]:
         """Return a new iterator over changes of these keys (None: of all)."""
@@ -71,11 +71,11 @@ class Board(Generic[S]):
         change = Change(self.snapshot.settings, snapshot.settings, keys, snapshot.generation)
         self._since = {self.snapshot.generation: change}
         self.snapshot = snapshot
-        for topic in list(self._topics.values()):
-            if topic.concerns(keys):
+        for known in self._topics.valuerefs():
+            topic = known()
+            if topic is not None and topic.concerns(keys):
                 topic.tell(snapshot.generation)
-        told, self._news = self._news, anyio.Event()
-        told.set()
+        self._tell_of_news()
         self.progress()
         return change
 
@@ -93,8 +93,13 @@ class Board(Generic[S]):
         self.closed = True
         for topic in list(self._topics.values()):
             topic.wake()
-        self._news.set()
+        self._tell_of_news()
         self.progress()
+
+    def _tell_of_news(self) -> None:
+        if self._news is not None:
+            self._news.set()
+            self._news = None
 
     def progress(self) -> None:
         """Tell barriers to look again."""
@@ -114,6 +119,7 @@ class Board(Generic[S]):
         """Return when every iterator has finished with ``generation``."""
         wanted = self.snapshot.generation if generation is None else generation
         while self.snapshot.generation < wanted and not self.closed:
+            self._news = self._news or anyio.Event()
             await self._news.wait()
         mine = _worked_on_here()
         for iterator in mine:
@@ -228,7 +234,9 @@ class Changes(AsyncIterator[Change[S]]):
         self._seen = self._board.snapshot
         self._looked = self._seen.generation
         self._busy = True
-        _delivering.set((*(known for known in _delivering.get() if known() not in (None, self)), ref(self)))
+        before = _delivering.get()
+        if not before or before[-1]() is not self:
+            _delivering.set((*(known for known in before if known() not in (None, self)), ref(self)))
         return change
 
 

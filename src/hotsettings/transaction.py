@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -86,8 +86,10 @@ class _Transaction:
             for each in group:
                 await self._all([(each.name, partial(self._build, each))])
 
-    async def _all(self, works: Iterable[tuple[str, Work]]) -> None:
+    async def _all(self, works: Sequence[tuple[str, Work]]) -> None:
         """Do all of it side by side, in tasks of our own. The first that fails ends all, and is raised as Vetoed."""
+        if not works:  # as a rule: most changes concern no hook and no resource
+            return
         vetoes: list[Vetoed] = []
 
         async def attempt(name: str, work: Work) -> None:

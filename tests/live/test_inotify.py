@@ -10,7 +10,7 @@ import anyio
 import pytest
 from live.support import until
 
-from hotsettings.routes import find_route
+from hotsettings.routes import find_routes
 from hotsettings.settling import Writer
 
 if sys.platform != "linux":
@@ -27,7 +27,7 @@ async def test_a_folder_that_is_moved_in_brings_its_files_whole_and_no_others(tm
     one, other = tmp_path / "here" / "config.toml", tmp_path / "there" / "secrets.toml"
     (tmp_path / "fresh" / "config.toml").write_text("A = 1")
     async with Inotify.open() as wakeups, anyio.create_task_group() as tasks:
-        routes = [find_route(str(one)), find_route(str(other))]
+        routes = find_routes([str(one), str(other)])
         assert wakeups.arm(routes)
         woken: list[str] = []
         tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
@@ -46,7 +46,7 @@ async def test_that_somebody_wrote_is_known_when_it_is_closed(tmp_path: Path) ->
     file.write_text("A = 1")
     other.write_text("A = 3")
     async with Inotify.open() as wakeups:
-        wakeups.arm([find_route(str(file))])
+        wakeups.arm(find_routes([str(file)]))
         began = time.monotonic()
         file.write_text("A = 2")
         wakeups.drain()

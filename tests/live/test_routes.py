@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotsettings.routes import find_route
+from hotsettings.routes import Route, find_routes
 
 NAMES = ("a", "b", "c", "d")
 name = st.sampled_from(NAMES)
@@ -22,6 +22,10 @@ thing = st.one_of(
     st.tuples(st.just("absolute"), relative),
 )
 trees = st.lists(st.tuples(st.lists(name, min_size=1, max_size=3), thing), max_size=12)
+
+
+def find_route(path: str) -> Route:
+    return find_routes([path])[0]
 
 
 def plant(root: Path, tree: list[tuple[list[str], tuple[str, str]]]) -> None:
@@ -78,6 +82,18 @@ def test_whatever_changes_the_way_is_an_entry(
         changed.symlink_to("nowhere-at-all")
         if entry not in before.entries:
             assert find_route(path) == before
+
+
+@given(trees, st.lists(st.lists(name, min_size=1, max_size=3), min_size=2, max_size=4))
+@settings(max_examples=80)
+def test_several_lead_where_each_alone_leads(
+    tree: list[tuple[list[str], tuple[str, str]]], asked: list[list[str]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(os.path.realpath(folder))
+        plant(root, tree)
+        paths = [os.path.join(root, *parts) for parts in asked]
+        assert find_routes(paths) == [find_route(path) for path in paths]
 
 
 def test_kubernetes(tmp_path: Path) -> None:

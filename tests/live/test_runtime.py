@@ -59,6 +59,8 @@ class FakeWatcher:
         self.targets = ["/config.toml"]
         self.woken_up = False
         self.news = anyio.Event()
+        self.go = anyio.Event()
+        self.go.set()
 
     def wake(self) -> None:
         self.woken_up = True
@@ -79,6 +81,7 @@ class FakeWatcher:
         self.looks += 1
         text = self.text
         await checkpoint()
+        await self.go.wait()
         if self.fault is not None:
             raise self.fault
         if self.unsettled:
@@ -384,6 +387,35 @@ async def test_reload(clock: Clock) -> None:
             await live.reload()
         assert isinstance(caught.value.reason, InvalidSettings)
         assert caught.value.problems == caught.value.reason.problems
+
+
+async def test_reload_looks_once(clock: Clock) -> None:
+    async with running(clock) as (live, fake):
+        looks = fake.looks
+        fake.text = "A = 1"
+        assert await live.reload() is not None
+        await idle()
+        assert fake.looks == looks + 1
+
+
+async def test_reload_that_is_answered_during_another_look(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(clock) as (live, fake), anyio.create_task_group() as tasks:
+        hook, results = Hook(), list[Any]()
+        hook.hang = True
+        live.prepare(hook)
+        fake.text = "A = 1"
+        tasks.start_soon(outcome, live, results)
+        await idle()
+        fake.go = anyio.Event()
+        fake.wake()
+        await idle()
+        hook.go.set()
+        await idle()
+        assert [result.new.A for result in results] == [1]
+        fake.go.set()
+        await idle()
+        assert live.status.healthy
+        assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_reload_while_it_is_vetoed(clock: Clock) -> None:

@@ -51,6 +51,12 @@ def test_how_long_it_takes(sight: Sight, writer: Writer, seconds: float) -> None
     assert wait(sight, told, now=100.0 + seconds, settling=settling) == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("writer", [Writer.UNKNOWN, Writer.APPEARED])
+def test_who_wants_no_wait_gets_none_where_nobody_tells_of_closes(writer: Writer) -> None:
+    assert wait(FULL, Told(writer, 100.0), settling=Settling(0.0)) == 0.0
+    assert wait(FULL, Told(Writer.OPEN, 100.0), settling=Settling(0.0)) == pytest.approx(UNCLOSED)
+
+
 def test_the_first_look_trusts_the_age_of_the_file() -> None:
     assert wait(FULL, age=0.04) == pytest.approx(0.06)
     assert wait(FULL, age=3600.0) == 0.0

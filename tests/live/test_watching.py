@@ -11,7 +11,7 @@ import pytest
 import watchfiles
 from live.support import until
 
-from hotsettings.routes import find_route
+from hotsettings.routes import find_routes
 from hotsettings.wakeups import watching
 from hotsettings.wakeups.watching import Watchfiles
 
@@ -42,7 +42,7 @@ async def test_a_folder_spoilt_before_it_is_watched_is_not_tried_again_and_again
     monkeypatch.setattr(watching, "awatch", counted)
     folder = tmp_path / "folder"
     folder.mkdir()
-    route = find_route(str(folder / "config.toml"))
+    route = find_routes([str(folder / "config.toml")])[0]
     async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
         wakeups.arm([route])
         spoil(folder)
@@ -57,7 +57,7 @@ async def test_a_folder_spoilt_before_it_is_watched_is_not_tried_again_and_again
             # It is back, with the same name: the next look arms it again.
             folder.unlink(missing_ok=True)
             folder.mkdir()
-            wakeups.arm([find_route(str(folder / "config.toml"))])
+            wakeups.arm(find_routes([str(folder / "config.toml")]))
             wakeups.drain()
             await until(lambda: not wakeups.blind)
             seen = len(woken)
@@ -79,7 +79,7 @@ async def test_it_is_armed_when_it_says_so(tmp_path: Path) -> None:
             woken.append("woken")
 
         async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-            wakeups.arm([find_route(str(file))])
+            wakeups.arm(find_routes([str(file)]))
             tasks.start_soon(wakeups.run, wake)
             with anyio.fail_after(10):
                 await until(lambda woken=woken: len(woken) > 1)  # type: ignore[misc]
@@ -92,7 +92,7 @@ async def test_a_folder_made_anew_is_watched_anew(tmp_path: Path) -> None:
     folder.mkdir()
     file = folder / "config.toml"
     async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-        wakeups.arm([find_route(str(file))])
+        wakeups.arm(find_routes([str(file)]))
         woken: list[str] = []
         tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
         with anyio.fail_after(20):
@@ -103,7 +103,7 @@ async def test_a_folder_made_anew_is_watched_anew(tmp_path: Path) -> None:
                 folder.mkdir()
                 await until(lambda seen=seen: len(woken) > seen)  # type: ignore[misc]
                 await anyio.sleep(0.05)  # until all of it is told
-                wakeups.arm([find_route(str(file))])
+                wakeups.arm(find_routes([str(file)]))
                 wakeups.drain()
                 await anyio.sleep(0.05)
                 seen = len(woken)

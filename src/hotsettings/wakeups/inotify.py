@@ -24,8 +24,10 @@ _FILE = flags.MODIFY | flags.CLOSE_WRITE | flags.ATTRIB | _SELF
 
 _OTHERS_WAIT = 0.01
 """Seconds that the events of unknown names are collected for: they may matter, but a busy folder must not keep us busy."""
+_PROMPT = 8
+"""How many of them are taken in as they come: a file that is made anew and renamed to one of ours tells of fewer."""
 _OTHERS_STEP = 0.002
-"""Seconds after which it is seen whether one about a name of ours has come meanwhile."""
+"""Seconds after which it is seen whether more have come, from then on."""
 _LOG_WAIT = 0.004
 """Seconds for which nothing is read after a neighbour was written to: a busy log beside the settings tells of each line."""
 
@@ -107,14 +109,25 @@ class Inotify:
         self._wake = wake
         while True:
             await anyio.wait_readable(self._inotify.fileno())
-            ours, waited = self._take_in(), 0.0
+            ours = self._take_in()
             if ours is None:
                 await anyio.sleep(_LOG_WAIT)
                 continue
-            while not ours and waited < _OTHERS_WAIT:  # a temporary file is another's too, and ours follows at once
-                await anyio.sleep(_OTHERS_STEP)
-                ours, waited = self._take_in(), waited + _OTHERS_STEP
+            if not ours:
+                await self._collect()
             wake()
+
+    async def _collect(self) -> None:
+        """Wait for news of a name of ours. A temporary file is another's too, and ours follows at once."""
+        with anyio.move_on_after(_OTHERS_WAIT):
+            for _ in range(_PROMPT):
+                await anyio.wait_readable(self._inotify.fileno())
+                if self._take_in():
+                    return
+            while True:
+                await anyio.sleep(_OTHERS_STEP)
+                if self._take_in():
+                    return
 
     def _take_in(self) -> bool | None:
         """Read what there is: True if any of it is about an entry of a route, None if all of it can be left alone."""
