@@ -149,11 +149,7 @@ def structs_below(annotation: Any, seen: tuple[Any, ...] = ()) -> Iterator[type[
 def needs_freezing(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
     """Whether msgspec decodes values of this type to something that can still change: a dict, or a list below Any."""
     bare, _ = unwrap(annotation)
-    if (
-        bare in (Any, object, tuple)
-        or isinstance(bare, typing.TypeVar)
-        or collections.abc.Mapping in (bare, typing.get_origin(bare))
-    ):
+    if bare in (Any, object, tuple) or collections.abc.Mapping in (bare, typing.get_origin(bare)):
         return True
     return bare not in seen and any(needs_freezing(inner, (*seen, bare)) for _, inner in _inner(bare))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -16,6 +17,7 @@ from hotsettings.settling import Writer
 if sys.platform != "linux":
     pytest.skip("inotify is Linux", allow_module_level=True)
 
+from hotsettings.wakeups import inotify
 from hotsettings.wakeups.inotify import Inotify
 
 pytestmark = pytest.mark.anyio
@@ -57,3 +59,62 @@ async def test_that_somebody_wrote_is_known_when_it_is_closed(tmp_path: Path) ->
         wakeups.drain()
         assert wakeups.told(str(file)).at > told.at
         assert wakeups.told(str(file)).written == told.written
+
+
+async def woken_by(folder: Path, edit: Callable[[], object]) -> None:
+    async with Inotify.open() as wakeups, anyio.create_task_group() as tasks:
+        wakeups.arm(find_routes([str(folder / "config.toml")]))
+        woken = anyio.Event()
+        tasks.start_soon(wakeups.run, woken.set)
+        await anyio.wait_all_tasks_blocked()
+        edit()
+        with anyio.fail_after(10):
+            await woken.wait()
+        tasks.cancel_scope.cancel()
+
+
+async def test_names_of_others_are_looked_at_too(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("A = 1")
+    await woken_by(tmp_path, (tmp_path / "other").mkdir)
+
+
+async def test_after_a_temporary_file_no_wait_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inotify, "_OTHERS_WAIT", 3600.0)
+    monkeypatch.setattr(inotify, "_OTHERS_STEP", 3600.0)
+
+    async def rename_slowly() -> None:
+        for step in (
+            beside.touch,
+            lambda: beside.write_text("A = 2"),
+            lambda: beside.replace(tmp_path / "config.toml"),
+        ):
+            step()
+            await anyio.wait_all_tasks_blocked()
+
+    beside = tmp_path / "config.toml~"
+    async with anyio.create_task_group() as tasks:
+        await woken_by(tmp_path, lambda: tasks.start_soon(rename_slowly))
+
+
+async def test_a_busy_folder_is_left_to_itself_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many names come and go, only so many of them are taken in one by one."""
+    monkeypatch.setattr(inotify, "_OTHERS_WAIT", 3600.0)
+    reads = 0
+    async with Inotify.open() as wakeups, anyio.create_task_group() as tasks:
+        wakeups.arm(find_routes([str(tmp_path / "config.toml")]))
+        take_in = wakeups._take_in
+
+        def counted() -> bool | None:
+            nonlocal reads
+            reads += 1
+            return take_in()
+
+        monkeypatch.setattr(wakeups, "_take_in", counted)
+        monkeypatch.setattr(inotify, "_OTHERS_STEP", 3600.0)
+        tasks.start_soon(wakeups.run, lambda: None)
+        for number in range(40):
+            await anyio.wait_all_tasks_blocked()
+            (tmp_path / str(number)).mkdir()
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+    assert reads <= inotify._PROMPT + 1

@@ -418,6 +418,24 @@ async def test_reload_that_is_answered_during_another_look(clock: Clock, caplog:
         assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+async def test_reload_is_not_answered_by_what_was_seen_before_it(clock: Clock) -> None:
+    async with running(clock) as (live, fake), anyio.create_task_group() as tasks:
+        hook, results = Hook(), list[Any]()
+        hook.hang = True
+        live.prepare(hook)
+        await fake.say("A = 1")
+        fake.text, fake.go = "A = 2", anyio.Event()
+        tasks.start_soon(outcome, live, results)
+        await idle()
+        hook.go.set()
+        await idle()
+        assert live.current.A == 1
+        assert results == []
+        fake.go.set()
+        await idle()
+        assert [result.new.A for result in results] == [2]
+
+
 async def test_reload_while_it_is_vetoed(clock: Clock) -> None:
     """Each reload asks the hooks once, at once, and tells what they said; the backoff goes on."""
     async with running(clock) as (live, fake):
