@@ -61,7 +61,8 @@ def _find_route(path: str, passed: set[str]) -> Route:
         if links > _MOST_LINKS:
             break
         if os.path.isabs(link):
-            here = target = os.sep
+            here = os.sep
+        target = here  # as long as it is not known what stands in there: a link may lead to "."
         ahead += _parts(link)
     return Route(target, tuple(dict.fromkeys(entries)))
 

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hotsettings.routes import Route, find_routes
@@ -44,6 +44,7 @@ def plant(root: Path, tree: list[tuple[list[str], tuple[str, str]]]) -> None:
 
 
 @given(trees, st.lists(st.sampled_from([*NAMES, ".."]), min_size=1, max_size=4))
+@example([(["a"], ("link", "."))], ["a"])
 @settings(max_examples=80)
 def test_leads_where_the_system_leads(tree: list[tuple[list[str], tuple[str, str]]], asked: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
