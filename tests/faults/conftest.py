@@ -23,6 +23,14 @@ KINDS = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes (`-n`), all of this belongs into one: it waits more than it works, and wants no neighbours."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("faults"))
+
+
 @pytest.fixture(scope="session")
 def all_processes() -> Iterator[list[Watched]]:
     started = [Watched(watcher, backend) for watcher, backend in KINDS]
