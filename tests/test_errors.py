@@ -102,6 +102,11 @@ def test_rejected_tells_the_reason() -> None:
     assert str(rejected) == f"Reload rejected: {reason}"
 
 
+def test_rejected_names_the_kind_of_a_reason_that_says_nothing() -> None:
+    assert str(Rejected(ConnectionError("no answer"))) == "Reload rejected: no answer"
+    assert str(Rejected(ConnectionError())) == "Reload rejected: ConnectionError"
+
+
 def test_rejected_takes_problems_only_from_our_own() -> None:
     class Foreign(Exception):
         problems = "many"

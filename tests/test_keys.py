@@ -116,6 +116,7 @@ def test_select(patterns: list[str], chosen: list[str]) -> None:
         ("", "no key matches ''"),
         ("db.pool.size.more", "no key matches 'db.pool.size.more'; did you mean 'db.pool.size'?"),
         ("d", "no key matches 'd'"),
+        ("db.pol", "no key matches 'db.pol'; did you mean 'db.pool'?"),
     ],
 )
 def test_a_pattern_that_covers_nothing(pattern: str, message: str) -> None:

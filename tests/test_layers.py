@@ -147,7 +147,9 @@ class TestFiles:
     @pytest.mark.parametrize("required", [True, False])
     def test_directory(self, tmp_path: Path, required: bool) -> None:
         problem = refusal(base(tmp_path, required=required))
-        assert problem == Problem("", "not a regular file but a directory", Origin("base", str(tmp_path)))
+        assert problem == Problem(
+            "", "not a regular file but a directory", Origin("base", str(tmp_path)), "name the file in it"
+        )
 
     @posix
     def test_below_a_file(self, tmp_path: Path) -> None:
@@ -196,7 +198,8 @@ class TestFiles:
             with unprivileged():
                 for required in (True, False):
                     problem = refusal(base(path, required=required))
-                    assert problem == Problem("", "cannot be read: permission denied", Origin("base", str(path)))
+                    origin, way_out = Origin("base", str(path)), "let the user that this process runs as read it"
+                    assert problem == Problem("", "cannot be read: permission denied", origin, way_out)
                 path.parent.joinpath("d").mkdir(0)
                 assert refusal(base(path.parent / "d")).message == "not a regular file but a directory"
 
@@ -408,6 +411,21 @@ class TestText:
         assert problem.origin == Origin("base", "config.toml", line, column)
         if excerpt is not None:
             assert problem.excerpt == excerpt
+
+    @pytest.mark.parametrize(
+        ("text", "hint"),
+        [
+            ("a = None", "TOML has no null: leave the key out"),
+            ("a = null", "TOML has no null: leave the key out"),
+            ("a = True", "write true or false"),
+            ("a = 1\nb = [no]", "write true or false"),
+            ("a = nowhere", ""),
+            ("a = ", ""),
+        ],
+    )
+    def test_what_was_meant_in_another_language(self, text: str, hint: str) -> None:
+        assert refusal(base(), text.encode()).hint == hint
+        assert refusal(base(secret=True), text.encode()).hint == ""
 
     @having(documents(), st.sampled_from(["", "x", "é😀日本", "e\u0301"]))
     def test_not_toml_at_the_end_of_anything(self, before: str, word: str) -> None:

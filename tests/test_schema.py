@@ -191,21 +191,21 @@ class Rule(Struct, frozen=True):
 @pytest.mark.parametrize(
     ("annotation", "default", "reason"),
     [
-        (int, "1", "Expected `int`, got `str`"),
-        (int, None, "Expected `int`, got `null`"),
-        (bool, 1, "Expected `bool`, got `int`"),
-        (Annotated[int, Meta(ge=5)], 1, "Expected `int` >= 5"),
-        (Literal["a"], "b", "Invalid enum value 'b'"),
-        (int, field(default_factory=lambda: "1"), "Expected `int`, got `str`"),
-        (datetime.date, "2024-02-29", "Expected `date`, got `str`"),
-        (decimal.Decimal, "1.5", "Expected `Decimal`, got `str`"),
-        (Colour, "red", "Expected `Colour`, got `str`"),
-        (tuple[int, ...], [], "Expected `tuple`, got `list`"),
-        (frozenset[int], set(), "Expected `frozenset`, got `set`"),
-        (frozenset[int], field(default_factory=set), "Expected `frozenset`, got `set`"),
-        (bytes, field(default_factory=lambda: bytearray(b"x")), "Expected `bytes`, got `bytearray`"),
+        (int, "1", "expected `int`, got `str`"),
+        (int, None, "expected `int`, got `null`"),
+        (bool, 1, "expected `bool`, got `int`"),
+        (Annotated[int, Meta(ge=5)], 1, "expected `int` >= 5"),
+        (Literal["a"], "b", "invalid enum value 'b'"),
+        (int, field(default_factory=lambda: "1"), "expected `int`, got `str`"),
+        (datetime.date, "2024-02-29", "expected `date`, got `str`"),
+        (decimal.Decimal, "1.5", "expected `Decimal`, got `str`"),
+        (Colour, "red", "expected `Colour`, got `str`"),
+        (tuple[int, ...], [], "expected `tuple`, got `list`"),
+        (frozenset[int], set(), "expected `frozenset`, got `set`"),
+        (frozenset[int], field(default_factory=set), "expected `frozenset`, got `set`"),
+        (bytes, field(default_factory=lambda: bytearray(b"x")), "expected `bytes`, got `bytearray`"),
         (tuple[tuple[int, ...], ...], ([1],), "unhashable type: 'list'"),
-        (Any, object(), "Encoding objects of type object is unsupported"),
+        (Any, object(), "encoding objects of type object is unsupported"),
         (Secret[int], "hunter2-canary", None),
         (tuple[Secret[int], ...], ("hunter2-canary",), None),
     ],
@@ -255,7 +255,7 @@ def test_a_whole_number_is_a_fine_default_for_a_float() -> None:
 
 
 def test_defaults_inside_of_nested_structs_are_looked_at_too() -> None:
-    with pytest.raises(TypeError, match=r"^Nested.port: its default does not fit its type: Expected `int`, got `str`$"):
+    with pytest.raises(TypeError, match=r"^Nested.port: its default does not fit its type: expected `int`, got `str`$"):
         define(tuple[Nested, ...], ())
 
 
@@ -274,11 +274,11 @@ class Mixed(enum.Enum):
 @pytest.mark.parametrize(
     ("annotation", "reason"),
     [
-        (Mixed, "Enums must contain either all str or all int values"),
-        (str | datetime.date, "Type unions may not contain more than one str-like type"),
-        (Pool | Db, "If a type union contains multiple Struct types, all Struct types must be tagged"),
-        (Pool | Mapping[str, int], "Type unions may not contain more than one dict-like type"),
-        (Annotated[str, Meta(ge=1)], "Can only set `ge` on a numeric type"),
+        (Mixed, "enums must contain either all str or all int values"),
+        (str | datetime.date, "type unions may not contain more than one str-like type"),
+        (Pool | Db, "if a type union contains multiple Struct types, all Struct types must be tagged"),
+        (Pool | Mapping[str, int], "type unions may not contain more than one dict-like type"),
+        (Annotated[str, Meta(ge=1)], "can only set `ge` on a numeric type"),
     ],
 )
 def test_a_type_that_cannot_be_decoded_is_refused_with_the_field(annotation: Any, reason: str) -> None:

@@ -122,7 +122,7 @@ class TestDefining:
     @pytest.mark.parametrize("option", ["frozen=False", "kw_only=False", "array_like=True"])
     def test_what_makes_settings_is_not_negotiable(self, option: str) -> None:
         name, _, value = option.partition("=")
-        with pytest.raises(TypeError, match=f"^S: settings always have {name}={value != 'True'}$"):
+        with pytest.raises(TypeError, match=f"^S: settings always have {name}={value != 'True'}; leave it out$"):
             types.new_class("S", (BaseSettings,), {name: value == "True"})
 
     @pytest.mark.parametrize(
@@ -131,6 +131,15 @@ class TestDefining:
     def test_other_options_of_structs_are_taken(self, option: dict[str, Any]) -> None:
         cls: Any = types.new_class("S", (BaseSettings,), option)
         assert cls.from_values() == cls.from_values()
+
+    @pytest.mark.parametrize(
+        ("default", "instead"), [(["hush"], "tuple"), ({"hush"}, "frozenset"), (bytearray(b"hush"), "bytes")]
+    )
+    def test_a_mutable_default_is_refused_by_name_and_not_quoted(self, default: Any, instead: str) -> None:
+        body = {"__annotations__": {"KEYS": Secret[Any]}, "KEYS": default}  # type: ignore[misc]
+        said = rf"^S\.KEYS: its default is a {type(default).__name__}, which is mutable; write a {instead}$"
+        with pytest.raises(TypeError, match=said):
+            types.new_class("S", (BaseSettings,), {}, lambda namespace: namespace.update(body))
 
     def test_nothing_can_be_assigned(self, full: Settings) -> None:
         for name in (*Settings.__struct_fields__, "other"):
@@ -354,23 +363,25 @@ class TestLoading:
         ("line", "problem"),
         [
             ("PORT = '4'", "PORT: expected int, got str; write it without quotes"),
-            ("PORT = 4.0", "PORT: expected int, got float"),
+            ("PORT = 4.0", "PORT: expected int, got float; write it without a decimal point"),
+            ("PORT = 4.5", "PORT: expected int, got float"),
+            ("PORT = inf", "PORT: expected int, got float"),
             ("PORT = true", "PORT: expected int, got bool"),
-            ("DEBUG = 1", "DEBUG: expected bool, got int"),
+            ("DEBUG = 1", "DEBUG: expected bool, got int; write true or false"),
             ("DEBUG = 'true'", "DEBUG: expected bool, got str; write it without quotes"),
             ("RATE = '1.5'", "RATE: expected float, got str; write it without quotes"),
             ("RATE = true", "RATE: expected float, got bool"),
             ("NAME = 5", "NAME: expected str, got int; put it in quotes"),
             ("NAME = 2024-02-29", "NAME: expected str, got date"),
-            ("TAGS = 'a'", "TAGS: expected array, got str"),
+            ("TAGS = 'a'", "TAGS: expected array, got str; put it in square brackets"),
             ("KINDS = { a = 1 }", "KINDS: expected array, got table"),
             ("LIMITS = []", "LIMITS: expected table, got array"),
-            ("WHEN = '2024-02-29T12:00:00Z'", "WHEN: expected datetime, got str"),
+            ("WHEN = '2024-02-29T12:00:00Z'", "WHEN: expected datetime, got str; write it without quotes"),
             ("WHEN = 1709208000", "WHEN: expected datetime, got int"),
-            ("DAY = '2024-02-29'", "DAY: expected date, got str"),
-            ("HOUR = '12:00:00'", "HOUR: expected time, got str"),
-            ("WAIT = 5", "WAIT: expected duration, got int"),
-            ("WAIT = '5s'", "WAIT: invalid ISO8601 duration"),
+            ("DAY = '2024-02-29'", "DAY: expected date, got str; write it without quotes"),
+            ("HOUR = '12:00:00'", "HOUR: expected time, got str; write it without quotes"),
+            ("WAIT = 5", 'WAIT: expected duration, got int; write it like "PT30S"'),
+            ("WAIT = '5s'", 'WAIT: invalid ISO8601 duration; write it like "PT30S"'),
             ("PRICE = true", "PRICE: expected decimal, got bool"),
             ("PRICE = 'x'", "PRICE: invalid decimal string"),
             ("ID = 'x'", "ID: invalid UUID"),
@@ -606,7 +617,7 @@ class TestFromValues:
             ({"NAME": decimal.Decimal("1.5")}, "NAME: expected str, got decimal"),
             ({"NAME": uuid.UUID(int=1)}, "NAME: expected str, got uuid"),
             ({"NAME": datetime.timedelta(1)}, "NAME: expected str, got duration"),
-            ({"DAY": "2024-02-29"}, "DAY: expected date, got str"),
+            ({"DAY": "2024-02-29"}, "DAY: expected date, got str; write it without quotes"),
             ({"PORT": object()}, "PORT: cannot be made of object"),
             ({"TAGS": ("a", 5)}, "TAGS[1]: expected str, got int; put it in quotes"),
             ({"TAGS": ["a", object()]}, "TAGS: cannot be made of list"),
@@ -643,6 +654,16 @@ class TestFromValues:
         with pytest.raises(InvalidSettings) as caught:
             Settings.from_values(PORT="x", RATE="y", db={"pool": {"size": 0}})
         assert [problem.key for problem in caught.value.problems] == ["PORT", "RATE", "db.pool.size"]
+        with pytest.raises(InvalidSettings) as caught:
+            Settings.from_values(PORT="x", TAGS=object())
+        assert {problem.key for problem in caught.value.problems} == {"PORT", "TAGS"}
+
+    def test_a_required_value_that_cannot_be_made_is_not_called_missing_as_well(self) -> None:
+        class Needed(BaseSettings):
+            NAME: str
+
+        with pytest.raises(InvalidSettings, match=r"^Invalid settings: 1 problem\n  NAME: cannot be made of object$"):
+            Needed.from_values(NAME=object())
 
     def test_what_is_given_can_be_changed_afterwards(self) -> None:
         limits: dict[str, Any] = {"a": [1]}

@@ -27,6 +27,22 @@ T = TypeVar("T")
 # From here on msgspec repeats the value or a key.
 _FROM_QUOTE = re.compile(r" (['`]|[+-]?\d).*", re.DOTALL)
 _QUOTED_TYPE = re.compile("`([^`]*)`")
+_UNQUOTED = {
+    "int": r"[+-]?\d+",
+    "float": r"[+-]?\d+(\.\d+)?",
+    "bool": "true|false",
+    "datetime": r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*",
+    "date": r"\d{4}-\d\d-\d\d",
+    "time": r"\d\d:\d\d(:\d\d)?(\.\d+)?",
+}
+"""How a value looks that TOML has a type for."""
+_HOW = {
+    "Expected array, got ": "put it in square brackets",
+    "Expected bool, got ": "write true or false",
+    "Expected datetime with a timezone": "end it with Z, or with an offset such as +02:00",
+    "Expected duration, got ": 'write it like "PT30S"',
+    "Invalid ISO8601 duration": 'write it like "PT30S"',
+}
 _SLICE = 500
 _HINTS = 100
 """Unknown keys for which a likely meaning is searched: half a millisecond each."""
@@ -198,7 +214,7 @@ def _translated(report: str, annotation: Any, value: Any, path: Path) -> Finding
         allowed = _allowed(annotation)
         return Finding(path, _one_of(allowed) if allowed else "not one of the allowed values", _near(value, allowed))
     if not what.startswith("Expected "):
-        return Finding(path, _lower(_FROM_QUOTE.sub("", what)))
+        return Finding(path, _lower(_FROM_QUOTE.sub("", what)), _rewrite(what, value))
     what = _QUOTED_TYPE.sub(lambda match: match[1].replace("object", "table").removesuffix(" | null"), what)
     return Finding(path, _lower(what), _rewrite(what, value))
 
@@ -227,7 +243,11 @@ def _rewrite(what: str, value: Any) -> str:
     """How the value would have to be written, where that is plain to see."""
     if what.startswith("Expected str, got ") and isinstance(value, int | float):
         return "put it in quotes"
-    for kind, written in (("int", r"[+-]?\d+"), ("float", r"[+-]?\d+(\.\d+)?"), ("bool", "true|false")):
+    for kind, written in _UNQUOTED.items():
         if what == f"Expected {kind}, got str" and isinstance(value, str) and re.fullmatch(written, value):
             return "write it without quotes"
-    return ""
+    if what == "Expected int, got float" and isinstance(value, float) and value.is_integer():
+        return "write it without a decimal point"
+    if isinstance(value, dict):
+        return ""
+    return next((hint for beginning, hint in _HOW.items() if what.startswith(beginning)), "")

@@ -105,7 +105,7 @@ class Rejected(SettingsError):
         super().__init__(reason)
 
     def __str__(self) -> str:
-        return f"Reload rejected: {self.reason}"
+        return f"Reload rejected: {str(self.reason) or type(self.reason).__name__}"
 
 
 def render(title: str, problems: tuple[Problem, ...]) -> str:

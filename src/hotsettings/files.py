@@ -96,7 +96,8 @@ class _File:
     def _parsed(self, data: bytes | None) -> Document | Problem:
         if self.filled and not data:
             missing = "there is no file any more" if data is None else "the file is empty"
-            return Problem("", f"{missing}, and there was content before", self.layer.origin())
+            way_out = "put it back, or leave a comment in it to empty it"
+            return Problem("", f"{missing}, and there was content before", self.layer.origin(), way_out)
         if data is None:
             return Document(self.layer, "", {}, missing=True)
         try:

@@ -80,7 +80,7 @@ def select(keys: Iterable[str], patterns: Iterable[str]) -> frozenset[str]:
             key for key in known if any(pattern == name or fnmatchcase(name, pattern) for name in _with_tables(key))
         ]
         if not covered:
-            near = closest(pattern, known)
+            near = closest(pattern, dict.fromkeys(name for key in known for name in _with_tables(key)))
             raise ValueError(f"no key matches {pattern!r}" + (f"; did you mean {near!r}?" if near else ""))
         chosen.update(covered)
     return frozenset(chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -96,7 +97,7 @@ def fetch(layer: Layer) -> bytes | None:
             return None
         problem = Problem("", "no such file", layer.origin(), _way_out(layer))
     except (OSError, ValueError) as error:
-        problem = Problem("", _reason(error), layer.origin())
+        problem = Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
     raise LayerError([problem])
 
 
@@ -157,13 +158,32 @@ def _contents(path: str) -> bytes:
 def _refuse_irregular(mode: int) -> None:
     kinds = {stat.S_IFREG: "", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
     if kind := kinds.get(stat.S_IFMT(mode), "a device"):
-        raise ValueError(f"not a regular file but {kind}")
+        raise (_Folder if stat.S_ISDIR(mode) else ValueError)(f"not a regular file but {kind}")
+
+
+class _Folder(ValueError):
+    """There is a folder where a file should be."""
+
+
+_REMEDIES: dict[type[Exception], str] = {
+    PermissionError: "let the user that this process runs as read it",
+    _Folder: "name the file in it",
+}
 
 
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         return f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
     return str(error)
+
+
+def _slip(text: str, offset: int) -> str:
+    """What was probably meant, where Python or YAML was written."""
+    found = re.compile(r"\w+").match(text, offset)
+    word = found[0].lower() if found else ""
+    if word in ("none", "null", "nil"):
+        return "TOML has no null: leave the key out"
+    return "write true or false" if word in ("true", "false", "yes", "no", "on", "off") else ""
 
 
 def _way_out(layer: Layer) -> str:
@@ -178,7 +198,7 @@ def _undecodable(layer: Layer, data: bytes, at: int) -> Problem:
 def _unparsable(layer: Layer, text: str, byte_offset: int, report: str) -> Problem:
     # The report quotes the source and ends in the parser's own words, which are the same for every text.
     offset = len(text.encode()[:byte_offset].decode(errors="ignore"))
-    return _problem_at(layer, text, offset, f"not valid TOML: {report.rsplit(chr(10), 1)[-1]}")
+    return _problem_at(layer, text, offset, f"not valid TOML: {report.rsplit(chr(10), 1)[-1]}", _slip(text, offset))
 
 
 def _unrepresentable(layer: Layer, text: str) -> Problem:
@@ -205,11 +225,11 @@ def _misfit(document: Document, path: Path, reason: str) -> Problem:
     return _problem_at(document.layer, document.text, place.value[0] if place else 0, reason)
 
 
-def _problem_at(layer: Layer, text: str, offset: int, message: str) -> Problem:
+def _problem_at(layer: Layer, text: str, offset: int, message: str, hint: str = "") -> Problem:
     origin = layer.origin(*line_column(text, offset))
     if layer.secret or _may_quote_secret(layer, text):
         return Problem("", f"{message} (line hidden)", origin)
-    return Problem("", message, origin, excerpt=excerpt(text, offset, offset + 1))
+    return Problem("", message, origin, hint, excerpt(text, offset, offset + 1))
 
 
 def _may_quote_secret(layer: Layer, text: str) -> bool:

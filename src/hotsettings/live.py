@@ -69,7 +69,10 @@ class Live(Head[S], Generic[S]):
         return self._source.status()
 
     def changes(self, *keys: str) -> Changes[S]:
-        """Iterate over changes of these keys, newest state only, from this call on."""
+        """Iterate over changes of these keys, newest state only, from this call on.
+
+        It ends with the watching. ``anext`` may be given up, by a timeout say, and asked again: nothing is lost.
+        """
         return self._hub.board.changes(self._keys(keys))
 
     def on_change(self, callback: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
@@ -85,7 +88,8 @@ class Live(Head[S], Generic[S]):
     def prepare(self, hook: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
         """Ask ``hook`` before a change of these keys goes live: ``change.new`` is the candidate.
 
-        Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason.
+        Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason. What is
+        vetoed is tried again, after 1 to 60 seconds. It is not asked about the settings that are live already.
         """
         hooks = self._hub.hooks
         handle = Handle(hook, self._keys(keys), lambda handle: hooks.pop(handle, None))
@@ -103,8 +107,9 @@ class Live(Head[S], Generic[S]):
         """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
 
         "overlap" builds the new one beside the old one, and closes the old one when its leases have ended. "exclusive" is
-        for what cannot stand twice: it closes the old one first. A build that fails rejects the reload. Leases that last
-        longer than ``drain_timeout`` seconds lose what they hold.
+        for what cannot stand twice: it closes the old one first. A build that fails rejects the reload; the first
+        one raises here. What raises while it stands is built anew. Leases that last longer than ``drain_timeout`` seconds
+        lose what they hold.
         """
         if replace not in ("overlap", "exclusive"):
             raise ValueError(f"replace must be 'overlap' or 'exclusive', not {replace!r}")

@@ -127,6 +127,16 @@ def outdate(hub: Hub[Any], resource: Resource[Any]) -> None:
 
 async def mend(hub: Hub[Any], resource: Resource[Any]) -> None:
     """Build a resource that is down or outdated for the newest settings; try until that succeeds."""
+    if resource.mending:  # since an earlier attempt; each reload that fails would add one more
+        return
+    resource.mending = True
+    try:
+        await _mend(hub, resource)
+    finally:
+        resource.mending = False
+
+
+async def _mend(hub: Hub[Any], resource: Resource[Any]) -> None:
     delay = FIRST_RETRY
     while not _over(hub, resource):
         async with hub.lock:

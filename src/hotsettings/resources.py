@@ -5,16 +5,18 @@ Each instance lives in a task of its own, which enters and leaves the context ma
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from .errors import SettingsError
 from .foreign import name_of
+from .tasks import StrayCancellations
 
 T = TypeVar("T")
 Build = Callable[[Any], AbstractAsyncContextManager[T]]
@@ -48,8 +50,8 @@ class Instance(Generic[T]):
         """Enter what ``build`` returns, keep it open, leave it. ``ended`` is told if it fails after it stood."""
         stood, failure = False, None
         try:
-            with self._scope:
-                async with build(settings) as self.value:
+            with self._scope, StrayCancellations():
+                async with _opened(build, settings) as self.value:
                     stood = True
                     task_status.started()
                     await self._retire.wait()
@@ -97,6 +99,18 @@ class Instance(Generic[T]):
         await self._gone.wait()
 
 
+def _opened(build: Build[T], settings: Any) -> AbstractAsyncContextManager[T]:
+    made: Any = build(settings)
+    if hasattr(type(made), "__aenter__"):
+        return cast("AbstractAsyncContextManager[T]", made)
+    if inspect.iscoroutine(made):
+        made.close()  # or Python warns of one that was never awaited
+    raise TypeError(
+        f"{name_of(build)} must return an async context manager, not {type(made).__name__}; "
+        "decorate it with contextlib.asynccontextmanager"
+    )
+
+
 class Building:
     """A build under way: of what, and which instances its transaction has already built."""
 
@@ -137,6 +151,8 @@ class Resource(Generic[T]):
         """No instance stands, and building one has failed."""
         self.outdated = False
         """What stands was built for other settings than the newest, or from what has been replaced meanwhile."""
+        self.mending = False
+        """A task builds it anew, or waits for the next attempt."""
         self.closed = False
         self._changed = anyio.Event()
 

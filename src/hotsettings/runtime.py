@@ -223,7 +223,8 @@ class Runtime(Generic[S]):
                 self._accept(loaded, candidate.keys)
         except Exception as error:
             veto = error if isinstance(error, Vetoed) else self._mishap(error)
-            self._reject(veto.reason, f"{veto.by}: {hub.texts.describe(veto.reason)}")
+            text = f"{veto.by}: {hub.texts.describe(veto.reason)}"
+            self._reject(veto.reason, text, f"; trying again in {self._delay:g} s")
             self._retry_at = time.monotonic() + self._delay
             self._delay = min(2 * self._delay, LONGEST_RETRY)
         finally:
@@ -256,12 +257,12 @@ class Runtime(Generic[S]):
         self._rejection, self._error, self._failures = None, None, 0
         self._watcher.live()
 
-    def _reject(self, reason: BaseException, text: str) -> None:
+    def _reject(self, reason: BaseException, text: str, outlook: str = "") -> None:
         self._attempted_at = _now()
         self._rejection, self._error = reason, text
         self._failures += 1
         generation = self._hub.head.snapshot.generation
-        logger.warning("reload rejected, generation %d stays live: %s", generation, text, extra=AS_EVENT)
+        logger.warning("reload rejected, generation %d stays live: %s%s", generation, text, outlook, extra=AS_EVENT)
         problems = reason.problems if isinstance(reason, SettingsError) else ()
         self._hub.log.tell(Rejection(self._attempted_at, text, problems, self._failures))
 

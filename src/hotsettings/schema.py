@@ -162,7 +162,7 @@ def _refuse_undecodable(annotation: Any, label: str) -> None:
     try:
         msgspec.json.Decoder(annotation)
     except TypeError as error:
-        reason = str(error)
+        reason = _lower(str(error))
     else:
         return
     raise TypeError(f"{label}: {reason}")
@@ -174,7 +174,7 @@ def _refuse_defaults(struct: type[Struct]) -> None:
     for field in msgspec.structs.fields(struct):
         default = _own_default(field)
         if default is not NODEFAULT and (reason := _misfit(default, field.type)) is not None:
-            about = "" if is_secret(field.type) else f": {reason}"
+            about = "" if is_secret(field.type) else f": {_lower(reason)}"
             raise TypeError(f"{name}.{field.name}: its default does not fit its type{about}")
 
 
@@ -189,6 +189,10 @@ def _misfit(default: Any, annotation: Any) -> str | None:
     except (msgspec.ValidationError, TypeError) as error:
         return str(error)
     return None
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
 
 
 def plain(value: Any) -> Any:

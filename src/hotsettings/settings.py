@@ -92,6 +92,11 @@ def _from_values(cls: type[Any], below: dict[str, Any], values: dict[str, Any]) 
         except Exception:  # an object of no known type, or one that holds itself
             problems.append(Problem(dotted((key,)), f"cannot be made of {type(value).__name__}", Origin("values")))
     if problems:
+        refused = {problem.key for problem in problems}
+        try:
+            assemble(schema_of(cls), [given({**below, **above})])
+        except InvalidSettings as error:
+            problems += [problem for problem in error.problems if problem.key not in refused]
         raise InvalidSettings(problems)
     return assemble(schema_of(cls), [given({**below, **above})])
 
@@ -150,6 +155,7 @@ if TYPE_CHECKING:
             ...
 
 else:
+    _IMMUTABLE = {list: "tuple", set: "frozenset", bytearray: "bytes"}
 
     class _SettingsMeta(StructMeta):
         """Makes settings classes immutable and strict, and makes calling one load its files."""
@@ -157,10 +163,14 @@ else:
         def __new__(mcls, name, bases, namespace, **config):
             for option, needed in (("frozen", True), ("kw_only", True), ("array_like", False)):
                 if config.setdefault(option, needed) is not needed:
-                    raise TypeError(f"{name}: settings always have {option}={needed}")
+                    raise TypeError(f"{name}: settings always have {option}={needed}; leave it out")
             for attribute, value in namespace.items():
                 if type(value) is dict and not attribute.startswith("__"):
                     namespace[attribute] = freeze(value)  # so that a plain dict can be written as a default
+                elif value and (instead := _IMMUTABLE.get(type(value))) and not attribute.startswith("__"):
+                    # msgspec refuses it too, but says neither which it is nor what to do, and quotes a secret.
+                    kind = type(value).__name__
+                    raise TypeError(f"{name}.{attribute}: its default is a {kind}, which is mutable; write a {instead}")
             cls = super().__new__(mcls, name, bases, namespace, **config)
             _refuse_taken_names(cls)
             try:

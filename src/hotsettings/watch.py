@@ -13,8 +13,9 @@ from anyio.abc import TaskStatus
 from msgspec.structs import replace
 
 from .errors import Rejected, SettingsError
-from .layers import Layer
+from .layers import Document, Layer
 from .live import Live, hub_of
+from .log import logger
 from .runtime import Runtime
 from .schema import Schema
 from .snapshot import Snapshot
@@ -35,6 +36,11 @@ async def watch_layers(
     watcher: Kind,
 ) -> AsyncGenerator[Live[Any], None]:
     """Watch layers and hold the live object that follows them. Raises LayerError or InvalidSettings at the start."""
+    if not settle >= 0:
+        raise ValueError(f"settle must be 0 seconds or more, not {settle}")
+    for name, seconds in (("rescan_interval", rescan_interval), ("prepare_timeout", prepare_timeout)):
+        if not seconds > 0:
+            raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
     layers = [_absolute(layer) for layer in layers]
     watching = Watcher(layers, settle, rescan_interval, watcher)
     runtime: Runtime[Any] = Runtime(schema, layers, watching, rescan_interval)
@@ -51,12 +57,18 @@ async def watch_layers(
             tasks.start_soon(runtime.run)
             if reload_signal is not None:
                 await tasks.start(_reload_on_signal, live, signal.Signals(reload_signal))
+            logger.info("following %s; generation 1 is live", ", ".join(map(_named, snapshot.loaded.documents)))
             try:
                 yield live
             finally:
                 hub_of(live).close()
+                logger.info("the end of following; generation %d was the last", live.snapshot.generation)
     if failure is not None:
         raise failure
+
+
+def _named(document: Document) -> str:
+    return document.layer.label + (" (no such file yet)" if document.missing else "")
 
 
 def _absolute(layer: Layer) -> Layer:

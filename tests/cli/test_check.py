@@ -204,7 +204,7 @@ def test_unreadable_files(run: Run, folder: Path) -> None:
     assert "  secrets.toml:1:9  not valid TOML" in result.out
     assert run("check", CLASS, "--config", ".").out == (
         "Unreadable settings: 2 problems\n"
-        "  .  not a regular file but a directory\n"
+        "  .  not a regular file but a directory; name the file in it\n"
         "  secrets.toml:1:9  not valid TOML: string values must be quoted, expected literal string (line hidden)\n"
     )
 

@@ -95,6 +95,19 @@ async def test_an_unknown_way_to_replace() -> None:
                 pass
 
 
+async def no_context_manager(settings: Any) -> str:
+    return "a coroutine"
+
+
+@pytest.mark.parametrize(("build", "made"), [(no_context_manager, "coroutine"), (lambda _: None, "NoneType")])
+async def test_a_build_that_gives_no_context_manager(build: Any, made: str) -> None:
+    said = rf"must return an async context manager, not {made}; decorate it with contextlib.asynccontextmanager$"
+    async with live(given()) as held:
+        with pytest.raises(TypeError, match=said):
+            async with held.resource(build, "A"):
+                pytest.fail("it does not stand")
+
+
 async def test_the_first_build_that_fails_raises_as_itself() -> None:
     ledger = Ledger()
     ledger.fail = lambda _: ConnectionError("no broker")
@@ -300,6 +313,19 @@ async def test_a_rebuild_that_hangs_holds_up_no_reload() -> None:
             assert resource.failed
 
 
+async def test_one_task_mends_however_often_a_reload_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is away for an hour must not leave a task for each attempt at the reload."""
+    monkeypatch.setattr(replacing, "FIRST_RETRY", 60)
+    ledger = Ledger()
+    async with live(given()) as held, held.resource(ledger.build, "A", replace="exclusive"):
+        ledger.fail = lambda _: ConnectionError("away")
+        for number in (1, 2, 3):
+            with pytest.raises(Rejected):
+                await held.publish(given(A=number))
+            await idle()
+        assert len([task for task in anyio.get_running_tasks() if "mend" in str(task.name)]) == 1
+
+
 async def test_down_when_a_change_comes_that_it_can_be_built_for() -> None:
     ledger = Ledger()
     async with live(given()) as held, held.resource(ledger.build, "A", replace="exclusive") as resource:
@@ -359,6 +385,28 @@ async def test_one_that_dies_while_it_stands(how: str, caplog: pytest.LogCapture
         assert ledger.open == []
     assert ("the connection broke" if how == "raises" else "ended by itself") in caplog.text
     assert "still away" in caplog.text
+
+
+@both_kinds
+async def test_a_stray_cancellation_while_it_is_closed(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
+    """Clients await tasks that they have just cancelled, and on asyncio that raises what being cancelled raises."""
+
+    @asynccontextmanager
+    async def build(settings: Any) -> AsyncIterator[int]:
+        yield settings.A
+        if anyio.get_cancelled_exc_class().__module__.startswith("trio"):
+            raise RuntimeError  # there is none
+        raise anyio.get_cancelled_exc_class()
+
+    reached = False
+    async with live(given()) as held, held.resource(build, "A", replace=kind) as resource:
+        for number in (1, 2):
+            await held.publish(given(A=number))
+            await idle()
+            assert resource.current == number
+        reached = True
+    assert reached, "the block went on"
+    assert caplog.text.count("build failed:") == 3
 
 
 async def test_one_that_dies_while_it_is_closed(caplog: pytest.LogCaptureFixture) -> None:

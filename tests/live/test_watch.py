@@ -98,6 +98,21 @@ async def test_an_exception_of_the_block_leaves_it_as_itself(workspace: Workspac
         assert left is error
 
 
+@pytest.mark.parametrize(
+    ("limits", "says"),
+    [
+        ({"settle": -0.1}, "settle must be 0 seconds or more, not -0.1"),
+        ({"rescan_interval": 0}, "rescan_interval must be more than 0 seconds, not 0"),
+        ({"rescan_interval": float("nan")}, "rescan_interval must be more than 0 seconds, not nan"),
+        ({"prepare_timeout": -1}, "prepare_timeout must be more than 0 seconds, not -1"),
+    ],
+)
+async def test_times_that_make_no_sense(workspace: Workspace, limits: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=f"^{says}$"):
+        async with Settings.watch(**workspace.paths, **limits):
+            pytest.fail("it watches")
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
 async def test_cancelled_at_every_await(workspace: Workspace) -> None:
     through: list[bool] = []

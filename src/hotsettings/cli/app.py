@@ -47,7 +47,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _other(name: str, about: str) -> Any:
-    return typer.Option(f"--to-{name}", metavar="FILE", help=f"{about} of the other side.", rich_help_panel="Files")
+    return typer.Option(f"--to-{name}", metavar="FILE", help=f"The other side's {about}.", rich_help_panel="Files")
 
 
 class Format(StrEnum):
@@ -190,9 +190,9 @@ def diff(
     config: Config = "config.toml",
     secrets: Secrets = "secrets.toml",
     override: Override = None,
-    to_config: Annotated[str | None, _other("config", "The base file")] = None,
-    to_secrets: Annotated[str | None, _other("secrets", "The secrets file")] = None,
-    to_override: Annotated[str | None, _other("override", "The override, '' for none,")] = None,
+    to_config: Annotated[str | None, _other("config", "base file")] = None,
+    to_secrets: Annotated[str | None, _other("secrets", "secrets file")] = None,
+    to_override: Annotated[str | None, _other("override", "override; '' for none")] = None,
     json: Json = False,
 ) -> None:
     """Show what would differ between two sets of files.
@@ -217,7 +217,9 @@ def watch(
     config: Config = "config.toml",
     secrets: Secrets = "secrets.toml",
     override: Override = None,
-    watcher: Annotated[Watcher, typer.Option("--watcher", help="How to be told of changes.")] = Watcher.auto,
+    watcher: Annotated[
+        Watcher, typer.Option("--watcher", metavar="|".join(Watcher), help="How to be told of changes.")
+    ] = Watcher.auto,
     json: Json = False,
 ) -> None:
     """Stay, and print each change and each rejection as it happens.

@@ -64,7 +64,7 @@ def as_json(found: Found) -> None:
 
 def as_github(found: Found) -> None:
     """For a GitHub workflow: annotations in the files, and the first line of the report for its log."""
-    output.line(found.title)
+    output.line(" ".join(found.title.splitlines()))  # a file's name may have lines, and one could be a command
     for level, problems in (("error", found.problems), ("warning", found.warnings)):
         for problem in problems:
             output.line(output.github(problem, level))

@@ -22,6 +22,10 @@ class Command(TyperCommand):
         arguments = [str(param.metavar) for param in self.get_params(ctx) if param.param_type_name == "argument"]
         return [*arguments, "[OPTIONS]"]
 
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """What a shell shows beside the command, whole: our first lines are short."""
+        return str(self.help).partition("\n")[0]
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write(_page(self, ctx, self.epilog))
 

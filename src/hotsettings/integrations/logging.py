@@ -29,10 +29,11 @@ def follow_level(live: Live[Any], key: str, logger: logging.Logger | None = None
 
 
 def _leaf(live: Live[Any], key: str) -> Leaf:
-    leaves = {leaf.key: leaf for leaf in hub_of(live).schema.leaves}
+    schema = hub_of(live).schema
+    leaves = {leaf.key: leaf for leaf in schema.leaves}
     if key not in leaves:
         near = closest(key, leaves)
-        raise ValueError(f"there is no setting {key!r}" + (f"; did you mean {near!r}?" if near else ""))
+        raise ValueError(f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else ""))
     return leaves[key]
 
 

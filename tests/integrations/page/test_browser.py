@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -14,9 +13,9 @@ from typing import Annotated, Any
 import anyio
 import pytest
 import uvicorn
+from chromium import PATIENCE, chromium, hard_to_read, opened_page
 from msgspec import Meta
-from needed import lacking
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
@@ -26,14 +25,6 @@ from hotsettings.integrations.page import settings_page
 from hotsettings.testing import Workspace
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-PATIENCE = 20_000
-"""Milliseconds to wait for what happens at once where nothing else runs."""
 
 
 class Settings(BaseSettings):
@@ -105,12 +96,8 @@ class _Noting:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        lacking("there is no Chromium here: install the package chromium")
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -123,31 +110,13 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def page(browser: Browser, served: Served) -> Iterator[Page]:
-    """The page, opened and following. Whatever a script or a policy complains of is a failure."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE)
-    complaints: list[str] = []
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
-    opened.on("console", lambda message: complaints.append(message.text) if is_a_complaint(message) else None)
-    opened.add_init_script(
-        "window.violations = [];"
-        "document.addEventListener('securitypolicyviolation', (event) => window.violations.push(event.violatedDirective));"
-        "window.pwned = () => { window.violations.push('a script of the file ran'); };"
-    )
-    opened.goto(served.address)
-    expect(opened.get_by_text("Updates by itself")).to_be_visible(timeout=PATIENCE)
-    opened.evaluate("window.neverReloaded = true")
-    yield opened
-    assert opened.evaluate("window.violations") == []
-    assert opened.evaluate("window.neverReloaded") is True
-    assert complaints == []
-    context.close()
-
-
-def is_a_complaint(message: ConsoleMessage) -> bool:
-    return message.type == "error" and "403 (Forbidden)" not in message.text
+    """The page, opened and following."""
+    with opened_page(browser, may_complain="403 (Forbidden)") as opened:
+        opened.goto(served.address)
+        expect(opened.get_by_text("Updates by itself")).to_be_visible(timeout=PATIENCE)
+        opened.evaluate("window.neverReloaded = true")
+        yield opened
+        assert opened.evaluate("window.neverReloaded") is True
 
 
 def row(page: Page, key: str) -> Locator:
@@ -288,30 +257,7 @@ def test_text_can_be_read_in_light_and_dark(page: Page, served: Served, scheme: 
     expect(page.get_by_role("region", name="1 setting waits for a restart")).to_be_visible(timeout=PATIENCE)
     served.workspace.write("PORT = 0\nWORKERS = 5\n")
     expect(page.get_by_text("Not healthy")).to_be_visible(timeout=PATIENCE)
-    faint = page.evaluate(
-        """() => {
-            const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
-            const light = (rgb) => rgb.slice(0, 3).map((v) => v / 255)
-                .map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-                .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-            const ground = (node) => {
-                for (; node; node = node.parentElement) {
-                    const colour = parts(getComputedStyle(node).backgroundColor);
-                    if (colour.length === 3 || colour[3] > 0) return colour;
-                }
-                return [255, 255, 255];
-            };
-            const faint = [];
-            for (const node of document.querySelectorAll("body *:not(script, style)")) {
-                if (![...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim())) continue;
-                const [a, b] = [light(parts(getComputedStyle(node).color)), light(ground(node))];
-                const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-                if (contrast < 4.5) faint.push(node.className + " " + node.textContent + " " + contrast.toFixed(2));
-            }
-            return faint;
-        }"""
-    )
-    assert faint == []
+    assert hard_to_read(page) == []
 
 
 def test_on_a_phone_nothing_sticks_out(page: Page, served: Served) -> None:
