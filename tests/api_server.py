@@ -32,15 +32,17 @@ class ApiServer:
         self.workspace.write(self.config, secrets=SECRETS)
         self.port = free_port()
         self._output = folder / "output"
-        with self._output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "integr8scode.server", "--port", str(self.port)),
-                    *("--config", str(self.workspace.config), "--secrets", str(self.workspace.secrets), *options),
-                ],
-                stdout=output,
-                stderr=output,
-            )
+        self._options = options
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [
+            *(sys.executable, "-m", "integr8scode.server"),
+            *("--http", "--host", "127.0.0.1", "--port", str(self.port)),
+            *("--config", str(self.workspace.config), "--secrets", str(self.workspace.secrets), *self._options),
+        ]
+        with self._output.open("ab") as output:
+            return subprocess.Popen(command, stdout=output, stderr=output)
 
     @property
     def output(self) -> str:
@@ -77,6 +79,12 @@ class ApiServer:
                 return health
             assert monotonic() < deadline, f"{health}\n{self.output}"
             sleep(0.01)
+
+    def start_again(self) -> None:
+        """Run another process on the same port, after this one has ended."""
+        assert self.process.poll() is not None
+        self.process = self._start()
+        self.wait_for(lambda _: True)
 
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)

@@ -50,35 +50,80 @@ def missing() -> str | None:
     return f"real Kafka needs Java 17 and Maven; not found: {', '.join(lacking)}" if lacking else None
 
 
+class RealKafka:
+    """One broker, which can be killed and started again: on the same port, with the same data."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port, controller = _free_ports()
+        self.servers = f"127.0.0.1:{self.port}"
+        self._properties = folder / "server.properties"
+        self._properties.write_text(PROPERTIES.format(broker=self.port, controller=controller, folder=folder))
+        self._classes = (*JAVA, "-cp", f"{_jars()}/*")
+        tool = ("kafka.tools.StorageTool", "format", "-t", "hotsettings", "-c", str(self._properties))
+        with self._output.open("wb") as output:
+            subprocess.run((*self._classes, *tool), check=True, stdout=output, stderr=output, timeout=PATIENCE)
+        self.launch()
+
+    @property
+    def _output(self) -> Path:
+        return self.folder / "output"
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def launch(self) -> None:
+        """Start it, or start it again; not yet waiting for it."""
+        command = (*self._classes, "kafka.Kafka", str(self._properties))
+        with self._output.open("ab") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=output, cwd=self.folder)
+
+    def answers(self) -> bool:
+        """Wait until it takes connections, or has ended."""
+        deadline = monotonic() + PATIENCE
+        while self.process.poll() is None and monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                sleep(0.1)
+            else:
+                return True
+        return False
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
 @contextmanager
-def real_kafka(folder: Path) -> Iterator[str]:
-    """Run a broker that keeps its data in this folder, and give its bootstrap servers."""
-    jars = _jars()
+def own_kafka(folder: Path) -> Iterator[RealKafka]:
+    """Run a broker that keeps its data in this folder."""
     for attempt in range(3):
         data = folder / str(attempt)
         data.mkdir()
-        broker, controller = _free_ports()
-        properties = data / "server.properties"
-        properties.write_text(PROPERTIES.format(broker=broker, controller=controller, folder=data))
-        classes = (*JAVA, "-cp", f"{jars}/*")
-        with (data / "output").open("wb") as output:
-            tool = (*classes, "kafka.tools.StorageTool", "format", "-t", "hotsettings", "-c", str(properties))
-            subprocess.run(tool, check=True, stdout=output, stderr=output, timeout=PATIENCE)
-            process = subprocess.Popen(
-                (*classes, "kafka.Kafka", str(properties)), stdout=output, stderr=output, cwd=data
-            )
+        broker = RealKafka(data)
         try:
-            if _answers(process, broker):
-                yield f"127.0.0.1:{broker}"
+            if broker.answers():
+                yield broker
                 return
         finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-    pytest.fail(f"Kafka does not start; its output ends with:\n{(data / 'output').read_text()[-3000:]}")
+            broker.stop()
+    pytest.fail(f"Kafka does not start; its output ends with:\n{broker.output[-3000:]}")
+
+
+@contextmanager
+def real_kafka(folder: Path) -> Iterator[str]:
+    """The same, of which nobody needs more than the bootstrap servers."""
+    with own_kafka(folder) as broker:
+        yield broker.servers
 
 
 def _jars() -> str:
@@ -97,16 +142,3 @@ def _free_ports() -> list[int]:
         for each in bound:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in bound]
-
-
-def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until the broker takes connections, or has ended."""
-    deadline = monotonic() + PATIENCE
-    while process.poll() is None and monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            sleep(0.1)
-        else:
-            return True
-    return False

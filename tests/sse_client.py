@@ -7,12 +7,14 @@ from collections.abc import Callable
 
 
 class SseClient:
-    """Reads one stream to its end, and keeps what came: ``data`` of events, other ``events``, ``comments``."""
+    """Reads one stream to its end, and keeps what came: ``data`` of events, other ``events``, ``heartbeats``, ``comments``."""
 
     def __init__(self, port: int, last_event_id: str | None = None) -> None:
         self.status = 0
         self.data: list[str] = []
         self.events: list[str] = []
+        self.heartbeats: list[str] = []
+        """The interval that each has told."""
         self.comments: list[str] = []
         self.last_event_id = last_event_id
         self.ended = False
@@ -53,7 +55,9 @@ class SseClient:
     def _hear(self, block: str) -> None:
         fields = {name: text for name, _, text in (line.partition(": ") for line in block.split("\n"))}
         self.last_event_id = fields.get("id", self.last_event_id)
-        if "event" in fields:
+        if fields.get("event") == "heartbeat":
+            self.heartbeats.append(fields["data"])
+        elif "event" in fields:
             self.events.append(fields["event"])
         elif "data" in fields:
             self.data.append(fields["data"])

@@ -28,6 +28,7 @@ from hotsettings import Live, Resource, ResourceDown
 from hotsettings.integrations.asgi import PinnedSettings, settings_of
 from hotsettings.integrations.prometheus import SettingsCollector
 
+from .client import client_page
 from .fanout import Fanout
 from .rate_limits import Counters, RateLimited
 from .settings import Settings
@@ -64,6 +65,7 @@ class Api:
         self.fanout = fanout
         self.pool = pool
         self.publisher = publisher
+        self.page = client_page()
         self.registry = CollectorRegistry()
         self.registry.register(SettingsCollector(live))
         self.registry.register(StreamsCollector(fanout, pool))
@@ -86,8 +88,12 @@ class Api:
         settings = settings_of(request.scope, Settings)
         if not settings.ENABLE_EVENT_STREAMING:
             return JSONResponse(STREAMING_IS_OFF, 503, LATER)
-        last_event_id = request.headers.get("Last-Event-ID")
+        # A browser names the header only while it keeps the connection up by itself; a page that opens another one cannot.
+        last_event_id = request.headers.get("Last-Event-ID") or request.query_params.get("last-event-id")
         return EventStream(self.fanout, lambda: self.live.current.SSE_HEARTBEAT_INTERVAL, last_event_id)
+
+    async def watch(self, request: Request) -> Response:
+        return self.page
 
     async def publish(self, request: Request) -> Response:
         settings = settings_of(request.scope, Settings)
@@ -127,6 +133,7 @@ class Api:
 
     def routes(self, prefix: str) -> list[BaseRoute]:
         return [
+            Route("/", self.watch),
             Route("/health", self.health),
             Route("/metrics", self.metrics),
             Route("/events", self.events),

@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from hotsettings import Change, Live, Resource
 
+from .closing import stop
 from .members import Member
 from .settings import Settings
 from .topics import retries_topic
@@ -53,8 +54,7 @@ async def membership(live: Live[Settings], topic: str) -> AsyncGenerator[Resourc
             logger.info("joined group %s at %s", settings.KAFKA_CONSUMER_GROUP_ID, settings.KAFKA_BOOTSTRAP_SERVERS)
             yield member
         finally:
-            with anyio.CancelScope(shield=True):
-                await consumer.stop()
+            await stop(consumer)
 
     veto = live.prepare(reachable, "KAFKA_BOOTSTRAP_SERVERS", "ENABLE_EVENT_STREAMING")
     try:

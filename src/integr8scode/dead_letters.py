@@ -17,6 +17,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from hotsettings import Live, ResourceDown
 
+from .closing import stop
 from .retries import Message
 from .settings import Settings
 from .streams import CONNECTION
@@ -86,8 +87,8 @@ async def connected(settings: Settings) -> AsyncGenerator[Keeper, None]:
         await consumer.start()
         yield Keeper(admin, consumer, dead_letters_topic(settings))
     finally:
+        await stop(consumer)
         with anyio.CancelScope(shield=True):
-            await consumer.stop()
             await admin.close()
 
 

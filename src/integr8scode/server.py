@@ -1,7 +1,8 @@
 """The API server: ``python -m integr8scode.server``.
 
 Everything that follows the settings is opened here, in the order in which one thing needs the other, and closed in
-reverse. It listens on the loopback address unless it is told otherwise.
+reverse. Where it listens, and with which certificate, is said by SERVER_HOST, SERVER_PORT, SSL_CERTFILE and SSL_KEYFILE
+unless an option says otherwise.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import logging
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -17,7 +19,7 @@ from pathlib import Path
 
 import anyio
 import uvicorn
-from anyio.abc import TaskStatus
+from aiokafka.errors import KafkaError
 from starlette.types import ASGIApp
 
 from hotsettings import Live, SettingsError
@@ -25,11 +27,15 @@ from hotsettings.integrations.logging import follow_level
 
 from .api import Api, application
 from .fanout import Fanout
+from .listening import CannotListen, certificate, listening, url
 from .publisher import publisher
 from .rate_limits import Counters, limits_in, readable
 from .settings import Settings
 from .settings_access import Password, guarded_settings_page
+from .stopping import stopping
 from .streams import event_streams
+
+logger = logging.getLogger("integr8scode.server")  # and not "__main__"
 
 GRACE = 5
 """Seconds that open requests get when the server is told to stop."""
@@ -41,25 +47,27 @@ class Server(uvicorn.Server):
     It waits for open responses, and a stream has no end of its own: it is given one.
     """
 
-    def __init__(self, config: uvicorn.Config, fanout: Fanout) -> None:
+    def __init__(self, config: uvicorn.Config, fanout: Fanout, address: str) -> None:
         super().__init__(config)
         self._fanout = fanout
+        self._address = address
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave signals alone. Uvicorn would raise them once more at the end, and kill what is still to be closed."""
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        logger.info("listening on %s", self._address)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._fanout.close()
         await super().shutdown(sockets)
 
-    async def stop_on_signal(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for _ in signals:
-                self.force_exit = self.should_exit  # the second time
-                self.should_exit = True
+    def stop(self, _: signal.Signals) -> None:
+        self.force_exit = self.should_exit  # the second time
+        self.should_exit = True
 
 
 @asynccontextmanager
@@ -77,26 +85,30 @@ async def everything(live: Live[Settings], password: Password | None) -> AsyncGe
 
 
 async def serve(options: argparse.Namespace) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP looks at the files now. Raises SettingsError and KafkaError at the start."""
+    """Serve until SIGTERM or SIGINT; SIGHUP looks at the files now.
+
+    Raises SettingsError, CannotListen and KafkaError at the start.
+    """
     watched = Settings.watch(
         options.config, secrets_path=options.secrets, override_path=options.override, reload_signal=signal.SIGHUP
     )
     password = Password(options.settings_page) if options.settings_page else None
-    async with watched as live, everything(live, password) as (app, fanout):
-        config = uvicorn.Config(
-            app,
-            host=options.host,
-            port=options.port,
-            backlog=live.current.WEB_BACKLOG,
-            lifespan="off",
-            log_config=None,
-            timeout_graceful_shutdown=GRACE,
-        )
-        server = Server(config, fanout)
-        async with anyio.create_task_group() as tasks:
-            await tasks.start(server.stop_on_signal)
-            await server.serve()
-            tasks.cancel_scope.cancel()
+    with stopping() as signals:
+        async with watched as live:
+            tls = None if options.http else certificate(live)
+            with listening(live, options.host, options.port) as sockets:
+                address = url(sockets, options.host or live.current.SERVER_HOST, tls=tls is not None)
+                async with everything(live, password) as (app, fanout):
+                    server = Server(config_of(app, live.current.WEB_BACKLOG, tls), fanout, address)
+                    with signals.instead(server.stop):
+                        await server.serve(sockets)
+
+
+def config_of(app: ASGIApp, backlog: int, tls: ssl.SSLContext | None) -> uvicorn.Config:
+    config = uvicorn.Config(app, backlog=backlog, lifespan="off", log_config=None, timeout_graceful_shutdown=GRACE)
+    config.load()
+    config.ssl = tls
+    return config
 
 
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -104,8 +116,11 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", default="config.toml", help="base settings (default: %(default)s)")
     parser.add_argument("--secrets", default="secrets.toml", help="secrets (default: %(default)s)")
     parser.add_argument("--override", help="further settings on top")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", default=8000, type=int, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--host", help="address to listen on (default: SERVER_HOST)")
+    parser.add_argument("--port", type=port, help="port to listen on, 0 for a free one (default: SERVER_PORT)")
+    parser.add_argument(
+        "--http", action="store_true", help="no TLS, whatever SSL_CERTFILE says: behind a proxy, for a try"
+    )
     parser.add_argument(
         "--settings-page",
         metavar="FILE",
@@ -115,13 +130,21 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def port(text: str) -> int:
+    if text.isdecimal() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError("expected 0 to 65535")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = options_of(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)  # at DEBUG it tells of every request
     try:
         anyio.run(serve, options)
-    except (SettingsError, ValueError, OSError) as error:
+    except (KafkaError, TimeoutError) as error:
+        sys.exit(f"cannot start: {error!r}")
+    except (SettingsError, CannotListen, ValueError, OSError) as error:
         sys.exit(str(error))
 
 

@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     SSE_CONSUMER_POOL_SIZE: Annotated[
         AtLeastOne, Section("SSE"), about("Kafka consumers that feed the open event streams.")
     ] = 10
-    SSE_HEARTBEAT_INTERVAL: Annotated[Seconds, about("Seconds between keepalives on an idle event stream.")] = 30
+    SSE_HEARTBEAT_INTERVAL: Annotated[Seconds, about("Seconds between heartbeats on an idle event stream.")] = 30
 
     NOTIF_THROTTLE_WINDOW_HOURS: Annotated[
         AtLeastOne, Section("Notifications"), about("Hours over which a user's notifications are counted.")
@@ -146,10 +146,16 @@ class Settings(BaseSettings):
     NOTIF_MAX_SCHEDULE_DAYS: Annotated[Days, about("Days ahead that a notification can be scheduled.")] = 25
 
     ENABLE_TRACING: Annotated[bool, Section("Tracing"), about("Whether spans are recorded and exported.")] = True
-    JAEGER_AGENT_HOST: Annotated[Name, about("Host of the Jaeger agent.")] = "jaeger"
-    JAEGER_AGENT_PORT: Annotated[Port, about("UDP port of the Jaeger agent.")] = 6831
+    JAEGER_AGENT_HOST: Annotated[
+        Name, about("Host of a Jaeger agent, to which nothing is sent: OpenTelemetry has given agents up.")
+    ] = "jaeger"
+    JAEGER_AGENT_PORT: Annotated[Port, about("UDP port of that agent, to which nothing is sent either.")] = 6831
     JAEGER_COLLECTOR_ENDPOINT: Annotated[
-        str | None, about("URL of a Jaeger collector that spans go to instead of the agent.")
+        str | None,
+        about(
+            "Jaeger collector that spans are sent to over OTLP (gRPC, port 4317) "
+            "where OTEL_EXPORTER_OTLP_ENDPOINT names no other."
+        ),
     ] = None
     TRACING_SERVICE_NAME: Annotated[RestartRequired[Name], about("Service that spans are attributed to.")] = (
         "integr8scode-backend"
@@ -158,7 +164,9 @@ class Settings(BaseSettings):
     TRACING_SAMPLING_RATE: Annotated[
         float, Meta(ge=0, le=1), about("Share of traces that is kept, from 0.0 for none to 1.0 for all.")
     ] = 0.1
-    TRACING_ADAPTIVE_SAMPLING: Annotated[bool, about("Whether the sampling rate follows the load.")] = False
+    TRACING_ADAPTIVE_SAMPLING: Annotated[
+        bool, about("Without effect: TRACING_SAMPLING_RATE is the share that is kept, whatever the load.")
+    ] = False
 
     DLQ_RETRY_MAX_ATTEMPTS: Annotated[
         Count, Section("Dead letter queue"), about("Retries that a message gets before it is archived.")
@@ -180,12 +188,15 @@ class Settings(BaseSettings):
         "production"
     )
     OTEL_EXPORTER_OTLP_ENDPOINT: Annotated[
-        str | None, about("OpenTelemetry collector that telemetry is sent to over OTLP.")
+        str | None, about("OpenTelemetry collector that spans are sent to over OTLP (gRPC).")
     ] = None
-    OTEL_SERVICE_NAME: Annotated[RestartRequired[str | None], about("Name that OpenTelemetry gives the service.")] = (
-        None
-    )
-    OTEL_SERVICE_VERSION: Annotated[RestartRequired[str | None], about("Version that goes with that name.")] = None
+    OTEL_SERVICE_NAME: Annotated[
+        RestartRequired[str | None],
+        about("Without effect on spans, which bear TRACING_SERVICE_NAME: the workers differ by it."),
+    ] = None
+    OTEL_SERVICE_VERSION: Annotated[
+        RestartRequired[str | None], about("Without effect on spans, which bear TRACING_SERVICE_VERSION.")
+    ] = None
     OTEL_RESOURCE_ATTRIBUTES: Annotated[
         RestartRequired[Attributes | None], about("Further resource attributes, as key=value, separated by commas.")
     ] = None
@@ -215,9 +226,9 @@ class Settings(BaseSettings):
     SSL_KEYFILE: Annotated[
         RestartRequired[str], Section("Security and TLS"), about("Private key of the server, a PEM file.")
     ] = "/app/certs/server.key"
-    SSL_CERTFILE: Annotated[RestartRequired[str], about("Certificate of the server, a PEM file.")] = (
-        "/app/certs/server.crt"
-    )
+    SSL_CERTFILE: Annotated[
+        RestartRequired[str], about("Certificate of the server, a PEM file; empty for plain HTTP.")
+    ] = "/app/certs/server.crt"
     SECURE_COOKIES: Annotated[bool, about("Whether browsers send cookies over HTTPS only.")] = True
 
     SUPPORTED_RUNTIMES: Annotated[

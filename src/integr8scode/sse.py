@@ -13,7 +13,6 @@ from .fanout import Fanout, Subscription
 
 RETRY = b"retry: 2000\n\n"
 """How long a browser waits, in milliseconds, until it connects again."""
-KEEPALIVE = b": keepalive\n\n"
 GOODBYE = b": the server is stopping; connect again\n\n"
 STUCK = 30.0
 """Seconds after which a client that takes no byte is given up."""
@@ -23,7 +22,9 @@ class EventStream(Response):
     """A response that ends when the client has gone, or the fan-out is closed.
 
     ``heartbeat`` gives the seconds after which an idle stream gets a sign of life. It is asked again whenever the fan-out
-    wakes its streams, so a new interval counts for streams that are open.
+    wakes its streams, so a new interval counts for streams that are open. Each heartbeat says how long it is until the
+    next one, and is an event rather than a comment, which no script in a browser gets to see: a client that hears nothing
+    for much longer knows that the connection is dead.
     """
 
     media_type = "text/event-stream"
@@ -54,15 +55,16 @@ class EventStream(Response):
     async def _stream(self, subscription: Subscription, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         await _write(send, RETRY)
-        written = anyio.current_time()
+        told, written = 0.0, anyio.current_time()
         while not subscription.ended:
-            due = written + self._heartbeat()
+            interval = self._heartbeat()
+            due = written + interval
             if frames := subscription.take():
                 await _write(send, b"".join(frames))
                 written = anyio.current_time()
-            elif anyio.current_time() >= due:
-                await _write(send, KEEPALIVE)
-                written = anyio.current_time()
+            elif interval != told or anyio.current_time() >= due:
+                await _write(send, b"event: heartbeat\ndata: %b\n\n" % str(interval).encode())
+                told, written = interval, anyio.current_time()
             else:
                 with anyio.CancelScope(deadline=due):
                     await subscription.news()

@@ -23,6 +23,7 @@ from anyio.abc import TaskGroup
 
 from hotsettings import Change, Live, Resource, ResourceDown
 
+from .closing import stop
 from .fanout import Fanout
 from .settings import Settings
 
@@ -169,8 +170,7 @@ class ConsumerPool:
         try:
             await consumer.start()
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await consumer.stop()
+            await stop(consumer)
             raise
         member = Member(consumer, self._live, self._fanout, self._source)
         self._tasks.start_soon(member.run)
@@ -213,8 +213,7 @@ class Member:
                         logger.warning("cannot read %s, trying again: %r", self.share, error)
                         await anyio.sleep(RETRY_DELAY)
         finally:
-            with anyio.CancelScope(shield=True):
-                await self.consumer.stop()
+            await stop(self.consumer)
             self._stopped.set()
 
     async def _poll(self) -> None:

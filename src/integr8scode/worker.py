@@ -15,7 +15,6 @@ from pathlib import Path
 
 import anyio
 from aiokafka.errors import KafkaError
-from anyio.abc import TaskStatus
 
 from hotsettings import SettingsError
 from hotsettings.integrations.logging import follow_level
@@ -26,7 +25,8 @@ from .handlers import WORKERS, Worker, traced
 from .publisher import publisher
 from .retries import Retries
 from .settings import Settings
-from .tracing import tracing
+from .stopping import stopping
+from .tracing import set_globally, tracing
 
 logger = logging.getLogger("integr8scode.worker")  # and not "__main__"
 
@@ -34,32 +34,22 @@ logger = logging.getLogger("integr8scode.worker")  # and not "__main__"
 async def work(worker: Worker, override: Path, *, config: Path, secrets: Path) -> None:
     """Work until told to stop. Raises SettingsError, KafkaError or TimeoutError if it cannot start."""
     watched = Settings.watch(config, override_path=override, secrets_path=secrets, reload_signal=signal.SIGHUP)
-    async with watched as live:
-        follow_level(live, "LOG_LEVEL")
-        topic = worker.topic(live.current)
-        async with (
-            tracing(live) as provider,
-            publisher(live) as producers,
-            membership(live, topic) as members,
-            anyio.create_task_group() as tasks,
-        ):
-            await tasks.start(stop_on_signal, tasks.cancel_scope)
-            if worker.beside is not None:
-                tasks.start_soon(worker.beside, live)
-            logger.info("reading %s as %s", topic, live.current.KAFKA_CONSUMER_GROUP_ID)
-            handle = traced(worker.handle, provider.get_tracer(logger.name))
-            await consume(live, members, Retries(live, producers), handle)
-
-
-async def stop_on_signal(
-    scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        task_status.started()
-        async for received in signals:
-            logger.info("stopping on %s", signal.Signals(received).name)
-            scope.cancel()
-            return
+    with stopping():
+        async with watched as live:
+            follow_level(live, "LOG_LEVEL")
+            topic = worker.topic(live.current)
+            async with (
+                tracing(live) as provider,
+                publisher(live) as producers,
+                membership(live, topic) as members,
+                anyio.create_task_group() as tasks,
+            ):
+                set_globally(provider)
+                if worker.beside is not None:
+                    tasks.start_soon(worker.beside, live)
+                logger.info("reading %s as %s", topic, live.current.KAFKA_CONSUMER_GROUP_ID)
+                handle = traced(worker.handle, provider.get_tracer(logger.name))
+                await consume(live, members, Retries(live, producers), handle)
 
 
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from api_server import PATIENCE, ApiServer, api_server
+import trustme
+from api_server import PATIENCE, SECRETS, ApiServer, api_server, free_port
 from sse_client import SseClient
+
+from hotsettings.testing import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
@@ -40,7 +47,7 @@ async def test_open_streams_follow_the_settings_and_end_with_the_server(
             tasks.create_task(client.run())
             await client.opened()
             server.edit(SSE_HEARTBEAT_INTERVAL=1)
-            await client.until(lambda client: client.comments == ["keepalive"])
+            await client.until(lambda client: client.heartbeats == ["30", "1", "1"])
             async with httpx.AsyncClient(base_url=server.url) as http:
                 for number in range(2):
                     event = {"execution_id": str(number), "kind": "execution.started"}
@@ -152,6 +159,107 @@ async def test_there_is_no_settings_page_unless_asked_for(tmp_path: Path) -> Non
     with api_server(tmp_path, {"LOG_LEVEL": "WARNING"}) as server:
         async with httpx.AsyncClient(base_url=server.url) as http:
             assert (await http.get("/settings/")).status_code == 404
+
+
+async def start(folder: Path, config: Mapping[str, Any], *options: str) -> asyncio.subprocess.Process:
+    """A server that says where it listens, on its standard error."""
+    workspace = Workspace(folder)
+    workspace.write({"LOG_LEVEL": "INFO", **config}, secrets=SECRETS)
+    paths = ("--config", str(workspace.config), "--secrets", str(workspace.secrets))
+    command = (sys.executable, "-m", "integr8scode.server", *paths, *options)
+    return await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+
+
+async def its_end(process: asyncio.subprocess.Process) -> tuple[int, str]:
+    """Its status, and what it says at the end."""
+    async with asyncio.timeout(PATIENCE):
+        _, said = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+async def address_of(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None
+    async with asyncio.timeout(PATIENCE):
+        async for line in process.stderr:
+            _, marker, address = line.decode().partition("listening on ")
+            if marker:
+                return address.strip()
+    raise AssertionError("it has ended")
+
+
+async def test_the_files_say_where_it_listens_and_with_which_certificate(tmp_path: Path) -> None:
+    authority, trusting = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(trusting)
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    pem, port = str(tmp_path / "both.pem"), free_port()
+    config = {"SERVER_HOST": "localhost", "SERVER_PORT": port, "SSL_CERTFILE": pem, "SSL_KEYFILE": pem}
+    process = await start(tmp_path, config)
+    try:
+        url = await address_of(process)
+        assert url == f"https://localhost:{port}"
+        async with httpx.AsyncClient(base_url=url, verify=trusting) as http:
+            assert (await http.get("/health")).json()["status"] == "ok"
+        async with httpx.AsyncClient(base_url=url) as http:
+            with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+                await http.get("/health")
+        async with httpx.AsyncClient(base_url=f"http://localhost:{port}") as http:
+            with pytest.raises(httpx.RemoteProtocolError):
+                await http.get("/health")
+        process.terminate()
+        assert (await its_end(process))[0] == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_options_override_what_the_files_say(tmp_path: Path) -> None:
+    config = {"SERVER_HOST": "192.0.2.1", "SSL_CERTFILE": "/nowhere"}
+    process = await start(tmp_path, config, "--host", "127.0.0.1", "--port", "0", "--http")
+    try:
+        url = await address_of(process)
+        assert url.startswith("http://127.0.0.1:")
+        async with httpx.AsyncClient(base_url=url) as http:
+            assert (await http.get("/health")).is_success
+    finally:
+        process.terminate()
+        assert (await its_end(process))[0] == 0
+
+
+async def test_a_start_that_cannot_be_names_the_key_and_the_file(tmp_path: Path) -> None:
+    status, said = await its_end(await start(tmp_path, {}))
+    assert status == 1
+    assert "SSL_CERTFILE, which no file sets: cannot read /app/certs/server.crt" in said
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        config = {"SERVER_HOST": "127.0.0.1", "SERVER_PORT": other.getsockname()[1]}
+        status, more = await its_end(await start(tmp_path, config, "--http"))
+    assert status == 1
+    assert "config.toml:3:15  SERVER_PORT: cannot listen on 127.0.0.1" in more
+    assert "Traceback" not in said + more
+
+
+async def test_a_start_without_its_broker_says_so(tmp_path: Path) -> None:
+    config = {"ENABLE_EVENT_STREAMING": True, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    status, said = await its_end(await start(tmp_path, config, "--http", "--port", "0"))
+    assert status == 1
+    assert "cannot start: KafkaConnectionError" in said
+    assert "Traceback" not in said
+
+
+async def test_it_can_be_stopped_while_it_waits_for_a_broker(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        servers = f"127.0.0.1:{silent.getsockname()[1]}"
+        config = {"ENABLE_EVENT_STREAMING": True, "KAFKA_BOOTSTRAP_SERVERS": servers}
+        process = await start(tmp_path, config, "--http", "--port", "0")
+        connection, _ = await asyncio.to_thread(silent.accept)
+        with connection:
+            process.terminate()
+            status, said = await its_end(process)
+    assert status == 0
+    assert "stopping on SIGTERM" in said
+    assert "Traceback" not in said
 
 
 async def test_a_start_with_bad_settings_says_why(tmp_path: Path) -> None:

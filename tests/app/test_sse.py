@@ -102,17 +102,18 @@ async def test_the_end_of_the_server_is_the_end_of_the_stream() -> None:
 
 async def test_a_new_heartbeat_counts_for_a_stream_that_is_open() -> None:
     async with opened() as stream:
-        assert "keepalive" not in stream.browser.text
+        await stream.browser.until("event: heartbeat\ndata: 3600.0\n\n")
         stream.heartbeat = 0.01
         stream.fanout.wake()
-        await stream.browser.until(": keepalive\n\n", times=3)
+        await stream.browser.until("event: heartbeat\ndata: 0.01\n\n", times=3)
         stream.heartbeat = 3600
         stream.fanout.wake()
+        await stream.browser.until("event: heartbeat\ndata: 3600\n\n")
         await anyio.wait_all_tasks_blocked()
-        beats = stream.browser.text.count("keepalive")
         stream.publish(b"after it")
         await stream.browser.until("after it")
-        assert stream.browser.text.count("keepalive") <= beats + 1
+        assert stream.browser.text.count("data: 3600\n") == 1
+        assert stream.browser.text.endswith("data: 3600\n\nid: 0:1\ndata: after it\n\n")
         stream.browser.gone.set()
 
 
@@ -125,7 +126,7 @@ async def test_a_stream_that_is_busy_needs_no_heartbeat(monkeypatch: pytest.Monk
             stream.publish(str(number).encode())
             await stream.browser.until(f"data: {number}\n")
         stream.browser.gone.set()
-    assert "keepalive" not in stream.browser.text
+    assert stream.browser.text.count("event: heartbeat") == 1, "the one that tells the interval"
 
 
 async def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
@@ -19,16 +22,19 @@ from integr8scode_files import ROOT, SECRET, write_files
 from kafka_worker import PATIENCE, committed, produce
 from otlp_collector import otlp_collector
 
+from integr8scode.handlers import WORKERS
+from integr8scode.worker import work
+
 EVENT = b'{"execution_id": "e-17", "kind": "execution.requested"}'
 
 
 class Process:
     """A worker, its folder, and what it says."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, *name: str) -> None:
         self.folder = folder
         self.output = ""
-        command = [sys.executable, "-m", "integr8scode.worker", name]
+        command = [sys.executable, *(name if "-c" in name else ("-m", "integr8scode.worker", *name))]
         self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
         self._reader = Thread(target=self._read)
         self._reader.start()
@@ -60,8 +66,8 @@ class Process:
 
 
 @contextmanager
-def started(folder: Path, name: str) -> Iterator[Process]:
-    worker = Process(folder, name)
+def started(folder: Path, *name: str) -> Iterator[Process]:
+    worker = Process(folder, *name)
     try:
         yield worker
     finally:
@@ -132,6 +138,82 @@ def test_the_dlq_processor_reads_dead_letters(tmp_path: Path, kafka: str, unique
         worker.until("there are 1 dead letters: warning")
         worker.until("dead letter .*dead-letters/.* after 0 retries")
         assert worker.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_can_be_stopped_while_it_waits_for_a_broker(tmp_path: Path, unique: str, number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
+        write_files(tmp_path, f"127.0.0.1:{silent.getsockname()[1]}", unique)
+        with started(tmp_path, "coordinator") as worker:
+            connection, _ = silent.accept()
+            with connection:
+                assert worker.end(number) == 0, worker.output
+    assert f"stopping on {number.name}" in worker.output
+    assert "Traceback" not in worker.output
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("after", [0.0, 0.1, 1.0])
+async def test_it_can_be_stopped_before_it_has_joined(
+    tmp_path: Path, mock_kafka: str, unique: str, after: float
+) -> None:
+    """The group's first member waits for three seconds, and belongs to it only then."""
+    write_files(tmp_path, mock_kafka, unique)
+    override = tmp_path / "config.coordinator.toml"
+    override.write_text(f'KAFKA_CONSUMER_GROUP_ID = "{unique}"\n')
+    files = {"config": tmp_path / "config.toml", "secrets": tmp_path / "secrets.toml"}
+    before = asyncio.all_tasks()
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(work, WORKERS["coordinator"], override, **files))
+            await anyio.sleep(after)
+            signal.raise_signal(signal.SIGTERM)
+    assert asyncio.all_tasks() == before
+
+
+LIBRARY = """
+import sys
+from pathlib import Path
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from integr8scode.handlers import Worker
+from integr8scode.worker import run
+
+{host}
+
+async def handle(message):
+    trace.get_tracer("some.library").start_span("of a library").end()
+    print(type(trace.get_tracer_provider()).__name__, file=sys.stderr)
+
+folder = Path()
+run(Worker(handle), folder / "config.coordinator.toml", config=folder / "config.toml", secrets=folder / "secrets.toml")
+"""
+HOST = """
+class Hosts(TracerProvider): pass
+trace.set_tracer_provider(Hosts())
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "says", "names"),
+    [("", "TracerProvider", ["of a library", "handle"]), (HOST, "Hosts", ["handle"])],
+    ids=["none of the host's", "the host's stays"],
+)
+def test_spans_of_libraries_go_the_same_way_unless_the_host_has_its_own(
+    tmp_path: Path, mock_kafka: str, unique: str, host: str, says: str, names: list[str]
+) -> None:
+    with otlp_collector() as collector:
+        write_files(
+            tmp_path, mock_kafka, unique, ENABLE_TRACING="true", OTEL_EXPORTER_OTLP_ENDPOINT=f'"{collector.address}"'
+        )
+        with started(tmp_path, "-c", LIBRARY.format(host=host)) as worker:
+            worker.until("reading")
+            anyio.run(produce, mock_kafka, f"{unique}execution-events", [EVENT])
+            worker.until(f"(?m)^{says}$")
+            assert worker.end(signal.SIGTERM) == 0
+    assert "Overriding" not in worker.output
+    assert collector.names == names
 
 
 def test_an_unknown_name_is_answered_with_all_there_are(tmp_path: Path) -> None:

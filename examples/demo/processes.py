@@ -1,0 +1,200 @@
+"""The processes of the demo, and how it ends: none of them outlives it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE = 60.0
+"""Seconds within which everything that is waited for has to happen."""
+GRACE = 10.0
+"""Seconds that a process gets to end when it is told to."""
+KEPT = 50
+"""Lines of each process that are kept, to be shown if something fails."""
+
+
+class Failed(Exception):
+    """A step did not go as it should."""
+
+
+class Interrupted(Exception):
+    """The demo was told to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Process:
+    """A Python module that runs until it is stopped, and what it prints.
+
+    It has a process group of its own: a Ctrl-C reaches the demo alone, which stops everything in order.
+    """
+
+    def __init__(self, name: str, *module: str, folder: Path) -> None:
+        self.name = name
+        self._news: SimpleQueue[str] = SimpleQueue()
+        self._kept: deque[str] = deque(maxlen=KEPT)
+        self._process = subprocess.Popen(
+            (sys.executable, "-m", *module),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            process_group=0,
+        )
+        self._reader = Thread(target=self._read)
+        self._reader.start()
+
+    @property
+    def status(self) -> int | None:
+        """How it has ended, if it has, and all that it has said can be found."""
+        return None if self._reader.is_alive() else self._process.poll()
+
+    def news(self) -> str | None:
+        """The next line that nobody has asked for yet."""
+        try:
+            line = self._news.get_nowait()
+        except Empty:
+            return None
+        self._kept.append(line)
+        return line
+
+    def find(self, pattern: str) -> re.Match[str] | None:
+        """The next line with this in it; those before it are passed over."""
+        while (line := self.news()) is not None:
+            if found := re.search(pattern, line):
+                return found
+        return None
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join()
+
+    def last_words(self) -> str:
+        while self.news() is not None:
+            pass
+        return "\n".join((f"The last lines of the {self.name}:", *(f"    {line}" for line in self._kept)))
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._news.put(line.rstrip())
+
+
+class Signals:
+    """Notes that the demo is to end. It is acted upon where the demo waits, and never in the middle of something."""
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.received = number
+
+
+class Processes:
+    """All that have been started. Leaving the block stops them, the newest first."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+        self._running: list[Process] = []
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in reversed(self._running):
+            process.stop()
+
+    def start(self, name: str, *module: str, folder: Path) -> Process:
+        process = Process(name, *module, folder=folder)
+        self._running.append(process)
+        return process
+
+    def forget(self, process: Process) -> None:
+        """It may have ended."""
+        process.stop()
+        self._running.remove(process)
+
+    def run(self, *command: str, folder: Path, status: int = 0) -> str:
+        """Run a command that ends by itself, with this status; give what it prints."""
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
+            process_group=0,
+        )
+        self.check()
+        if done.returncode != status:
+            raise Failed(f"{' '.join(command)}\nended with status {done.returncode} and not {status}:\n{done.stdout}")
+        return done.stdout
+
+    def until(self, look: Callable[[], T | None], what: str) -> T:
+        """Look again until there is something, and give it."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            trouble = self._trouble()  # before the look, which may find what a process has said at its end
+            if (found := look()) is not None:
+                return found
+            if trouble is None and time.monotonic() > deadline:
+                said = "\n".join(each.last_words() for each in self._running)
+                trouble = Failed(f"Waited in vain for {what}.\n{said}")
+            if trouble is not None:
+                raise trouble
+            time.sleep(0.05)
+
+    def pass_over(self) -> None:
+        """Leave what they have said so far."""
+        for process in self._running:
+            while process.news() is not None:
+                pass
+
+    def follow(self) -> Generator[tuple[Process, str], None, None]:
+        """What they say, line by line, until the demo is to end."""
+        while True:
+            self.check()
+            for process in self._running:
+                while (line := process.news()) is not None:
+                    yield process, line
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Raise if the demo is to end, or a process has ended that should not have."""
+        if (trouble := self._trouble()) is not None:
+            raise trouble
+
+    def _trouble(self) -> Exception | None:
+        if self._signals.received is not None:
+            return Interrupted(self._signals.received)
+        for process in self._running:
+            if process.status is not None:
+                return Failed(f"The {process.name} has ended with status {process.status}.\n{process.last_words()}")
+        return None

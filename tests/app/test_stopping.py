@@ -1,0 +1,71 @@
+"""Signals stop a block, do something else while that is asked for, and in the end kill what hangs."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from integr8scode.stopping import SIGNALS, stopping
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("number", SIGNALS)
+async def test_the_block_is_cancelled(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with anyio.fail_after(30), stopping():
+        signal.raise_signal(number)
+        await anyio.sleep_forever()
+    assert signal.getsignal(number) in (before, signal.SIG_DFL)
+
+
+@pytest.mark.anyio
+async def test_something_else_may_be_done_instead() -> None:
+    received: list[int] = []
+    with anyio.fail_after(30), stopping() as signals:
+        with signals.instead(received.append):
+            signal.raise_signal(signal.SIGTERM)
+            while not received:
+                await anyio.lowlevel.checkpoint()
+        signal.raise_signal(signal.SIGINT)
+        await anyio.sleep_forever()
+    assert received == [signal.SIGTERM]
+
+
+@pytest.mark.anyio
+async def test_what_the_block_raises_is_left_alone() -> None:
+    with pytest.raises(LookupError), stopping():
+        raise LookupError
+
+
+HANGS = """
+import anyio
+from integr8scode.stopping import stopping
+
+async def main():
+    with stopping():
+        print("here", flush=True)
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                print("closing", flush=True)
+                await anyio.sleep_forever()
+
+anyio.run(main)
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_second_one_kills_what_hangs(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(number)
+        assert process.stdout.readline() == "closing\n"
+        process.send_signal(number)
+        assert process.wait(30) == -number
