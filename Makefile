@@ -8,10 +8,12 @@ PYTHONS =
 VENV = .venv
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install -q --no-input -c constraints.txt
+# The theme's notices are about its own future.
+MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --upgrade --all-extras
 
-.PHONY: help test test-app demo lint ruff mypy pyright format coverage bench docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
+.PHONY: help test test-app demo lint ruff mypy pyright format coverage bench docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -25,8 +27,8 @@ test: $(VENV)/.for-test ## run the tests; more for pytest: make test ARGS="-k se
 test-app: $(VENV)/.for-bench ## run the tests of the example application and of the benchmarks: real Kafka (Java 17, Maven), peers
 	@$(BIN)/python -m pytest tests/app $(ARGS)
 
-demo: $(VENV)/.for-use ## load the example settings, break one on purpose, and follow them live
-	@sh examples/demo.sh $(BIN)/hotsettings
+demo: $(VENV)/.for-app ## run the example application and edit its settings: a good edit, a bad one; then it is your turn
+	@$(BIN)/python -m examples.demo
 
 lint: ruff mypy pyright ## ruff, mypy --strict and pyright
 
@@ -60,6 +62,13 @@ docs-reference: $(VENV)/.for-use ## write the generated part of docs anew: the c
 	@$(BIN)/hotsettings reference integr8scode.settings:Settings >docs/reference/configuration.md
 	@$(BIN)/hotsettings schema integr8scode.settings:Settings >docs/reference/config.schema.json
 
+docs: $(VENV)/.for-docs ## build the documentation site into site/; a warning is an error
+	@$(MKDOCS) build --strict
+	@$(BIN)/python docs/hooks/check_site.py site
+
+docs-serve: $(VENV)/.for-docs ## show the site while you write: http://127.0.0.1:8000, anew at each change
+	@$(MKDOCS) serve --strict
+
 docs-outputs: $(VENV)/.for-test ## run the commands in the docs and write down what they print today
 	@$(BIN)/python tests/test_docs.py
 
@@ -81,7 +90,7 @@ hooks: $(VENV)/.for-lint ## run the linters at each commit (git hooks)
 	@$(BIN)/pre-commit install
 
 clean: ## remove what was made here; never secrets.toml
-	rm -rf $(VENV) build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment. Each stamp says that what one purpose needs is installed; it is renewed when the dependencies
@@ -98,6 +107,11 @@ $(VENV)/.for-use: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@$(INSTALL) --no-build-isolation --editable ".[all]"
 	@touch $@
 
+$(VENV)/.for-app: $(VENV)/.for-use
+	@echo "==> Installing what the example application runs on (about 10 seconds)"
+	@$(INSTALL) --group app
+	@touch $@
+
 $(VENV)/.for-test: $(VENV)/.for-use
 	@echo "==> Installing what the tests need (about 15 seconds)"
 	@$(INSTALL) --group test --group test-app
@@ -106,6 +120,11 @@ $(VENV)/.for-test: $(VENV)/.for-use
 $(VENV)/.for-bench: $(VENV)/.for-test
 	@echo "==> Installing what the benchmarks compare with (a few seconds)"
 	@$(INSTALL) --group bench
+	@touch $@
+
+$(VENV)/.for-docs: $(VENV)/.for-use
+	@echo "==> Installing what builds the documentation site (about 10 seconds)"
+	@$(INSTALL) --group docs
 	@touch $@
 
 $(VENV)/.for-lint: $(VENV)/.for-test

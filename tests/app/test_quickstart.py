@@ -1,0 +1,130 @@
+"""docs/quickstart.md, done as it says by somebody who has nothing: its commands, its files, its edits and its answers."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/quickstart.md").read_text(encoding="utf-8")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE_NAME = re.compile(r"# ([\w.]+)\n")
+PROMISED = 300.0
+"""Seconds, for everything together: "a few minutes"."""
+PATIENCE = 30.0
+"""Seconds in which the machine, which may be busy, gets round to something that takes milliseconds."""
+
+
+class Block(NamedTuple):
+    language: str
+    code: str
+
+
+@pytest.fixture
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``pip install hotsettings`` would bring."""
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    return next(folder.glob("*.whl"))
+
+
+class Newcomer:
+    """Follows the page in an empty folder, with one terminal for the server and another one for the rest."""
+
+    def __init__(self, folder: Path, wheel: Path) -> None:
+        self._folder = folder
+        self._hello = folder / "hello"
+        self._log = folder / "server.log"
+        self._wheel = wheel
+        self._server: subprocess.Popen[bytes] | None = None
+        self._url = ""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+
+    def follow(self, block: Block) -> None:
+        """Do what one block of the page says."""
+        command = block.code.partition(" ")[0]
+        match block.language, command:
+            case "sh", "mkdir":
+                self._install(block.code)
+            case "sh", "uvicorn":
+                self._serve(block.code)
+            case "sh", "curl":
+                self._url = block.code.split()[1].replace(":8000/", f":{self._port}/")
+            case "json", _:
+                self._until(lambda: self._get() == json.loads(block.code), f"the answer is not {block.code}")
+            case "console", _:
+                self._see(*block.code.removeprefix("$ ").split("\n", 1))
+            case _:
+                named = FILE_NAME.match(block.code)
+                assert named, block.code
+                (self._hello / named[1]).write_text(block.code, encoding="utf-8")
+
+    def _install(self, script: str) -> None:
+        package = re.search(r"'hotsettings(\[[\w,]+\])'", script)
+        assert package, script
+        ours = f"-q -c {ROOT}/constraints.txt {shlex.quote(f'{self._wheel}{package[1]}')}"
+        script = script.replace(package[0], ours).replace("python3", shlex.quote(sys.executable))
+        subprocess.run(["sh", "-ec", script], cwd=self._folder, check=True, timeout=PROMISED)
+
+    def _serve(self, command: str) -> None:
+        script = f". .venv/bin/activate\nexec {command.strip()} --port {self._port}"
+        with self._log.open("wb") as log:
+            self._server = subprocess.Popen(["sh", "-c", script], cwd=self._hello, stdout=log, stderr=log)
+        self._until(lambda: "Uvicorn running" in self._said(), "the server does not start")
+
+    def _see(self, command: str, printed: str) -> None:
+        """What a command prints; and that the server has said the same, which the page claims."""
+        script = f". .venv/bin/activate\n{command}"
+        done = subprocess.run(["sh", "-c", script], cwd=self._hello, capture_output=True, text=True, check=False)
+        assert done.stdout + done.stderr == printed
+        self._until(lambda: printed.splitlines()[1] in self._said(), "the server has not said it")
+
+    def _get(self) -> object:
+        answer = httpx.get(self._url, timeout=PATIENCE, trust_env=False)
+        assert answer.status_code == 200
+        return answer.json()
+
+    def _said(self) -> str:
+        return self._log.read_text(encoding="utf-8")
+
+    def _until(self, happened: Callable[[], bool], otherwise: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not happened():
+            assert time.monotonic() < deadline, f"{otherwise}\n{self._said()}"
+            time.sleep(0.05)
+
+    def leave(self) -> None:
+        """End the server."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(PATIENCE)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="the page is written for a POSIX shell")
+def test_from_an_empty_folder_to_a_handler_that_follows(tmp_path: Path, wheel: Path) -> None:
+    blocks = [Block(*found) for found in BLOCK.findall(PAGE)]
+    assert {block.language for block in blocks} == {"sh", "python", "toml", "json", "console"}
+    began = time.monotonic()
+    newcomer = Newcomer(tmp_path, wheel)
+    try:
+        for block in blocks:
+            newcomer.follow(block)
+    finally:
+        newcomer.leave()
+    took = time.monotonic() - began
+    print(f"the quickstart took {took:.1f} s, most of it the installation")
+    assert took < PROMISED
