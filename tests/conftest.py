@@ -1,11 +1,16 @@
 """What all tests share."""
 
 import os
+import signal
 import sys
 from typing import Any
 
 import pytest
 from hypothesis import settings
+
+# A shell's background job ignores SIGINT, and so would every process that is started here and then interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: a shared machine's hiccup is not a bug. Derandomized in CI, so that a failure there repeats anywhere.
 settings.register_profile("dev", deadline=None)

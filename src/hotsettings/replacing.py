@@ -145,7 +145,9 @@ async def _mend(hub: Hub[Any], resource: Resource[Any]) -> None:
             try:
                 await _renew(hub, resource, hub.head.current)
             except Exception as error:
-                logger.warning("resource %s could not be built:\n%s", resource.name, hub.texts.trace(error))
+                # Where it failed is told once; what it says may change.
+                why = f"\n{hub.texts.trace(error)}" if delay == FIRST_RETRY else f" {hub.texts.describe(error)}"
+                logger.warning("resource %s could not be built; trying again in %g s:%s", resource.name, delay, why)
             else:
                 logger.info("resource %s stands again", resource.name)
                 return

@@ -347,6 +347,9 @@ async def test_down_until_its_block_is_left(attempts: int, caplog: pytest.LogCap
             with pytest.raises(Rejected):
                 await held.publish(given(A=1))
             await until(lambda: caplog.text.count("could not be built") >= attempts)
+        told = [record.getMessage() for record in caplog.records if "could not be built" in record.getMessage()]
+        assert ["Traceback" in each for each in told] == [number == 0 for number in range(len(told))]
+        assert all("OSError: no" in each for each in told)
         ledger.fail = lambda _: None
         await anyio.sleep(0.01)  # longer than the pause between two attempts
         assert ledger.log == ["+0", "-0"]
