@@ -101,7 +101,8 @@ def written(live: Live[Settings], key: str) -> str:
 
 
 def _bound(family: socket.AddressFamily, address: Any) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends without delay only where it is told that this is TCP: otherwise a response waits 40 ms for its second half.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":  # elsewhere it would let two servers have the same port
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

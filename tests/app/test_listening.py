@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import ssl
@@ -77,6 +78,23 @@ async def test_options_go_first(files: Workspace, taken: int) -> None:
     async with live(files, SERVER_HOST="192.0.2.1", SERVER_PORT=taken) as watched:
         with listening(watched, "127.0.0.1", 0) as sockets:
             assert sockets[0].getsockname()[1] not in (0, taken)
+
+
+async def test_what_is_sent_is_not_held_back_for_more(files: Workspace) -> None:
+    """Nagle's algorithm and delayed acknowledgements together cost 40 ms a response."""
+    undelayed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = writer.get_extra_info("socket")
+        undelayed.set_result(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    async with live(files) as watched:
+        with listening(watched, "127.0.0.1", 0) as sockets:
+            async with await asyncio.start_server(accepted, sock=sockets[0]):
+                _, writer = await asyncio.open_connection(*sockets[0].getsockname())
+                assert await asyncio.wait_for(undelayed, 10)
+                writer.close()
 
 
 async def test_every_address_of_a_host_gets_the_same_port(files: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
