@@ -129,5 +129,5 @@ $(VENV)/.for-docs: $(VENV)/.for-use
 
 $(VENV)/.for-lint: $(VENV)/.for-test
 	@echo "==> Installing the linters and type checkers (about 30 seconds)"
-	@$(INSTALL) --group lint --group bench
+	@$(INSTALL) --group lint --group bench --group docs
 	@touch $@

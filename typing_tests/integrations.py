@@ -93,10 +93,20 @@ async def endpoint(request: Request) -> Response:
 def in_starlette(live: Live[Settings], app: StarletteApp) -> None:
     starlette = Starlette(routes=[Route("/", endpoint)], middleware=[Middleware(PinnedSettings, live=live)])
     starlette.add_middleware(PinnedSettings, live=lambda: live)
+    starlette.add_middleware(PinnedSettings, live=lambda: starlette.state.live)
+    starlette.add_middleware(PinnedSettings, lambda: starlette.state.live)
     # What one calls an application, the other takes.
     around: StarletteApp = PinnedSettings(app, live)
     PinnedSettings(starlette, live)
     Mount("/below", around)
+
+
+def in_starlette_refused(live: Live[Settings], settings: Settings, starlette: Starlette) -> None:
+    starlette.add_middleware(PinnedSettings)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    starlette.add_middleware(PinnedSettings, live=settings)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    # Wrapped around it there is no application of Starlette any more.
+    PinnedSettings(starlette, live).state  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # noqa: B018
+    starlette = PinnedSettings(starlette, live)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
 api = FastAPI()
@@ -117,6 +127,7 @@ async def socket(websocket: WebSocket, settings: Pinned) -> None:
 def in_fastapi(live: Live[Settings], settings: Settings) -> None:
     assert_type(pinned(Settings), Callable[[HTTPConnection], Awaitable[Settings]])
     api.add_middleware(PinnedSettings, live=lambda: live)
+    api.add_middleware(PinnedSettings, live=lambda: api.state.live)
     api.dependency_overrides[pinned(Settings)] = lambda: settings
     pinned(settings)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     pinned()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

@@ -200,8 +200,9 @@ else:
         """Settings that come from TOML files: subclass it and declare one field for each key.
 
         Calling the class loads: ``config_path``, then ``secrets_path`` (may be missing), then ``override_path`` (if
-        given), each overriding what came before. Relative paths are taken from the working directory. Only these files
-        are read; no environment variable is.
+        given), each overriding what came before. Relative paths are taken from the working directory. Two classes in one
+        folder need a ``secrets_path`` each: a key that only the other one knows is an error. Only these files are read; no
+        environment variable is.
 
         Raises LayerError when a file cannot be read or parsed, InvalidSettings when the values do not fit the class, and
         TypeError when the class is defined with a field that could be mutated.
@@ -236,7 +237,11 @@ else:
             A file that is written in place, by a writer of whom nobody tells when it closes, is read when it has stood
             still for ``settle``. Without being told of anything, the files are looked at every ``rescan_interval``.
             Hooks and builds may take ``prepare_timeout``. ``reload_signal`` (such as ``signal.SIGHUP``) means ``reload()``.
-            ``watcher`` is "auto", "inotify" (Linux), "watchfiles" or "poll".
+            ``watcher`` is "auto", "inotify" (Linux), "watchfiles" or "poll". The paths are those of a load: a second class in
+            the same folder needs a ``secrets_path`` of its own.
+
+            Iterators (``changes()``, ``events()``) begin where they are called, and end with the block. Cancelling a scope
+            around the block closes resources before shielded cleanup in it has finished; let the scope be inside.
 
             Raises LayerError or InvalidSettings when entered with files that cannot go live.
             """

@@ -202,11 +202,17 @@ class Settings(BaseSettings):
     ] = None
 
     WEB_CONCURRENCY: Annotated[
-        RestartRequired[AtLeastOne], Section("Server"), about("Worker processes that Gunicorn starts.")
+        RestartRequired[AtLeastOne],
+        Section("Server"),
+        about("Servers that a process manager is to start; the server itself is one process."),
     ] = 4
-    WEB_THREADS: Annotated[RestartRequired[AtLeastOne], about("Threads in each worker process.")] = 1
+    WEB_THREADS: Annotated[
+        RestartRequired[AtLeastOne],
+        about("Threads of each server for a process manager; the server itself has one event loop."),
+    ] = 1
     WEB_TIMEOUT: Annotated[
-        RestartRequired[Count], about("Seconds after which a silent worker is replaced, 0 for never.")
+        RestartRequired[Count],
+        about("Seconds after which a process manager is to replace a silent server, 0 for never."),
     ] = 60
     WEB_BACKLOG: Annotated[RestartRequired[AtLeastOne], about("Connections that may wait to be accepted.")] = 2048
     SERVER_HOST: Annotated[RestartRequired[Name], about("Address that the server listens on.")] = "localhost"

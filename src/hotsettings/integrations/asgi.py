@@ -34,7 +34,8 @@ class PinnedSettings:
 
     ``settings_of(scope)`` gives the settings of that snapshot. What outlives reloads (a websocket that stays open for
     hours) reads ``live.current`` where it wants to know the newest. ``live`` may also be a function that returns it, for
-    an application that opens it in its lifespan: ``PinnedSettings(app, lambda: app.state.live)``.
+    an application that opens it in its lifespan. Let Starlette and FastAPI put it around themselves, so that ``app``
+    stays what it is, ``app.state`` included: ``app.add_middleware(PinnedSettings, live=lambda: app.state.live)``.
 
     Where several are nested, the same live object stays pinned as the outermost has seen it.
     """

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import logging
 import re
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+import httpx
 import pytest
+import uvicorn
 from integrations.page.asking import Answer, ask, asking, scope_of, until_told
 from live.support import idle
 from starlette.applications import Starlette
@@ -253,6 +258,53 @@ async def test_a_client_that_leaves_in_the_middle_of_a_message() -> None:
         app = settings_page(held, authorize=everybody)
         with anyio.fail_after(10):
             await app(scope_of("/events"), receive, send)
+
+
+async def test_a_stream_that_a_scope_cancels_is_cancelled() -> None:
+    bodies: list[bytes] = []
+    ended = False
+
+    async def send(message: Any) -> None:
+        bodies.append(message.get("body", b""))
+
+    async def receive() -> Any:
+        await anyio.sleep_forever()
+
+    async with live(Settings.from_values()) as held:
+        app = settings_page(held, authorize=everybody)
+        with anyio.fail_after(10), anyio.CancelScope() as scope:
+            held.on_change(lambda _: scope.cancel())
+            await idle()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(held.publish, Settings.from_values(A=1))
+                await app(scope_of("/events"), receive, send)
+                ended = True
+    assert scope.cancelled_caught
+    assert not ended
+    assert bodies[-1] != b""
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_server_that_waits_no_longer_has_nothing_to_complain_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Uvicorn cancels the tasks of what is still open, and logs what they raise or leave undone."""
+    async with live(Settings.from_values()) as held:
+        app = Starlette(routes=[Mount("/settings", settings_page(held, authorize=everybody))])
+        with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as listening:
+            config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none", timeout_graceful_shutdown=1)
+            server = uvicorn.Server(config)
+            server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]  # they are pytest's
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}/settings/events"
+            with anyio.fail_after(15):
+                async with anyio.create_task_group() as tasks, httpx.AsyncClient() as http:
+                    tasks.start_soon(server.serve, [listening])
+                    async with http.stream("GET", url) as stream:
+                        parts = stream.aiter_bytes()
+                        assert (await anext(parts)).startswith(b"retry: ")
+                        server.should_exit = True
+                        async for _ in parts:  # raises if it is cut, instead of ended
+                            pass
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert errors == ["Cancel 1 running task(s), timeout graceful shutdown exceeded"]
 
 
 async def test_a_silent_stream_shows_that_it_is_there_and_ends_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

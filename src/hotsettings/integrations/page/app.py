@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -160,10 +162,20 @@ class _Application:
         if scope["method"] == "HEAD":
             await body(send, b"")
             return
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._tell, _known_version(scope), send, tasks.cancel_scope)
-            await gone(receive)
-            tasks.cancel_scope.cancel()
+        left = False
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._tell, _known_version(scope), send, tasks.cancel_scope)
+                await gone(receive)
+                left = True
+                tasks.cancel_scope.cancel()
+        except anyio.get_cancelled_exc_class():
+            # Without a scope it is a server of asyncio that ends and waits no longer: it would log this as an error.
+            if anyio.current_effective_deadline() == -math.inf:
+                raise
+        if not left:
+            with suppress(OSError):
+                await body(send, b"")
 
     async def _tell(self, known: str, send: Send, stream: anyio.CancelScope) -> None:
         """Tell the version when it is another one, until the watching ends, the time is over or the client has left."""
@@ -180,7 +192,6 @@ class _Application:
                     await news.wait()
                 if waiting.cancelled_caught:
                     await body(send, b":\n\n", more=True)
-            await body(send, b"")
         except OSError:  # the client has left in the middle of it
             pass
         stream.cancel()
