@@ -181,7 +181,7 @@ def _waits(explained: Explanation) -> str:
 
 
 def _time(event: Applied | Rejection) -> Text:
-    return Text(f"{event.at.astimezone():%H:%M:%S}  ", style="dim")
+    return Text.assemble((f"{event.at.astimezone():%H:%M:%S}  ", "dim"))  # dim itself, but not what follows it
 
 
 def _stamp(event: Applied | Rejection) -> str:
