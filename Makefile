@@ -54,7 +54,7 @@ coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core m
 	@echo "==> The core, all but the command line, at 100%:"
 	@$(BIN)/coverage report --omit="*/hotsettings/cli.py,*/hotsettings/cli/*" --fail-under=100
 
-bench: $(VENV)/.for-bench ## measure everything beside its peers (12 minutes); a smoke run: make bench ARGS=--quick
+bench: $(VENV)/.for-bench ## measure everything beside its peers (14 minutes); a smoke run: make bench ARGS=--quick
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs-reference: $(VENV)/.for-use ## write the generated part of docs anew: the configuration reference and the JSON Schema
