@@ -122,13 +122,14 @@ def mend_outdated(hub: Hub[Any]) -> None:
 def outdate(hub: Hub[Any], resource: Resource[Any]) -> None:
     """Build a resource anew, soon."""
     resource.outdated = True
+    resource.wake()
     hub.tasks.start_soon(mend, hub, resource)
 
 
 async def mend(hub: Hub[Any], resource: Resource[Any]) -> None:
     """Build a resource that is down or outdated for the newest settings; try until that succeeds."""
     if resource.mending:  # since an earlier attempt; each reload that fails would add one more
-        return
+        return  # the other is woken by what has made this one necessary
     resource.mending = True
     try:
         await _mend(hub, resource)
@@ -151,7 +152,8 @@ async def _mend(hub: Hub[Any], resource: Resource[Any]) -> None:
             else:
                 logger.info("resource %s stands again", resource.name)
                 return
-        await anyio.sleep(delay)
+        with anyio.move_on_after(delay):
+            await resource.changed()
         delay = min(2 * delay, LONGEST_RETRY)
 
 

@@ -94,6 +94,11 @@ class Instance(Generic[T]):
             await self._gone.wait()
         return False
 
+    @property
+    def over(self) -> bool:
+        """Whether the context manager has been left."""
+        return self._gone.is_set()
+
     async def gone(self) -> None:
         """Wait until the context manager has been left."""
         await self._gone.wait()
@@ -227,9 +232,17 @@ class Resource(Generic[T]):
         if instance is not None:
             self.needs = frozenset(instance.needs)
         self.outdated = self.outdated and instance is None and not self.closed
+        self.wake()
+        return before
+
+    def wake(self) -> None:
+        """Let whoever waits for another state look again."""
         told, self._changed = self._changed, anyio.Event()
         told.set()
-        return before
+
+    async def changed(self) -> None:
+        """Wait until something else stands or ought to stand."""
+        await self._changed.wait()
 
     async def caught_up(self) -> None:
         """Wait until what stands is what the newest settings ask for."""

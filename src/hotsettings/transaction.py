@@ -54,6 +54,7 @@ class _Transaction:
         try:
             await self._prepare()
             await self._replace_exclusive()
+            self._refuse_dead()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._undo()
@@ -85,6 +86,12 @@ class _Transaction:
             await take_down(group)
             for each in group:
                 await self._all([(each.name, partial(self._build, each))])
+
+    def _refuse_dead(self) -> None:
+        """Raise Vetoed if something that was built has ended while the others were not ready yet."""
+        for resource, instance in self._built.items():
+            if instance.over:
+                raise Vetoed(resource.name, RuntimeError("it has ended before the reload could go live"))
 
     async def _all(self, works: Sequence[tuple[str, Work]]) -> None:
         """Do all of it side by side, in tasks of our own. The first that fails ends all, and is raised as Vetoed."""

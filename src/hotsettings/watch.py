@@ -35,7 +35,7 @@ async def watch_layers(
     reload_signal: signal.Signals | int | None,
     watcher: Kind,
 ) -> AsyncGenerator[Live[Any], None]:
-    """Watch layers and hold the live object that follows them. Raises LayerError or InvalidSettings at the start."""
+    """Watch layers and hold the live object that follows them. Raises LayerError, InvalidSettings or ValueError at the start."""
     if not settle >= 0:
         raise ValueError(f"settle must be 0 seconds or more, not {settle}")
     for name, seconds in (("rescan_interval", rescan_interval), ("prepare_timeout", prepare_timeout)):

@@ -21,7 +21,7 @@ async def stop(consumer: AIOKafkaConsumer) -> None:
             await consumer.stop()
         except asyncio.CancelledError:
             fetcher: Any = consumer._fetcher  # pyright: ignore[reportPrivateUsage]
-            pending: Collection[asyncio.Task[object]] = list(fetcher._pending_tasks)
+            pending: Collection[asyncio.Task[object]] = list(fetcher._pending_tasks) if fetcher is not None else ()
             for task in pending:
                 task.cancel()
             if pending:

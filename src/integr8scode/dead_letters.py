@@ -87,9 +87,11 @@ async def connected(settings: Settings) -> AsyncGenerator[Keeper, None]:
         await consumer.start()
         yield Keeper(admin, consumer, dead_letters_topic(settings))
     finally:
-        await stop(consumer)
-        with anyio.CancelScope(shield=True):
-            await admin.close()
+        try:
+            await stop(consumer)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await admin.close()
 
 
 class Keeper:

@@ -44,7 +44,7 @@ def listening(
     lacking: OSError | None = None
     with ExitStack() as made:
         sockets: list[socket.socket] = []
-        for family, _, _, _, address in found:
+        for family, _, _, _, address in dict.fromkeys(found):  # a name may stand on two lines of a hosts file
             if sockets:  # all on one port, which the first may have found
                 address = (address[0], sockets[0].getsockname()[1], *address[2:])
             try:

@@ -34,6 +34,15 @@ class Stopping:
         self._act(number)
 
     @contextmanager
+    def inside(self, scope: anyio.CancelScope) -> Generator[None, None, None]:
+        """Cancel ``scope`` for the length of this block, so that what is held around it stands until it has been left."""
+        before, self._scope = self._scope, scope
+        try:
+            yield
+        finally:
+            self._scope = before
+
+    @contextmanager
     def instead(self, act: Callable[[signal.Signals], object]) -> Generator[None, None, None]:
         """Call ``act`` with each signal for the length of this block."""
         before, self._act = self._act, act

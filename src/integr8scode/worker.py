@@ -34,7 +34,7 @@ logger = logging.getLogger("integr8scode.worker")  # and not "__main__"
 async def work(worker: Worker, override: Path, *, config: Path, secrets: Path) -> None:
     """Work until told to stop. Raises SettingsError, KafkaError or TimeoutError if it cannot start."""
     watched = Settings.watch(config, override_path=override, secrets_path=secrets, reload_signal=signal.SIGHUP)
-    with stopping():
+    with stopping() as signals:
         async with watched as live:
             follow_level(live, "LOG_LEVEL")
             topic = worker.topic(live.current)
@@ -49,7 +49,8 @@ async def work(worker: Worker, override: Path, *, config: Path, secrets: Path) -
                     tasks.start_soon(worker.beside, live)
                 logger.info("reading %s as %s", topic, live.current.KAFKA_CONSUMER_GROUP_ID)
                 handle = traced(worker.handle, provider.get_tracer(logger.name))
-                await consume(live, members, Retries(live, producers), handle)
+                with signals.inside(tasks.cancel_scope):  # the batch at hand still needs all of the above
+                    await consume(live, members, Retries(live, producers), handle)
 
 
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:

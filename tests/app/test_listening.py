@@ -106,6 +106,16 @@ async def test_every_address_of_a_host_gets_the_same_port(files: Workspace, monk
             assert {each.getsockname()[0] for each in sockets} == {"127.0.0.1", "127.0.0.2"}
 
 
+async def test_an_address_that_is_found_twice_is_taken_once(files: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0))] * 2
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    async with live(files) as watched:
+        with listening(watched, "twice", 0) as sockets:
+            for each in sockets:
+                each.listen()
+            assert len(sockets) == 1
+
+
 async def test_an_address_that_the_machine_lacks_is_left_out(files: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in ("192.0.2.1", "127.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)

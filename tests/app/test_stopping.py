@@ -37,6 +37,25 @@ async def test_something_else_may_be_done_instead() -> None:
 
 
 @pytest.mark.anyio
+async def test_what_is_held_around_stands_until_the_inside_has_been_left() -> None:
+    left: list[str] = []
+    with anyio.fail_after(30), stopping() as signals:
+        try:
+            with anyio.CancelScope() as scope, signals.inside(scope):
+                signal.raise_signal(signal.SIGTERM)
+                try:
+                    await anyio.sleep_forever()
+                finally:
+                    left.append("inside")
+            await anyio.lowlevel.checkpoint()  # nobody is cancelled here
+            signal.raise_signal(signal.SIGTERM)
+            await anyio.sleep_forever()
+        finally:
+            left.append("around")
+    assert left == ["inside", "around"]
+
+
+@pytest.mark.anyio
 async def test_what_the_block_raises_is_left_alone() -> None:
     with pytest.raises(LookupError), stopping():
         raise LookupError

@@ -101,6 +101,42 @@ def test_it_works_under_the_names_of_its_override_until_it_is_told_to_stop(
     assert anyio.run(committed, brokers, "execution-coordinator", topic) == 1
 
 
+WAITING = """
+from pathlib import Path
+import anyio
+from integr8scode.handlers import Worker
+from integr8scode.worker import run
+
+async def handle(message):
+    Path("begun").touch()
+    while not Path("go").exists():
+        await anyio.sleep(0.01)
+    Path("handled").touch()
+
+run(Worker(handle), Path("config.coordinator.toml"), config=Path("config.toml"), secrets=Path("secrets.toml"))
+"""
+
+
+def test_the_batch_at_hand_is_finished_and_committed_first(tmp_path: Path, brokers: str, unique: str) -> None:
+    topic = f"{unique}execution-events"
+    write_files(tmp_path, brokers, unique)
+    with started(tmp_path, "-c", WAITING) as worker:
+        worker.until("reading")
+        anyio.run(produce, brokers, topic, [EVENT])
+        deadline = monotonic() + PATIENCE
+        while not (tmp_path / "begun").exists():
+            assert monotonic() < deadline
+            sleep(0.02)
+        worker.process.send_signal(signal.SIGTERM)
+        worker.until("stopping on SIGTERM")
+        sleep(0.2)  # as long as closing the consumer too early would take
+        (tmp_path / "go").touch()
+        assert worker.process.wait(PATIENCE) == 0
+    assert (tmp_path / "handled").exists()
+    assert "Traceback" not in worker.output
+    assert anyio.run(committed, brokers, "execution-coordinator", topic) == 1
+
+
 def test_it_follows_its_files(tmp_path: Path, kafka: str, unique: str) -> None:
     topic = f"{unique}execution-events"
     write_files(tmp_path, kafka, unique)

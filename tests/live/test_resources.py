@@ -390,6 +390,43 @@ async def test_one_that_dies_while_it_stands(how: str, caplog: pytest.LogCapture
     assert "still away" in caplog.text
 
 
+async def test_one_that_dies_again_after_a_reload_has_rebuilt_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever still waits for the next attempt at the first death holds up nobody."""
+    ledger = Ledger()
+    monkeypatch.setattr(replacing, "FIRST_RETRY", 3600.0)
+    async with live(given()) as held, held.resource(ledger.build, "A") as resource:
+        ledger.fail = lambda _: OSError("no")
+        resource.current.broken.set()
+        await until(lambda: resource.failed)
+        await idle()
+        ledger.fail = lambda _: None
+        await held.publish(given(A=1))
+        second = resource.current
+        second.broken.set()
+        await until(lambda: resource.instance is not None and resource.current is not second)
+        assert healthy(held)
+
+
+async def test_one_that_dies_before_the_reload_goes_live() -> None:
+    ledger, go = Ledger(), anyio.Event()
+
+    async def slow(change: Any) -> None:
+        await until(lambda: "+1" in ledger.log)
+        ledger.open[-1].broken.set()
+        await idle()
+        go.set()
+
+    async with live(given()) as held, held.resource(ledger.build, "A") as resource:
+        first = resource.current
+        held.prepare(slow, "A")
+        with pytest.raises(Rejected, match="ended before the reload"):
+            await held.publish(given(A=1))
+        assert go.is_set()
+        assert resource.current is first
+        assert held.current.A == 0
+        assert not resource.failed
+
+
 @both_kinds
 async def test_a_stray_cancellation_while_it_is_closed(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
     """Clients await tasks that they have just cancelled, and on asyncio that raises what being cancelled raises."""
