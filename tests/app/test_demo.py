@@ -26,7 +26,7 @@ MARK = "DEMO_OF_TEST"
 
 ON_TERMINAL = """
 import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # its Ctrl-C is a signal to this session then
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that its Ctrl-C reaches this process
 os.execv(sys.executable, (sys.executable, "-m", "examples.demo"))
 """
 
