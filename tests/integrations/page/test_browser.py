@@ -102,7 +102,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    workspace = Workspace(tmp_path)
+    folder = tmp_path / ("folder" * 12)  # wider than a phone, and nowhere to break it
+    folder.mkdir()
+    workspace = Workspace(folder)
     workspace.write({"PORT": 81}, secrets={"TOKEN": "the-t0ken-of-the-file"})
     with Served(workspace).running() as serving:
         yield serving
