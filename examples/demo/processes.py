@@ -68,11 +68,9 @@ class Process:
     def news(self) -> str | None:
         """The next line that nobody has asked for yet."""
         try:
-            line = self._news.get_nowait()
+            return self._news.get_nowait()
         except Empty:
             return None
-        self._kept.append(line)
-        return line
 
     def find(self, pattern: str) -> re.Match[str] | None:
         """The next line with this in it; those before it are passed over."""
@@ -91,14 +89,14 @@ class Process:
         self._reader.join()
 
     def last_words(self) -> str:
-        while self.news() is not None:
-            pass
-        return "\n".join((f"The last lines of the {self.name}:", *(f"    {line}" for line in self._kept)))
+        """What it said last, asked for or not. To tell of it takes nothing from who is still to find it."""
+        return "\n".join((f"The last lines of the {self.name}:", *(f"    {line}" for line in tuple(self._kept))))
 
     def _read(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
+                self._kept.append(line.rstrip())
                 self._news.put(line.rstrip())
 
 

@@ -20,6 +20,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
+from examples.demo.processes import Failed, Processes, Signals
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
 MARK = "DEMO_OF_TEST"
@@ -164,6 +166,25 @@ def test_it_takes_another_port_where_its_own_is_taken(project: Path) -> None:
         assert demo.end() == 0, demo.output
         assert "port 8000 is taken" in demo.output
         assert "http://127.0.0.1:8000" not in demo.output
+
+
+@pytest.fixture
+def processes() -> Iterator[Processes]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    with Processes(Signals()) as started:
+        yield started
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_what_a_process_said_before_its_end_is_found_after_it(processes: Processes, tmp_path: Path) -> None:
+    process = processes.start("tree", "this", folder=tmp_path)
+    while process.status is None:
+        sleep(0.01)
+    found = processes.until(lambda: process.find("Explicit is (.*)"), "the Zen of Python")
+    assert found[1] == "better than implicit."
+    with pytest.raises(Failed, match=r"(?s)The tree has ended with status 0.*honking great idea"):
+        processes.check()
 
 
 def test_everything_listens_on_the_loopback_address_only(project: Path) -> None:
