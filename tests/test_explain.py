@@ -18,7 +18,7 @@ from hotsettings import BaseSettings, Origin, RestartRequired, Secret, layers
 from hotsettings.errors import SettingsError
 from hotsettings.explain import KEPT, Entry, Explanation, effective, explain, known_path, masked, origins, parse_key
 from hotsettings.keys import Path, dotted
-from hotsettings.layers import Document, Layer, parse
+from hotsettings.layers import Document, FileLayer, parse
 from hotsettings.load import Loaded, assemble
 from hotsettings.merge import ABSENT, Values, follow, merge
 from hotsettings.restart import keep_first
@@ -27,9 +27,9 @@ from hotsettings.secrecy import HIDDEN
 from hotsettings.settings import schema_of
 
 LAYERS = (
-    Layer("base", "c", "config.toml"),
-    Layer("secrets", "s", "secrets.toml", required=False, secret=True),
-    Layer("override", "o", "override.toml"),
+    FileLayer("c", name="base", label="config.toml"),
+    FileLayer("s", name="secrets", label="secrets.toml", required=False, secret=True),
+    FileLayer("o", name="override", label="override.toml"),
 )
 
 
@@ -132,7 +132,7 @@ def key_at(written: str) -> str | None:
 @settings(max_examples=150)
 @given(st.lists(documents(), min_size=1, max_size=3), st.permutations(LAYERS), st.randoms(use_true_random=False))
 def test_the_winner_is_live_and_stands_where_it_is_said_to_stand(
-    texts: list[str], order: list[Layer], rng: Any
+    texts: list[str], order: list[FileLayer], rng: Any
 ) -> None:
     stack = []
     for layer, text in zip(order, texts, strict=False):

@@ -18,24 +18,25 @@ PACKAGE = Path(hotsettings.__file__).parent
 CORE = [
     *("errors", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy", "schema"),
     *("guard", "positions", "layers", "merge", "decode", "problems", "log", "load", "explain", "snapshot"),
-    *("restart", "status", "foreign", "sight", "settling", "routes", "mounts", "files"),
+    *("restart", "status", "foreign", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),
 ]
 WITH_ANYIO = [
     *("tasks", "events", "subscribers", "resources", "hub", "replacing", "transaction", "live"),
     *("wakeups", "watcher", "runtime", "watch"),
 ]
 FACE = ["settings", "__init__"]
-AROUND = ["testing", "pytest_plugin", "cli", "integrations"]
+AROUND = ["testing", "pytest_plugin", "nats", "cli", "integrations"]
 ORDER = [*CORE, *WITH_ANYIO, *FACE, *AROUND]
 
 # Third parties, and the only modules or packages that may import them.
 ALLOWED = {
     "msgspec": {*ORDER},
     "toml_rs": {"layers", "positions", "explain"},
-    "anyio": {*WITH_ANYIO, "testing", "cli", "integrations"},
+    "anyio": {*WITH_ANYIO, "testing", "nats", "cli", "integrations"},
     "inotify_simple": {"wakeups.inotify"},
     "watchfiles": {"wakeups.watching"},
     "pytest": {"pytest_plugin"},
+    "nats": {"nats"},
     "rich": {"cli"},
     "typer": {"cli"},
     "fastapi": {"integrations.fastapi"},

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from toml_texts import documents, soups
 
 from hotsettings import LayerError, Origin, Problem
-from hotsettings.layers import LARGEST, Document, Layer, fetch, given, parse, read
+from hotsettings.layers import LARGEST, Document, FileLayer, fetch, given, parse, read
 from hotsettings.positions import places
 
 T = TypeVar("T")
@@ -33,11 +33,11 @@ TOO_LONG = "an integer outside 64 bits"
 NO_TIME = "a date or time that Python does not have"
 
 
-def base(path: Path | str = "config.toml", **about: Any) -> Layer:
-    return Layer("base", os.fspath(path), os.fspath(path), **about)
+def base(path: Path | str = "config.toml", **about: Any) -> FileLayer:
+    return FileLayer(os.fspath(path), name="base", label=os.fspath(path), **about)
 
 
-def refusal(layer: Layer, data: bytes | None = None) -> Problem:
+def refusal(layer: FileLayer, data: bytes | None = None) -> Problem:
     """The one problem of a layer that is read, or of one that holds these bytes, which must not work."""
 
     def failing() -> LayerError:
@@ -116,7 +116,7 @@ class TestFiles:
     )
     def test_missing(self, tmp_path: Path, name: str, hint: str) -> None:
         path = str(tmp_path / "none.toml")
-        problem = refusal(Layer(name, path, "none.toml"))
+        problem = refusal(FileLayer(path, name=name, label="none.toml"))
         assert problem == Problem("", "no such file", Origin(name, "none.toml"), hint)
         assert str(LayerError([problem])) == f"Unreadable settings: 1 problem\n  none.toml  no such file; {hint}"
 
@@ -603,7 +603,7 @@ class TestDocument:
         assert len(list(places(text, [("a", 7, "b", 1)]))) == 4
 
     def test_origin(self) -> None:
-        document = Document(Layer("override", "/x/o.toml", "o.toml"), "a = 1\nb = 2", {})
+        document = Document(FileLayer("/x/o.toml", name="override", label="o.toml"), "a = 1\nb = 2", {})
         assert document.origin(6) == Origin("override", "o.toml", 2, 1)
         assert document.layer.origin() == Origin("override", "o.toml")
 

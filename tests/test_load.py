@@ -22,7 +22,7 @@ from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret
 from hotsettings import layers as layers_module
 from hotsettings import positions as positions_module
 from hotsettings import problems as problems_module
-from hotsettings.layers import Layer
+from hotsettings.layers import FileLayer
 from hotsettings.load import load, read_all, validated
 from hotsettings.problems import MOST_PROBLEMS
 from hotsettings.settings import file_layers, schema_of
@@ -192,7 +192,7 @@ class Files:
         return self
 
     @property
-    def layers(self) -> list[Layer]:
+    def layers(self) -> list[FileLayer]:
         return file_layers(schema_of(Sample), *self.paths)
 
 

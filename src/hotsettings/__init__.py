@@ -10,13 +10,14 @@ How data flows, and where:
     Settings -> Snapshot  snapshot (explain)
     who wants to know     live (hub, subscribers, events, resources)
     all or nothing        transaction (replacing, foreign)
-    files -> Snapshot     runtime (watcher, files, settling, sight, routes, wakeups/, restart, mounts)
+    layers -> Snapshot    runtime (watcher, stack, followed, files, settling, sight, routes, wakeups/, stores, restart, mounts)
     the face              settings, watch
 """
 
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidSettings, LayerError, Origin, Problem, Rejected, SettingsError
+from .layers import FileLayer
 from .marks import RestartRequired, Secret, Section
 from .settings import BaseSettings
 
@@ -30,6 +31,7 @@ __all__ = [
     "Applied",
     "BaseSettings",
     "Change",
+    "FileLayer",
     "InvalidSettings",
     "LayerError",
     "Live",

@@ -20,17 +20,19 @@ class Origin(Struct, frozen=True):
     """Where a value was written.
 
     ``layer`` is the layer's name ("base", "secrets", "override"), "default" for a default of the class and "values" for
-    values given in code. ``file`` is the path as the caller wrote it; ``line`` and ``column`` count from 1, in characters.
-    A default has no file, and a problem with a whole file has no line.
+    values given in code. ``file`` is the path as the caller wrote it, or where a store holds it, in the ``revision`` that was
+    read; ``line`` and ``column`` count from 1, in characters. A default has no file, and a problem with a whole file no line.
     """
 
     layer: str
     file: str | None = None
     line: int | None = None
     column: int | None = None
+    revision: int | None = None
 
     def __str__(self) -> str:
-        parts = (self.file or self.layer, self.line, self.column)
+        named = self.file or self.layer
+        parts = (named if self.revision is None else f"{named}@{self.revision}", self.line, self.column)
         return ":".join(str(part) for part in parts if part is not None)
 
 

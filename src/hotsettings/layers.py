@@ -1,4 +1,4 @@
-"""One layer: where it is, and reading it into a Document."""
+"""One layer: what it is called, where it is, and reading it into a Document."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import toml_rs
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from .errors import LayerError, Origin, Problem
 from .excerpts import excerpt
@@ -25,23 +26,42 @@ LARGEST = 1024 * 1024
 _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 
 
-class Layer(Struct, frozen=True):
-    """One source of values: a TOML file.
+class Layer(Struct, frozen=True, kw_only=True):
+    """One source of values: a TOML document, in a file (``FileLayer``) or in a store.
 
-    ``path`` is opened, ``label`` is what errors call it. A layer that is not ``required`` may be missing. Nothing that a
-    ``secret`` layer holds is ever shown; of any other, no line of a text in which one of the ``secret_names`` occurs.
+    ``label`` is what errors call it, together with the ``revision`` where there is one. A layer that is not ``required`` may
+    be missing. Nothing that a ``secret`` layer holds is ever shown; of any other, no line of a text in which one of the
+    ``secret_names`` occurs.
     """
 
-    name: str
-    path: str
-    label: str
+    name: str = ""
+    label: str = ""
     required: bool = True
     secret: bool = False
     secret_names: tuple[str, ...] = ()
+    revision: int | None = None
 
     def origin(self, line: int | None = None, column: int | None = None) -> Origin:
         """The layer as a whole, or a place in it."""
-        return Origin(self.name, self.label or None, line, column)
+        return Origin(self.name, self.label or None, line, column, self.revision)
+
+
+class FileLayer(Layer, frozen=True):
+    """A layer in a file: ``FileLayer("secrets.toml", secret=True, required=False)``.
+
+    It is named after the file, if nothing else is given.
+    """
+
+    path: str | os.PathLike[str]
+
+    def __post_init__(self) -> None:
+        path = os.fsdecode(self.path)
+        for field, value in (
+            ("path", path),
+            ("label", self.label or path),
+            ("name", self.name or os.path.basename(path)),
+        ):
+            force_setattr(self, field, value)
 
 
 class Document(Struct, frozen=True):
@@ -79,19 +99,19 @@ class Document(Struct, frozen=True):
 
 def given(values: dict[str, Any]) -> Document:
     """Values given in code, as a document that has no file."""
-    return Document(Layer("values", "", ""), "", values)
+    return Document(Layer(name="values"), "", values)
 
 
-def read(layer: Layer) -> Document:
+def read(layer: FileLayer) -> Document:
     """Read and parse a layer. Raises LayerError, which never quotes what could be a secret."""
     data = fetch(layer)
     return Document(layer, "", {}, missing=True) if data is None else parse(layer, data)
 
 
-def fetch(layer: Layer) -> bytes | None:
+def fetch(layer: FileLayer) -> bytes | None:
     """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError like ``read``."""
     try:
-        return _contents(layer.path)
+        return _contents(os.fsdecode(layer.path))
     except FileNotFoundError:
         if not layer.required:
             return None
@@ -186,7 +206,7 @@ def _slip(text: str, offset: int) -> str:
     return "write true or false" if word in ("true", "false", "yes", "no", "on", "off") else ""
 
 
-def _way_out(layer: Layer) -> str:
+def _way_out(layer: FileLayer) -> str:
     return "create it, or name the file to read with config_path=" if layer.name == "base" else "create it"
 
 

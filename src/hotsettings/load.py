@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from .decode import decode
 from .errors import InvalidSettings, LayerError, Problem
-from .layers import Document, Layer, read
+from .layers import Document, FileLayer, read
 from .merge import Values, merge
 from .problems import MOST_PROBLEMS, in_order, problems_in, tolerated
 from .schema import Schema
@@ -26,13 +26,13 @@ class Loaded(Struct, frozen=True):
     """Keys that the documents say differently than ``settings``, since only a restart can apply them."""
 
 
-def load(schema: Schema, layers: Sequence[Layer]) -> Loaded:
+def load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
     """Load layers given in rising precedence. Raises LayerError or InvalidSettings."""
     documents = read_all(layers)
     return Loaded(schema, documents, assemble(schema, documents))
 
 
-def read_all(layers: Sequence[Layer]) -> tuple[Document, ...]:
+def read_all(layers: Sequence[FileLayer]) -> tuple[Document, ...]:
     """Read every layer. Raises one LayerError for all that fail."""
     documents: list[Document] = []
     problems: list[Problem] = []

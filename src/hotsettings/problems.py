@@ -57,12 +57,12 @@ def tolerated(schema: Schema, documents: Sequence[Document]) -> list[Problem]:
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Sort by file (base, override, secrets), then by place; what has no file comes last."""
+    """Sort by file (base, override, secrets, others by name), then by place; what has no file comes last."""
 
-    def place(problem: Problem) -> tuple[int, int, int]:
+    def place(problem: Problem) -> tuple[int, bool, str, int, int]:
         origin = problem.origin
-        file = _READING_ORDER.index(origin.layer) if origin.layer in _READING_ORDER else len(_READING_ORDER)
-        return file, origin.line or 0, origin.column or 0
+        known = _READING_ORDER.index(origin.layer) if origin.layer in _READING_ORDER else len(_READING_ORDER)
+        return known, origin.file is None, origin.file or "", origin.line or 0, origin.column or 0
 
     return sorted(problems, key=place)
 

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import anyio
+from msgspec.structs import replace
 
 from .errors import LayerError, Rejected, SettingsError
-from .files import Read, Unsettled
 from .hub import Hub
-from .layers import Layer
 from .load import Loaded, assemble
 from .log import AS_EVENT, logger
 from .mounts import ADVICE, single_file_mounts
@@ -20,7 +19,8 @@ from .replacing import FIRST_RETRY, LONGEST_RETRY
 from .restart import keep_first
 from .schema import Schema
 from .snapshot import Snapshot, changed_keys
-from .status import Applied, LayerState, LayerStatus, Rejection, Status
+from .stack import Read, Unsettled
+from .status import Applied, LayerStatus, Rejection, Status
 from .transaction import Vetoed, apply
 from .watcher import Watcher
 
@@ -53,15 +53,14 @@ class _Request:
 class Runtime(Generic[S]):
     """Keeps the hub's snapshot what the files say."""
 
-    def __init__(self, schema: Schema, layers: Sequence[Layer], watcher: Watcher, rescan: float) -> None:
+    def __init__(self, schema: Schema, watcher: Watcher, rescan: float) -> None:
         self._schema = schema
-        self._layers = layers
         self._watcher = watcher
         self._rescan = rescan
         self._hub: Hub[S]
         self.loaded: Loaded
         self._first: Any = None
-        self._contents: tuple[bytes | str | None, ...] = ()
+        self._contents: tuple[object, ...] = ()
         self._good: Loaded | None = None
         self._rejection: BaseException | None = None
         self._error: str | None = None
@@ -129,7 +128,7 @@ class Runtime(Generic[S]):
     def status(self) -> Status:
         """How everything stands."""
         snapshot = self._hub.head.snapshot
-        layers = tuple(LayerStatus(layer.name, layer.label, self._state(layer)) for layer in self._layers)
+        layers = self._layers()
         down = any(resource.failed for resource in self._hub.resources)
         return Status(
             generation=snapshot.generation,
@@ -146,13 +145,11 @@ class Runtime(Generic[S]):
             callback_failures=self._hub.callback_failures,
         )
 
-    def _state(self, layer: Layer) -> LayerState:
+    def _layers(self) -> tuple[LayerStatus, ...]:
+        layers = self._watcher.statuses()
         if self._watcher.looking_for > _STALLED:
-            return "reading"
-        sight = dict(self._watcher.sights).get(layer)
-        if sight is not None and sight.inode and not sight.links:
-            return "stale"
-        return "missing" if sight is None or sight.missing else "read"
+            layers = [replace(layer, state="reading") for layer in layers]
+        return tuple(layers)
 
     async def _step(self) -> None:
         asked = self._requests[:]
@@ -279,7 +276,7 @@ class Runtime(Generic[S]):
             )
 
     def _warn_of_stale(self) -> None:
-        stale = {layer.label for layer in self._layers if self._state(layer) == "stale"}
+        stale = {layer.file for layer in self._watcher.statuses() if layer.state == "stale"}
         for label in sorted(stale - self._stale):
             logger.warning("%s was replaced outside of its mount: no edit arrives here any more; %s", label, ADVICE)
         self._stale = stale

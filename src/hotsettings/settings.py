@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct, StructMeta
@@ -13,7 +13,7 @@ from msgspec.structs import fields
 from .errors import InvalidSettings, Origin, Problem, SettingsError
 from .frozen import freeze
 from .keys import dotted
-from .layers import Layer, given
+from .layers import FileLayer, Layer, given
 from .load import assemble, load
 from .schema import Schema, plain
 from .secrecy import masked_items, masked_repr
@@ -40,16 +40,14 @@ def schema_of(cls: type[Any]) -> Schema:
     return schema
 
 
-def file_layers(schema: Schema, config: StrPath, secrets: StrPath, override: StrPath | None) -> list[Layer]:
+def file_layers(schema: Schema, config: StrPath, secrets: StrPath, override: StrPath | None) -> list[FileLayer]:
     """The three files as layers, in rising precedence."""
-    base, hidden = os.fsdecode(config), os.fsdecode(secrets)
     layers = [
-        Layer("base", base, base, secret_names=schema.secret_names),
-        Layer("secrets", hidden, hidden, required=False, secret=True),
+        FileLayer(config, name="base", secret_names=schema.secret_names),
+        FileLayer(secrets, name="secrets", required=False, secret=True),
     ]
     if override is not None:
-        above = os.fsdecode(override)
-        layers.append(Layer("override", above, above, secret_names=schema.secret_names))
+        layers.append(FileLayer(override, name="override", secret_names=schema.secret_names))
     return layers
 
 
@@ -145,6 +143,7 @@ if TYPE_CHECKING:
             *,
             override_path: StrPath | None = None,
             secrets_path: StrPath = "secrets.toml",
+            layers: Sequence[Layer] | None = None,
             settle: float = 0.1,
             rescan_interval: float = 2.0,
             prepare_timeout: float = 10.0,
@@ -226,6 +225,7 @@ else:
             *,
             override_path=None,
             secrets_path="secrets.toml",
+            layers=None,
             settle=0.1,
             rescan_interval=2.0,
             prepare_timeout=10.0,
@@ -238,7 +238,8 @@ else:
             still for ``settle``. Without being told of anything, the files are looked at every ``rescan_interval``.
             Hooks and builds may take ``prepare_timeout``. ``reload_signal`` (such as ``signal.SIGHUP``) means ``reload()``.
             ``watcher`` is "auto", "inotify" (Linux), "watchfiles" or "poll". The paths are those of a load: a second class in
-            the same folder needs a ``secrets_path`` of its own.
+            the same folder needs a ``secrets_path`` of its own. ``layers`` takes their place: any number of layers in rising
+            precedence, ``FileLayer`` or those of a store; the three paths are shorthand for three of files.
 
             Iterators (``changes()``, ``events()``) begin where they are called, and end with the block. Cancelling a scope
             around the block closes resources before shielded cleanup in it has finished; let the scope be inside.
@@ -248,9 +249,13 @@ else:
             from .watch import watch_layers  # whoever only loads pays neither for anyio nor for a watcher
 
             schema = schema_of(cls)
+            if layers is None:
+                layers = file_layers(schema, config_path, secrets_path, override_path)
+            elif (config_path, secrets_path, override_path) != ("config.toml", "secrets.toml", None):
+                raise TypeError("watch() takes paths or layers, not both: make the paths a FileLayer each")
             return watch_layers(
                 schema,
-                file_layers(schema, config_path, secrets_path, override_path),
+                layers,
                 settle=settle,
                 rescan_interval=rescan_interval,
                 prepare_timeout=prepare_timeout,

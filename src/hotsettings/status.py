@@ -9,26 +9,29 @@ from msgspec import Struct
 
 from .errors import Problem
 
-LayerState = Literal["read", "missing", "reading", "stale"]
+LayerState = Literal["read", "missing", "reading", "stale", "offline", "copy"]
 
 
 class LayerStatus(Struct, frozen=True):
     """How one layer stands.
 
     ``state`` is "read", "missing" (and allowed to be), "reading" (a read has not come back for over a second: a stalled
-    mount), or "stale" (the file was replaced outside of a single-file mount, so that no edit will ever arrive).
+    mount), "stale" (the file was replaced outside of a single-file mount, so that no edit will ever arrive), "offline" (its
+    store cannot be reached, and what it held last serves) or "copy" (its store could not be reached since the start, and the
+    last good copy on disk serves). ``revision`` is that of the document in its store which was read last.
     """
 
     name: str
     file: str
     state: LayerState
+    revision: int | None = None
 
 
 class Status(Struct, frozen=True):
     """The health of a live object; times are in UTC.
 
-    ``healthy`` is False while the last reload stands rejected, while a resource is down, and while a layer is not readable
-    ("reading") or ``stale``. ``last_error`` is the reason as a person reads it. ``pending_restart`` are the keys whose new
+    ``healthy`` is False while the last reload stands rejected, while a resource is down, and while a layer's state is another
+    than "read" or "missing". ``last_error`` is the reason as a person reads it. ``pending_restart`` are the keys whose new
     values wait for the next start of the process. ``callback_failures`` counts what callbacks have raised so far.
     """
 

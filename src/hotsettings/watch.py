@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import anyio
@@ -13,12 +13,13 @@ from anyio.abc import TaskStatus
 from msgspec.structs import replace
 
 from .errors import Rejected, SettingsError
-from .layers import Document, Layer
+from .layers import Document, FileLayer, Layer
 from .live import Live, hub_of
 from .log import logger
 from .runtime import Runtime
 from .schema import Schema
 from .snapshot import Snapshot
+from .stores import StoreLayer
 from .tasks import background_tasks
 from .wakeups import Kind
 from .watcher import Watcher
@@ -27,7 +28,7 @@ from .watcher import Watcher
 @asynccontextmanager
 async def watch_layers(
     schema: Schema,
-    layers: list[Layer],
+    layers: Sequence[Layer],
     *,
     settle: float,
     rescan_interval: float,
@@ -41,13 +42,17 @@ async def watch_layers(
     for name, seconds in (("rescan_interval", rescan_interval), ("prepare_timeout", prepare_timeout)):
         if not seconds > 0:
             raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
-    layers = [_absolute(layer) for layer in layers]
+    layers = _prepared(schema, layers)
+    stores = dict.fromkeys(layer.store for layer in layers if isinstance(layer, StoreLayer))
     watching = Watcher(layers, settle, rescan_interval, watcher)
-    runtime: Runtime[Any] = Runtime(schema, layers, watching, rescan_interval)
+    runtime: Runtime[Any] = Runtime(schema, watching, rescan_interval)
     failure: SettingsError | None = None
-    async with background_tasks() as tasks:
+    async with AsyncExitStack() as stack, background_tasks() as tasks:
         tasks.start_soon(watching.run)
         try:
+            for store in stores:
+                await stack.enter_async_context(store.opened())
+                stack.enter_context(store.told(watching.wake))
             snapshot: Snapshot[Any] = Snapshot(await runtime.first(), 1)
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say
@@ -55,6 +60,8 @@ async def watch_layers(
             live: Live[Any] = Live(schema, snapshot, tasks, runtime, prepare_timeout)
             runtime.follow(hub_of(live))
             tasks.start_soon(runtime.run)
+            for store in stores:
+                tasks.start_soon(store.accompany, live)
             if reload_signal is not None:
                 await tasks.start(_reload_on_signal, live, signal.Signals(reload_signal))
             logger.info("following %s; generation 1 is live", ", ".join(map(_named, snapshot.loaded.documents)))
@@ -71,9 +78,18 @@ def _named(document: Document) -> str:
     return document.layer.label + (" (no such file yet)" if document.missing else "")
 
 
-def _absolute(layer: Layer) -> Layer:
-    """The working directory may change while the layer is watched."""
-    return replace(layer, path=os.path.abspath(layer.path))
+def _prepared(schema: Schema, layers: Sequence[Layer]) -> list[Layer]:
+    """The layers as they are followed: none may quote a secret, nor depend on a working directory that may change."""
+    if not layers:
+        raise ValueError("layers is empty: name at least one")
+    prepared: list[Layer] = []
+    for layer in layers:
+        if any(layer.name == other.name for other in prepared):
+            raise ValueError(f"two layers are named {layer.name!r}: give one of them another with name=")
+        if isinstance(layer, FileLayer):
+            layer = replace(layer, path=os.path.abspath(layer.path))
+        prepared.append(layer if layer.secret else replace(layer, secret_names=schema.secret_names))
+    return prepared
 
 
 async def _reload_on_signal(

@@ -1,4 +1,4 @@
-"""Watching files: being woken, and looking from a worker thread, whatever the system still has to give."""
+"""Watching layers: being woken, and looking from a worker thread, whatever the system still has to give."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TypeVar
 import anyio
 from anyio import to_thread
 
-from .files import Files, Read, Unchanged, Unsettled
 from .layers import Layer
 from .log import logger
-from .sight import Sight
+from .stack import Read, Stack, Unchanged, Unsettled
+from .status import LayerStatus
 from .wakeups import Kind, Wakeups, opener
 from .wakeups.looking import Looking
 
@@ -20,13 +20,13 @@ R = TypeVar("R")
 
 
 class Watcher:
-    """Watches the files of some layers. ``wake`` may be called by anybody on the event loop."""
+    """Watches some layers. ``wake`` may be called by anybody on the event loop."""
 
     def __init__(self, layers: Sequence[Layer], settle: float, rescan_interval: float, kind: Kind) -> None:
         self._open = opener(kind)
         self._rescan = rescan_interval
         self._wakeups: Wakeups = Looking()
-        self._files = Files(layers, settle)
+        self._stack = Stack(layers, settle)
         self._opened = anyio.Event()
         self._woken = anyio.Event()
         self._told = True
@@ -64,15 +64,15 @@ class Watcher:
             await anyio.sleep(self._rescan)
 
     async def observe(self, evaluate: Callable[[Read], R]) -> Unchanged | Unsettled | tuple[Read, R]:
-        """Look at the files, off the event loop; what was read is evaluated there too."""
+        """Look at the layers, off the event loop; what was read is evaluated there too."""
         await self._opened.wait()
         wakeups, started = self._wakeups, time.monotonic()
         told, self._told = self._told, False
 
         def work() -> Unchanged | Unsettled | tuple[Read, R]:
-            if not told and self._files.unmoved():
+            if not told and self._stack.unmoved():
                 return Unchanged()
-            seen = self._files.observe(wakeups.arm, wakeups.told, wakeups.confirm)
+            seen = self._stack.observe(wakeups.arm, wakeups.told, wakeups.confirm)
             return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
         self._looking_since = started
@@ -87,30 +87,29 @@ class Watcher:
             self._looking_since = None
         wakeups.drain()
         # Whoever has written while it was read may have closed it by now, and what was read is the half of it.
-        if isinstance(seen, tuple) and any(wakeups.told(path).written >= started for path in self._files.targets):
-            self._files.distrust()
+        if isinstance(seen, tuple) and any(wakeups.told(path).written >= started for path in self._stack.targets):
+            self._stack.distrust()
             return Unsettled(0.0)
         self._regain(wakeups)
         return seen
 
     def live(self) -> None:
         """What was read last is live now."""
-        self._files.live()
+        self._stack.live()
 
     @property
     def looking_for(self) -> float:
         """For how many seconds a look has been under way; 0 if none is."""
         return 0.0 if self._looking_since is None else time.monotonic() - self._looking_since
 
-    @property
-    def sights(self) -> list[tuple[Layer, Sight | None]]:
-        """What was seen of each layer when it was read last."""
-        return self._files.sights
+    def statuses(self) -> list[LayerStatus]:
+        """How each layer stood when it was read last."""
+        return self._stack.statuses()
 
     @property
     def targets(self) -> list[str]:
         """The files that the layers' paths lead to."""
-        return self._files.targets
+        return self._stack.targets
 
     def _lose(self, error: OSError) -> None:
         if not self._blind:

@@ -13,19 +13,19 @@ from anyio.lowlevel import checkpoint
 from live.support import Settings, idle
 
 from hotsettings import Applied, Change, InvalidSettings, LayerError, Live, Rejected, Rejection, runtime
-from hotsettings.files import Read, Unchanged, Unsettled
-from hotsettings.layers import Layer, parse
+from hotsettings.layers import FileLayer, parse
 from hotsettings.live import hub_of
 from hotsettings.runtime import Runtime
 from hotsettings.settings import schema_of
-from hotsettings.sight import Sight
 from hotsettings.snapshot import Snapshot
+from hotsettings.stack import Read, Unchanged, Unsettled
+from hotsettings.status import LayerState, LayerStatus
 from hotsettings.tasks import background_tasks
 from hotsettings.watcher import Watcher
 
 pytestmark = pytest.mark.anyio
 
-LAYER = Layer("base", "/config.toml", "config.toml")
+LAYER = FileLayer("/config.toml", name="base", label="config.toml")
 RESCAN = 2.0
 
 
@@ -55,7 +55,7 @@ class FakeWatcher:
         self.looks = 0
         self.accepted = 0
         self.looking_for = 0.0
-        self.sights: list[tuple[Layer, Sight | None]] = [(LAYER, Sight(1, 1, 1, 1, 1, 1))]
+        self.state: LayerState = "read"
         self.targets = ["/config.toml"]
         self.woken_up = False
         self.news = anyio.Event()
@@ -68,6 +68,9 @@ class FakeWatcher:
 
     def live(self) -> None:
         self.accepted += 1
+
+    def statuses(self) -> list[LayerStatus]:
+        return [LayerStatus(LAYER.name, LAYER.label, self.state)]
 
     async def woken(self, within: float) -> None:
         await checkpoint()
@@ -120,7 +123,7 @@ async def running(clock: Clock, text: str = "A = 0") -> AsyncIterator[tuple[Live
     fake = FakeWatcher(clock, text)
     watcher: Watcher = fake  # type: ignore[assignment]
     schema = schema_of(Settings)
-    source: Runtime[Settings] = Runtime(schema, [LAYER], watcher, RESCAN)
+    source: Runtime[Settings] = Runtime(schema, watcher, RESCAN)
     with anyio.fail_after(20):
         async with background_tasks() as tasks:
             snapshot: Snapshot[Settings] = Snapshot(await source.first(), 1)
@@ -156,7 +159,7 @@ async def outcome(live: Live[Settings], results: list[Any]) -> None:
 async def test_the_first_look_waits_until_the_files_stand_still(clock: Clock) -> None:
     fake = FakeWatcher(clock, "A = 7")
     fake.unsettled = 0.125
-    source: Runtime[Settings] = Runtime(schema_of(Settings), [LAYER], fake, RESCAN)  # type: ignore[arg-type]
+    source: Runtime[Settings] = Runtime(schema_of(Settings), fake, RESCAN)  # type: ignore[arg-type]
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(source.first)
         await idle()
@@ -171,7 +174,7 @@ async def test_the_first_look_waits_until_the_files_stand_still(clock: Clock) ->
 
 @pytest.mark.parametrize(("text", "error"), [("A = ", LayerError), ("A = 'x'", InvalidSettings)])
 async def test_the_first_look_at_bad_files_raises(clock: Clock, text: str, error: type[Exception]) -> None:
-    source: Runtime[Settings] = Runtime(schema_of(Settings), [LAYER], FakeWatcher(clock, text), RESCAN)  # type: ignore[arg-type]
+    source: Runtime[Settings] = Runtime(schema_of(Settings), FakeWatcher(clock, text), RESCAN)  # type: ignore[arg-type]
     with pytest.raises(error):
         await source.first()
 
@@ -622,13 +625,14 @@ async def test_status_of_the_layers(clock: Clock) -> None:
             return layer.state, status.healthy
 
         assert state() == ("read", True)
-        for sight in (None, Sight()):
-            fake.sights = [(LAYER, sight)]
-            assert state() == ("missing", True)
-        fake.sights = [(LAYER, Sight(1, 1, 1, 1, 1, links=0))]
-        assert state() == ("stale", False)
+        fake.state = "missing"
+        assert state() == ("missing", True)
+        not_well: LayerState
+        for not_well in ("stale", "offline", "copy"):
+            fake.state = not_well
+            assert state() == (not_well, False)
         fake.looking_for = 0.9
-        fake.sights = [(LAYER, Sight(1, 1, 1, 1, 1, 1))]
+        fake.state = "read"
         assert state() == ("read", True)
         fake.looking_for = 1.1
         assert state() == ("reading", False)

@@ -11,10 +11,10 @@ import anyio
 import pytest
 
 from hotsettings import watcher as module
-from hotsettings.files import Read, Unchanged, Unsettled
-from hotsettings.layers import Layer
+from hotsettings.layers import FileLayer
 from hotsettings.routes import Route
 from hotsettings.settling import Told, Writer
+from hotsettings.stack import Read, Unchanged, Unsettled
 from hotsettings.watcher import Watcher
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +57,7 @@ async def test_written_and_perhaps_closed_while_it_was_read(
     path = tmp_path / "config.toml"
     path.write_text("A = 1")
     monkeypatch.setattr("hotsettings.sight._COARSEST_CLOCK", 0.0)  # as if it had been written long ago
-    watcher = Watcher([Layer("base", str(path), "config.toml")], 0.01, 60.0, "auto")
+    watcher = Watcher([FileLayer(str(path), name="base", label="config.toml")], 0.01, 60.0, "auto")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watcher.run)
         later = time.monotonic() + 60.0

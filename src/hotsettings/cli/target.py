@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from ..errors import SettingsError
 from ..keys import closest
-from ..layers import Layer, read
+from ..layers import FileLayer, read
 from ..load import Loaded, load
 from ..schema import Schema
 from ..secrecy import scrub, texts_of
@@ -38,7 +38,7 @@ class Files(Struct, frozen=True):
     secrets: str = "secrets.toml"
     override: str | None = None
 
-    def layers(self, schema: Schema) -> list[Layer]:
+    def layers(self, schema: Schema) -> list[FileLayer]:
         return file_layers(schema, self.config, self.secrets, self.override or None)
 
     def load(self, schema: Schema) -> Loaded:
@@ -101,7 +101,7 @@ def _import_failed(module: str, error: BaseException, secrets: str) -> NoReturn:
     _drop_our_frames(report)
     text = "".join(report.format()) + f"hotsettings: {module} cannot be imported\n"
     try:
-        values = read(Layer("secrets", secrets, secrets, required=False, secret=True)).values
+        values = read(FileLayer(secrets, name="secrets", required=False, secret=True)).values
     except SettingsError:
         values = {}
     sys.stderr.write(scrub(text, texts_of(list(values.values()))))

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 
 from ..errors import Problem
-from ..layers import Document
+from ..layers import Document, FileLayer
 from ..merge import ABSENT, follow
 from ..positions import Place
 from ..schema import Leaf, Schema
@@ -24,7 +24,8 @@ def warnings(schema: Schema, documents: Sequence[Document]) -> Iterator[Problem]
             yield from _secrets_in(schema, document, private)
     for document in private:
         if not document.missing:
-            yield from _exposed(document)
+            if isinstance(document.layer, FileLayer):
+                yield from _exposed(document.layer)
             yield from _not_secret(schema, document)
 
 
@@ -35,12 +36,12 @@ def _secrets_in(schema: Schema, document: Document, private: list[Document]) -> 
         yield Problem(leaf.key, LOUD, origin, f"move it to {where} and change its value")
 
 
-def _exposed(document: Document) -> Iterator[Problem]:
-    path, origin = document.layer.path, document.layer.origin()
+def _exposed(layer: FileLayer) -> Iterator[Problem]:
+    path, origin = os.fspath(layer.path), layer.origin()
     if os.name == "posix" and _readable_by_others(path):
-        yield Problem("", "other users can read this secrets file", origin, f"chmod 600 {document.layer.label}")
+        yield Problem("", "other users can read this secrets file", origin, f"chmod 600 {layer.label}")
     if _tracked_by_git(path):
-        hint = f"git rm --cached {document.layer.label}, ignore it, and change the secrets in it"
+        hint = f"git rm --cached {layer.label}, ignore it, and change the secrets in it"
         yield Problem("", "git tracks this secrets file", origin, hint)
 
 

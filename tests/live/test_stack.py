@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hotsettings import LayerError, files, layers, sight
-from hotsettings.files import Files, Observation, Read, Unchanged, Unsettled
-from hotsettings.layers import Layer
+from hotsettings import LayerError, files, followed, layers, sight, stack
+from hotsettings.layers import FileLayer
 from hotsettings.routes import Route
 from hotsettings.settling import Told, Writer
+from hotsettings.stack import Observation, Read, Stack, Unchanged, Unsettled
 
 SETTLE = 0.125  # exact in binary, as all times here
 
@@ -35,6 +35,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(files, "time", clock)
+    monkeypatch.setattr(stack, "time", clock)
     monkeypatch.setattr(sight, "time", clock)
     return clock
 
@@ -47,10 +48,10 @@ class Watched:
         self.config = folder / "config.toml"
         self.secrets = folder / "secrets.toml"
         self.config.write_text("A = 1")
-        self.files = Files(
+        self.stack = Stack(
             [
-                Layer("base", str(self.config), "config.toml"),
-                Layer("secrets", str(self.secrets), "secrets.toml", required=False, secret=True),
+                FileLayer(str(self.config), name="base", label="config.toml"),
+                FileLayer(str(self.secrets), name="secrets", label="secrets.toml", required=False, secret=True),
             ],
             SETTLE,
         )
@@ -62,7 +63,7 @@ class Watched:
 
     def look(self, after: float = 0.0) -> Observation:
         self.clock.ahead += after
-        return self.files.observe(self.arm, lambda target: self.told.get(target, Told()), 0.01)
+        return self.stack.observe(self.arm, lambda target: self.told.get(target, Told()), 0.01)
 
     def read(self, after: float = 0.0) -> Read:
         seen = self.look(after)
@@ -92,26 +93,26 @@ def replace(path: Path, text: str) -> None:
 
 
 def test_the_first_look(watched: Watched) -> None:
-    assert not watched.files.unmoved()
+    assert not watched.stack.unmoved()
     first = watched.look()
     assert isinstance(first, Unsettled)
     assert 0 < first.seconds <= SETTLE
     assert watched.values(after=SETTLE) == [{"A": 1}, {}]
-    assert watched.files.targets == [os.path.realpath(watched.config), os.path.realpath(watched.secrets)]
-    assert [found and found.missing for _, found in watched.files.sights] == [False, True]
+    assert watched.stack.targets == [os.path.realpath(watched.config), os.path.realpath(watched.secrets)]
+    assert [layer.state for layer in watched.stack.statuses()] == ["read", "missing"]
 
 
 def test_nothing_new(watched: Watched) -> None:
     watched.values(after=5.0)
     seen = watched.look(after=5.0)
     assert isinstance(seen, Unchanged)
-    assert watched.files.unmoved()
+    assert watched.stack.unmoved()
 
 
 def test_a_rename_is_taken_at_once_where_it_is_told(watched: Watched) -> None:
     watched.values(after=5.0)
     replace(watched.config, "A = 2")
-    assert not watched.files.unmoved()
+    assert not watched.stack.unmoved()
     watched.clock.ahead += 0.0078125
     watched.tell(watched.config, Writer.CLOSED)
     assert watched.values() == [{"A": 2}, {}]
@@ -153,7 +154,7 @@ def test_a_change_within_a_tick_of_the_clock_is_still_seen(watched: Watched) -> 
     with watched.config.open("r+") as file:
         file.write("A = 7")
     os.utime(watched.config, ns=(before.st_atime_ns, before.st_mtime_ns))
-    found = watched.files._files[0]
+    found = watched.stack._files[0]
     assert found.racy
     found.seen = found.sight = sight.look(str(watched.config))  # as if the change time had not moved on either
     seen = watched.look(after=0.0078125)
@@ -165,7 +166,7 @@ def test_what_changes_while_it_is_read_is_read_again(watched: Watched, monkeypat
     watched.values(after=5.0)
     replace(watched.config, "A = 2")
 
-    def fetch(layer: Layer) -> bytes | None:
+    def fetch(layer: FileLayer) -> bytes | None:
         data = layers.fetch(layer)
         if layer.name == "base":
             replace(watched.config, "A = 33")
@@ -200,7 +201,7 @@ def test_looks_again_after_arming(watched: Watched) -> None:
 @pytest.mark.parametrize("what", ["missing", "empty", "folder", "bad", "not UTF-8"])
 def test_bad_layers_name_what_is_wrong(watched: Watched, what: str) -> None:
     watched.values(after=5.0)
-    watched.files.live()
+    watched.stack.live()
     watched.config.unlink()
     if what == "empty":
         watched.config.touch()
@@ -220,7 +221,7 @@ def test_bad_layers_name_what_is_wrong(watched: Watched, what: str) -> None:
 def test_a_layer_that_had_content_may_not_lose_it(watched: Watched) -> None:
     watched.secrets.write_text("S = 1")
     assert watched.values(after=5.0) == [{"A": 1}, {"S": 1}]
-    watched.files.live()
+    watched.stack.live()
     watched.secrets.unlink()
     watched.look()
     assert "no file any more, and there was content before" in watched.error(after=SETTLE)
@@ -234,7 +235,7 @@ def test_a_layer_that_had_content_may_not_lose_it(watched: Watched) -> None:
 
 def test_a_missing_or_empty_layer_that_never_had_content_is_fine(watched: Watched) -> None:
     watched.values(after=5.0)
-    watched.files.live()
+    watched.stack.live()
     watched.secrets.touch()
     watched.look()
     assert watched.values(after=SETTLE) == [{"A": 1}, {}]
@@ -245,11 +246,11 @@ def test_parses_only_what_has_changed(watched: Watched, monkeypatch: pytest.Monk
     watched.values(after=5.0)
     parsed: list[str] = []
 
-    def parse(layer: Layer, data: bytes) -> layers.Document:
+    def parse(layer: FileLayer, data: bytes) -> layers.Document:
         parsed.append(layer.name)
         return layers.parse(layer, data)
 
-    monkeypatch.setattr(files, "parse", parse)
+    monkeypatch.setattr(followed, "parse", parse)
     replace(watched.config, "A = 2")
     os.utime(watched.secrets)
     watched.look()

@@ -1,0 +1,109 @@
+"""One layer that is followed: when it may be read, and what was in it when it was."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Generic, TypeVar
+
+from .errors import LayerError, Problem
+from .layers import Document, Layer, parse
+from .settling import Told
+from .status import LayerState, LayerStatus
+
+L = TypeVar("L", bound=Layer)
+G = TypeVar("G")
+
+TellAbout = Callable[[str], Told]
+
+
+class Followed(ABC, Generic[L, G]):
+    """A layer, what was seen of it, and what it held when it was read last.
+
+    A ``sight`` is whatever tells one state from another at a look: two that are equal before and after a read mean that what
+    was read stood all the while.
+    """
+
+    gone: ClassVar[str]
+    empty: ClassVar[str]
+    """What is said where content is no more."""
+    way_out: ClassVar[str]
+
+    def __init__(self, layer: L) -> None:
+        self.layer = layer
+        self.identity: Layer = layer
+        """The layer with the revision that was read last."""
+        self.sight: G
+        self.seen: G | None = None
+        self.read_at = 0.0
+        self.content: object = None
+        self.document: Document | Problem | None = None
+        self._filled = False
+        self._data: bytes | None = None
+
+    @abstractmethod
+    def look(self) -> None:
+        """Take a new sight."""
+
+    @property
+    def suspect(self) -> bool:
+        """Whether its content may be another than the one that was read."""
+        return self.sight != self.seen
+
+    @property
+    @abstractmethod
+    def unmoved(self) -> bool:
+        """Whether a mere look shows it as it was read."""
+
+    @abstractmethod
+    def wait(self, told: TellAbout, now: float, confirm: float) -> float:
+        """Seconds until what is in sight may be read."""
+
+    @abstractmethod
+    def unsure(self, now: float) -> bool:
+        """Whether what was read differs, though nothing had told of a change, and may not be all of it."""
+
+    def status(self) -> LayerStatus:
+        """How it stood when it was read last."""
+        return LayerStatus(self.layer.name, self.layer.label, self._state(), self.identity.revision)
+
+    @abstractmethod
+    def _state(self) -> LayerState: ...
+
+    @abstractmethod
+    def _fetch(self) -> tuple[object, bytes | None]:
+        """Return what tells two contents apart, and the bytes; None for a missing one that may be. Raises LayerError."""
+
+    def read(self) -> bool:
+        """Read it, and parse it if it is not what it was; return whether it is not."""
+        problem: Problem | None = None
+        content: object
+        try:
+            content, data = self._fetch()
+        except LayerError as error:
+            content, data, problem = str(error), None, error.problems[0]
+        if self.document is not None and content == self.content:
+            return False
+        self.content, self._data = content, data
+        self.document = problem or self._parsed(data)
+        return True
+
+    def taken(self, now: float) -> None:
+        """What is in sight was read, beginning at this time."""
+        self.seen, self.read_at = self.sight, now
+
+    def live(self) -> None:
+        """What was read last is live now: it may not lose all of its content at once."""
+        self._filled = bool(self._data)
+
+    def _parsed(self, data: bytes | None) -> Document | Problem:
+        layer = self.identity
+        if self._filled and not data:
+            lost = self.gone if data is None else self.empty
+            return Problem("", f"{lost}, and there was content before", layer.origin(), self.way_out)
+        if data is None:
+            return Document(layer, "", {}, missing=True)
+        try:
+            return parse(layer, data)
+        except LayerError as error:
+            return error.problems[0]

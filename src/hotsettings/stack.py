@@ -1,0 +1,119 @@
+"""All layers together: looked at, waited for, and read as they stood at one moment, in a worker thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from .errors import LayerError, Problem
+from .files import FollowedFile
+from .followed import Followed, TellAbout
+from .layers import Document, FileLayer, Layer
+from .problems import in_order
+from .routes import Route, find_routes
+from .status import LayerStatus
+from .stores import FollowedKey, StoreLayer
+
+
+class Unchanged(Struct, frozen=True):
+    """The layers are as they were read last."""
+
+
+class Unsettled(Struct, frozen=True):
+    """Something is still being written: look again after so many seconds."""
+
+    seconds: float
+
+
+class Read(Struct, frozen=True):
+    """The layers stood still, and this is what was in all of them at one moment.
+
+    ``contents`` tells two states apart; ``documents`` is an error where a layer could not be read or parsed.
+    """
+
+    contents: tuple[object, ...]
+    documents: tuple[Document, ...] | LayerError
+
+
+Observation = Unchanged | Unsettled | Read
+Arm = Callable[[Sequence[Route]], bool]
+
+
+class Stack:
+    """Layers in rising precedence. ``observe`` belongs into a worker thread: on a stalled mount it may never return."""
+
+    def __init__(self, layers: Sequence[Layer], settle: float) -> None:
+        self._settle = settle
+        self._followed = [_followed(layer, settle) for layer in layers]
+        self._files = [each for each in self._followed if isinstance(each, FollowedFile)]
+
+    def unmoved(self) -> bool:
+        """Whether a mere look shows them as they were read: all that is needed as long as nothing was told."""
+        return all(each.unmoved for each in self._followed)
+
+    def observe(self, arm: Arm, told: TellAbout, confirm: float) -> Observation:
+        """Look, and read what has changed if it has settled. Raises OSError when no more can be watched."""
+        paths = [file.path for file in self._files]
+        routes = find_routes(paths)
+        while arm(routes):  # and look again: what came before was not told
+            routes = find_routes(paths)
+        for file, route in zip(self._files, routes, strict=True):
+            file.route = route
+        for each in self._followed:
+            each.look()
+        suspects = [each for each in self._followed if each.suspect]
+        if not suspects:
+            return Unchanged()
+        now = time.monotonic()
+        wait = max(each.wait(told, now, confirm) for each in suspects)
+        return Unsettled(wait) if wait > 0 else self._read(suspects, now)
+
+    def _read(self, suspects: Sequence[Followed[Any, Any]], now: float) -> Observation:
+        seen = [each.sight for each in self._followed]
+        differing = [each for each in suspects if each.read()]
+        for each in self._followed:
+            each.look()
+        if [each.sight for each in self._followed] != seen:
+            return Unsettled(0.0)  # they may not belong together
+        if any(each.unsure(now) for each in differing):
+            return Unsettled(self._settle)
+        for each in suspects:
+            each.taken(now)
+        return Read(tuple(each.content for each in self._followed), self._documents())
+
+    def _documents(self) -> tuple[Document, ...] | LayerError:
+        documents = [each.document for each in self._followed]
+        problems = [document for document in documents if isinstance(document, Problem)]
+        if problems:
+            return LayerError(in_order(problems))
+        return tuple(document for document in documents if isinstance(document, Document))
+
+    def distrust(self) -> None:
+        """What was read last is not taken: read all files again, however unchanged they look."""
+        for file in self._files:
+            file.racy = True
+
+    def live(self) -> None:
+        """What was read last is live now: a layer that has content may not lose all of it at once."""
+        for each in self._followed:
+            each.live()
+
+    @property
+    def targets(self) -> list[str]:
+        """Where the paths of the files led at the last look."""
+        return [file.route.target for file in self._files]
+
+    def statuses(self) -> list[LayerStatus]:
+        """How each layer stood when it was read last."""
+        return [each.status() for each in self._followed]
+
+
+def _followed(layer: Layer, settle: float) -> Followed[Any, Any]:
+    if isinstance(layer, FileLayer):
+        return FollowedFile(layer, settle)
+    if isinstance(layer, StoreLayer):
+        return FollowedKey(layer)
+    raise TypeError(f"a layer is a FileLayer or comes from a store, not {type(layer).__name__}")
