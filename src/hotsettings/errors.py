@@ -40,7 +40,8 @@ class Problem(Struct, frozen=True):
     """One thing that is wrong, and the way out.
 
     ``key`` is dotted (``db.port``), or "" where no single key is to blame. ``excerpt`` is the source line and a line of
-    carets below it; it is empty where either could show a secret.
+    carets below it; it is empty where either could show a secret. ``foreign`` tells that the message is what somebody else's
+    code has said, such as the ``__post_init__`` of the class, and may quote a value.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Problem(Struct, frozen=True):
     origin: Origin
     hint: str = ""
     excerpt: tuple[str, ...] = ()
+    foreign: bool = False
 
     def __str__(self) -> str:
         what = "; ".join(filter(None, (self.message, self.hint)))

@@ -132,7 +132,8 @@ class _Report:
             elif index is None:
                 hidden = self._hidden(finding, index)
                 hint = finding.hint if hidden is None else ""
-                yield Problem(dotted(hidden or finding.path), self._message(finding), Origin(""), hint)
+                key = dotted(hidden or finding.path)
+                yield Problem(key, self._message(finding), Origin(""), hint, foreign=finding.foreign)
             else:
                 yield self._placed(finding, index)
 
@@ -160,9 +161,11 @@ class _Report:
         if (key := self._hidden(finding, index)) is not None:
             about = " (value hidden)" if finding.at == "value" else ""
             hint = finding.hint if finding.at == "key" and key == finding.path else ""
-            return Problem(dotted(key), self._message(finding) + about, document.origin(start), hint)
+            told = self._message(finding) + about
+            return Problem(dotted(key), told, document.origin(start), hint, foreign=finding.foreign)
         shown = self._excerpt(index, start, end) if finding.at == "value" else ()
-        return Problem(dotted(finding.path), self._message(finding), document.origin(start), finding.hint, shown)
+        told = self._message(finding)
+        return Problem(dotted(finding.path), told, document.origin(start), finding.hint, shown, finding.foreign)
 
     def _hidden(self, finding: Finding, index: int | None) -> Path | None:
         """The key to name where the value must not be shown: the leaf's, because keys below a leaf are part of its value."""

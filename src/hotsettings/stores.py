@@ -29,8 +29,10 @@ class Held(Struct, frozen=True):
 class Store(Protocol):
     """Holds documents by key, and has the newest of all of them at hand, as they stood together at one moment."""
 
-    state: LayerState
-    """"read" while it follows, or why what it has at hand may be old."""
+    @property
+    def state(self) -> LayerState:
+        """``read`` while it follows, else why what it has at hand may be old."""
+        ...
 
     def opened(self) -> AbstractAsyncContextManager[None]:
         """Follow from now on until the block ends. Raises LayerError if there is nothing to begin with."""
@@ -89,7 +91,9 @@ class FollowedKey(Followed[StoreLayer, Held]):
         data = self.sight.data
         self.identity = replace(self.layer, revision=self.sight.revision)
         if data is None and self.layer.required and not self._filled:
-            raise LayerError([Problem("", "there is no such key", self.identity.origin(), "publish it")])
+            copied = self.layer.store.state == "copy"
+            why = "it is not in the copy on disk, which leaves out what is secret" if copied else "there is no such key"
+            raise LayerError([Problem("", why, self.identity.origin(), "" if copied else "publish it")])
         if data is not None and len(data) > LARGEST:
             raise LayerError([Problem("", f"larger than {LARGEST} bytes (1 MiB)", self.identity.origin())])
         return self.sight, data

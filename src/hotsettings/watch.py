@@ -75,7 +75,7 @@ async def watch_layers(
 
 
 def _named(document: Document) -> str:
-    return document.layer.label + (" (no such file yet)" if document.missing else "")
+    return document.layer.label + (" (nothing there yet)" if document.missing else "")
 
 
 def _prepared(schema: Schema, layers: Sequence[Layer]) -> list[Layer]:

@@ -1,0 +1,106 @@
+"""A connection to NATS: made, held while it lasts, and left without a trace. How to make another is the caller's matter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from msgspec import Struct
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import NoServersError
+
+from ..errors import LayerError, Origin, Problem
+
+CONNECT_TIMEOUT = 5.0
+"""Seconds within which one of the servers has to take a connection."""
+PING_INTERVAL = 5
+"""Seconds between pings; a server that has left two unanswered counts as gone."""
+_CLOSE_TIMEOUT = 0.5
+
+_RESERVED = {
+    *("servers", "allow_reconnect", "max_reconnect_attempts", "error_cb", "disconnected_cb", "closed_cb"),
+    *("reconnected_cb", "reconnect_time_wait", "dont_randomize", "reconnect_to_server_handler"),
+}
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+class Servers(Struct, frozen=True):
+    """Where the servers of one cluster are, and the options of nats-py that they want: TLS, credentials, names."""
+
+    urls: tuple[str, ...]
+    options: dict[str, Any]
+
+    def __str__(self) -> str:
+        return ",".join(map(without_credentials, self.urls))
+
+
+def servers(url: str | Sequence[str], options: dict[str, Any]) -> Servers:
+    """Make Servers of URLs, in a list or separated by commas. Raises ValueError or TypeError for what cannot be meant."""
+    if reserved := _RESERVED & options.keys():
+        raise TypeError(f"{', '.join(sorted(reserved))}: the store connects again by itself; leave it out")
+    parts = url.split(",") if isinstance(url, str) else list(url)
+    urls = tuple(part.strip() for part in parts if part.strip())
+    if not urls:
+        raise ValueError("no URL of a NATS server is given")
+    for one in urls:
+        if not re.match(r"(nats|tls|ws|wss)://.", one):
+            raise ValueError(f"{without_credentials(one)!r} is no URL of a NATS server; write nats://host:4222")
+    return Servers(urls, options)
+
+
+@asynccontextmanager
+async def connected(where: Servers) -> AsyncGenerator[tuple[Client, anyio.Event], None]:
+    """Hold a connection, and the event of its loss: it never connects again by itself. Raises LayerError if there is none."""
+    client, lost = Client(), anyio.Event()
+    said: list[Exception] = []
+    options: dict[str, Any] = {"ping_interval": PING_INTERVAL, "connect_timeout": CONNECT_TIMEOUT, **where.options}
+
+    async def note(error: Exception) -> None:
+        said.append(error)
+        del said[:-1]
+
+    async def closed() -> None:
+        lost.set()
+
+    try:
+        try:
+            with anyio.fail_after(CONNECT_TIMEOUT):
+                await client.connect(
+                    list(where.urls),
+                    allow_reconnect=False,
+                    max_reconnect_attempts=1,
+                    reconnect_time_wait=0,
+                    error_cb=note,
+                    closed_cb=closed,
+                    **options,
+                )
+        except (NatsError, OSError, TimeoutError) as error:
+            # That no server is left says nothing; what the last one has failed at does.
+            reason = said[-1] if said and isinstance(error, NoServersError | TimeoutError) else error
+            raise unreachable(where, reason) from None
+        yield client, lost
+    finally:
+        with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+            await client.close()
+
+
+def unreachable(where: Servers, reason: Exception) -> LayerError:
+    """The error for servers that cannot be reached, or do not answer as they should."""
+    return LayerError([Problem("", f"cannot be reached: {described(reason)}", Origin("store", str(where)))])
+
+
+def described(error: BaseException) -> str:
+    """What an exception of nats-py says, in one line and without credentials."""
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    text = without_credentials(" ".join(str(error).split())).removeprefix("nats: ").strip("'")
+    return text or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
+
+
+def without_credentials(text: str) -> str:
+    """A text with user names and passwords cut out of its URLs."""
+    return _CREDENTIALS.sub("", text)

@@ -1,0 +1,128 @@
+"""Following a bucket over one connection: a watch tells of changes, and a regular question whether it told of all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
+from nats.js.kv import KeyValue
+
+from .replica import Entry, Last, Replica
+
+ANSWER = 5.0
+"""Seconds within which the store has to answer."""
+_PONG = 2
+"""Seconds within which the server has to answer a ping, once the store has not answered."""
+_LATE = 0.25
+"""Seconds that the news of a position may be behind the answer that names it."""
+
+
+class Silent(Exception):
+    """The server does not even answer pings: another connection is needed."""
+
+
+class NoBucket(Exception):
+    """The store answers, and has no such bucket."""
+
+
+class Follower:
+    """Keeps a replica up to date over one connection.
+
+    ``reached`` is told, each time it was asked, whether the store answers; ``shows`` that the replica is complete, or shows another state.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        bucket: str,
+        replica: Replica,
+        interval: float,
+        reached: Callable[[bool], None],
+        shows: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._js = client.jetstream(timeout=ANSWER)
+        self._bucket = bucket
+        self._replica = replica
+        self._interval = interval
+        self._reached = reached
+        self._shows = shows
+
+    async def run(self) -> None:
+        """Follow until cancelled. Raises Silent, NoBucket, or what nats-py does where the connection is lost."""
+        while True:
+            last = await self._ask()
+            self._replica.begin(last)
+            async with anyio.create_task_group() as tasks:
+                filled = anyio.Event()
+                tasks.start_soon(self._watch, last, filled)
+                await self._doubted(filled)
+                tasks.cancel_scope.cancel()
+
+    async def _ask(self) -> Last:
+        """Ask the stream's leader for the last position until there is an answer."""
+        while True:
+            try:
+                info = await self._js.stream_info(f"KV_{self._bucket}")
+            except NotFoundError:
+                raise NoBucket from None
+            except (NatsError, TimeoutError):  # it has no leader just now, or the connection is dead
+                self._reached(False)
+                await self._ping()
+                await anyio.sleep(self._interval / 5)
+            else:
+                self._reached(True)
+                return Last(info.state.last_seq, info.created)
+
+    async def _ping(self) -> None:
+        try:
+            await self._client.flush(timeout=_PONG)
+        except (NatsError, TimeoutError):
+            raise Silent from None
+
+    async def _doubted(self, filled: anyio.Event) -> None:
+        """Return when the watch is known to be silent about something."""
+        with anyio.move_on_after(ANSWER):
+            await filled.wait()
+        while filled.is_set():
+            await anyio.sleep(self._interval)
+            last = await self._ask()
+            if not self._replica.belongs(last):
+                return
+            if self._replica.behind(last):
+                await anyio.sleep(_LATE)
+                if self._replica.behind(last):
+                    return
+
+    async def _watch(self, last: Last, filled: anyio.Event) -> None:
+        beginning: list[Entry] = []
+        async with _watching(await self._js.key_value(self._bucket)) as watch:
+            async for told in watch:
+                if told is None:  # that was all that there is
+                    self._replica.fill(beginning, last)
+                    filled.set()
+                    self._shows()
+                else:
+                    entry = Entry(told.key, told.revision or 0, None if told.operation else told.value or b"")
+                    if not filled.is_set():
+                        beginning.append(entry)
+                        continue
+                    if self._replica.take(entry):
+                        self._shows()
+
+
+@asynccontextmanager
+async def _watching(bucket: KeyValue) -> AsyncGenerator[KeyValue.KeyWatcher, None]:
+    watch = await bucket.watchall()
+    try:
+        yield watch
+    finally:
+        with anyio.move_on_after(ANSWER, shield=True):
+            try:
+                await watch.stop()  # type: ignore[no-untyped-call]
+            except NatsError:
+                pass  # the connection is lost, and the watch with it

@@ -1,0 +1,178 @@
+"""NatsStore: documents in a bucket of NATS JetStream, as layers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from ..errors import LayerError, Origin, Problem
+from ..status import LayerState
+from ..stores import Held, StoreLayer
+from .accompanying import Companion
+from .connection import servers
+from .last_good import LastGood
+from .replica import Replica
+from .reports import own_name
+from .session import Session
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+    from ..live import Live
+
+
+class NatsStore:
+    """A bucket of NATS JetStream key-value, each key of which holds one TOML document: ``store.layer("config.toml")``.
+
+    ``url`` is one URL of a server, several separated by commas, or a list; ``options`` go to nats-py's ``connect``, as TLS
+    (``tls=``), credentials (``user_credentials=``, ``nkeys_seed=``) and the like do. One connection and one watch serve all
+    layers, which therefore stand at one position of the bucket's stream; both exist while a ``watch`` of any layer does, or
+    an ``opened`` block. Whether the watch has told everything is asked every ``check_interval`` seconds.
+
+    Where the store does not answer within ``start_timeout`` seconds, watching begins with the last good copy in the file
+    ``copy``, if that is named: each state of these layers that went live is written there, but for what is secret.
+
+    Every ``watch`` reports what it has applied, under ``service`` and ``instance``, unless ``reporting`` is False.
+
+    asyncio only (uvloop too), since nats-py is.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        bucket: str,
+        *,
+        copy: str | os.PathLike[str] | None = None,
+        service: str | None = None,
+        instance: str | None = None,
+        reporting: bool = True,
+        start_timeout: float = 5.0,
+        check_interval: float = 5.0,
+        **options: Any,
+    ) -> None:
+        for name, seconds in (("start_timeout", start_timeout), ("check_interval", check_interval)):
+            if not seconds > 0:
+                raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
+        self.servers = servers(url, {"name": service or "hotsettings", **options})
+        self.bucket = bucket
+        self.service = service
+        self.instance = instance
+        self.reporting = reporting
+        self.last_good = LastGood(copy, bucket) if copy is not None else None
+        self._start_timeout = start_timeout
+        self._replica = Replica()
+        self._wakers: list[Callable[[], None]] = []
+        self._session = Session(self.servers, bucket, self._replica, check_interval, self._wake)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._users = 0
+        self._companions: list[Companion] = []
+
+    def __repr__(self) -> str:
+        return f"NatsStore({str(self.servers)!r}, {self.bucket!r})"
+
+    def layer(self, key: str, *, name: str | None = None, required: bool = True, secret: bool = False) -> StoreLayer:
+        """The document under a key, as a layer. It is named after the key, if nothing else is given."""
+        label = f"{self.bucket}/{key}"
+        return StoreLayer(self, key, name=name or key, label=label, required=required, secret=secret)
+
+    @property
+    def state(self) -> LayerState:
+        """How all layers of it stand: "read" while the store answers, else "offline" or "copy"."""
+        return self._session.state
+
+    @property
+    def position(self) -> int:
+        """The position of the bucket's stream at which all that is held stood."""
+        return self._replica.state.position
+
+    @property
+    def client(self) -> Client | None:
+        """The connection, while there is one."""
+        return self._session.client
+
+    def held(self, key: str) -> Held:
+        """What is under a key. Called from any thread, it waits for nothing."""
+        return self._replica.state.documents.get(key, Held())
+
+    @contextmanager
+    def told(self, wake: Callable[[], None]) -> Generator[None, None, None]:
+        """Call ``wake`` on the event loop whenever something has changed, until the block ends."""
+        self._wakers.append(wake)
+        try:
+            yield
+        finally:
+            self._wakers.remove(wake)
+
+    def _wake(self) -> None:
+        for wake in list(self._wakers):
+            wake()
+
+    async def accompany(self, live: Live[Any]) -> None:
+        """Write the copy of what went live, and report, until cancelled."""
+        name = self.instance or own_name()
+        taken = {companion.instance for companion in self._companions}
+        companion = Companion(self, live, next(n for n in _numbered(name) if n not in taken))
+        self._companions.append(companion)
+        try:
+            await companion.run()
+        finally:
+            self._companions.remove(companion)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[None, None]:
+        """Follow the bucket until the block ends, and all other such blocks.
+
+        Raises LayerError if there is nothing to begin with, neither store nor copy, and RuntimeError on trio.
+        """
+        self._enter()
+        try:
+            await self._begin()
+            yield
+        finally:
+            await self._leave()
+
+    def _enter(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            why = "NatsStore needs asyncio, because nats-py does: run on asyncio or uvloop, or take files on trio"
+            raise RuntimeError(why) from None
+        if self._users and loop is not self._loop:
+            raise RuntimeError("NatsStore is open on another event loop: make one for each")
+        self._loop = loop
+        self._users += 1
+        if self._users == 1:
+            self._task = loop.create_task(self._session.run())
+
+    async def _leave(self) -> None:
+        self._users -= 1
+        if not self._users and self._task is not None:
+            self._task.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([self._task])
+
+    async def _begin(self) -> None:
+        with anyio.move_on_after(self._start_timeout):
+            await self._session.begun.wait()
+        if self._session.begun.is_set():
+            return
+        copied = self.last_good.load() if self.last_good is not None else None
+        if copied is None:
+            why = self._session.fault or f"no answer within {self._start_timeout:g} s"
+            hint = f"there is no copy in {self.last_good.path} yet" if self.last_good is not None else ""
+            origin = Origin("store", f"{self.servers} {self.bucket}")
+            raise LayerError([Problem("", f"cannot be reached: {why}", origin, hint)])
+        self._session.begin_with(copied)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """Names for several live objects in one process."""
+    yield name
+    yield from (f"{name}/{number}" for number in count(2))
