@@ -349,7 +349,7 @@ def test_a_value_that_no_file_says_has_no_place() -> None:
     assert caught.value.problems == (
         Problem("PORT", "expected int, got str", Origin(""), "write it without quotes"),
         Problem("TOKEN", "expected str, got int", Origin("")),
-        Problem("rule", "low is above high", Origin("")),
+        Problem("rule", "low is above high", Origin(""), foreign=True),
     )
 
 

@@ -75,7 +75,8 @@ async def watch_layers(
 
 
 def _named(document: Document) -> str:
-    return document.layer.label + (" (nothing there yet)" if document.missing else "")
+    kind = "file" if isinstance(document.layer, FileLayer) else "key"
+    return document.layer.label + (f" (no such {kind} yet)" if document.missing else "")
 
 
 def _prepared(schema: Schema, layers: Sequence[Layer]) -> list[Layer]:

@@ -115,8 +115,13 @@ def _hidden(value: Any) -> str:
 
 
 def origin_json(origin: Origin) -> dict[str, Any]:
-    """The layer, file, line and column; a file name that is not Unicode is written with escapes."""
+    """The layer, file, line and column, and the revision of what is in a store.
+
+    A file name that is not Unicode is written with escapes.
+    """
     values = msgspec.structs.asdict(origin)
+    if origin.revision is None:
+        del values["revision"]
     if origin.file is not None:
         values["file"] = origin.file.encode(errors="backslashreplace").decode()
     return values

@@ -15,12 +15,9 @@ from nats.js.kv import KeyValue
 from ..errors import Rejected
 from ..live import loaded_of
 from ..log import logger
-from ..problems import secret_texts
-from ..secrecy import Scrubber
 from ..status import Rejection
 from ..stores import StoreLayer
 from .connection import described
-from .copies import may_be_copied
 from .reports import RENEWAL, encoded, report_on, reports_bucket
 
 if TYPE_CHECKING:
@@ -86,15 +83,13 @@ class Companion:
         if last_good is None:
             return
         loaded = loaded_of(self._live)
-        secrets = Scrubber(secret_texts(loaded.schema, loaded.documents))
-        keep = [
-            document
+        layers = [
+            document.layer
             for document in loaded.documents
-            if isinstance(document.layer, StoreLayer) and document.layer.store is self._store
-            if not document.layer.secret and may_be_copied(loaded.schema, document.text, secrets)
+            if isinstance(document.layer, StoreLayer) and document.layer.store is self._store and not document.missing
         ]
         try:
-            await to_thread.run_sync(last_good.keep, keep)
+            await to_thread.run_sync(last_good.keep, loaded, layers)
         except OSError as error:
             logger.warning("the copy in %s could not be written: %s", last_good.path, error.strerror or error)
 

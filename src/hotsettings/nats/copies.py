@@ -35,7 +35,7 @@ LARGEST_COPY = 64 * 1024 * 1024
 _ABANDONED = 3600.0
 """Seconds after which a file that was written beside the copy has surely lost its writer."""
 
-_FIRST_LINE = re.compile(rb"hotsettings-copy (\d{1,9}) ([0-9a-f]{64})\n")
+_FIRST_LINE = re.compile(rb"hotsettings-copy ([1-9]\d{0,8}) ([0-9a-f]{64})\n")
 _FORMAT = 1
 
 # Windows lacks most of these. Non-blocking, should a FIFO take the place of the file at the last moment.
@@ -123,10 +123,10 @@ def load(path: str, bucket: str) -> Copy | None:
 
 
 def may_be_copied(schema: Schema, text: str, secrets: Scrubber) -> bool:
-    """Whether a document may lie on a disk: it holds no secret that is live, and does not even name a key of one.
+    """Whether a document may lie on a disk: it holds no secret that is live, and has no key of one.
 
-    Comments count, and so do keys that are written with escapes, or misspelt and no other key of the schema. What is not
-    TOML may not: nobody knows what it says.
+    What is commented out counts, and so do keys that are written with escapes, or misspelt and no other key of the schema.
+    What is not TOML may not: nobody knows what it says.
     """
     try:
         values = parse(Layer(), text.encode()).values
@@ -243,13 +243,9 @@ def _spelt(value: Any) -> Iterator[str]:
 
 
 def _names_secret(schema: Schema, text: str) -> bool:
-    """Whether the name of a secret is in a text: as a word, in a longer word that is no other key, or misspelt as a key."""
+    """Whether the name of a secret, or what could be meant to be one, stands where a key does. Comments may speak of it."""
     names = {name.casefold() for name in schema.secret_names}
     others = {part.casefold() for leaf in schema.leaves for part in leaf.path} - names
-    text = text.casefold()
-    rest = re.sub(r"[\w-]+", lambda word: "" if word[0] in others else word[0], text)
-    return (
-        any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text) for name in names)
-        or any(re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", rest) for name in names)
-        or misspells(text, names, others)
-    )
+    # A name that is no single word is looked for as it is.
+    exact = (rf"(?<![\w-]){re.escape(name)}[\"']?\s*[=:.\]]" for name in names)
+    return any(re.search(name, text.casefold()) for name in exact) or misspells(text, names, others)

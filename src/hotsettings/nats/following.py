@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
@@ -89,7 +90,7 @@ class Follower:
         with anyio.move_on_after(ANSWER):
             await filled.wait()
         while filled.is_set():
-            await anyio.sleep(self._interval)
+            await anyio.sleep(self._interval * random.uniform(0.75, 1.25))  # lest all processes ask at once
             last = await self._ask()
             if not self._replica.belongs(last):
                 return

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 from threading import Lock
 from types import MappingProxyType
 
-from ..layers import Document
+from ..load import Loaded
+from ..problems import secret_texts
+from ..secrecy import Scrubber
 from ..stores import Held, StoreLayer
-from .copies import Copied, Copy, load, save
+from .copies import Copied, Copy, load, may_be_copied, save
 from .replica import State
 
 
@@ -31,16 +33,18 @@ class LastGood:
         held = {key: Held(copied.revision, copied.text.encode()) for key, copied in copy.documents.items()}
         return State(MappingProxyType(held), copy.position)
 
-    def keep(self, documents: Sequence[Document]) -> None:
-        """Keep these documents in place of those under the same keys. In a worker thread; raises OSError."""
+    def keep(self, loaded: Loaded, layers: Sequence[StoreLayer]) -> None:
+        """Keep what these layers of it say, but for what is secret, in place of what was kept of the same keys.
+
+        For a worker thread: it blocks until it is on the disk. Raises OSError.
+        """
+        secrets = Scrubber(secret_texts(loaded.schema, loaded.documents))
         with self._lock:
-            kept = dict(self._kept)
-            for document in documents:
-                layer = document.layer
-                assert isinstance(layer, StoreLayer)
-                kept.pop(layer.key, None)
-                if not document.missing:
-                    kept[layer.key] = Copied(layer.revision or 0, document.text)
+            kept = {key: copied for key, copied in self._kept.items() if key not in {layer.key for layer in layers}}
+            for layer in layers:
+                [text] = [document.text for document in loaded.documents if document.layer is layer]
+                if not layer.secret and may_be_copied(loaded.schema, text, secrets):
+                    kept[layer.key] = Copied(layer.revision or 0, text)
             if kept != self._kept:
                 position = max((copied.revision for copied in kept.values()), default=0)
                 save(self.path, Copy(self._bucket, position, kept, datetime.now(UTC)))

@@ -15,10 +15,10 @@ from .connection import Servers, connected, described
 from .following import Follower, NoBucket, Silent
 from .replica import Replica, State
 
-_FIRST_RETRY = 0.1
+_FIRST_RETRY = 0.5
 _LONGEST_RETRY = 5.0
-"""Seconds between attempts to connect: doubled from the first to the longest; up to a half is taken off by chance, lest all
-processes come at once."""
+"""Seconds between attempts to connect, at most: doubled from the first to the longest. Chance says how many of them it is,
+lest all processes come at once."""
 
 
 class Session:
@@ -64,7 +64,7 @@ class Session:
                     self._lose(_reason(error))
                 delay = _FIRST_RETRY if self.state == "read" else min(2 * delay, _LONGEST_RETRY)
                 self._go(self._unreached)
-                await anyio.sleep(delay * random.uniform(0.5, 1.0))
+                await anyio.sleep(delay * random.random())
         finally:
             self._go(self._unreached)
             self.begun = anyio.Event()
