@@ -5,6 +5,7 @@ It knows no files and no clock: a source (``runtime`` for files, ``testing`` for
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -103,6 +104,7 @@ class Live(Head[S], Generic[S]):
         *keys: str,
         replace: Literal["overlap", "exclusive"] = "overlap",
         drain_timeout: float = 30.0,
+        jitter: float = 0.0,
     ) -> AsyncGenerator[Resource[T], None]:
         """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
 
@@ -110,10 +112,15 @@ class Live(Head[S], Generic[S]):
         for what cannot stand twice: it closes the old one first. A build that fails rejects the reload; the first
         one raises here. What raises while it stands is built anew. Leases that last longer than ``drain_timeout`` seconds
         lose what they hold.
+
+        A reload that replaces it waits before that, for a random part of ``jitter`` seconds, so that many processes which
+        follow the same files do not all do so at once. Until then everything stays as it was.
         """
         if replace not in ("overlap", "exclusive"):
             raise ValueError(f"replace must be 'overlap' or 'exclusive', not {replace!r}")
-        resource: Resource[T] = Resource(build, self._keys(keys), replace == "exclusive", drain_timeout)
+        if not 0 <= jitter < math.inf:
+            raise ValueError(f"jitter must be 0 seconds or more, and finite, not {jitter!r}")
+        resource: Resource[T] = Resource(build, self._keys(keys), replace == "exclusive", drain_timeout, jitter)
         await self._first_instance(resource)
         try:
             yield resource

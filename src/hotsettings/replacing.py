@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 import anyio
 
@@ -12,11 +14,14 @@ from .log import logger
 from .resources import Instance, Resource
 from .tasks import StrayCancellations
 
+T = TypeVar("T")
 Candidates = dict[Resource[Any], Instance[Any]]
 
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 60.0
 """Seconds between attempts at what has failed: doubled from the first to the longest."""
+
+_draw = random.SystemRandom().uniform  # of another generator, processes that fork or seed alike would draw the same
 
 
 async def build(hub: Hub[Any], resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
@@ -33,11 +38,36 @@ async def build(hub: Hub[Any], resource: Resource[Any], settings: Any, candidate
 
 
 async def build_in_time(hub: Hub[Any], resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
-    """Build, and raise TimeoutError if that takes longer than ``prepare_timeout``. For tasks of the hub."""
+    """Build within ``prepare_timeout``. For tasks of our own."""
+    return await in_time(hub, resource.name, partial(build, hub, resource, settings, candidates))
+
+
+async def in_time(hub: Hub[Any], name: str, work: Callable[[], Awaitable[T]]) -> T:
+    """Raise TimeoutError if this takes longer than ``prepare_timeout``. For tasks of our own."""
     with StrayCancellations():
         with anyio.move_on_after(hub.prepare_timeout):
-            return await build(hub, resource, settings, candidates)
-        raise TimeoutError(f"{resource.name} did not finish within {hub.prepare_timeout:g} s")
+            return await work()
+        raise TimeoutError(f"{name} did not finish within {hub.prepare_timeout:g} s")
+
+
+async def linger(hub: Hub[Any], resources: Sequence[Resource[Any]]) -> None:
+    """Wait before these are replaced: for the longest of their draws, but no longer than every resource stands.
+
+    What has fallen could not be mended meanwhile: its task waits for the lock.
+    """
+    jitters = [resource.jitter for resource in resources if resource.jitter]
+    if not jitters:
+        return
+
+    async def fallen(resource: Resource[Any]) -> None:
+        while resource.instance is not None:
+            await resource.changed()
+        tasks.cancel_scope.cancel()
+
+    with anyio.move_on_after(max(_draw(0, jitter) for jitter in jitters)):
+        async with anyio.create_task_group() as tasks:
+            for resource in hub.resources:
+                tasks.start_soon(fallen, resource)
 
 
 async def close(resource: Resource[Any], instance: Instance[Any], within: float) -> None:

@@ -138,12 +138,15 @@ class Resource(Generic[T]):
     the lease ends, even when it has been replaced meanwhile.
     """
 
-    def __init__(self, build: Build[T], keys: frozenset[str] | None, exclusive: bool, drain_timeout: float) -> None:
+    def __init__(
+        self, build: Build[T], keys: frozenset[str] | None, exclusive: bool, drain_timeout: float, jitter: float
+    ) -> None:
         self.build = build
         self.name = name_of(build)
         self.keys = keys
         self.exclusive = exclusive
         self.drain_timeout = drain_timeout
+        self.jitter = jitter
         self.instance: Instance[T] | None = None
         self.settings: Any = None
         self.needs: frozenset[Resource[Any]] = frozenset()

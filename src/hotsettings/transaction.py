@@ -9,10 +9,21 @@ from typing import Any, TypeVar
 import anyio
 
 from .hub import Handle, Hub, called
-from .replacing import Candidates, build, close, let_go, mend_outdated, outdate, put_back, take_down, with_dependents
+from .replacing import (
+    Candidates,
+    build_in_time,
+    close,
+    in_time,
+    let_go,
+    linger,
+    mend_outdated,
+    outdate,
+    put_back,
+    take_down,
+    with_dependents,
+)
 from .resources import Resource
 from .snapshot import Change, Snapshot
-from .tasks import StrayCancellations
 
 S = TypeVar("S")
 Work = Callable[[], Awaitable[None]]
@@ -53,6 +64,8 @@ class _Transaction:
     async def run(self) -> Change[Any]:
         try:
             await self._prepare()
+            await linger(self._hub, self._exclusive)
+            self._refuse_dead()  # before what stands is taken down for it
             await self._replace_exclusive()
             self._refuse_dead()
         except BaseException:
@@ -66,6 +79,7 @@ class _Transaction:
         ready = {resource: anyio.Event() for resource in self._overlapping}
 
         async def build_one(resource: Resource[Any]) -> None:
+            await linger(self._hub, [resource])
             for other in resource.needs & ready.keys():
                 await ready[other].wait()
             await self._build(resource)
@@ -101,11 +115,7 @@ class _Transaction:
 
         async def attempt(name: str, work: Work) -> None:
             try:
-                with StrayCancellations():
-                    with anyio.move_on_after(self._hub.prepare_timeout):
-                        await work()
-                        return
-                    raise TimeoutError(f"{name} did not finish within {self._hub.prepare_timeout:g} s")
+                await work()
             except Exception as error:
                 vetoes.append(Vetoed(name, self._hub.texts.cleared(error)))
                 tasks.cancel_scope.cancel()
@@ -120,12 +130,15 @@ class _Transaction:
         return hook.keys is None or not hook.keys.isdisjoint(self._change.keys)
 
     async def _ask(self, hook: Handle) -> None:
-        with hook.scope():
-            await called(hook.function, self._change)
+        async def ask() -> None:
+            with hook.scope():
+                await called(hook.function, self._change)
+
+        await in_time(self._hub, hook.name, ask)
 
     async def _build(self, resource: Resource[Any]) -> None:
         settings = self._snapshot.settings
-        self._built[resource] = await build(self._hub, resource, settings, self._built)
+        self._built[resource] = await build_in_time(self._hub, resource, settings, self._built)
 
     async def _undo(self) -> None:
         for resource, instance in reversed(self._built.items()):

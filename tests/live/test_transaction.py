@@ -34,12 +34,12 @@ class World:
         self.asked = 0
 
     @asynccontextmanager
-    async def set_up(self, kinds: tuple[Kind, Kind, Kind]) -> AsyncIterator[None]:
+    async def set_up(self, kinds: tuple[Kind, Kind, Kind], jitter: float = 0.0) -> AsyncIterator[None]:
         base, other, top = self.ledgers
         held = self.held
         async with (
-            held.resource(base.build, "A", replace=kinds[0]) as self.base,
-            held.resource(other.build, "A", replace=kinds[1]) as self.other,
+            held.resource(base.build, "A", replace=kinds[0], jitter=jitter) as self.base,
+            held.resource(other.build, "A", replace=kinds[1], jitter=jitter) as self.other,
         ):
 
             @asynccontextmanager
@@ -48,7 +48,7 @@ class World:
                     thing.below = below  # type: ignore[attr-defined]
                     yield thing
 
-            async with held.resource(built_from_base, "B", replace=kinds[2]) as self.top:
+            async with held.resource(built_from_base, "B", replace=kinds[2], jitter=jitter) as self.top:
 
                 async def hook(_: object) -> None:
                     self.asked += 1
@@ -77,12 +77,13 @@ KINDS: list[tuple[Kind, Kind, Kind]] = [
 ]
 
 
+@pytest.mark.parametrize("jitter", [0.0, pytest.param(1e-9, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: "-".join(kind[:4] for kind in kinds))
-async def test_cancelled_at_every_await(kinds: tuple[Kind, Kind, Kind]) -> None:
+async def test_cancelled_at_every_await(kinds: tuple[Kind, Kind, Kind], jitter: float) -> None:
     """Cancel after n steps, for each n, until a reload is through before it is cancelled."""
     async with live(given()) as held:
         world = World(held)
-        async with world.set_up(kinds):
+        async with world.set_up(kinds, jitter):
             world.check(0)
             at, through, value = 0, 0, 0
             while through < 2:
