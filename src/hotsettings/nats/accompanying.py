@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _SPREAD = 0.25
 """Seconds over which processes spread their reports of the same change."""
+_FIRST_RETRY = 1.0
+"""Seconds, at most, after which a report that could not be written is tried again: doubled up to the regular renewal."""
 _FAREWELL = 0.1
 """Seconds that it may take to withdraw the report at the end."""
 
@@ -94,29 +96,33 @@ class Companion:
             logger.warning("the copy in %s could not be written: %s", last_good.path, error.strerror or error)
 
     async def _report_for_ever(self) -> None:
+        delay = _FIRST_RETRY
         try:
             while True:
                 self._news = anyio.Event()
-                await self._try(self._report)
-                with anyio.move_on_after(RENEWAL):
+                told = await self._try(self._report)
+                with anyio.move_on_after(RENEWAL if told else delay * random.random()):
                     await self._news.wait()
                     await anyio.sleep(_SPREAD * random.random())
+                delay = _FIRST_RETRY if told else min(2 * delay, RENEWAL)
         finally:
             with anyio.move_on_after(_FAREWELL, shield=True):
                 await self._try(self._withdraw)
 
-    async def _try(self, work: Callable[[KeyValue], Awaitable[object]]) -> None:
+    async def _try(self, work: Callable[[KeyValue], Awaitable[object]]) -> bool:
+        """Do something with the reports; return whether it is done, or has to wait for another connection."""
         client = self._store.client
         if client is None or not client.is_connected:
-            return
+            return True
         try:
             await work(await reports_bucket(client.jetstream(timeout=RENEWAL / 2), self._store.bucket))
         except (NatsError, TimeoutError) as error:
             if not self._complained:
                 logger.warning("%s: what is applied cannot be reported: %s", self._store.bucket, described(error))
             self._complained = True
-        else:
-            self._complained = False
+            return False
+        self._complained = False
+        return True
 
     async def _report(self, bucket: KeyValue) -> None:
         layers = tuple(document.layer for document in loaded_of(self._live).documents)

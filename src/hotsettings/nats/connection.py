@@ -12,6 +12,7 @@ from msgspec import Struct
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoServersError
+from nats.js.errors import APIError
 
 from ..errors import LayerError, Origin, Problem
 
@@ -97,7 +98,8 @@ def described(error: BaseException) -> str:
     """What an exception of nats-py says, in one line and without credentials."""
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
-    text = without_credentials(" ".join(str(error).split())).removeprefix("nats: ").strip("'")
+    said = error.description or "" if isinstance(error, APIError) else str(error)
+    text = re.sub("^'(.*)'$", r"\1", without_credentials(" ".join(said.split())).removeprefix("nats: "))
     return text or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
 
 
