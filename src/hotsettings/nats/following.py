@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 from nats.aio.client import Client
@@ -18,6 +19,8 @@ ANSWER = 5.0
 """Seconds within which the store has to answer."""
 _PONG = 2
 """Seconds within which the server has to answer a ping, once the store has not answered."""
+_FAREWELL = 0.1
+"""Seconds that it may take to tell the server that nobody watches any more."""
 _LATE = 0.25
 """Seconds that the news of a position may be behind the answer that names it."""
 
@@ -122,8 +125,16 @@ async def _watching(bucket: KeyValue) -> AsyncGenerator[KeyValue.KeyWatcher, Non
     try:
         yield watch
     finally:
-        with anyio.move_on_after(ANSWER, shield=True):
+        with anyio.move_on_after(_FAREWELL, shield=True):
             try:
                 await watch.stop()  # type: ignore[no-untyped-call]
-            except NatsError:
-                pass  # the connection is lost, and the watch with it
+            except NatsError:  # the connection is lost, and the watch with it
+                _end_tasks(watch)
+
+
+def _end_tasks(watch: KeyValue.KeyWatcher) -> None:
+    """End what nats-py leaves to end by itself, in up to ten seconds, where the connection is lost already."""
+    state: Any = getattr(getattr(watch._sub, "_sub", None), "_jsi", None)  # pyright: ignore[reportPrivateUsage]
+    for name in ("_hbtask", "_fctask"):
+        if (task := getattr(state, name, None)) is not None:
+            task.cancel()
