@@ -114,6 +114,5 @@ class Stack:
 def _followed(layer: Layer, settle: float) -> Followed[Any, Any]:
     if isinstance(layer, FileLayer):
         return FollowedFile(layer, settle)
-    if isinstance(layer, StoreLayer):
-        return FollowedKey(layer)
-    raise TypeError(f"a layer is a FileLayer or comes from a store, not {type(layer).__name__}")
+    assert isinstance(layer, StoreLayer)
+    return FollowedKey(layer)

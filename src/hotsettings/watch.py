@@ -85,6 +85,8 @@ def _prepared(schema: Schema, layers: Sequence[Layer]) -> list[Layer]:
         raise ValueError("layers is empty: name at least one")
     prepared: list[Layer] = []
     for layer in layers:
+        if not isinstance(layer, FileLayer | StoreLayer):
+            raise TypeError(f"a layer is a FileLayer or comes from a store, not {type(layer).__name__}")
         if any(layer.name == other.name for other in prepared):
             raise ValueError(f"two layers are named {layer.name!r}: give one of them another with name=")
         if isinstance(layer, FileLayer):

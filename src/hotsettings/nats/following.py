@@ -15,8 +15,9 @@ from nats.js.kv import KeyValue
 
 from .replica import Entry, Last, Replica
 
-ANSWER = 5.0
-"""Seconds within which the store has to answer."""
+_ANSWER = 5.0
+"""Seconds within which the store has to answer, or the interval between questions where that is shorter."""
+_SHORTEST_ANSWER = 1.0
 _PONG = 2
 """Seconds within which the server has to answer a ping, once the store has not answered."""
 _FAREWELL = 0.1
@@ -49,7 +50,8 @@ class Follower:
         shows: Callable[[], None],
     ) -> None:
         self._client = client
-        self._js = client.jetstream(timeout=ANSWER)
+        self._answer = max(_SHORTEST_ANSWER, min(_ANSWER, interval))
+        self._js = client.jetstream(timeout=self._answer)
         self._bucket = bucket
         self._replica = replica
         self._interval = interval
@@ -90,7 +92,7 @@ class Follower:
 
     async def _doubted(self, filled: anyio.Event) -> None:
         """Return when the watch is known to be silent about something."""
-        with anyio.move_on_after(ANSWER):
+        with anyio.move_on_after(self._answer):
             await filled.wait()
         while filled.is_set():
             await anyio.sleep(self._interval * random.uniform(0.75, 1.25))  # lest all processes ask at once
