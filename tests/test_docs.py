@@ -12,7 +12,8 @@ What is run depends on the language that is named at the fence:
 - ``yaml``, ``ini`` and ``dockerfile`` are quotations: the first line is a comment with the name of a file of the
   repository, and the others stand in it, at any depth.
 
-A page is run in a folder of its own, which has the files of the example application. Run as a script (`make
+A page is run in a folder of its own, which has the files of the example application; for one that publishes there is a NATS
+server. Run as a script (`make
 docs-outputs`), this module writes the outputs of ``pycon`` and ``console`` blocks down as they are today.
 """
 
@@ -34,6 +35,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import toml_rs
+from nats_server import Server
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -215,12 +217,26 @@ def working_folder(folder: Path) -> Generator[None]:
                 del sys.modules[name]
 
 
+@contextlib.contextmanager
+def store_for(text: str) -> Generator[None]:
+    """A NATS server while a page runs that publishes something."""
+    if "$ hotsettings publish" not in text:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder, Server(Path(folder) / "server") as server:
+        os.environ["NATS_URL"] = server.url
+        try:
+            yield
+        finally:
+            del os.environ["NATS_URL"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the sessions are those of a POSIX shell")
 @pytest.mark.parametrize("page", [page for page in PAGES if page not in (*WITH_PEERS, *GUIDES)])
 def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     text = (ROOT / page).read_text(encoding="utf-8")
-    with working_folder(tmp_path):
+    with working_folder(tmp_path), store_for(text):
         assert Page(page, tmp_path).rerun(text) == text, "if the page is wrong and not the code: make docs-outputs"
 
 
@@ -296,7 +312,7 @@ if __name__ == "__main__":
     for name in [page for page in PAGES if page not in WITH_PEERS]:
         file = ROOT / name
         before = file.read_text(encoding="utf-8")
-        with tempfile.TemporaryDirectory() as scratch, working_folder(Path(scratch)):
+        with tempfile.TemporaryDirectory() as scratch, working_folder(Path(scratch)), store_for(before):
             after = Page(name, Path(scratch)).rerun(before)
         if after != before:
             file.write_text(after, encoding="utf-8")

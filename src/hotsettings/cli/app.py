@@ -11,8 +11,8 @@ from .. import __version__
 from ..errors import InvalidSettings, Origin, Problem, SettingsError
 from ..explain import effective, explain
 from ..load import Loaded
-from ..schema import Schema
-from . import checking, completion, documents, output, showing, templates, watching
+from . import checking, completion, documents, output, showing, store_commands, templates, watching
+from .arguments import Json, Target, find
 from .help import Command, Group
 from .target import Files, Usage, find_schema
 
@@ -31,9 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and those may hold secrets
 )
 
-Target = Annotated[
-    str, typer.Argument(metavar="CLASS", help="The settings class, as package.module:Class.", show_default=False)
-]
 Config = Annotated[str, typer.Option("--config", metavar="FILE", help="The base file.", rich_help_panel="Files")]
 Secrets = Annotated[
     str,
@@ -43,7 +40,6 @@ Override = Annotated[
     str | None,
     typer.Option("--override", metavar="FILE", help="A file that overrides both.", rich_help_panel="Files"),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _other(name: str, about: str) -> Any:
@@ -227,19 +223,19 @@ def watch(
     A change shows its keys with their old and new values, where the new ones are written, and what waits for a restart. In a
     pipe each event is one line.
     """
-    watching.run(_find(target), Files(config, secrets, override), watcher.value, json)
+    watching.run(find(target), Files(config, secrets, override), watcher.value, json)
 
 
 @app.command(cls=Command, epilog="hotsettings schema app.settings:Settings > config.schema.json")
 def schema(target: Target) -> None:
     """Print the JSON Schema of the TOML files, for editors that complete and check them."""
-    output.line(documents.json_schema(_find(target)))
+    output.line(documents.json_schema(find(target)))
 
 
 @app.command(cls=Command, epilog="hotsettings reference app.settings:Settings > docs/configuration.md")
 def reference(target: Target) -> None:
     """Print the configuration reference in Markdown."""
-    output.line(documents.reference(_find(target)))
+    output.line(documents.reference(find(target)))
 
 
 @app.command(
@@ -254,7 +250,7 @@ def template(
     secrets: Annotated[bool, typer.Option("--secrets", help="Print a secrets.example.toml instead.")] = False,
 ) -> None:
     """Print a commented config.toml to start from."""
-    found = _find(target)
+    found = find(target)
     output.line(templates.secrets(found) if secrets else templates.config(found))
 
 
@@ -265,8 +261,4 @@ def _load(target: str, files: Files, json: bool) -> Loaded:
         output.fail(error, json=json)
 
 
-def _find(target: str) -> Schema:
-    try:
-        return find_schema(target)
-    except SettingsError as error:  # the module loads settings as it is imported
-        output.fail(error)
+store_commands.register(app)

@@ -42,7 +42,13 @@ class Group(TyperGroup):
 
 
 def _page(command: Any, ctx: Any, epilog: str | None, extra: dict[str, list[tuple[str, str]]] | None = None) -> str:
-    tables: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Files": [], **(extra or {}), "Options": []}
+    tables: dict[str, list[tuple[str, str]]] = {
+        "Arguments": [],
+        "Files": [],
+        "Store": [],
+        **(extra or {}),
+        "Options": [],
+    }
     for param in command.get_params(ctx):
         panel = "Arguments" if param.param_type_name == "argument" else param.rich_help_panel or "Options"
         tables.setdefault(panel, []).append(_row(param))

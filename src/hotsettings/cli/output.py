@@ -35,6 +35,11 @@ def line(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
+def plain(text: str) -> str:
+    """A text of somebody else's on one line, with nothing in it that a terminal would obey."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def hanging(console: Console, prefix: str, text: Text, indent: int) -> None:
     """Print a text after a prefix. What the terminal is too narrow for goes on below, indented."""
     if not console.is_terminal:

@@ -21,7 +21,7 @@ def warnings(schema: Schema, documents: Sequence[Document]) -> Iterator[Problem]
     private = [document for document in documents if document.layer.secret]
     for document in documents:
         if not document.layer.secret:
-            yield from _secrets_in(schema, document, private)
+            yield from secrets_in(schema, document, private)
     for document in private:
         if not document.missing:
             if isinstance(document.layer, FileLayer):
@@ -29,7 +29,8 @@ def warnings(schema: Schema, documents: Sequence[Document]) -> Iterator[Problem]
             yield from _not_secret(schema, document)
 
 
-def _secrets_in(schema: Schema, document: Document, private: list[Document]) -> Iterator[Problem]:
+def secrets_in(schema: Schema, document: Document, private: Sequence[Document]) -> Iterator[Problem]:
+    """Yield each Secret key that a document holds, which is none of the ``private`` ones."""
     where = private[0].layer.label if private else "the secrets file"
     for leaf, place in _set_in(schema, document, secret=True):
         origin = document.origin(place.value[0]) if place else document.layer.origin()

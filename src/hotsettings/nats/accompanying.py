@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.kv import KeyValue
 
@@ -45,6 +46,8 @@ class Companion:
         self._news = anyio.Event()
         self._moved = anyio.Event()
         self._complained = False
+        self._client: Client | None = None
+        self._reports: KeyValue
 
     async def run(self) -> None:
         """Do so until cancelled."""
@@ -115,8 +118,12 @@ class Companion:
         if client is None or not client.is_connected:
             return True
         try:
-            await work(await reports_bucket(client.jetstream(timeout=RENEWAL / 2), self._store.bucket))
+            if client is not self._client:  # asking for it costs more than a report does
+                self._reports = await reports_bucket(client.jetstream(timeout=RENEWAL / 2), self._store.bucket)
+                self._client = client
+            await work(self._reports)
         except (NatsError, TimeoutError) as error:
+            self._client = None
             if not self._complained:
                 logger.warning("%s: what is applied cannot be reported: %s", self._store.bucket, described(error))
             self._complained = True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import random
 import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 from msgspec import Struct
@@ -16,8 +19,8 @@ from nats.js.errors import APIError
 
 from ..errors import LayerError, Origin, Problem
 
-CONNECT_TIMEOUT = 5.0
-"""Seconds within which one of the servers has to take a connection."""
+CONNECT_TIMEOUT = 2.0
+"""Seconds within which a server has to take a connection, before the next one is tried. The option of this name counts more."""
 PING_INTERVAL = 5
 """Seconds between pings; a server that has left two unanswered counts as gone."""
 _CLOSE_TIMEOUT = 0.5
@@ -26,7 +29,9 @@ _RESERVED = {
     *("servers", "allow_reconnect", "max_reconnect_attempts", "error_cb", "disconnected_cb", "closed_cb"),
     *("reconnected_cb", "reconnect_time_wait", "dont_randomize", "reconnect_to_server_handler"),
 }
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
+_OPTIONS = inspect.signature(Client.connect).parameters.keys() - {"self"}
+# Up to the last @, since a password may have some that are not escaped, or a slash.
+_CREDENTIALS = re.compile(r"(?<=://)[^\s,]*@")
 
 
 class Servers(Struct, frozen=True):
@@ -38,24 +43,56 @@ class Servers(Struct, frozen=True):
     def __str__(self) -> str:
         return ",".join(map(without_credentials, self.urls))
 
+    def __repr__(self) -> str:
+        return f"Servers({str(self)!r})"  # options may have passwords too
+
 
 def servers(url: str | Sequence[str], options: dict[str, Any]) -> Servers:
     """Make Servers of URLs, in a list or separated by commas. Raises ValueError or TypeError for what cannot be meant."""
     if reserved := _RESERVED & options.keys():
         raise TypeError(f"{', '.join(sorted(reserved))}: the store connects again by itself; leave it out")
+    if unknown := options.keys() - _OPTIONS:
+        raise TypeError(f"{', '.join(sorted(unknown))}: neither the store nor nats-py knows such an option")
     parts = url.split(",") if isinstance(url, str) else list(url)
     urls = tuple(part.strip() for part in parts if part.strip())
     if not urls:
         raise ValueError("no URL of a NATS server is given")
     for one in urls:
-        if not re.match(r"(nats|tls|ws|wss)://.", one):
+        if not _is_url(one):
             raise ValueError(f"{without_credentials(one)!r} is no URL of a NATS server; write nats://host:4222")
     return Servers(urls, options)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"nats", "tls", "ws", "wss"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 @asynccontextmanager
 async def connected(where: Servers) -> AsyncGenerator[tuple[Client, anyio.Event], None]:
     """Hold a connection, and the event of its loss: it never connects again by itself. Raises LayerError if there is none."""
+    client, lost = await _first_that_answers(where)
+    try:
+        yield client, lost
+    finally:
+        await _close(client)
+
+
+async def _first_that_answers(where: Servers) -> tuple[Client, anyio.Event]:
+    """Try one server after the other: one that takes connections and says nothing may not keep us from the rest."""
+    *others, last = random.sample(where.urls, len(where.urls))
+    for url in others:
+        try:
+            return await _connect(where, url)
+        except LayerError:
+            pass
+    return await _connect(where, last)
+
+
+async def _connect(where: Servers, url: str) -> tuple[Client, anyio.Event]:
     client, lost = Client(), anyio.Event()
     said: list[Exception] = []
     options: dict[str, Any] = {"ping_interval": PING_INTERVAL, "connect_timeout": CONNECT_TIMEOUT, **where.options}
@@ -68,25 +105,29 @@ async def connected(where: Servers) -> AsyncGenerator[tuple[Client, anyio.Event]
         lost.set()
 
     try:
-        try:
-            with anyio.fail_after(CONNECT_TIMEOUT):
-                await client.connect(
-                    list(where.urls),
-                    allow_reconnect=False,
-                    max_reconnect_attempts=1,
-                    reconnect_time_wait=0,
-                    error_cb=note,
-                    closed_cb=closed,
-                    **options,
-                )
-        except (NatsError, OSError, TimeoutError) as error:
-            # That no server is left says nothing; what the last one has failed at does.
-            reason = said[-1] if said and isinstance(error, NoServersError | TimeoutError) else error
-            raise unreachable(where, reason) from None
-        yield client, lost
-    finally:
-        with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
-            await client.close()
+        with anyio.fail_after(options["connect_timeout"]):
+            await client.connect(
+                [url],
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                error_cb=note,
+                closed_cb=closed,
+                **options,
+            )
+    except BaseException as error:
+        await _close(client)
+        if not isinstance(error, NatsError | OSError | TimeoutError):
+            raise
+        # That no server is left says nothing; what it has failed at does.
+        reason = said[-1] if said and isinstance(error, NoServersError | TimeoutError) else error
+        raise unreachable(where, reason) from None
+    return client, lost
+
+
+async def _close(client: Client) -> None:
+    with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+        await client.close()
 
 
 def unreachable(where: Servers, reason: Exception) -> LayerError:

@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 from nats.js.kv import KeyValue
 
@@ -22,6 +23,10 @@ _PONG = 2
 """Seconds within which the server has to answer a ping, once the store has not answered."""
 _FAREWELL = 0.1
 """Seconds that it may take to tell the server that nobody watches any more."""
+_FIRST_PATIENCE = 1.0
+"""Seconds within which each step to begin a watch has to be answered at first; doubled after each failure."""
+_ABANDONED = 30.0
+"""Seconds after which the server forgets a watch that nobody listens to any more."""
 _LATE = 0.25
 """Seconds that the news of a position may be behind the answer that names it."""
 
@@ -60,13 +65,20 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled. Raises Silent, NoBucket, or what nats-py does where the connection is lost."""
+        patience = _FIRST_PATIENCE
         while True:
             last = await self._ask()
             self._replica.begin(last)
+            watch = _Watch(self._replica, last, self._shows)
             async with anyio.create_task_group() as tasks:
-                filled = anyio.Event()
-                tasks.start_soon(self._watch, last, filled)
-                await self._doubted(filled)
+                tasks.start_soon(watch.run, self._client.jetstream(timeout=patience), self._bucket)
+                await watch.begun.wait()
+                if watch.complete:
+                    patience = _FIRST_PATIENCE
+                    await self._doubted()
+                else:  # those who could assign it are being elected; nobody tells when they are
+                    patience = min(2 * patience, self._answer)
+                    await anyio.sleep(patience * random.random() / 4)
                 tasks.cancel_scope.cancel()
 
     async def _ask(self) -> Last:
@@ -90,11 +102,9 @@ class Follower:
         except (NatsError, TimeoutError):
             raise Silent from None
 
-    async def _doubted(self, filled: anyio.Event) -> None:
+    async def _doubted(self) -> None:
         """Return when the watch is known to be silent about something."""
-        with anyio.move_on_after(self._answer):
-            await filled.wait()
-        while filled.is_set():
+        while True:
             await anyio.sleep(self._interval * random.uniform(0.75, 1.25))  # lest all processes ask at once
             last = await self._ask()
             if not self._replica.belongs(last):
@@ -104,26 +114,45 @@ class Follower:
                 if self._replica.behind(last):
                     return
 
-    async def _watch(self, last: Last, filled: anyio.Event) -> None:
-        beginning: list[Entry] = []
-        async with _watching(await self._js.key_value(self._bucket)) as watch:
-            async for told in watch:
-                if told is None:  # that was all that there is
-                    self._replica.fill(beginning, last)
-                    filled.set()
-                    self._shows()
-                else:
-                    entry = Entry(told.key, told.revision or 0, None if told.operation else told.value or b"")
-                    if not filled.is_set():
-                        beginning.append(entry)
-                        continue
-                    if self._replica.take(entry):
-                        self._shows()
+
+class _Watch:
+    """One ordered consumer, which tells all that there is, and then what comes."""
+
+    def __init__(self, replica: Replica, last: Last, shows: Callable[[], None]) -> None:
+        self.begun = anyio.Event()
+        """It has told all that there is, which makes it ``complete``, or it could not begin."""
+        self.complete = False
+        self._replica = replica
+        self._last = last
+        self._shows = shows
+        self._beginning: list[Entry] = []
+
+    async def run(self, js: JetStreamContext, bucket: str) -> None:
+        """Watch until cancelled; end where it cannot begin within the time that ``js`` has."""
+        try:
+            async with _watching(await js.key_value(bucket)) as watch:
+                async for told in watch:
+                    self._take(told)
+        except (NatsError, TimeoutError):
+            self.begun.set()
+
+    def _take(self, told: KeyValue.Entry | None) -> None:
+        if told is None:  # that was all that there is
+            self._replica.fill(self._beginning, self._last)
+            self.complete = True
+            self.begun.set()
+            self._shows()
+            return
+        entry = Entry(told.key, told.revision or 0, None if told.operation else told.value or b"")
+        if not self.complete:
+            self._beginning.append(entry)
+        elif self._replica.take(entry):
+            self._shows()
 
 
 @asynccontextmanager
 async def _watching(bucket: KeyValue) -> AsyncGenerator[KeyValue.KeyWatcher, None]:
-    watch = await bucket.watchall()
+    watch = await bucket.watchall(inactive_threshold=_ABANDONED)
     try:
         yield watch
     finally:
