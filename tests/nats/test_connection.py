@@ -45,7 +45,15 @@ class TestWhatIsAsked:
 
     @pytest.mark.parametrize(
         "url",
-        ["one:4222", "http://one", "nats://", "nats://:4222", "nats://one:port", "nats://one:0", "nats://me:can/ary@one"],
+        [
+            "one:4222",
+            "http://one",
+            "nats://",
+            "nats://:4222",
+            "nats://one:port",
+            "nats://one:0",
+            "nats://me:can/ary@one",
+        ],
     )
     def test_what_is_no_url(self, url: str) -> None:
         with pytest.raises(ValueError, match=r"is no URL of a NATS server; write nats://host:4222") as caught:
@@ -58,11 +66,11 @@ class TestWhatIsAsked:
             servers(url, {})
 
     def test_options_that_would_take_over(self) -> None:
-        with pytest.raises(TypeError, match="^closed_cb, error_cb: the store connects again by itself; leave it out$"):
+        with pytest.raises(TypeError, match=r"^closed_cb, error_cb: the store connects again by itself; leave it out$"):
             NatsStore("nats://one", "settings", error_cb=print, closed_cb=print)
 
     def test_options_that_nobody_knows(self) -> None:
-        with pytest.raises(TypeError, match="^pasword, self: neither the store nor nats-py knows such an option$"):
+        with pytest.raises(TypeError, match=r"^pasword, self: neither the store nor nats-py knows such an option$"):
             servers("nats://one", {"pasword": "x", "self": None, "user": "me"})
 
     @pytest.mark.parametrize(
@@ -151,19 +159,20 @@ class TestWithCredentials:
         for server in started:
             server.close()
 
-    async def test_a_password(self, guarded: Callable[..., Server], bucket: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_password(
+        self, guarded: Callable[..., Server], bucket: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
         caplog.set_level(logging.DEBUG)
         server = guarded(authorization={"user": "me", "password": "right-canary"})
         right = server.url.replace("://", "://me:right-canary@")
         await made(right, bucket, config="A = 1\n")
-        for options in ({}, {"user": "me", "password": "right-canary"}):
+        given: list[dict[str, Any]] = [{}, {"user": "me", "password": "right-canary"}]
+        for options in given:
             store = NatsStore(server.url if options else right, bucket, reporting=False, **options)
             async with Settings.watch(layers=[store.layer("config")]) as live:
                 assert live.current.A == 1
-        for url, options in (
-            (server.url.replace("://", "://me:wrong-canary@"), {}),
-            (server.url, {"user": "me", "password": "wrong-canary"}),
-        ):
+        wrong: dict[str, Any] = {"user": "me", "password": "wrong-canary"}
+        for url, options in ((server.url.replace("://", "://me:wrong-canary@"), {}), (server.url, wrong)):
             assert await refusal(url, **options) == f"{server.url}  cannot be reached: Authorization Violation"
             with pytest.raises(LayerError) as caught:
                 async with NatsStore(url, bucket, start_timeout=0.3, **options).opened():
@@ -236,7 +245,6 @@ async def refusal(url: str, **options: Any) -> str:
     gc.collect()  # a socket that was left open would say so now
     [problem] = caught.value.problems
     return f"{problem.origin}  {problem.message}"
-
 
 
 @asynccontextmanager

@@ -461,6 +461,19 @@ class TestMisuse:
                 pass
 
 
+async def test_larger_than_any_document_may_be(tmp_path: Path, bucket: str) -> None:
+    """A server may take more than a layer does."""
+    with Server(tmp_path / "server", {"max_payload": 4 * 1024 * 1024}) as server:
+        await made(server.url, bucket, config="A = 1\n")
+        store = NatsStore(server.url, bucket, **QUICK)
+        async with Settings.watch(layers=[store.layer("config")]) as live:
+            await published(server.url, bucket, config="#" * (1024 * 1024 + 1))
+            await until(lambda: "larger than 1048576 bytes (1 MiB)" in str(live.status.last_error))
+            assert live.current.A == 1
+            await published(server.url, bucket, config="A = 2\n")
+            await until(lambda: live.current.A == 2)
+
+
 def test_a_key_that_was_never_written() -> None:
     assert NatsStore("nats://127.0.0.1", "settings").held("x") == Held()
 

@@ -11,7 +11,7 @@ import anyio
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
+from nats.js.errors import NoStreamResponseError, NotFoundError
 from nats.js.kv import KeyValue
 
 from .replica import Entry, Last, Replica
@@ -25,6 +25,9 @@ _FAREWELL = 0.1
 """Seconds that it may take to tell the server that nobody watches any more."""
 _FIRST_PATIENCE = 1.0
 """Seconds within which each step to begin a watch has to be answered at first; doubled after each failure."""
+_BEHIND = 1.0
+"""Seconds that the server of a new watch gets to catch up with the leader. Where the last entries of a stream have been
+removed, it never does."""
 _ABANDONED = 30.0
 """Seconds after which the server forgets a watch that nobody listens to any more."""
 _LATE = 0.25
@@ -72,7 +75,10 @@ class Follower:
             watch = _Watch(self._replica, last, self._shows)
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(watch.run, self._client.jetstream(timeout=patience), self._bucket)
-                await watch.begun.wait()
+                with anyio.move_on_after(
+                    self._answer + _BEHIND
+                ):  # its server may be gone before it has told of anything
+                    await watch.begun.wait()
                 if watch.complete:
                     patience = _FIRST_PATIENCE
                     await self._doubted()
@@ -86,6 +92,8 @@ class Follower:
         while True:
             try:
                 info = await self._js.stream_info(f"KV_{self._bucket}")
+                if info.cluster is not None and not info.cluster.leader:
+                    raise NoStreamResponseError  # one of its servers answers for itself alone
             except NotFoundError:
                 raise NoBucket from None
             except (NatsError, TimeoutError):  # it has no leader just now, or the connection is dead
@@ -125,34 +133,46 @@ class _Watch:
         self._replica = replica
         self._last = last
         self._shows = shows
-        self._beginning: list[Entry] = []
 
     async def run(self, js: JetStreamContext, bucket: str) -> None:
         """Watch until cancelled; end where it cannot begin within the time that ``js`` has."""
         try:
             async with _watching(await js.key_value(bucket)) as watch:
+                self._replica.fill(await self._listed(watch), self._last)
+                self.complete = True
+                self.begun.set()
+                self._shows()
                 async for told in watch:
-                    self._take(told)
+                    if told is not None and self._replica.take(_entry(told)):
+                        self._shows()
         except (NatsError, TimeoutError):
             self.begun.set()
 
-    def _take(self, told: KeyValue.Entry | None) -> None:
-        if told is None:  # that was all that there is
-            self._replica.fill(self._beginning, self._last)
-            self.complete = True
-            self.begun.set()
-            self._shows()
-            return
-        entry = Entry(told.key, told.revision or 0, None if told.operation else told.value or b"")
-        if not self.complete:
-            self._beginning.append(entry)
-        elif self._replica.take(entry):
-            self._shows()
+    async def _listed(self, watch: KeyValue.KeyWatcher) -> list[Entry]:
+        """All that there is, up to the last position: the server that tells of it may be behind its leader."""
+        entries: list[Entry] = []
+        while (told := await anext(watch)) is not None:
+            entries.append(_entry(told))
+        with anyio.move_on_after(_BEHIND):
+            while max((entry.position for entry in entries), default=0) < self._last.position:
+                if (told := await anext(watch)) is not None:
+                    entries.append(_entry(told))
+        return entries
+
+
+def _entry(told: KeyValue.Entry) -> Entry:
+    return Entry(told.key, told.revision or 0, None if told.operation else told.value or b"")
 
 
 @asynccontextmanager
 async def _watching(bucket: KeyValue) -> AsyncGenerator[KeyValue.KeyWatcher, None]:
-    watch = await bucket.watchall(inactive_threshold=_ABANDONED)
+    client = bucket._js._nc  # pyright: ignore[reportPrivateUsage]
+    try:
+        watch = await bucket.watchall(inactive_threshold=_ABANDONED)
+    except BaseException:
+        for subscription in client._subs.values():  # pyright: ignore[reportPrivateUsage]
+            _end_tasks(subscription)  # there is no watch yet that could be stopped
+        raise
     try:
         yield watch
     finally:
@@ -160,12 +180,12 @@ async def _watching(bucket: KeyValue) -> AsyncGenerator[KeyValue.KeyWatcher, Non
             try:
                 await watch.stop()  # type: ignore[no-untyped-call]
             except NatsError:  # the connection is lost, and the watch with it
-                _end_tasks(watch)
+                _end_tasks(getattr(watch._sub, "_sub", None))  # pyright: ignore[reportPrivateUsage]
 
 
-def _end_tasks(watch: KeyValue.KeyWatcher) -> None:
-    """End what nats-py leaves to end by itself, in up to ten seconds, where the connection is lost already."""
-    state: Any = getattr(getattr(watch._sub, "_sub", None), "_jsi", None)  # pyright: ignore[reportPrivateUsage]
+def _end_tasks(subscription: object) -> None:
+    """End what nats-py leaves to end by itself, in up to ten seconds."""
+    state: Any = getattr(subscription, "_jsi", None)
     for name in ("_hbtask", "_fctask"):
         if (task := getattr(state, name, None)) is not None:
             task.cancel()

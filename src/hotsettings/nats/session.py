@@ -22,7 +22,7 @@ lest all processes come at once."""
 
 
 class Session:
-    """Keeps a replica up to date, and tells how it stands. ``run`` may be run again once it has ended."""
+    """Keeps a replica up to date, and tells how it stands."""
 
     def __init__(
         self, where: Servers, bucket: str, replica: Replica, interval: float, changed: Callable[[], None]
@@ -67,7 +67,6 @@ class Session:
                 await anyio.sleep(delay * random.random())
         finally:
             self._go(self._unreached)
-            self.begun = anyio.Event()
 
     async def _follow(self) -> None:
         """Follow until the connection is lost."""

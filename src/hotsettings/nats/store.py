@@ -68,9 +68,10 @@ class NatsStore:
         self._start_timeout = start_timeout
         self._replica = Replica()
         self._wakers: list[Callable[[], None]] = []
-        self._session = Session(self.servers, bucket, self._replica, check_interval, self._wake)
+        self._check_interval = check_interval
+        self._session = self._new_session()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._running: tuple[asyncio.Task[None], anyio.CancelScope] | None = None
         self._users = 0
         self._companions: list[Companion] = []
 
@@ -149,14 +150,25 @@ class NatsStore:
         self._loop = loop
         self._users += 1
         if self._users == 1:
-            self._task = loop.create_task(self._session.run())
+            # Another one each time: the last may still be closing its connection.
+            self._session, scope = self._new_session(), anyio.CancelScope()
+            self._running = loop.create_task(self._run(self._session, scope)), scope
+
+    def _new_session(self) -> Session:
+        return Session(self.servers, self.bucket, self._replica, self._check_interval, self._wake)
+
+    async def _run(self, session: Session, scope: anyio.CancelScope) -> None:
+        with scope:
+            await session.run()
 
     async def _leave(self) -> None:
         self._users -= 1
-        if not self._users and self._task is not None:
-            self._task.cancel()
+        if not self._users and self._running is not None:
+            task, scope = self._running
+            self._running = None
+            scope.cancel()  # not the task: before Python 3.12 asyncio.wait_for may make nothing of its cancellation
             with anyio.CancelScope(shield=True):
-                await asyncio.wait([self._task])
+                await asyncio.wait([task])
 
     async def _begin(self) -> None:
         with anyio.move_on_after(self._start_timeout):
