@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -25,8 +26,8 @@ LIBRARIES = (
 )
 
 
-def environment() -> dict[str, str]:
-    """The machine, the system, Python and all libraries; no names of hosts or people."""
+def environment(libraries: Sequence[str] = LIBRARIES) -> dict[str, str]:
+    """The machine, the system, Python and the libraries; no names of hosts or people."""
     now = datetime.datetime.now(datetime.UTC)
     return {
         "date": f"{now:%Y-%m-%d}",
@@ -34,7 +35,7 @@ def environment() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "system": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "libraries": ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES),
+        "libraries": ", ".join(f"{name} {metadata.version(name)}" for name in libraries),
         "load at the start": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
     }
 

@@ -34,7 +34,7 @@ class Target(Struct, frozen=True):
 
 
 class Figure(Struct, frozen=True):
-    """One benchmark's results. ``drawn`` is the column that the plot shows."""
+    """One benchmark's results. ``drawn`` is the column that the plot shows; without one there is no plot."""
 
     name: str
     title: str
@@ -45,6 +45,8 @@ class Figure(Struct, frozen=True):
     drawn: str
     lines: bool = False
     """Drawn over the group, which is a number, and not as bars."""
+    over: str = "keys"
+    """What that number counts."""
 
 
 class Results(Struct, frozen=True):

@@ -27,7 +27,9 @@ REFERENCES = ("floor", "raw inotify", "anyio.Event", "plain", "bare", "msgspec a
 
 
 def draw(figure: Figure, folder: Path) -> list[Path]:
-    """Draw a figure in each theme."""
+    """Draw a figure in each theme, if there is something to draw."""
+    if not figure.drawn:
+        return []
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -86,7 +88,7 @@ def _bars(axes: Any, figure: Figure, rows: list[Row], theme: Theme) -> None:
     axes.invert_yaxis()
     axes.margins(x=0.12)
     values = [middle(row.cells[figure.drawn]) or 0.0 for row in rows]
-    if rows and max(values) > 20 * min(values):
+    if rows and max(values) > 20 * min(values) > 0:
         axes.set_xscale("log")
         axes.set_xlim(min(values) / 2, max(values) * 5)
     axes.set_xlabel(f"{LABELS[kind]}, less is better", color=theme.text, fontsize=9)
@@ -100,6 +102,6 @@ def _lines(axes: Any, figure: Figure, rows: list[Row], theme: Theme) -> None:
         axes.plot(*zip(*points, strict=True), style, marker=marker, markersize=4, color=_colour(who, theme), label=who)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel("keys", color=theme.text, fontsize=9)
+    axes.set_xlabel(figure.over, color=theme.text, fontsize=9)
     axes.set_ylabel(LABELS[figure.columns[figure.drawn]], color=theme.text, fontsize=9)
     axes.legend(fontsize=8, frameon=False, labelcolor=theme.text)

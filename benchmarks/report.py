@@ -8,6 +8,7 @@ from pathlib import Path
 from .figures import Cell, Figure, Kind, Results, Target
 
 BEGIN, END = "<!-- results: written by `make bench` -->", "<!-- end of the results -->"
+FLEET = "<!-- results: written by `make fleet` -->"
 TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 SIZES = ((2**20, "MiB"), (2**10, "KiB"), (1, "B"))
 
@@ -36,7 +37,7 @@ def _most(target: Target) -> str:
 def _figure(figure: Figure) -> str:
     grouped = any(row.group for row in figure.rows)
     headings = [*(["case"] if grouped else []), "what", *figure.columns]
-    lines = [f"### {figure.title}\n", f"{figure.measured}\n", _picture(figure)]
+    lines = [f"### {figure.title}\n", f"{figure.measured}\n", *([_picture(figure)] if figure.drawn else [])]
     lines += [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     for row in figure.rows:
         cells = [shown(row.cells.get(name), kind) for name, kind in figure.columns.items()]
@@ -79,17 +80,18 @@ def _with_unit(value: float, kind: Kind) -> str:
     return f"{scaled:.0f} {unit}" if abs(scaled) >= 100 else f"{scaled:.3g} {unit}"
 
 
-def quote(page: Path, table: str) -> None:
+def quote(page: Path, table: str, begin: str = BEGIN) -> None:
     """Replace what the page quotes."""
     text = page.read_text(encoding="utf-8")
-    page.write_text(_QUOTED.sub(lambda _: f"{BEGIN}\n\n{table}\n{END}", text), encoding="utf-8")
+    page.write_text(_quotation(begin).sub(lambda _: f"{begin}\n\n{table}\n{END}", text), encoding="utf-8")
 
 
-def quoted(page: Path) -> str:
+def quoted(page: Path, begin: str = BEGIN) -> str:
     """Return what the page quotes."""
-    found = _QUOTED.search(page.read_text(encoding="utf-8"))
+    found = _quotation(begin).search(page.read_text(encoding="utf-8"))
     assert found is not None, f"{page.name} quotes nothing"
     return found[1]
 
 
-_QUOTED = re.compile(rf"{re.escape(BEGIN)}\n\n(.*?)\n{re.escape(END)}", re.DOTALL)
+def _quotation(begin: str) -> re.Pattern[str]:
+    return re.compile(rf"{re.escape(begin)}\n\n(.*?)\n{re.escape(END)}", re.DOTALL)
