@@ -25,6 +25,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -210,11 +211,21 @@ def working_folder(folder: Path) -> Generator[None]:
     try:
         yield
     finally:
+        end_processes(folder)
         os.chdir(before)
         sys.path[:] = path
         for name in set(sys.modules) - modules:
             if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
                 del sys.modules[name]
+
+
+def end_processes(folder: Path) -> None:
+    """End what a page has started and written down in a file, but has not come to end, since it failed before."""
+    for file in folder.glob("*.pid"):
+        with contextlib.suppress(OSError, ValueError):
+            number = int(file.read_text())
+            if Path(f"/proc/{number}/cwd").readlink() == folder:
+                os.kill(number, signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
+from anyio.lowlevel import checkpoint
 from msgspec import Struct
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -128,6 +129,7 @@ async def _connect(where: Servers, url: str) -> tuple[Client, anyio.Event]:
 async def _close(client: Client) -> None:
     with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
         await client.close()
+        await checkpoint()  # what it has cancelled ends now, and not whenever somebody looks for tasks that were lost
 
 
 def unreachable(where: Servers, reason: Exception) -> LayerError:

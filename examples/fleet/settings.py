@@ -1,0 +1,21 @@
+"""The settings of the workers: those of today, and those of the release before."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from hotsettings import BaseSettings, Secret
+
+
+class Settings(BaseSettings):
+    BROKERS: str = "localhost:9092"
+    BATCH: Annotated[int, Meta(ge=1, description="Messages that a worker takes at once.")] = 100
+    TOKEN: Secret[str] = ""
+
+
+class Older(Settings):
+    """Its workers could not take so many at once."""
+
+    BATCH: Annotated[int, Meta(ge=1, le=500)] = 100
