@@ -59,6 +59,7 @@ bench: $(VENV)/.for-bench ## measure everything beside its peers (14 minutes); a
 
 fleet: $(VENV)/.for-bench ## follow three NATS servers that fail from 50 processes, and judge and measure it (15 minutes); a smoke run: make fleet ARGS=--quick
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.fleet $(ARGS)
+	@$(BIN)/python docs/fleet_model.py
 
 docs-reference: $(VENV)/.for-use ## write the generated part of docs anew: the configuration reference and the JSON Schema
 	@mkdir -p docs/reference

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import nkeys  # type: ignore[import-untyped]
+import nkeys
 import pytest
 import trustme
 from nats_server import Server

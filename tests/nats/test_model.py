@@ -102,6 +102,8 @@ async def test_a_question(cluster: Cluster, bucket: str, replicated: KeyValue) -
 
 
 @pytest.mark.anyio
+@pytest.mark.slow
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_beginning_and_a_heartbeat(cluster: Cluster, bucket: str, replicated: KeyValue) -> None:
     store = store_of(cluster, bucket)
     async with Settings.watch(layers=[store.layer("config.toml")]):

@@ -325,6 +325,7 @@ async def test_an_outcome_that_cannot_be_known_is_said_to_be_so(own_nats: Server
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of connections to a paused node
 @pytest.mark.parametrize("how", ["kill", "pause"])
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])  # elections take seconds, whichever event loop waits for them
 async def test_a_cluster_that_loses_its_leader(cluster: Cluster, bucket: str, how: str) -> None:
     where = servers(cluster.urls, {"connect_timeout": 2})
     await create_bucket(where, bucket, replicas=3)
