@@ -41,6 +41,7 @@ class TestOutages:
                 own_nats.start()
                 await published(own_nats.url, bucket, config=f"A = {number}\n")
                 await until(lambda: number == live.current.A)  # noqa: B023 - it is awaited in here
+                await live.wait_applied()
             assert seen == [1, 2, 3]
             assert live.status.healthy
 

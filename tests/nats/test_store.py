@@ -436,6 +436,15 @@ class TestMisuse:
         with pytest.raises(ValueError, match=f"{name} must be more than 0 seconds, not 0"):
             NatsStore("nats://127.0.0.1", "settings", **times)
 
+    @pytest.mark.parametrize("name", ["", "two words", "a*b", "ends.", "a..b", "ä", "a\n"])
+    def test_names_that_a_store_does_not_take(self, name: str) -> None:
+        with pytest.raises(ValueError, match="cannot be a bucket: use letters"):
+            NatsStore("nats://127.0.0.1", name)
+        with pytest.raises(ValueError, match="cannot be an instance: use letters"):
+            NatsStore("nats://127.0.0.1", "settings", instance=name)
+        with pytest.raises(ValueError, match="cannot be a key: use letters"):
+            NatsStore("nats://127.0.0.1", "settings").layer(name)
+
     def test_its_repr_has_no_password(self) -> None:
         store = NatsStore("nats://me:canary@127.0.0.1:4222,nats://token@other:4222", "settings")
         assert repr(store) == "NatsStore('nats://127.0.0.1:4222,nats://other:4222', 'settings')"

@@ -24,8 +24,8 @@ ANSWER = 5.0
 
 T = TypeVar("T")
 
-_KEY = re.compile(r"[-/_=a-zA-Z0-9]+(\.[-/_=a-zA-Z0-9]+)*")
-_BUCKET = re.compile(r"[-_a-zA-Z0-9]+")
+KEY = re.compile(r"[-/_=a-zA-Z0-9]+(\.[-/_=a-zA-Z0-9]+)*")
+BUCKET = re.compile(r"[-_a-zA-Z0-9]+")
 _OPERATION, _MARKER = "KV-Operation", "Nats-Marker-Reason"
 
 
@@ -163,14 +163,14 @@ async def reached(where: Servers, name: str) -> AsyncGenerator[Bucket, None]:
 
 def refuse_key(bucket: str, key: str) -> None:
     """Raise Refused for what no key can be."""
-    if not _KEY.fullmatch(key):
+    if not KEY.fullmatch(key):
         hint = "use letters, digits and - / _ = ., as in config.toml; --key names it"
         raise Refused(Problem("", f"{key!r} cannot be a key", Origin("store", bucket), hint))
 
 
 def refuse_bucket(name: str) -> None:
     """Raise Refused for what no bucket can be called."""
-    if not _BUCKET.fullmatch(name):
+    if not BUCKET.fullmatch(name):
         raise Refused(Problem("", f"{name!r} cannot be a bucket", Origin("store"), "use letters, digits, - and _"))
 
 

@@ -130,7 +130,7 @@ def _without_values(rejection: Rejection | None, error: str | None) -> str | Non
     if error is None:
         return None
     if rejection is None:
-        return "looking for new settings failed (its log says why)"
+        return "the last look was not applied (its log says why)"
     if rejection.problems:
         return "; ".join(map(_place_and_rule, rejection.problems))
     return f"refused by {rejection.reason.partition(':')[0]} (its log says why)"

@@ -15,6 +15,7 @@ from ..errors import LayerError, Origin, Problem
 from ..status import LayerState
 from ..stores import Held, StoreLayer
 from .accompanying import Companion
+from .bucket import BUCKET, KEY
 from .connection import servers
 from .last_good import LastGood
 from .replica import Replica
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from ..live import Live
+
+_ALLOWED = "use letters, digits and - / _ = ., as in config.toml"
 
 
 class NatsStore:
@@ -59,6 +62,10 @@ class NatsStore:
         for name, seconds in (("start_timeout", start_timeout), ("check_interval", check_interval)):
             if not seconds > 0:
                 raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
+        if not BUCKET.fullmatch(bucket):
+            raise ValueError(f"{bucket!r} cannot be a bucket: use letters, digits, - and _")
+        if instance is not None and not KEY.fullmatch(instance):
+            raise ValueError(f"{instance!r} cannot be an instance: {_ALLOWED}")
         self.servers = servers(url, {"name": service or "hotsettings", **options})
         self.bucket = bucket
         self.service = service
@@ -79,7 +86,12 @@ class NatsStore:
         return f"NatsStore({str(self.servers)!r}, {self.bucket!r})"
 
     def layer(self, key: str, *, name: str | None = None, required: bool = True, secret: bool = False) -> StoreLayer:
-        """The document under a key, as a layer. It is named after the key, if nothing else is given."""
+        """The document under a key, as a layer. It is named after the key, if nothing else is given.
+
+        Raises ValueError for what cannot be a key.
+        """
+        if not KEY.fullmatch(key):
+            raise ValueError(f"{key!r} cannot be a key: {_ALLOWED}")
         label = f"{self.bucket}/{key}"
         return StoreLayer(self, key, name=name or key, label=label, required=required, secret=secret)
 
