@@ -14,6 +14,8 @@ from nats_server import Server
 
 from .conftest import CLASS, Result, Run, Store
 
+pytestmark = pytest.mark.slow
+
 COMMAND = str(Path(sys.executable).with_name("hotsettings"))
 HOSTILE = "\x1b[2J\x9b2J\x07[bold red]gone[/]\r\n"
 
@@ -189,7 +191,6 @@ def test_where_all_others_have_rejected_it_there_is_nothing_to_wait_for(folder: 
     assert err.endswith("  host/1  has rejected it: no\n")
 
 
-@pytest.mark.slow
 def test_a_silent_instance(run: Run, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """As seen by a clock that is ahead by a minute: the store's own cannot be turned on."""
     from hotsettings.cli import standing
@@ -210,7 +211,6 @@ def test_a_silent_instance(run: Run, store: Store, monkeypatch: pytest.MonkeyPat
     assert re.search(r"  host/1  has not reported since \d\d:\d\d:\d\d UTC, 6\d s ago; it has revision 1\n", result.err)
 
 
-@pytest.mark.slow
 def test_nobody_to_wait_for(run: Run, store: Store) -> None:
     result = run("publish", CLASS, "config.toml", "--wait", "--timeout", "1", *store.options)
     assert result.code == 0
@@ -240,7 +240,6 @@ anyio.run(main, *sys.argv[1:])
 """
 
 
-@pytest.mark.slow
 def test_with_a_real_process(run: Run, store: Store, folder: Path) -> None:
     (folder / "worker.py").write_text(WORKER, encoding="utf-8")
     label = f"{store.bucket}/config.toml"

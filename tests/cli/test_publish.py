@@ -11,6 +11,8 @@ import pytest
 
 from .conftest import CLASS, Run, Store
 
+pytestmark = pytest.mark.slow
+
 COMMAND = str(Path(sys.executable).with_name("hotsettings"))
 BASE = 'NAME = "shop"\ndb.port = 5433\n'
 

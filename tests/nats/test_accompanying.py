@@ -16,7 +16,7 @@ from report_support import until_reported
 from hotsettings.nats import NatsStore, accompanying
 from hotsettings.nats.reports import own_name, reports_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 QUICK: dict[str, Any] = {"start_timeout": 20.0, "check_interval": 0.2}
 

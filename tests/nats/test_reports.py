@@ -19,7 +19,7 @@ from hotsettings import Live, RestartRequired
 from hotsettings.nats import NatsStore, Report
 from hotsettings.nats.reports import RENEWAL, TTL, decoded, encoded, own_name
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 class Restarting(Settings):

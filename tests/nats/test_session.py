@@ -21,7 +21,7 @@ from hotsettings.nats import NatsStore
 from hotsettings.nats.replica import Replica
 from hotsettings.nats.session import Session
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 QUICK: dict[str, Any] = {"start_timeout": 20.0, "check_interval": 0.2, "reporting": False}
 

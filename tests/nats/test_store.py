@@ -212,6 +212,7 @@ class TestTogether:
             assert store.client is None
 
 
+@pytest.mark.slow
 class TestAway:
     async def test_what_it_held_last_serves(
         self, own_nats: Server, bucket: str, caplog: pytest.LogCaptureFixture
@@ -292,6 +293,7 @@ class TestAway:
             await until(lambda: live.current.A == 2)
 
 
+@pytest.mark.slow
 class TestCopy:
     async def test_a_start_without_the_store(
         self, own_nats: Server, bucket: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -377,6 +379,7 @@ class TestCopy:
             assert (one.current.A, two.current.C) == (1, 1)
 
 
+@pytest.mark.slow
 class TestLeaving:
     @pytest.mark.parametrize("away", ["there", "killed", "paused"])
     async def test_nothing_is_left(self, own_nats: Server, bucket: str, away: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
+from anyio.lowlevel import checkpoint
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.kv import KeyValue
@@ -132,6 +133,7 @@ class Companion:
         return True
 
     async def _report(self, bucket: KeyValue) -> None:
+        await checkpoint()  # what was rejected in this moment is being told
         layers = tuple(document.layer for document in loaded_of(self._live).documents)
         report = report_on(
             self._live, layers, self._store, self.instance, self._service, self._rejection, self._started_at

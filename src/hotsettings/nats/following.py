@@ -149,7 +149,10 @@ class _Watch:
             self.begun.set()
 
     async def _listed(self, watch: KeyValue.KeyWatcher) -> list[Entry]:
-        """All that there is, up to the last position: the server that tells of it may be behind its leader."""
+        """All that there is, up to the last position.
+
+        That this was all may be told too early: by a server that is behind its leader, or by one that has just sent the rest.
+        """
         entries: list[Entry] = []
         while (told := await anext(watch)) is not None:
             entries.append(_entry(told))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
@@ -11,13 +11,16 @@ from typing import Any
 import anyio
 from msgspec import Struct
 from nats.errors import Error as NatsError
-from nats.js.errors import BucketNotFoundError
+from nats.js.errors import NotFoundError
 from nats.js.kv import KeyValue
 
 from ..errors import LayerError
 from .bucket import ANSWER, Bucket, reached
 from .connection import Servers, unreachable
 from .reports import Report, decoded, reports_of
+
+_LATE = 1.0
+"""Seconds that reports may come after all of them were said to be told."""
 
 
 class Reported(Struct, frozen=True):
@@ -37,29 +40,45 @@ class Gathered(Struct, frozen=True):
 async def read_reports(bucket: Bucket) -> Gathered:
     """Read the reports of those who follow a bucket. Raises LayerError if the store does not answer."""
     try:
-        held = await bucket.answer(bucket.js.key_value(reports_of(bucket.name)))
-        return await bucket.answer(_gather(held))
-    except BucketNotFoundError:
+        name = reports_of(bucket.name)
+        state = (await bucket.answer(bucket.js.stream_info(f"KV_{name}"))).state
+        if not state.messages:
+            return Gathered()
+        held = await bucket.answer(bucket.js.key_value(name))
+        return await bucket.answer(_gather(held, state.last_seq))
+    except NotFoundError:
         return Gathered()  # nobody has ever reported
     except (NatsError, OSError, TimeoutError) as error:
         raise unreachable(bucket.where, error) from None
 
 
-async def _gather(held: KeyValue) -> Gathered:
-    reports: dict[str, Reported] = {}
-    withdrawn: set[str] = set()
+async def _gather(held: KeyValue, last: int) -> Gathered:
+    entries: dict[str, KeyValue.Entry] = {}
     watch = await held.watchall()
     try:
         while isinstance(entry := await _next(watch), KeyValue.Entry):
-            report = decoded(entry.value)
-            at: Any = entry.created  # a datetime, whatever its annotation says
-            if entry.operation is not None:
-                withdrawn.add(entry.key)
-            elif report is not None and report.instance == entry.key:
-                reports[entry.key] = Reported(report, at)
+            entries[entry.key] = entry
+        # That this was all may be told too early: by a server that is behind, or by one that has just sent the rest.
+        with anyio.move_on_after(_LATE):
+            while max((entry.revision or 0 for entry in entries.values()), default=0) < last:
+                if isinstance(entry := await _next(watch), KeyValue.Entry):
+                    entries[entry.key] = entry
     finally:
         with suppress(NatsError):  # where the connection is lost, the watch is too
             await watch.stop()  # type: ignore[no-untyped-call]
+    return _sorted(entries.values())
+
+
+def _sorted(entries: Iterable[KeyValue.Entry]) -> Gathered:
+    reports: dict[str, Reported] = {}
+    withdrawn: set[str] = set()
+    for entry in entries:
+        report = decoded(entry.value)
+        at: Any = entry.created  # a datetime, whatever its annotation says
+        if entry.operation is not None:
+            withdrawn.add(entry.key)
+        elif report is not None and report.instance == entry.key:
+            reports[entry.key] = Reported(report, at)
     return Gathered(reports, frozenset(withdrawn))
 
 

@@ -95,7 +95,7 @@ def test_it_tells_its_story(fleet: Fleet) -> None:
     assert -1 not in places, said
     assert places == sorted(places)
     for worker in (1, 2, 3):
-        assert f"worker-{worker}: takes 400 at once, and no longer 800\n" in said
+        assert f"worker-{worker}: takes 400 at once, and no longer 800\n" in said, said
     assert "worker-4: takes 800" not in said
     assert "Traceback" not in said
     assert fleet.left() == []
