@@ -53,6 +53,7 @@ class TestWhatIsAsked:
             "nats://one:port",
             "nats://one:0",
             "nats://me:can/ary@one",
+            "nats://me:ary,can@one",
         ],
     )
     def test_what_is_no_url(self, url: str) -> None:

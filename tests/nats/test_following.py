@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from fleet_support import Settings, made, published, put, until
 from nats.errors import Error as NatsError
 from nats.js import api
@@ -16,7 +18,8 @@ from nats_client import connected
 from nats_server import Cluster, Server
 
 from hotsettings import LayerError
-from hotsettings.nats import NatsStore
+from hotsettings.nats import NatsStore, following
+from hotsettings.nats.replica import Last, Replica
 
 pytestmark = pytest.mark.anyio
 
@@ -161,3 +164,35 @@ async def test_published_while_nobody_was_connected(own_nats: Server, bucket: st
     await published(own_nats.url, bucket, config="A = 2\n")
     async with store.opened():
         assert store.held("config").revision == 2, "not the one that it held"
+
+
+def told(revision: int) -> KeyValue.Entry:
+    return KeyValue.Entry("settings", "config", b"A = 1", revision, 0, None, None)
+
+
+async def test_what_comes_after_all_was_said_to_be_told() -> None:
+    """By a server that is behind its leader: a start may not take the little that it has for all."""
+
+    async def watch() -> AsyncGenerator[KeyValue.Entry | None, None]:
+        yield told(1)
+        yield None
+        await checkpoint()
+        yield told(2)
+
+    listing: Any = watch()
+    entries = await following._Watch(Replica(), Last(2, None), lambda: None)._listed(listing)
+    assert [entry.position for entry in entries] == [1, 2]
+
+
+async def test_what_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last entries of the stream were removed from it."""
+    monkeypatch.setattr(following, "_BEHIND", 0.01)
+
+    async def watch() -> AsyncGenerator[KeyValue.Entry | None, None]:
+        yield told(1)
+        yield None
+        await anyio.sleep_forever()
+
+    listing: Any = watch()
+    entries = await following._Watch(Replica(), Last(2, None), lambda: None)._listed(listing)
+    assert [entry.position for entry in entries] == [1]

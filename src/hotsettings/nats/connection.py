@@ -60,7 +60,9 @@ def servers(url: str | Sequence[str], options: dict[str, Any]) -> Servers:
         raise ValueError("no URL of a NATS server is given")
     for one in urls:
         if not _is_url(one):
-            raise ValueError(f"{without_credentials(one)!r} is no URL of a NATS server; write nats://host:4222")
+            # A comma in a password has made parts of it, and then no part can be shown.
+            shown = "one of them" if any("@" in part for part in parts) else repr(one)
+            raise ValueError(f"{shown} is no URL of a NATS server; write nats://host:4222")
     return Servers(urls, options)
 
 
