@@ -7,9 +7,9 @@ import time
 
 from .followed import Followed, TellAbout
 from .layers import FileLayer, fetch
-from .routes import Route
-from .settling import Settling
-from .sight import Sight, age, look
+from .routes import Route, arrival
+from .settling import Arrived, Settling
+from .sight import Sight, age, being_written, look
 from .status import LayerState
 
 
@@ -33,6 +33,8 @@ class FollowedFile(Followed[FileLayer, Sight]):
     def look(self) -> None:
         """Take a new sight."""
         self.sight = look(self.path)
+        if self.sight == self.seen:
+            self._read_route = self.route  # another way to what was read
 
     @property
     def suspect(self) -> bool:
@@ -50,7 +52,15 @@ class FollowedFile(Followed[FileLayer, Sight]):
         self._untold = self.sight == self.seen and not self._settling.has_news(word)
         if self._untold:
             return 0.0  # only racy: it is read and compared
-        return self._settling.wait(self.sight, self._target(), word, now, age(self.sight), confirm)
+        return self._settling.wait(
+            self.sight,
+            word,
+            now,
+            age(self.sight),
+            arrived=self._arrived(),
+            confirm=confirm,
+            being_written=lambda: being_written(self.path),
+        )
 
     def unsure(self, now: float) -> bool:
         """Whether it was written within a tick of the clock after it was read, and is perhaps not finished."""
@@ -60,7 +70,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
         """What is in sight was read, beginning at this time."""
         super().taken(now)
         self._read_route = self.route
-        self._settling.taken(self.route.target, now)
+        self._settling.taken(now)
 
     def _state(self) -> LayerState:
         if self.seen is not None and self.seen.inode and not self.seen.links:
@@ -72,9 +82,9 @@ class FollowedFile(Followed[FileLayer, Sight]):
         data = fetch(self.layer)
         return data, data
 
-    def _target(self) -> str:
-        """Where the path leads; as before, if a file is now where a link was: it may still be growing."""
-        before = self._read_route
-        if before is not None and os.path.split(self.route.target) in before.entries:
-            return before.target
-        return self.route.target
+    def _arrived(self) -> Arrived:
+        """Whether another file was put in its place by a change to the way that leads there."""
+        new = self._read_route and arrival(self._read_route, self.route)
+        if not new:
+            return Arrived.NOT
+        return Arrived.COMPLETE if new.complete(self.sight) else Arrived.UNKNOWN

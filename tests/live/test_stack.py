@@ -133,16 +133,18 @@ def test_where_nothing_is_told_it_has_to_stand_still(watched: Watched) -> None:
 
 def test_one_open_writer_holds_all(watched: Watched) -> None:
     watched.values(after=5.0)
-    watched.secrets.write_text("S = ")
-    watched.clock.ahead += 0.0078125
-    watched.tell(watched.secrets, Writer.OPEN)
-    replace(watched.config, "A = 2")
-    watched.tell(watched.config, Writer.CLOSED)
-    for waited in (0.0, 1.0):
-        seen = watched.look(after=waited)
-        assert isinstance(seen, Unsettled)
-        assert seen.seconds == pytest.approx(10.0 - waited)
-    watched.secrets.write_text("S = 1")
+    with watched.secrets.open("w") as file:
+        file.write("S = ")
+        file.flush()
+        watched.clock.ahead += 0.0078125
+        watched.tell(watched.secrets, Writer.OPEN)
+        replace(watched.config, "A = 2")
+        watched.tell(watched.config, Writer.MOVED)
+        for waited in (0.0, 1.0):
+            seen = watched.look(after=waited)
+            assert isinstance(seen, Unsettled)
+            assert seen.seconds == pytest.approx(10.0 - waited)
+        file.write("1")
     watched.tell(watched.secrets, Writer.CLOSED)
     assert watched.values() == [{"A": 2}, {"S": 1}]
 
@@ -270,6 +272,114 @@ def test_a_swapped_link_is_taken_at_once(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "new").symlink_to("two")
     os.replace(tmp_path / "new", tmp_path / "data")
     assert watched.values() == [{"A": "two"}, {}]
+
+
+@pytest.fixture
+def swapped(tmp_path: Path, clock: Clock) -> Watched:
+    """The file is reached through a link to a folder, which can be swapped; the first state was read."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.toml").write_text(f"A = '{name}'")
+    watched = Watched(tmp_path, clock)
+    watched.config.unlink()
+    watched.config.symlink_to("data/config.toml")
+    (tmp_path / "data").symlink_to("one")
+    assert watched.values(after=5.0) == [{"A": "one"}, {}]
+    return watched
+
+
+def swap(watched: Watched, link: str = "data") -> None:
+    folder = watched.config.parent
+    (folder / "new").symlink_to("two")
+    os.replace(folder / "new", folder / link)
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["the kernel says who writes", "it does not"])
+def test_what_is_written_after_the_swap_has_to_be_finished(
+    swapped: Watched, monkeypatch: pytest.MonkeyPatch, knows: bool
+) -> None:
+    if not knows:
+        monkeypatch.setattr(files, "being_written", lambda path: None)
+    elif sight.being_written(str(swapped.config)) is None:
+        pytest.skip("the system does not tell who has a file open")
+    swap(swapped)
+    with swapped.config.open("w") as file:
+        file.write("A = 3\n")
+        file.flush()
+        seen = swapped.look()
+        assert isinstance(seen, Unsettled)
+        assert seen.seconds == pytest.approx(SETTLE)
+        if knows:
+            assert isinstance(swapped.look(after=9.5), Unsettled)
+        file.write("B = 3\n")
+    swapped.clock.ahead += 0.0078125
+    swapped.tell(swapped.config, Writer.CLOSED)
+    assert swapped.values() == [{"A": 3, "B": 3}, {}]
+
+
+def test_a_kubernetes_volume_is_taken_at_once(swapped: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kubelet writes the files and swaps the link within one tick of the clock."""
+    monkeypatch.setattr(files, "being_written", lambda path: None)
+    folder = swapped.config.parent
+    (folder / "data").rename(folder / "..data")
+    swapped.config.unlink()
+    swapped.config.symlink_to("..data/config.toml")
+    assert isinstance(swapped.look(after=5.0), Unchanged), "another way to the same file"
+    (folder / "two" / "config.toml").write_text("A = 2")
+    swap(swapped, "..data")
+    assert swapped.values() == [{"A": 2}, {}]
+
+
+def test_a_folder_that_is_renamed_in_is_taken_at_once(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not one that is made anew: its times tell nothing of when it has come."""
+    monkeypatch.setattr(files, "being_written", lambda path: None)
+    folder = watched.config.parent
+    conf, fresh = folder / "conf", folder / "fresh"
+    watched.config.rename(folder / "first")
+    watched.config.symlink_to("conf/config.toml")
+    conf.mkdir()
+    (folder / "first").rename(conf / "config.toml")
+    assert watched.values(after=5.0) == [{"A": 1}, {}]
+    fresh.mkdir()
+    (fresh / "config.toml").write_text("A = 2")
+    wait_for_a_tick(folder)
+    conf.rename(folder / "old")
+    fresh.rename(conf)
+    assert watched.values() == [{"A": 2}, {}]
+    conf.rename(folder / "older")
+    conf.mkdir()
+    (conf / "config.toml").write_text("A = 3")
+    wait_for_a_tick(folder)
+    (conf / "another").touch()
+    seen = watched.look()
+    assert isinstance(seen, Unsettled)
+    assert seen.seconds == pytest.approx(SETTLE)
+    assert watched.values(after=SETTLE) == [{"A": 3}, {}]
+
+
+def wait_for_a_tick(folder: Path) -> None:
+    """Wait until the file system's clock has moved on."""
+    probe = folder / "tick"
+    probe.touch()
+    began = probe.stat().st_ctime_ns
+    while probe.stat().st_ctime_ns == began:
+        probe.touch()
+
+
+def test_who_has_a_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.toml"
+    assert sight.being_written(str(path)) is None
+    path.touch()
+    if sight.being_written(str(path)) is None:
+        pytest.skip("the system does not tell who has a file open")
+    with path.open():
+        assert sight.being_written(str(path)) is False
+    with path.open("a"):
+        assert sight.being_written(str(path)) is True
+    assert sight.being_written(str(path)) is False
+    assert sight.being_written("/dev/null") is None, "there is nothing that could be told"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert sight.being_written(str(path)) is None
 
 
 def test_sight() -> None:

@@ -74,12 +74,18 @@ class Inotify:
                 return False
             for wd in set(self._watches.values()) - set(watches.values()):
                 self._unwatch(wd)
+            before = self._watches
             self._watches, self._paths = watches, {}
             for path, wd in watches.items():  # a watch follows the inode, which may have several names
                 self._paths.setdefault(wd, []).append(path)
             self._entries = frozenset(os.path.join(*entry) for route in routes for entry in route.entries)
-            # Links too: a file may be written where one of them was.
-            self._told = {path: self._told.get(path, Told()) for path in self._entries | targets}
+            # Links too: a file may be written where one of them was. What was told of files in a folder that has another
+            # in its place by now says nothing of those in this one.
+            stayed = {path for path, wd in watches.items() if before.get(path) == wd}
+            self._told = {
+                path: self._told.get(path, Told()) if os.path.dirname(path) in stayed else Told()
+                for path in self._entries | targets
+            }
             self._folders = folders
         return True
 
@@ -151,10 +157,6 @@ class Inotify:
         path = os.path.join(watched, event.name) if event.name else watched
         if path in self._told:
             self._told[path] = _word(event.mask, self._told[path])
-        elif path in self._folders and event.mask & flags.MOVED_TO:
-            for each in self._told:
-                if each.startswith(path + os.sep):
-                    self._told[each] = Told(Writer.CLOSED, time.monotonic())  # it came whole, with its folder
         if path in self._entries or path in self._folders:
             return True
         # Above the folders, only they count, and what becomes of the one above itself.
@@ -163,7 +165,9 @@ class Inotify:
 
 def _word(mask: int, before: Told) -> Told:
     now = time.monotonic()
-    if mask & (flags.CLOSE_WRITE | flags.MOVED_TO):
+    if mask & flags.MOVED_TO:
+        return Told(Writer.MOVED, now, before.written)
+    if mask & flags.CLOSE_WRITE:
         return Told(Writer.CLOSED, now, before.written)
     if mask & flags.MODIFY:
         return Told(Writer.OPEN, now, now)

@@ -42,6 +42,7 @@ class Watchfiles:
     def __init__(self) -> None:
         self.blind = True
         self._watched: dict[str, tuple[int, int]] = {}
+        self._known: dict[str, tuple[int, int]] = {}
         self._told: dict[str, Told] = {}
         self._stale = False
         self._restart = anyio.Event()
@@ -59,9 +60,15 @@ class Watchfiles:
         watched = {path: found for path in targets | folders | above if (found := _identity(path)) is not None}
         if watched == self._watched:
             return False
-        # Links too: a file may be written where one of them was.
+        # Links too: a file may be written where one of them was. What was told of files in a folder that has another in its
+        # place by now says nothing of those in this one.
         entries = {os.path.join(*entry) for route in routes for entry in route.entries}
-        self._told = {path: self._told.get(path, Told()) for path in entries | targets}
+        stayed = {path for path, identity in watched.items() if self._known.get(path) == identity}
+        self._told = {
+            path: self._told.get(path, Told()) if os.path.dirname(path) in stayed else Told()
+            for path in entries | targets
+        }
+        self._known = watched
         self._watched, self._stale = watched, True
         return False  # armed only when it has started again, which wakes
 
