@@ -19,7 +19,7 @@ from hotsettings.errors import SettingsError
 from hotsettings.explain import KEPT, Entry, Explanation, effective, explain, known_path, masked, origins, parse_key
 from hotsettings.keys import Path, dotted
 from hotsettings.layers import Document, FileLayer, parse
-from hotsettings.load import Loaded, assemble
+from hotsettings.load import Loaded, assemble, readable
 from hotsettings.merge import ABSENT, Values, follow, merge
 from hotsettings.restart import keep_first
 from hotsettings.schema import as_values
@@ -35,11 +35,14 @@ LAYERS = (
 
 def loaded(cls: type[Any], config: str = "", secrets: str | None = None, override: str | None = None) -> Loaded:
     """As if from files."""
-    stack = [
-        Document(layer, "", {}, missing=True) if text is None else parse(layer, text.encode())
-        for layer, text in zip(LAYERS, (config, secrets, override), strict=True)
-    ]
-    return Loaded(schema_of(cls), tuple(stack), assemble(schema_of(cls), stack))
+    stack = readable(
+        schema_of(cls),
+        [
+            Document(layer, "", {}, missing=True) if text is None else parse(layer, text.encode())
+            for layer, text in zip(LAYERS, (config, secrets, override), strict=True)
+        ],
+    )
+    return Loaded(schema_of(cls), stack, assemble(schema_of(cls), stack))
 
 
 def same(one: Any, other: Any) -> bool:
@@ -137,6 +140,7 @@ def test_the_winner_is_live_and_stands_where_it_is_said_to_stand(
     stack = []
     for layer, text in zip(order, texts, strict=False):
         document = parse(layer, text.encode())
+        assert isinstance(document, Document)
         kept = {key: value for key, value in document.values.items() if can_be_fields({key: value})}
         stack.append(Document(layer, document.text, kept))
     merged = merge(document.values for document in stack)
@@ -472,7 +476,7 @@ class TestOrigins:
 class TestPending:
     def test_what_is_kept_is_live(self) -> None:
         first = loaded(Settings, "port = 1\nlevel = 'a'")
-        it = keep_first(first.settings, loaded(Settings, "port = 2\nlevel = 'b'"))
+        it = keep_first(first, loaded(Settings, "port = 2\nlevel = 'b'"))
         explanation = explain(it, "port")
         assert [(entry.value, entry.live) for entry in explanation.entries] == [(2, False), (80, False)]
         assert explanation.winner.origin == Origin("base", "config.toml", 1, 8)
@@ -486,12 +490,12 @@ class TestPending:
         assert {s.leaf.key: s.value for s in effective(it)}["port"] == 1
 
     def test_a_default_is_kept(self) -> None:
-        it = keep_first(loaded(Settings).settings, loaded(Settings, "port = 2"))
+        it = keep_first(loaded(Settings), loaded(Settings, "port = 2"))
         assert explain(it, "port").kept == Entry(80, KEPT, live=True)
 
     def test_inside_a_mapping(self) -> None:
         first = loaded(Settings, "limits = {cpu = 1, disk = 5}")
-        it = keep_first(first.settings, loaded(Settings, "limits = {cpu = 2, memory = 3}"))
+        it = keep_first(first, loaded(Settings, "limits = {cpu = 2, memory = 3}"))
         assert explain(it, "limits").kept == Entry({"cpu": 1, "disk": 5}, KEPT, live=True)
         assert explain(it, "limits.cpu").kept == Entry(1, KEPT, live=True)
         explanation = explain(it, "limits.memory")
@@ -500,7 +504,7 @@ class TestPending:
         assert explain(it, "limits.memory").winner.value == 3
 
     def test_what_the_secrets_file_says_is_hidden(self) -> None:
-        it = keep_first(loaded(Settings, "", "port = 4711").settings, loaded(Settings, "", "port = 4712"))
+        it = keep_first(loaded(Settings, "", "port = 4711"), loaded(Settings, "", "port = 4712"))
         assert explain(it, "port").kept == Entry(HIDDEN, KEPT, live=True)
         assert "471" not in str(explain(it, "port"))
         assert "471" not in repr(effective(it))
@@ -548,6 +552,6 @@ def test_from_files(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, name: s
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(b"\xef\xbb\xbflevel = '\xc3\xa9'\r\nport = 1\r\n")
-    it = load(schema_of(Settings), file_layers(schema_of(Settings), name, "none.toml", None))
+    it = load(schema_of(Settings), file_layers(name, "none.toml", None))
     assert str(explain(it, "port").winner.origin) == f"{name}:2:8"
     assert str(explain(it, "level").winner.origin) == f"{name}:1:9"

@@ -17,8 +17,20 @@ PACKAGE = Path(hotsettings.__file__).parent
 # A package stands for all modules in it. A new module goes below everything that it needs.
 CORE = [
     *("errors", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy", "schema"),
-    *("guard", "positions", "layers", "merge", "decode", "problems", "log", "load", "explain", "snapshot"),
-    *("restart", "status", "foreign", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),
+    *(
+        "guard",
+        "positions",
+        "layers",
+        "merge",
+        "decode",
+        "log",
+        "_redaction",
+        "problems",
+        "load",
+        "explain",
+        "snapshot",
+    ),
+    *("restart", "status", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),
 ]
 WITH_ANYIO = [
     *("tasks", "events", "subscribers", "resources", "hub", "replacing", "transaction", "live"),

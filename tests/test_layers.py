@@ -18,9 +18,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from toml_texts import documents, soups
 
-from hotsettings import LayerError, Origin, Problem
+from hotsettings import BaseSettings, LayerError, Origin, Problem, Secret
 from hotsettings.layers import LARGEST, Document, FileLayer, fetch, given, parse, read
+from hotsettings.load import readable
 from hotsettings.positions import places
+from hotsettings.settings import schema_of
 
 T = TypeVar("T")
 
@@ -37,12 +39,21 @@ def base(path: Path | str = "config.toml", **about: Any) -> FileLayer:
     return FileLayer(os.fspath(path), name="base", label=os.fspath(path), **about)
 
 
-def refusal(layer: FileLayer, data: bytes | None = None) -> Problem:
+class NoSecrets(BaseSettings):
+    PLAIN: int = 0
+
+
+class Named(BaseSettings):
+    OTHER: Secret[int] = 0
+    KEY: Secret[str] = ""
+
+
+def refusal(layer: FileLayer, data: bytes | None = None, cls: type[BaseSettings] = NoSecrets) -> Problem:
     """The one problem of a layer that is read, or of one that holds these bytes, which must not work."""
 
     def failing() -> LayerError:
         with pytest.raises(LayerError) as caught:
-            read(layer) if data is None else parse(layer, data)
+            readable(schema_of(cls), [read(layer) if data is None else parse(layer, data)])
         return caught.value
 
     error = at_once(failing)
@@ -55,6 +66,12 @@ def refusal(layer: FileLayer, data: bytes | None = None) -> Problem:
     assert problem.origin.layer == layer.name
     assert problem.origin.file == layer.label
     return problem
+
+
+def parsed(data: bytes) -> Document:
+    document = parse(base(), data)
+    assert isinstance(document, Document)
+    return document
 
 
 def at_once(function: Callable[[], T]) -> T:
@@ -86,9 +103,7 @@ class TestFiles:
     def test_empty(self, tmp_path: Path) -> None:
         path = tmp_path / "config.toml"
         path.touch()
-        document = read(base(path))
-        assert document.values == {}
-        assert not document.missing
+        assert read(base(path)) == Document(base(path), "", {})
 
     def test_relative_paths_are_taken_from_the_working_directory_of_the_call(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -98,7 +113,7 @@ class TestFiles:
             (tmp_path / name).mkdir()
             (tmp_path / name / "c.toml").write_text(f"{name} = 1")
             monkeypatch.chdir(tmp_path / name)
-            assert read(layer).values == {name: 1}
+            assert read(layer) == Document(layer, f"{name} = 1", {name: 1})
         assert str(refusal(base("three.toml")).origin) == "three.toml"
 
     @posix
@@ -135,7 +150,7 @@ class TestFiles:
         if required:
             assert refusal(layer).message == "no such file"
         else:
-            assert read(layer).missing
+            assert read(layer) == Document(layer, "", {}, missing=True)
 
     @posix
     @pytest.mark.parametrize("required", [True, False])
@@ -352,13 +367,13 @@ class TestSize:
 
 class TestText:
     def test_mark(self) -> None:
-        document = parse(base(), b"\xef\xbb\xbfa = 1")
+        document = parsed(b"\xef\xbb\xbfa = 1")
         assert document.text == "a = 1"
         assert document.values == {"a": 1}
         assert document.origin(0) == Origin("base", "config.toml", 1, 1)
 
     def test_crlf(self) -> None:
-        document = parse(base(), b"a = 1\r\n\r\nb = '''\r\nx'''\r\n")
+        document = parsed(b"a = 1\r\n\r\nb = '''\r\nx'''\r\n")
         assert document.values == {"a": 1, "b": "x"}
         assert document.origin(document.text.index("b")) == Origin("base", "config.toml", 3, 1)
 
@@ -496,7 +511,7 @@ class TestText:
         ids=lambda text: text[:30],
     )
     def test_deep(self, text: str) -> None:
-        assert at_once(lambda: parse(base(), text.encode())).values == toml_rs.loads(text)
+        assert at_once(lambda: parsed(text.encode())).values == toml_rs.loads(text)
 
     @pytest.mark.parametrize(
         "text", ["a" + ".a" * 500_000 + " = 1", "[" + "a." * 500_000 + "a]", "a = {b" + ".b" * 500_000]
@@ -523,7 +538,7 @@ class TestText:
     def test_integers(self, number: str, fits: bool, form: str) -> None:
         text = form.format(number)
         if fits:
-            parse(base(), text.encode())
+            parsed(text.encode())
         else:
             problem = refusal(base(), text.encode())
             assert problem.message == TOO_LONG
@@ -542,10 +557,9 @@ class TestSecrecy:
     @having(soups, st.integers(0, 60), st.booleans())
     def test_nothing_of_a_secret_layer_is_shown(self, text: str, at: int, secret: bool) -> None:
         """Nor anything of a layer that names a secret key and so could hold its value."""
-        names = () if secret else ("KEY",)
         text = text[:at] + WORD + text[at:] + ("" if secret else "\nKEY=1")
         try:
-            parse(base(secret=secret, secret_names=names), text.encode())
+            readable(schema_of(NoSecrets if secret else Named), [parse(base(secret=secret), text.encode())])
         except LayerError as error:
             shown = f"{error}{error!r}{error.problems!r}"
         else:
@@ -567,22 +581,22 @@ class TestSecrecy:
             f"KEY.{'.'.join([WORD] * 50)} = 1",
         ],
     )
-    @pytest.mark.parametrize("about", [{"secret": True}, {"secret_names": ("OTHER", "KEY")}], ids=["secret", "named"])
-    def test_line_hidden(self, text: str, about: dict[str, Any]) -> None:
-        problem = refusal(base(**about), text.encode())
+    @pytest.mark.parametrize("secret", [True, False], ids=["secret", "named"])
+    def test_line_hidden(self, text: str, secret: bool) -> None:
+        problem = refusal(base(secret=secret), text.encode(), NoSecrets if secret else Named)
         assert problem.message.endswith(" (line hidden)")
         assert problem.excerpt == ()
         assert problem.origin.line is not None
         assert WORD not in repr(problem)
 
     def test_line_shown_where_no_secret_is_named(self) -> None:
-        assert refusal(base(secret_names=("KEY",)), b"LEVEL = DEBUG").excerpt[0] == "     1 | LEVEL = DEBUG"
+        assert refusal(base(), b"LEVEL = DEBUG", Named).excerpt[0] == "     1 | LEVEL = DEBUG"
 
 
 class TestDocument:
     @having(documents(), st.randoms(use_true_random=False))
     def test_locates_what_is_there(self, text: str, rng: Any) -> None:
-        document = parse(base(), text.encode())
+        document = parsed(text.encode())
         first = dict(reversed(list(places(text))))
         chosen = rng.sample(sorted(first, key=repr), rng.randint(0, len(first)))
         nowhere = [(*path, "nowhere") for path in chosen] + [(*path, 99) for path in chosen]
@@ -591,7 +605,7 @@ class TestDocument:
             assert document.locate([path]) == {path: first[path]}
 
     def test_locates_first(self) -> None:
-        document = parse(base(), b"[a]\nb = 1\n[a.c]\n")
+        document = parsed(b"[a]\nb = 1\n[a.c]\n")
         assert document.locate(iter([("a",)]))["a",].key == (1, 2)
         assert document.locate([]) == {}
         assert document.locate([()]) == {}

@@ -717,7 +717,7 @@ def test_what_was_read_shows_nothing_of_itself(tmp_path: Path) -> None:
         TOKEN: hotsettings.Secret[str]
 
     schema = schema_of(Holder)
-    loaded = load_layers(schema, file_layers(schema, paths[0], paths[1], None))
+    loaded = load_layers(schema, file_layers(paths[0], paths[1], None))
     for shown in (loaded, *loaded.documents):
         for text in (repr(shown), str(shown), pretty_repr(shown), f"{[shown]}"):
             assert canary not in text

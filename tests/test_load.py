@@ -193,7 +193,7 @@ class Files:
 
     @property
     def layers(self) -> list[FileLayer]:
-        return file_layers(schema_of(Sample), *self.paths)
+        return file_layers(*self.paths)
 
 
 @pytest.fixture
@@ -326,7 +326,7 @@ class TestErrors:
     def test_good_layers_do_not_hide_a_bad_one(self, files: Files) -> None:
         files.write("port = 1", "token = 1 2", "name = 1")
         with pytest.raises(LayerError) as caught:
-            read_all(files.layers)
+            read_all(schema_of(Sample), files.layers)
         assert [problem.origin.layer for problem in caught.value.problems] == ["secrets"]
 
     def test_what_does_not_fit(self, files: Files) -> None:

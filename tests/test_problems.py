@@ -231,7 +231,7 @@ class TestSecrets:
         assert any(problem.excerpt for problem in error.problems) is shown
         assert "hunter2" not in str(error)
 
-    def test_foreign_words_are_scrubbed_of_keys_in_mappings_but_not_of_names(self, tmp_path: Path) -> None:
+    def test_foreign_words_are_redacted_of_values_but_not_of_names(self, tmp_path: Path) -> None:
         class S(BaseSettings):
             LOGINS: Mapping[str, str] = {}
             db: Db = Db("h", "p")
@@ -242,7 +242,7 @@ class TestSecrets:
         (line,) = lines(
             S, tmp_path, "", secrets="LOGINS.someone = 'x'\n[db]\npassword = 'y'\nhost = 'somewhere'\nport = 1"
         )
-        assert line == "password and port of ['********'] at ********"
+        assert line == "password and port of ['someone'] at ********"
 
     def test_what_the_file_says_may_look_different_when_decoded(self, tmp_path: Path) -> None:
         class S(BaseSettings):

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from hotsettings import BaseSettings, Change, Secret, Snapshot
 from hotsettings.frozen import freeze
-from hotsettings.layers import FileLayer, parse
+from hotsettings.layers import Document, FileLayer, parse
 from hotsettings.layers import given as given_values
 from hotsettings.load import Loaded
 from hotsettings.settings import schema_of
@@ -180,6 +180,7 @@ def test_a_snapshot_tells_of_itself() -> None:
 def test_origins_are_read_only_and_found_once() -> None:
     schema = schema_of(Settings)
     document = parse(FileLayer("config.toml", name="base", label="config.toml"), b"\nPORT = 5")
+    assert isinstance(document, Document)
     taken: Snapshot[Settings] = Snapshot(Loaded(schema, (document,), made(PORT=5)), 1)
     assert str(taken.origins["PORT"]) == "config.toml:2:8"
     assert taken.origins["TOKEN"].layer == "default"

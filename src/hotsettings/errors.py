@@ -100,7 +100,8 @@ class InvalidSettings(SettingsError):
 class Rejected(SettingsError):
     """Raised by ``reload()`` when the new state was not applied; the last good snapshot stays live.
 
-    ``reason`` is the LayerError, the InvalidSettings, or what a hook or build raised.
+    ``reason`` is the LayerError, the InvalidSettings, or a stand-in for what a hook or build raised, which says the same
+    without secrets and has the name of its type as ``kind``.
     """
 
     def __init__(self, reason: BaseException) -> None:

@@ -81,7 +81,7 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     value = follow(as_values(leaf.value_in(loaded.settings)), path[len(leaf.path) :])
     if value is ABSENT:
         return Explanation(dotted(path), waiting)
-    shown = HIDDEN if _set_by_secrets(loaded, leaf) else masked(loaded.schema, path, value)
+    shown = HIDDEN if _hidden(loaded, leaf) else masked(loaded.schema, path, value)
     return Explanation(dotted(path), waiting, Entry(shown, KEPT, live=True))
 
 
@@ -109,7 +109,7 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
         default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else NODEFAULT
     value = ABSENT if default is NODEFAULT else follow(as_values(default), path[len(key) :])
     if value is not ABSENT:
-        yield Entry(masked(loaded.schema, path, value), Origin("default"), live)
+        yield Entry(masked(loaded.schema, path, value, loaded.hidden), Origin("default"), live)
 
 
 class Setting(Struct, frozen=True):
@@ -126,13 +126,18 @@ def effective(loaded: Loaded) -> tuple[Setting, ...]:
     settings = []
     for leaf in loaded.schema.leaves:
         value = leaf.value_in(loaded.settings)
-        hidden = (leaf.secret or _set_by_secrets(loaded, leaf)) and value is not None
+        hidden = (leaf.secret or _hidden(loaded, leaf)) and value is not None
         settings.append(Setting(leaf, HIDDEN if hidden else as_values(value), places[leaf.key]))
     return tuple(settings)
 
 
-def _set_by_secrets(loaded: Loaded, leaf: Leaf) -> bool:
-    """Whether the secrets file says anything of it, even if another layer wins."""
+def _hidden(loaded: Loaded, leaf: Leaf) -> bool:
+    """Whether its live value may be one of a secret layer."""
+    return leaf.key in loaded.hidden or set_by_secrets(loaded, leaf)
+
+
+def set_by_secrets(loaded: Loaded, leaf: Leaf) -> bool:
+    """Whether a secret layer says anything of it, even if another layer wins."""
     secret = (document.values for document in loaded.documents if document.layer.secret)
     return any(follow(values, leaf.path) is not ABSENT for values in secret)
 
@@ -186,12 +191,15 @@ def parse_key(key: str) -> Path | None:
     return tuple(path) if value == end else None  # else the text went on where the key should have ended
 
 
-def masked(schema: Schema, path: Path, value: Any) -> Any:
-    """Return a plain value with every secret in it replaced by HIDDEN. None, the absence of a secret, stays."""
+def masked(schema: Schema, path: Path, value: Any, hidden: frozenset[str] = frozenset()) -> Any:
+    """Return a plain value with every secret in it replaced by HIDDEN, and every leaf whose key is in ``hidden``.
+
+    None, the absence of a secret, stays.
+    """
     leaf = schema.leaf_of(path)
     if leaf is not None:
-        return HIDDEN if leaf.secret and value is not None else value
+        return HIDDEN if (leaf.secret or leaf.key in hidden) and value is not None else value
     if isinstance(value, dict):
-        return {key: masked(schema, (*path, key), item) for key, item in value.items()}
+        return {key: masked(schema, (*path, key), item, hidden) for key, item in value.items()}
     secret = value is not None and any(below.secret for below in schema.leaves_below(path))
     return HIDDEN if secret else value

@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
-from .errors import LayerError, Problem
-from .layers import Document, Layer, parse
+from .errors import LayerError
+from .layers import Document, Layer, Unreadable, parse, unreadable
 from .settling import Told
 from .status import LayerState, LayerStatus
 
@@ -37,7 +37,7 @@ class Followed(ABC, Generic[L, G]):
         self.seen: G | None = None
         self.read_at = 0.0
         self.content: object = None
-        self.document: Document | Problem | None = None
+        self.document: Document | Unreadable | None = None
         self._filled = False
         self._data: bytes | None = None
 
@@ -76,16 +76,16 @@ class Followed(ABC, Generic[L, G]):
 
     def read(self) -> bool:
         """Read it, and parse it if it is not what it was; return whether it is not."""
-        problem: Problem | None = None
+        failed: Unreadable | None = None
         content: object
         try:
             content, data = self._fetch()
         except LayerError as error:
-            content, data, problem = str(error), None, error.problems[0]
+            content, data, failed = str(error), None, unreadable(self.identity, error)
         if self.document is not None and content == self.content:
             return False
         self.content, self._data = content, data
-        self.document = problem or self._parsed(data)
+        self.document = failed or self._parsed(data)
         return True
 
     def taken(self, now: float) -> None:
@@ -96,14 +96,11 @@ class Followed(ABC, Generic[L, G]):
         """What was read last is live now: it may not lose all of its content at once."""
         self._filled = bool(self._data)
 
-    def _parsed(self, data: bytes | None) -> Document | Problem:
+    def _parsed(self, data: bytes | None) -> Document | Unreadable:
         layer = self.identity
         if self._filled and not data:
             lost = self.gone if data is None else self.empty
-            return Problem("", f"{lost}, and there was content before", layer.origin(), self.way_out)
+            return Unreadable(layer, layer.origin(), f"{lost}, and there was content before", self.way_out)
         if data is None:
             return Document(layer, "", {}, missing=True)
-        try:
-            return parse(layer, data)
-        except LayerError as error:
-            return error.problems[0]
+        return parse(layer, data)

@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
+from ._redaction import Redactor
 from .events import EventLog
-from .foreign import ForeignTexts, name_of
-from .log import logger
+from .log import logger, name_of
 from .resources import Resource
 from .schema import Schema
 from .snapshot import Change, Snapshot
@@ -60,14 +60,16 @@ class Handle:
 class Hub(Generic[S]):
     """The parts behind a live object. All of it belongs to one event loop."""
 
-    def __init__(self, schema: Schema, head: Head[S], tasks: TaskGroup, prepare_timeout: float) -> None:
+    def __init__(
+        self, schema: Schema, head: Head[S], tasks: TaskGroup, prepare_timeout: float, redactor: Redactor
+    ) -> None:
         self.schema = schema
         self.head = head
         self.tasks = tasks
         self.prepare_timeout = prepare_timeout
         self.board: Board[S] = Board(schema, head.snapshot)
         self.log = EventLog()
-        self.texts = ForeignTexts(head.snapshot.loaded)
+        self.redactor = redactor
         self.hooks: dict[Handle, None] = {}
         self.resources: list[Resource[Any]] = []
         self.lock = anyio.Lock()
@@ -79,7 +81,6 @@ class Hub(Generic[S]):
         """Swap: readers see the new settings from the next read on."""
         self.head.snapshot = snapshot
         self.head.current = snapshot.settings
-        self.texts.live(snapshot.loaded)
         return self.board.publish(snapshot, keys)
 
     def close(self) -> None:
@@ -98,7 +99,7 @@ class Hub(Generic[S]):
                 except Exception as error:
                     handle.failures += 1
                     self.callback_failures += 1
-                    logger.error("callback %s raised:\n%s", handle.name, self.texts.trace(error))
+                    logger.error("callback %s raised:\n%s", handle.name, self.redactor.trace(error))
         await changes.aclose()
 
 

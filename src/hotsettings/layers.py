@@ -13,9 +13,8 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from .errors import LayerError, Origin, Problem
-from .excerpts import excerpt
 from .guard import TOO_LONG, hazard, unfit
-from .keys import Path, misspells
+from .keys import Path
 from .positions import Place, line_column, places
 
 LARGEST = 1024 * 1024
@@ -30,15 +29,13 @@ class Layer(Struct, frozen=True, kw_only=True):
     """One source of values: a TOML document, in a file (``FileLayer``) or in a store.
 
     ``label`` is what errors call it, together with the ``revision`` where there is one. A layer that is not ``required`` may
-    be missing. Nothing that a ``secret`` layer holds is ever shown; of any other, no line of a text in which one of the
-    ``secret_names`` occurs.
+    be missing. Nothing that a ``secret`` layer holds is ever shown.
     """
 
     name: str = ""
     label: str = ""
     required: bool = True
     secret: bool = False
-    secret_names: tuple[str, ...] = ()
     revision: int | None = None
 
     def origin(self, line: int | None = None, column: int | None = None) -> Origin:
@@ -97,19 +94,48 @@ class Document(Struct, frozen=True):
         return self.layer.origin(*line_column(self.text, offset))
 
 
+class Unreadable(Struct, frozen=True):
+    """A layer that could not be read or parsed, and why.
+
+    ``offset`` is where in the ``text`` it went wrong; the text is empty where there is no line to show.
+    """
+
+    layer: Layer
+    origin: Origin
+    message: str
+    hint: str = ""
+    text: str = ""
+    offset: int = 0
+
+    def __repr__(self) -> str:
+        return f"Unreadable({self.layer.label or self.layer.name!r})"
+
+    def __rich_repr__(self) -> Iterator[str]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        yield self.layer.label or self.layer.name
+
+
 def given(values: dict[str, Any]) -> Document:
     """Values given in code, as a document that has no file."""
     return Document(Layer(name="values"), "", values)
 
 
-def read(layer: FileLayer) -> Document:
-    """Read and parse a layer. Raises LayerError, which never quotes what could be a secret."""
-    data = fetch(layer)
+def read(layer: FileLayer) -> Document | Unreadable:
+    """Read and parse a layer."""
+    try:
+        data = fetch(layer)
+    except LayerError as error:
+        return unreadable(layer, error)
     return Document(layer, "", {}, missing=True) if data is None else parse(layer, data)
 
 
+def unreadable(layer: Layer, error: LayerError) -> Unreadable:
+    """What becomes of a layer whose bytes could not be had."""
+    [problem] = error.problems
+    return Unreadable(layer, problem.origin, problem.message, problem.hint)
+
+
 def fetch(layer: FileLayer) -> bytes | None:
-    """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError like ``read``."""
+    """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError where it cannot be read."""
     try:
         return _contents(os.fsdecode(layer.path))
     except FileNotFoundError:
@@ -121,22 +147,15 @@ def fetch(layer: FileLayer) -> bytes | None:
     raise LayerError([problem])
 
 
-def parse(layer: Layer, data: bytes) -> Document:
-    """Parse the bytes of a layer. Raises LayerError like ``read``."""
-    parsed = _parsed(layer, data)
-    if isinstance(parsed, Problem):
-        raise LayerError([parsed])
-    return parsed
-
-
-def _parsed(layer: Layer, data: bytes) -> Document | Problem:
+def parse(layer: Layer, data: bytes) -> Document | Unreadable:
+    """Parse the bytes of a layer."""
     try:
         text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         return _undecodable(layer, data, error.start)
     danger = hazard(text)
     if danger is not None:
-        return _problem_at(layer, text, danger.offset, danger.reason)
+        return _unparsable_at(layer, text, danger.offset, danger.reason)
     try:
         values = toml_rs.loads(text)
     except toml_rs.TOMLDecodeError as error:
@@ -210,23 +229,23 @@ def _way_out(layer: FileLayer) -> str:
     return "create it, or name the file to read with config_path=" if layer.name == "base" else "create it"
 
 
-def _undecodable(layer: Layer, data: bytes, at: int) -> Problem:
+def _undecodable(layer: Layer, data: bytes, at: int) -> Unreadable:
     before = data[:at].decode().removeprefix("\ufeff")
-    return Problem("", "not UTF-8", layer.origin(*line_column(before, len(before))), "save it as UTF-8")
+    return Unreadable(layer, layer.origin(*line_column(before, len(before))), "not UTF-8", "save it as UTF-8")
 
 
-def _unparsable(layer: Layer, text: str, byte_offset: int, report: str) -> Problem:
+def _unparsable(layer: Layer, text: str, byte_offset: int, report: str) -> Unreadable:
     # The report quotes the source and ends in the parser's own words, which are the same for every text.
     offset = len(text.encode()[:byte_offset].decode(errors="ignore"))
-    return _problem_at(layer, text, offset, f"not valid TOML: {report.rsplit(chr(10), 1)[-1]}", _slip(text, offset))
+    return _unparsable_at(layer, text, offset, f"not valid TOML: {report.rsplit(chr(10), 1)[-1]}", _slip(text, offset))
 
 
-def _unrepresentable(layer: Layer, text: str) -> Problem:
+def _unrepresentable(layer: Layer, text: str) -> Unreadable:
     """Point at the value that TOML has and Python has not: a 60th second, the year 0, an integer of 5,000 digits."""
     values = (place.value for _, place in places(text))
     start, end = next(filter(lambda value: _cannot_be(text[slice(*value)]), values), (0, 0))
     clock = "-" in text[start + 1 : end] or ":" in text[start:end]
-    return _problem_at(layer, text, start, "a date or time that Python does not have" if clock else TOO_LONG)
+    return _unparsable_at(layer, text, start, "a date or time that Python does not have" if clock else TOO_LONG)
 
 
 def _cannot_be(written: str) -> bool:
@@ -240,19 +259,10 @@ def _cannot_be(written: str) -> bool:
     return False
 
 
-def _misfit(document: Document, path: Path, reason: str) -> Problem:
+def _misfit(document: Document, path: Path, reason: str) -> Unreadable:
     place = document.locate([path]).get(path)
-    return _problem_at(document.layer, document.text, place.value[0] if place else 0, reason)
+    return _unparsable_at(document.layer, document.text, place.value[0] if place else 0, reason)
 
 
-def _problem_at(layer: Layer, text: str, offset: int, message: str, hint: str = "") -> Problem:
-    origin = layer.origin(*line_column(text, offset))
-    if layer.secret or _may_quote_secret(layer, text):
-        return Problem("", f"{message} (line hidden)", origin)
-    return Problem("", message, origin, hint, excerpt(text, offset, offset + 1))
-
-
-def _may_quote_secret(layer: Layer, text: str) -> bool:
-    """Whether an unparsable text could hold a secret: it names one, or could do so by an escaped or misspelt key."""
-    names = layer.secret_names
-    return any(name in text for name in names) or (bool(names) and ("\\" in text or misspells(text, names)))
+def _unparsable_at(layer: Layer, text: str, offset: int, message: str, hint: str = "") -> Unreadable:
+    return Unreadable(layer, layer.origin(*line_column(text, offset)), message, hint, text, offset)

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
+from ._redaction import Redactor
 from .events import Events
 from .explain import Explanation, explain
 from .hub import Handle, Head, Hub
@@ -55,10 +56,16 @@ class Live(Head[S], Generic[S]):
     __slots__ = ("__weakref__", "_hub", "_source")
 
     def __init__(
-        self, schema: Schema, snapshot: Snapshot[S], tasks: TaskGroup, source: Source, prepare_timeout: float
+        self,
+        schema: Schema,
+        snapshot: Snapshot[S],
+        tasks: TaskGroup,
+        source: Source,
+        prepare_timeout: float,
+        redactor: Redactor,
     ) -> None:
         super().__init__(snapshot)
-        self._hub: Hub[S] = Hub(schema, self, tasks, prepare_timeout)
+        self._hub: Hub[S] = Hub(schema, self, tasks, prepare_timeout, redactor)
         self._source = source
 
     def __repr__(self) -> str:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from .decode import decode
-from .errors import InvalidSettings, LayerError, Problem
-from .layers import Document, FileLayer, read
+from .errors import InvalidSettings, Problem
+from .layers import Document, FileLayer, Unreadable, read
 from .merge import Values, merge
-from .problems import MOST_PROBLEMS, in_order, problems_in, tolerated
 from .schema import Schema
+
+if TYPE_CHECKING:
+    from ._redaction import Redactor
 
 
 class Loaded(Struct, frozen=True):
@@ -24,49 +26,60 @@ class Loaded(Struct, frozen=True):
     settings: Any
     pending: frozenset[str] = frozenset()
     """Keys that the documents say differently than ``settings``, since only a restart can apply them."""
+    hidden: frozenset[str] = frozenset()
+    """Those of them whose live value comes from a secret layer of the start, though no document may say so any more."""
 
 
 def load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
     """Load layers given in rising precedence. Raises LayerError or InvalidSettings."""
-    documents = read_all(layers)
+    documents = read_all(schema, layers)
     return Loaded(schema, documents, assemble(schema, documents))
 
 
-def read_all(layers: Sequence[FileLayer]) -> tuple[Document, ...]:
+def read_all(schema: Schema, layers: Sequence[FileLayer]) -> tuple[Document, ...]:
     """Read every layer. Raises one LayerError for all that fail."""
-    documents: list[Document] = []
-    problems: list[Problem] = []
-    for layer in layers:
-        try:
-            documents.append(read(layer))
-        except LayerError as error:
-            problems += error.problems
-    if problems:
-        raise LayerError(in_order(problems))
-    return tuple(documents)
+    return readable(schema, list(map(read, layers)))
 
 
-def assemble(schema: Schema, documents: Sequence[Document]) -> Any:
+def readable(
+    schema: Schema, parts: Sequence[Document | Unreadable], redactor: Redactor | None = None
+) -> tuple[Document, ...]:
+    """Return the documents that became of layers. Raises one LayerError for all that cannot be read or parsed."""
+    documents = tuple(part for part in parts if isinstance(part, Document))
+    if len(documents) == len(parts):
+        return documents
+    from ._redaction import Redactor  # only errors need it, and what finds problems
+    from .problems import layer_error
+
+    raise layer_error(parts, redactor or Redactor(schema))
+
+
+def assemble(schema: Schema, documents: Sequence[Document], redactor: Redactor | None = None) -> Any:
     """Merge and decode documents. Raises InvalidSettings."""
-    settings = validated(schema, documents, merge([document.values for document in documents]))
+    settings = validated(schema, documents, merge([document.values for document in documents]), redactor)
     if schema.tolerant and any(not document.values.keys() <= schema.keys for document in documents):
+        from .problems import tolerated
+
         _warn(tolerated(schema, documents))
     return settings
 
 
-def validated(schema: Schema, documents: Sequence[Document], values: Values) -> Any:
+def validated(schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None = None) -> Any:
     """Decode values that were merged from these documents. Raises InvalidSettings."""
     try:
         settings = decode(schema, values)
     except Exception:  # whatever it is: the examination meets it again, and its text may hold secrets
         settings = None
     if settings is None:
-        raise InvalidSettings(problems_in(schema, documents, values))
+        from .problems import problems_in
+
+        raise InvalidSettings(problems_in(schema, documents, values, redactor))
     return settings
 
 
 def _warn(problems: Sequence[Problem]) -> None:
-    from .log import logger  # slow to import, and only a tolerant class with something to tolerate needs it
+    from .log import logger
+    from .problems import MOST_PROBLEMS  # slow to import, and only a tolerant class with something to tolerate needs it
 
     for problem in problems[:MOST_PROBLEMS]:
         logger.warning("%s", problem)

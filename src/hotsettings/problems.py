@@ -1,24 +1,21 @@
-"""Findings become problems: placed in the file that is to blame, with its line, and without a secret in them."""
+"""What is wrong becomes problems: placed in the file that is to blame, with its line, and without a secret in them."""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from itertools import accumulate, islice
-from typing import Any
 
-import msgspec
-
+from ._redaction import Redactor
 from .decode import Finding, findings
-from .errors import Origin, Problem
+from .errors import LayerError, Origin, Problem
 from .excerpts import excerpt, line_around
 from .keys import Path, dotted, misspells
-from .layers import Document
-from .merge import ABSENT, Values, follow, trace
+from .layers import Document, Unreadable
+from .merge import Values, trace
 from .positions import Place, Span, covered
-from .schema import NATIVE, Leaf, Schema
-from .secrecy import Scrubber, texts_of
+from .schema import Schema
 
 MOST_PROBLEMS = 200
 """Problems reported at once. A file with more of them is not a settings file gone wrong but something else."""
@@ -29,16 +26,58 @@ _AROUND = 2_000
 _LONGEST = 4_000
 """Characters of a message of somebody else's that are looked at; of a longer one, half of that is shown."""
 
+_QUOTES = re.compile("[\"']+")
+
 _NOWHERE = Place((0, 0), (0, 0))
 """Values given in code have no place in a text."""
 
 _READING_ORDER = ("base", "override", "secrets")
 
 
-def problems_in(schema: Schema, documents: Sequence[Document], values: Values) -> list[Problem]:
-    """Explain everything that is wrong with ``values``, which were merged from ``documents``."""
+def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> LayerError:
+    """Return the error for layers of which some could not be read or parsed.
+
+    No line is shown that holds a secret of any layer. Where a secret layer itself has failed, its secrets are not known, and no
+    line is shown at all.
+    """
+    redactor.learn([part for part in parts if isinstance(part, Document)])
+    failed = [part for part in parts if isinstance(part, Unreadable)]
+    hidden = any(part.layer.secret for part in failed)
+    return LayerError(in_order(_unreadable(part, redactor, hidden) for part in failed))
+
+
+def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
+    if not part.text:
+        return Problem("", part.message, part.origin, part.hint)
+    if hidden or _may_show_secret(part, redactor):
+        return Problem("", f"{part.message} (line hidden)", part.origin)
+    return Problem("", part.message, part.origin, part.hint, excerpt(part.text, part.offset, part.offset + 1))
+
+
+def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
+    """Whether a text could hold a secret: a known one, or because it names one, be it by an escaped or misspelt key."""
+    names, text = redactor.schema.secret_names, _QUOTES.sub("", part.text)  # a stray one may stand amid a key
+    named = any(name in text for name in names) or (bool(names) and ("\\" in text or misspells(text, names)))
+    return named or redactor.finds(_around(text, part.offset))
+
+
+def _around(text: str, at: int) -> str:
+    """The line at this offset, as far as an excerpt could show it and a bit more."""
+    first, last = line_around(text, at)
+    return text[max(first, at - _AROUND) : min(last, at + _AROUND)]
+
+
+def problems_in(
+    schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None = None
+) -> list[Problem]:
+    """Explain everything that is wrong with ``values``, which were merged from ``documents``.
+
+    Without a ``redactor`` the secrets of these documents are known, and no others.
+    """
+    redactor = redactor or Redactor(schema)
+    redactor.learn(documents)
     found = list(islice(findings(schema, values), MOST_PROBLEMS + 1))
-    problems = in_order(_Report(schema, documents, found[:MOST_PROBLEMS]).problems())
+    problems = in_order(_Report(redactor, documents, found[:MOST_PROBLEMS]).problems())
     if len(found) > MOST_PROBLEMS:
         problems.append(Problem("", f"more problems than the {MOST_PROBLEMS} reported here", Origin("")))
     return problems or [Problem("", "the values could not be decoded", Origin(""))]
@@ -67,40 +106,6 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(problems, key=place)
 
 
-def secret_texts(schema: Schema, documents: Iterable[Document]) -> Iterator[str]:
-    """Yield every spelling of every secret in these documents and in the defaults of the class."""
-    for document in documents:
-        if document.layer.secret:
-            yield from texts_of(list(_values_in(schema, document.values, ())))
-        for leaf in schema.leaves:
-            value = follow(document.values, leaf.path)
-            if (leaf.secret or document.layer.secret) and value is not ABSENT:
-                if not document.layer.secret:
-                    yield from texts_of(value)
-                if (decoded := _decoded(leaf, value)) != value:
-                    yield from texts_of(decoded)
-    for leaf in schema.leaves:
-        if leaf.secret:
-            yield from texts_of([default for default in leaf.defaults if default is not msgspec.NODEFAULT])
-
-
-def _values_in(schema: Schema, values: Values, path: Path) -> Iterator[Any]:
-    """Yield what is written to leaves and to unknown keys; the names of tables and fields are no secret."""
-    for key, value in values.items():
-        if isinstance(value, dict) and schema.leaf_of((*path, key)) is None:
-            yield from _values_in(schema, value, (*path, key))
-        else:
-            yield value
-
-
-def _decoded(leaf: Leaf, value: Any) -> Any:
-    """What the settings would hold, which need not look like what is written: bytes, for example."""
-    try:
-        return msgspec.convert(value, leaf.annotation, builtin_types=NATIVE, str_keys=True)
-    except Exception:  # its text may hold secrets, and nothing depends on it
-        return None
-
-
 class _Spans:
     """Spans of a text, in the order of their starts."""
 
@@ -118,8 +123,9 @@ class _Spans:
 class _Report:
     """Findings of one failed load, each with the document to blame."""
 
-    def __init__(self, schema: Schema, documents: Sequence[Document], found: Sequence[Finding]) -> None:
-        self._schema = schema
+    def __init__(self, redactor: Redactor, documents: Sequence[Document], found: Sequence[Finding]) -> None:
+        self._redactor = redactor
+        self._schema = redactor.schema
         self._documents = documents
         self._blamed = [(finding, self._blame(finding)) for finding in found]
         self._places = {index: self._locate(index) for index in {i for _, i in self._blamed if i is not None}}
@@ -192,9 +198,8 @@ class _Report:
         text = self._documents[index].text
         if not text:
             return ()
-        first, last = line_around(text, start)
-        around = text[max(first, start - _AROUND) : min(last, start + _AROUND)]
-        if self._delicate_spans(index).meet(first, last) or self._secrets.finds(around):
+        around = _around(text, start)
+        if self._delicate_spans(index).meet(*line_around(text, start)) or self._redactor.finds(around):
             return ()
         if misspells(around, self._schema.secret_names, {part for leaf in self._schema.leaves for part in leaf.path}):
             return ()  # in a table that takes no notice of unknown keys
@@ -223,11 +228,7 @@ class _Report:
     def _message(self, finding: Finding) -> str:
         if not finding.foreign:
             return finding.message
-        said = self._secrets.clear(finding.message[:_LONGEST])
+        said = self._redactor.redact(finding.message[:_LONGEST])
         if len(finding.message) > _LONGEST:
             said = said[: -_LONGEST // 2] + "…"  # at the end, only a part of a secret could be left
         return "".join(char if char.isprintable() else " " for char in said)
-
-    @cached_property
-    def _secrets(self) -> Scrubber:
-        return Scrubber(secret_texts(self._schema, self._documents))

@@ -28,7 +28,7 @@ async def build(hub: Hub[Any], resource: Resource[Any], settings: Any, candidate
     """Build an instance for these settings; one that dies while it stands is mended."""
 
     def ended(instance: Instance[Any], error: Exception | None) -> None:
-        why = hub.texts.trace(error) if error is not None else "its context manager ended by itself"
+        why = hub.redactor.trace(error) if error is not None else "its context manager ended by itself"
         logger.error("resource %s failed:\n%s", resource.name, why)
         if instance is resource.instance and not (hub.closing or resource.closed):
             resource.stand(None, resource.settings, failed=True)
@@ -131,7 +131,7 @@ async def put_back(hub: Hub[Any], group: Sequence[Resource[Any]]) -> None:
         try:
             rebuilt[resource] = await build_in_time(hub, resource, resource.settings, rebuilt)
         except Exception as error:
-            logger.error("resource %s is down: rebuilding it failed:\n%s", resource.name, hub.texts.trace(error))
+            logger.error("resource %s is down: rebuilding it failed:\n%s", resource.name, hub.redactor.trace(error))
             resource.stand(None, resource.settings, failed=True)
             hub.tasks.start_soon(mend, hub, resource)
         else:
@@ -177,7 +177,7 @@ async def _mend(hub: Hub[Any], resource: Resource[Any]) -> None:
                 await _renew(hub, resource, hub.head.current)
             except Exception as error:
                 # Where it failed is told once; what it says may change.
-                why = f"\n{hub.texts.trace(error)}" if delay == FIRST_RETRY else f" {hub.texts.describe(error)}"
+                why = f"\n{hub.redactor.trace(error)}" if delay == FIRST_RETRY else f" {hub.redactor.describe(error)}"
                 logger.warning("resource %s could not be built; trying again in %g s:%s", resource.name, delay, why)
             else:
                 logger.info("resource %s stands again", resource.name)

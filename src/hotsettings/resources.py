@@ -15,7 +15,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from .errors import SettingsError
-from .foreign import name_of
+from .log import name_of
 from .tasks import StrayCancellations
 
 T = TypeVar("T")

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .explain import set_by_secrets
 from .load import Loaded, validated
 from .schema import Leaf, as_values
 from .snapshot import changed_keys, same
 
+if TYPE_CHECKING:
+    from ._redaction import Redactor
 
-def keep_first(first: Any, loaded: Loaded) -> Loaded:
-    """Return what can go live while ``first`` are the settings that the process was started with.
+
+def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) -> Loaded:
+    """Return what can go live while ``first`` is what the process was started with.
 
     RestartRequired keys have their first value, and so has a whole table that would come or go with one of them. What
     the documents say differently is ``pending``. Raises InvalidSettings if what would go live is not valid as a whole.
     """
     schema = loaded.schema
     settings = loaded.settings
-    waiting = [leaf for leaf in schema.restarting if not same(leaf.value_in(first), leaf.value_in(settings))]
+    waiting = [leaf for leaf in schema.restarting if not same(leaf.value_in(first.settings), leaf.value_in(settings))]
     if not waiting:
         return loaded
     values = as_values(settings)
     for leaf in waiting:
-        _put(values, leaf, first)
-    kept = validated(schema, loaded.documents, values)
-    return Loaded(schema, loaded.documents, kept, changed_keys(schema, kept, settings))
+        _put(values, leaf, first.settings)
+    kept = validated(schema, loaded.documents, values, redactor)
+    pending = changed_keys(schema, kept, settings)
+    hidden = frozenset(leaf.key for leaf in schema.leaves if leaf.key in pending and set_by_secrets(first, leaf))
+    return Loaded(schema, loaded.documents, kept, pending, hidden)
 
 
 def _put(values: dict[str, Any], leaf: Leaf, first: Any) -> None:

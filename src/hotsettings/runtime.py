@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import anyio
 from msgspec.structs import replace
 
-from .errors import LayerError, Rejected, SettingsError
+from ._redaction import Redactor
+from .errors import Rejected, SettingsError
 from .hub import Hub
-from .load import Loaded, assemble
+from .load import Loaded, assemble, readable
 from .log import AS_EVENT, logger
 from .mounts import ADVICE, single_file_mounts
 from .replacing import FIRST_RETRY, LONGEST_RETRY
@@ -58,8 +59,9 @@ class Runtime(Generic[S]):
         self._watcher = watcher
         self._rescan = rescan
         self._hub: Hub[S]
+        self.redactor = Redactor(schema)
         self.loaded: Loaded
-        self._first: Any = None
+        self._first: Loaded | None = None
         self._contents: tuple[object, ...] = ()
         self._good: Loaded | None = None
         self._rejection: BaseException | None = None
@@ -86,7 +88,7 @@ class Runtime(Generic[S]):
         if isinstance(outcome, SettingsError):
             raise outcome
         self._contents, self._good = read.contents, outcome
-        self.loaded, self._first = outcome, outcome.settings
+        self.loaded = self._first = outcome
         self._watcher.live()
         return outcome
 
@@ -97,7 +99,6 @@ class Runtime(Generic[S]):
 
     async def run(self) -> None:
         """Keep the hub up to date until cancelled."""
-        hub = self._hub
         self._warn_of_mounts()
         try:
             while True:
@@ -107,8 +108,8 @@ class Runtime(Generic[S]):
                     await self._step()
                     self._fault = None
                 except Exception as error:
-                    logger.error("looking for new settings failed; the old ones serve:\n%s", hub.texts.trace(error))
-                    self._fault = hub.texts.cleared(error)
+                    logger.error("looking for new settings failed; the old ones serve:\n%s", self.redactor.trace(error))
+                    self._fault = self.redactor.redacted(error)
                     self._look_in(self._rescan)
                     self._answer(self._requests, self._fault)
         finally:
@@ -138,7 +139,7 @@ class Runtime(Generic[S]):
             and all(layer.state in ("read", "missing") for layer in layers),
             loaded_at=snapshot.loaded_at,
             last_attempt_at=self._attempted_at,
-            last_error=self._hub.texts.describe(self._fault) if self._fault is not None else self._error,
+            last_error=str(self._fault) if self._fault is not None else self._error,
             consecutive_failures=self._failures,
             pending_restart=self.loaded.pending,
             layers=layers,
@@ -177,14 +178,14 @@ class Runtime(Generic[S]):
 
     def _evaluate(self, read: Read) -> Loaded | SettingsError:
         """Decode what was read. Runs in a worker thread."""
-        if isinstance(read.documents, LayerError):
-            return read.documents
         try:
-            settings = assemble(self._schema, read.documents)
-            loaded = Loaded(self._schema, read.documents, settings)
-            return keep_first(settings if self._first is None else self._first, loaded)
+            documents = readable(self._schema, read.documents, self.redactor)
+            loaded = Loaded(self._schema, documents, assemble(self._schema, documents, self.redactor))
+            loaded = keep_first(self._first or loaded, loaded, self.redactor)
         except SettingsError as error:
             return error.with_traceback(None)
+        self.redactor.learn(documents, loaded.settings)
+        return loaded
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:
         """The files say something new: whatever was under way for older content is over."""
@@ -220,7 +221,7 @@ class Runtime(Generic[S]):
                 self._accept(loaded, candidate.keys)
         except Exception as error:
             veto = error if isinstance(error, Vetoed) else self._mishap(error)
-            text = f"{veto.by}: {hub.texts.describe(veto.reason)}"
+            text = f"{veto.by}: {self.redactor.describe(veto.reason)}"
             self._reject(veto.reason, text, f"; trying again in {self._delay:g} s")
             self._retry_at = time.monotonic() + self._delay
             self._delay = min(2 * self._delay, LONGEST_RETRY)
@@ -234,8 +235,8 @@ class Runtime(Generic[S]):
 
     def _mishap(self, error: Exception) -> Vetoed:
         """What nobody has thought of ends no process either: it is tried again, like what a hook has refused."""
-        logger.error("making new settings live failed:\n%s", self._hub.texts.trace(error))
-        return Vetoed("the reload itself", self._hub.texts.cleared(error))
+        logger.error("making new settings live failed:\n%s", self.redactor.trace(error))
+        return Vetoed("the reload itself", self.redactor.redacted(error))
 
     def _accept(self, loaded: Loaded, keys: frozenset[str]) -> None:
         """What the files say is live now, as far as it can be."""
@@ -248,8 +249,6 @@ class Runtime(Generic[S]):
             logger.warning("waiting for a restart: %s", ", ".join(sorted(loaded.pending)), extra=AS_EVENT)
         if keys or self._error is not None or loaded.pending != self.loaded.pending:
             self._hub.log.tell(Applied(_now(), generation, keys, loaded.pending))
-        if _secrets(loaded) != _secrets(self.loaded):  # a value may have moved there, and differ in no key
-            self._hub.texts.live(loaded)
         self.loaded = loaded
         self._rejection, self._error, self._failures = None, None, 0
         self._watcher.live()
@@ -280,10 +279,6 @@ class Runtime(Generic[S]):
         for label in sorted(stale - self._stale):
             logger.warning("%s was replaced outside of its mount: no edit arrives here any more; %s", label, ADVICE)
         self._stale = stale
-
-
-def _secrets(loaded: Loaded) -> list[str]:
-    return [document.text for document in loaded.documents if document.layer.secret]
 
 
 def _now() -> datetime.datetime:

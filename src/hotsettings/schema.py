@@ -31,9 +31,12 @@ class Leaf(Struct, frozen=True):
     """What counts while no layer sets it, by the number of tables around it that layers write: a table that is written
     replaces a default table. ``msgspec.NODEFAULT`` where a layer must set it."""
     secret: bool
+    """Whether it is declared Secret, or anything in it is."""
     restart: bool
     section: str
     description: str
+    marked: bool = False
+    """Whether all of it is declared Secret, or a table around it."""
 
     def __repr__(self) -> str:
         return f"Leaf({self.key})"  # its default may be secret
@@ -141,6 +144,7 @@ def _leaf(field: FieldInfo, metadata: tuple[Any, ...], context: _Context) -> Lea
         restart=context.restart,
         section=context.section,
         description=descriptions[-1] if descriptions else "",
+        marked=context.secret,
     )
 
 

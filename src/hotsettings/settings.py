@@ -40,14 +40,14 @@ def schema_of(cls: type[Any]) -> Schema:
     return schema
 
 
-def file_layers(schema: Schema, config: StrPath, secrets: StrPath, override: StrPath | None) -> list[FileLayer]:
+def file_layers(config: StrPath, secrets: StrPath, override: StrPath | None) -> list[FileLayer]:
     """The three files as layers, in rising precedence."""
     layers = [
-        FileLayer(config, name="base", secret_names=schema.secret_names),
+        FileLayer(config, name="base"),
         FileLayer(secrets, name="secrets", required=False, secret=True),
     ]
     if override is not None:
-        layers.append(FileLayer(override, name="override", secret_names=schema.secret_names))
+        layers.append(FileLayer(override, name="override"))
     return layers
 
 
@@ -76,7 +76,7 @@ def _cleanly(function: Callable[..., Any]) -> Callable[..., Any]:
 @_cleanly
 def _loaded(cls: type[Any], config: StrPath, secrets: StrPath, override: StrPath | None) -> Any:
     schema = schema_of(cls)
-    return load(schema, file_layers(schema, config, secrets, override)).settings
+    return load(schema, file_layers(config, secrets, override)).settings
 
 
 def _from_values(cls: type[Any], below: dict[str, Any], values: dict[str, Any]) -> Any:
@@ -250,7 +250,7 @@ else:
 
             schema = schema_of(cls)
             if layers is None:
-                layers = file_layers(schema, config_path, secrets_path, override_path)
+                layers = file_layers(config_path, secrets_path, override_path)
             elif (config_path, secrets_path, override_path) != ("config.toml", "secrets.toml", None):
                 raise TypeError("watch() takes paths or layers, not both: make the paths a FileLayer each")
             return watch_layers(

@@ -8,11 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from .errors import LayerError, Problem
 from .files import FollowedFile
 from .followed import Followed, TellAbout
-from .layers import Document, FileLayer, Layer
-from .problems import in_order
+from .layers import Document, FileLayer, Layer, Unreadable
 from .routes import Route, find_routes
 from .status import LayerStatus
 from .stores import FollowedKey, StoreLayer
@@ -31,11 +29,11 @@ class Unsettled(Struct, frozen=True):
 class Read(Struct, frozen=True):
     """The layers stood still, and this is what was in all of them at one moment.
 
-    ``contents`` tells two states apart; ``documents`` is an error where a layer could not be read or parsed.
+    ``contents`` tells two states apart.
     """
 
     contents: tuple[object, ...]
-    documents: tuple[Document, ...] | LayerError
+    documents: tuple[Document | Unreadable, ...]
 
 
 Observation = Unchanged | Unsettled | Read
@@ -82,14 +80,10 @@ class Stack:
             return Unsettled(self._settle)
         for each in suspects:
             each.taken(now)
-        return Read(tuple(each.content for each in self._followed), self._documents())
-
-    def _documents(self) -> tuple[Document, ...] | LayerError:
-        documents = [each.document for each in self._followed]
-        problems = [document for document in documents if isinstance(document, Problem)]
-        if problems:
-            return LayerError(in_order(problems))
-        return tuple(document for document in documents if isinstance(document, Document))
+        return Read(
+            tuple(each.content for each in self._followed),
+            tuple(each.document for each in self._followed if each.document is not None),
+        )
 
     def distrust(self) -> None:
         """What was read last is not taken: read all files again, however unchanged they look."""

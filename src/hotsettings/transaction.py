@@ -45,7 +45,6 @@ async def apply(hub: Hub[S], snapshot: Snapshot[S], keys: frozenset[str]) -> Cha
     undoes what was built, if any of them fails; so it does when it is cancelled.
     """
     async with hub.lock:
-        hub.texts.candidate(snapshot.loaded)
         return await _Transaction(hub, snapshot, keys).run()
 
 
@@ -117,7 +116,7 @@ class _Transaction:
             try:
                 await work()
             except Exception as error:
-                vetoes.append(Vetoed(name, self._hub.texts.cleared(error)))
+                vetoes.append(Vetoed(name, self._hub.redactor.redacted(error)))
                 tasks.cancel_scope.cancel()
 
         async with anyio.create_task_group() as tasks:

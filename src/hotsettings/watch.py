@@ -42,7 +42,7 @@ async def watch_layers(
     for name, seconds in (("rescan_interval", rescan_interval), ("prepare_timeout", prepare_timeout)):
         if not seconds > 0:
             raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
-    layers = _prepared(schema, layers)
+    layers = _prepared(layers)
     stores = dict.fromkeys(layer.store for layer in layers if isinstance(layer, StoreLayer))
     watching = Watcher(layers, settle, rescan_interval, watcher)
     runtime: Runtime[Any] = Runtime(schema, watching, rescan_interval)
@@ -57,7 +57,7 @@ async def watch_layers(
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say
         else:
-            live: Live[Any] = Live(schema, snapshot, tasks, runtime, prepare_timeout)
+            live: Live[Any] = Live(schema, snapshot, tasks, runtime, prepare_timeout, runtime.redactor)
             runtime.follow(hub_of(live))
             tasks.start_soon(runtime.run)
             for store in stores:
@@ -79,8 +79,8 @@ def _named(document: Document) -> str:
     return document.layer.label + (f" (no such {kind} yet)" if document.missing else "")
 
 
-def _prepared(schema: Schema, layers: Sequence[Layer]) -> list[Layer]:
-    """The layers as they are followed: none may quote a secret, nor depend on a working directory that may change."""
+def _prepared(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers as they are followed: none may depend on a working directory that may change."""
     if not layers:
         raise ValueError("layers is empty: name at least one")
     prepared: list[Layer] = []
@@ -91,7 +91,7 @@ def _prepared(schema: Schema, layers: Sequence[Layer]) -> list[Layer]:
             raise ValueError(f"two layers are named {layer.name!r}: give one of them another with name=")
         if isinstance(layer, FileLayer):
             layer = replace(layer, path=os.path.abspath(layer.path))
-        prepared.append(layer if layer.secret else replace(layer, secret_names=schema.secret_names))
+        prepared.append(layer)
     return prepared
 
 

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import Producer
 
 from hotsettings import Live, Rejected, Resource, ResourceDown
+from hotsettings._redaction import Redacted
 from hotsettings.testing import live as held
 from hotsettings.testing.given import GivenLive
 from hotsettings.testing.workspace import Workspace
@@ -158,7 +159,7 @@ async def test_brokers_that_do_not_answer_reject_the_reload_and_the_streams_go_o
     async with application(mock_kafka, unique) as app:
         with pytest.raises(Rejected) as rejected:
             await app.set(KAFKA_BOOTSTRAP_SERVERS=NOBODY)
-        assert isinstance(rejected.value.reason, KafkaError)
+        assert isinstance(rejected.value.reason, Redacted)
         await app.send(8)
         await app.assert_all_heard()
 

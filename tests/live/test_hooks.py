@@ -49,7 +49,7 @@ async def test_a_veto_and_its_reason_wherever_it_must_be_seen() -> None:
         for failures in (1, 2):
             with pytest.raises(Rejected) as caught:
                 await held.publish(given(A=1))
-            assert isinstance(caught.value.reason, LookupError)
+            assert getattr(caught.value.reason, "kind", "") == "LookupError"
             assert str(caught.value) == "Reload rejected: topic orders is missing"
             status = held.status
             assert (status.healthy, status.consecutive_failures, status.generation) == (False, failures, 1)
@@ -97,7 +97,7 @@ async def test_a_timeout_is_a_veto() -> None:
         held.prepare(hangs)
         with pytest.raises(Rejected, match=r"hangs did not finish within 0.01 s") as caught:
             await held.publish(given(A=1))
-        assert isinstance(caught.value.reason, TimeoutError)
+        assert getattr(caught.value.reason, "kind", "") == "TimeoutError"
         assert left == ["hook"]
         assert held.current.A == 0
 
@@ -189,10 +189,10 @@ async def test_whatever_a_hook_raises_is_a_veto(error: Exception) -> None:
         handle = held.prepare(hook)
         with pytest.raises(Rejected) as caught:
             await held.publish(given(A=1))
-        assert caught.value.reason is error
+        assert getattr(caught.value.reason, "kind", "") == type(error).__name__
         text = held.status.last_error or ""
         if isinstance(error, ExceptionGroup):
-            assert text.endswith("hook: two (2 sub-exceptions): ValueError: a; OSError: b")
+            assert text.endswith("hook: ExceptionGroup: two: ValueError: a; OSError: b")
         handle.cancel()
         await held.publish(given(A=1))
 
@@ -207,7 +207,7 @@ async def test_a_stray_cancellation_is_a_veto() -> None:
         handle = held.prepare(stray)
         with pytest.raises(Rejected) as caught:
             await held.publish(given(A=1))
-        assert isinstance(caught.value.reason, RuntimeError)
+        assert getattr(caught.value.reason, "kind", "") == "RuntimeError"
         handle.cancel()
         ledger = Ledger()
         async with held.resource(ledger.build, "A"):

@@ -246,7 +246,7 @@ async def test_a_failed_build_rejects_and_undoes(kind: Kind) -> None:
             bad.fail = lambda settings: ConnectionError("no broker") if settings.A == 1 else None
             with pytest.raises(Rejected, match="no broker") as caught:
                 await held.publish(given(A=1))
-            assert type(caught.value.reason) is ConnectionError
+            assert getattr(caught.value.reason, "kind", "") == "ConnectionError"
             assert held.current.A == 0
             assert held.snapshot.generation == 1
             assert [kept.current.settings.A, failing.current.settings.A] == [0, 0]

@@ -90,20 +90,20 @@ FIXED = frozenset({"FIXED", "table.inner.fixed", "table.fixed", "maybe.fixed", "
 @over(values, values)
 def test_against_a_model(before: dict[str, Any], after: dict[str, Any]) -> None:
     first, new = loaded(before), loaded(after)
-    kept = keep_first(first.settings, new)
+    kept = keep_first(first, new)
     assert plain(kept.settings) == model(first.settings, new.settings, FIXED)
     waiting = {
         leaf.key for leaf in schema_of(Settings).leaves if leaf.value_in(kept.settings) != leaf.value_in(new.settings)
     }
     assert kept.pending == waiting, "exactly what the files say and what is not live"
-    assert keep_first(first.settings, first).pending == frozenset()
-    assert keep_first(first.settings, first).settings == first.settings
+    assert keep_first(first, first).pending == frozenset()
+    assert keep_first(first, first).settings == first.settings
 
 
 def test_what_goes_live_must_be_valid_as_a_whole() -> None:
     first = loaded({"FIXED": 1})
     with pytest.raises(InvalidSettings, match="needs a FIXED"):
-        keep_first(first.settings, loaded({"FIXED": 95, "HOT": 95}))
+        keep_first(first, loaded({"FIXED": 95, "HOT": 95}))
 
 
 @pytest.mark.anyio

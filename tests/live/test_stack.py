@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from hotsettings import LayerError, files, followed, layers, sight, stack
+from hotsettings import BaseSettings, LayerError, files, followed, layers, sight, stack
 from hotsettings.layers import FileLayer
+from hotsettings.load import readable
 from hotsettings.routes import Route
+from hotsettings.settings import schema_of
 from hotsettings.settling import Told, Writer
 from hotsettings.stack import Observation, Read, Stack, Unchanged, Unsettled
 
@@ -40,6 +42,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+class Anything(BaseSettings):
+    A: int = 0
+
+
 class Watched:
     """Two layers in a folder, and whatever is told of them."""
 
@@ -55,6 +61,7 @@ class Watched:
             ],
             SETTLE,
         )
+        self.schema = schema_of(Anything)
         self.told: dict[str, Told] = {}
         self.arm: Callable[[Sequence[Route]], bool] = lambda _: False
 
@@ -72,13 +79,13 @@ class Watched:
 
     def values(self, after: float = 0.0) -> list[dict[str, object]]:
         seen = self.read(after)
-        assert not isinstance(seen.documents, LayerError), seen.documents
-        return [document.values for document in seen.documents]
+        return [document.values for document in readable(self.schema, seen.documents)]
 
     def error(self, after: float = 0.0) -> str:
         seen = self.read(after)
-        assert isinstance(seen.documents, LayerError)
-        return str(seen.documents)
+        with pytest.raises(LayerError) as caught:
+            readable(self.schema, seen.documents)
+        return str(caught.value)
 
 
 @pytest.fixture
@@ -248,7 +255,7 @@ def test_parses_only_what_has_changed(watched: Watched, monkeypatch: pytest.Monk
     watched.values(after=5.0)
     parsed: list[str] = []
 
-    def parse(layer: FileLayer, data: bytes) -> layers.Document:
+    def parse(layer: FileLayer, data: bytes) -> layers.Document | layers.Unreadable:
         parsed.append(layer.name)
         return layers.parse(layer, data)
 

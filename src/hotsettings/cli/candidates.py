@@ -12,7 +12,7 @@ from ..errors import InvalidSettings, Problem
 from ..explain import Setting, masked
 from ..keys import Path, dotted
 from ..layers import Document, FileLayer, Layer, fetch, parse
-from ..load import read_all, validated
+from ..load import read_all, readable, validated
 from ..merge import ABSENT, Values, follow, merge
 from ..problems import tolerated
 from ..schema import Leaf, Schema
@@ -44,16 +44,21 @@ class Verdict(Struct, frozen=True):
 
 def from_file(schema: Schema, path: str) -> Candidate:
     """Read a file. Raises LayerError."""
-    layer = FileLayer(path, secret_names=schema.secret_names)
+    layer = FileLayer(path)
     data = fetch(layer) or b""
-    return Candidate(parse(layer, data), data)
+    return Candidate(_parsed(schema, layer, data), data)
 
 
 def from_store(schema: Schema, label: str, revision: int, data: bytes | None) -> Candidate:
     """Parse what is under a key. Raises LayerError."""
-    layer = Layer(name="store", label=label, revision=revision or None, secret_names=schema.secret_names)
-    document = Document(layer, "", {}, missing=True) if data is None else parse(layer, data)
+    layer = Layer(name="store", label=label, revision=revision or None)
+    document = Document(layer, "", {}, missing=True) if data is None else _parsed(schema, layer, data)
     return Candidate(document, data or b"")
+
+
+def _parsed(schema: Schema, layer: Layer, data: bytes) -> Document:
+    [document] = readable(schema, [parse(layer, data)])
+    return document
 
 
 def judge(schema: Schema, candidate: Document, below: Sequence[str], above: Sequence[str]) -> Verdict:
@@ -61,7 +66,7 @@ def judge(schema: Schema, candidate: Document, below: Sequence[str], above: Sequ
 
     Nothing of the other files is shown: they may hold secrets. Raises LayerError for those that cannot be read.
     """
-    others = [read_all([FileLayer(path, secret=True) for path in paths]) for paths in (below, above)]
+    others = [read_all(schema, [FileLayer(path, secret=True) for path in paths]) for paths in (below, above)]
     documents = (*others[0], candidate, *others[1])
     values = merge(document.values for document in documents)
     problems: tuple[Problem, ...] = ()

@@ -30,7 +30,7 @@ def check(target: str, files: Files) -> Found:
     unwise: tuple[Problem, ...] = ()
     try:
         schema = find_schema(target, files.secrets)
-        documents = read_all(files.layers(schema))
+        documents = read_all(schema, files.layers())
         unwise = (*warnings(schema, documents), *tolerated(schema, documents))
         settings = validated(schema, documents, merge([document.values for document in documents]))
     except SettingsError as error:

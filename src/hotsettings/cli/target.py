@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 import typer
 from msgspec import Struct
 
+from .._redaction import Redactor
 from ..errors import SettingsError
 from ..keys import closest
-from ..layers import FileLayer, read
+from ..layers import Document, FileLayer, read
 from ..load import Loaded, load
 from ..schema import Schema
-from ..secrecy import scrub, texts_of
 from ..settings import BaseSettings, file_layers, schema_of
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -38,12 +38,12 @@ class Files(Struct, frozen=True):
     secrets: str = "secrets.toml"
     override: str | None = None
 
-    def layers(self, schema: Schema) -> list[FileLayer]:
-        return file_layers(schema, self.config, self.secrets, self.override or None)
+    def layers(self) -> list[FileLayer]:
+        return file_layers(self.config, self.secrets, self.override or None)
 
     def load(self, schema: Schema) -> Loaded:
         """Load them. Raises LayerError or InvalidSettings."""
-        return load(schema, self.layers(schema))
+        return load(schema, self.layers())
 
 
 def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
@@ -100,11 +100,9 @@ def _import_failed(module: str, error: BaseException, secrets: str) -> NoReturn:
     report = traceback.TracebackException.from_exception(error)
     _drop_our_frames(report)
     text = "".join(report.format()) + f"hotsettings: {module} cannot be imported\n"
-    try:
-        values = read(FileLayer(secrets, name="secrets", required=False, secret=True)).values
-    except SettingsError:
-        values = {}
-    sys.stderr.write(scrub(text, texts_of(list(values.values()))))
+    layer = read(FileLayer(secrets, name="secrets", required=False, secret=True))
+    documents = [layer] if isinstance(layer, Document) else []
+    sys.stderr.write(Redactor(schema_of(BaseSettings), documents).redact(text))
     raise typer.Exit(2)
 
 

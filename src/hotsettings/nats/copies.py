@@ -23,11 +23,11 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from .._redaction import Redactor
 from ..errors import LayerError, Origin, Problem
 from ..keys import misspells
-from ..layers import Layer, parse
+from ..layers import Layer, Unreadable, parse
 from ..schema import Schema
-from ..secrecy import Scrubber
 
 LARGEST_COPY = 64 * 1024 * 1024
 """Bytes that a copy may have."""
@@ -122,19 +122,18 @@ def load(path: str, bucket: str) -> Copy | None:
     raise LayerError([Problem("", refused.reason, Origin("copy", path), refused.hint)])
 
 
-def may_be_copied(schema: Schema, text: str, secrets: Scrubber) -> bool:
+def may_be_copied(text: str, redactor: Redactor) -> bool:
     """Whether a document may lie on a disk: it holds no secret that is live, and has no key of one.
 
     What is commented out counts, and so do keys that are written with escapes, or misspelt and no other key of the schema.
     What is not TOML may not: nobody knows what it says.
     """
-    try:
-        values = parse(Layer(), text.encode()).values
-    except LayerError:
+    document = parse(Layer(), text.encode())
+    if isinstance(document, Unreadable):
         return False
     # As it is written, as it is meant where escapes are used, and as it was understood: 0xFF is 255.
-    said = "\n".join([text, _ESCAPE.sub(_unescaped, text), *_spelt(values)])
-    return not _names_secret(schema, said) and not secrets.finds(said)
+    said = "\n".join([text, _ESCAPE.sub(_unescaped, text), *_spelt(document.values)])
+    return not _names_secret(redactor.schema, said) and not redactor.finds(said)
 
 
 class _Refused(ValueError):

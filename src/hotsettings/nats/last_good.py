@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from threading import Lock
 from types import MappingProxyType
 
+from .._redaction import Redactor
 from ..load import Loaded
-from ..problems import secret_texts
-from ..secrecy import Scrubber
 from ..stores import Held, StoreLayer
 from .copies import Copied, Copy, load, may_be_copied, save
 from .replica import State
@@ -38,12 +37,12 @@ class LastGood:
 
         For a worker thread: it blocks until it is on the disk. Raises OSError.
         """
-        secrets = Scrubber(secret_texts(loaded.schema, loaded.documents))
+        redactor = Redactor(loaded.schema, loaded.documents)
         with self._lock:
             kept = {key: copied for key, copied in self._kept.items() if key not in {layer.key for layer in layers}}
             for layer in layers:
                 [text] = [document.text for document in loaded.documents if document.layer is layer]
-                if not layer.secret and may_be_copied(loaded.schema, text, secrets):
+                if not layer.secret and may_be_copied(text, redactor):
                     kept[layer.key] = Copied(layer.revision or 0, text)
             if kept != self._kept:
                 position = max((copied.revision for copied in kept.values()), default=0)

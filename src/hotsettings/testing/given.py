@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
+from .._redaction import Redactor
 from ..errors import InvalidSettings, Rejected
 from ..layers import given
 from ..live import Live, hub_of
@@ -45,7 +46,7 @@ class _Given:
     def __init__(self, loaded: Loaded) -> None:
         self.loaded = loaded
         self.live: GivenLive[Any]
-        self._first = loaded.settings
+        self._first = loaded
         self._publishing = anyio.Lock()
         self._attempted_at = datetime.datetime.now(datetime.UTC)
         self._error: str | None = None
@@ -63,7 +64,9 @@ class _Given:
         live, hub = self.live, hub_of(self.live)
         self._attempted_at = datetime.datetime.now(datetime.UTC)
         try:
-            loaded = keep_first(self._first, _loaded(hub.schema, settings))
+            loaded = _loaded(hub.schema, settings)
+            hub.redactor.learn(loaded.documents)
+            loaded = keep_first(self._first, loaded, hub.redactor)
             keys = changed_keys(hub.schema, live.current, loaded.settings)
             change = None
             if keys:
@@ -72,7 +75,7 @@ class _Given:
             reason: BaseException = error
             text = str(error)
         except Vetoed as veto:
-            reason, text = veto.reason, f"{veto.by}: {hub.texts.describe(veto.reason)}"
+            reason, text = veto.reason, f"{veto.by}: {hub.redactor.describe(veto.reason)}"
         else:
             if keys or self._error is not None or loaded.pending != self.loaded.pending:
                 hub.log.tell(Applied(self._attempted_at, live.snapshot.generation, keys, loaded.pending))
@@ -103,8 +106,9 @@ async def live(settings: S, *, prepare_timeout: float = 10.0) -> AsyncGenerator[
     """Hold a Live that has these settings and no files, until the block ends."""
     schema = schema_of(type(settings))
     source = _Given(_loaded(schema, settings))
+    redactor = Redactor(schema, source.loaded.documents)
     async with background_tasks() as tasks:
-        held: GivenLive[S] = GivenLive(schema, Snapshot(source.loaded, 1), tasks, source, prepare_timeout)
+        held: GivenLive[S] = GivenLive(schema, Snapshot(source.loaded, 1), tasks, source, prepare_timeout, redactor)
         source.live = held
         try:
             yield held

@@ -85,7 +85,7 @@ class Record:
                 try:
                     self._note(event)
                 except Exception as error:  # nobody else may suffer from a value that cannot be shown
-                    logger.error("the settings page: %s", hub_of(self._live).texts.trace(error))
+                    logger.error("the settings page: %s", hub_of(self._live).redactor.trace(error))
                 self._tell()
         finally:
             self.closed = True

@@ -11,12 +11,12 @@ from typing import Any
 from msgspec import NODEFAULT
 from msgspec.structs import replace
 
+from ..._redaction import Redactor
 from ...errors import Origin
 from ...explain import Setting, effective, masked
-from ...live import Live, loaded_of
-from ...problems import secret_texts
+from ...live import Live, hub_of, loaded_of
 from ...schema import Leaf, Schema, as_values
-from ...secrecy import Hidden, Scrubber
+from ...secrecy import Hidden
 from ...status import LayerStatus, Status
 from .markup import Html, cut, join, tag
 from .record import Changed, Entry, Record, Refused, shown, waiting
@@ -34,8 +34,8 @@ def content(live: Live[Any], record: Record) -> dict[str, Html]:
     settings = effective(loaded)
     pending = {key: waiting(live, key) for key in sorted(status.pending_restart)}
     record.hide({setting.leaf.key for setting in settings if isinstance(setting.value, Hidden)})
-    secrets = Scrubber(secret_texts(loaded.schema, loaded.documents))
-    entries = [_cleared(entry, secrets) for entry in reversed(record.entries)]
+    redactor = hub_of(live).redactor
+    entries = [_redacted(entry, redactor) for entry in reversed(record.entries)]
     return {
         "name": join(f"{loaded.schema.cls.__module__}:{loaded.schema.cls.__qualname__}"),
         "summary": _summary(status),
@@ -179,9 +179,9 @@ def _history(entries: Sequence[Entry]) -> Html:
     return tag("div", tag("ol", *(tag("li", *_entry(entry)) for entry in entries)), data_part=True)
 
 
-def _cleared(entry: Entry, secrets: Scrubber) -> Entry:
+def _redacted(entry: Entry, redactor: Redactor) -> Entry:
     """A text of before may hold what has become a secret since."""
-    return replace(entry, reason=secrets.clear(entry.reason)) if isinstance(entry, Refused) else entry
+    return replace(entry, reason=redactor.redact(entry.reason)) if isinstance(entry, Refused) else entry
 
 
 def _entry(entry: Entry) -> Iterator[Html]:

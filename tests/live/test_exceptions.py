@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import logging
+import pickle
+import subprocess
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +15,11 @@ import anyio
 import pytest
 from live.support import Ledger, Settings, given, idle, parts
 
-from hotsettings import Rejected, ResourceDown, SettingsError
-from hotsettings.foreign import Cleared, ForeignTexts, name_of
+from hotsettings import InvalidSettings, LayerError, Origin, Problem, Rejected, ResourceDown, SettingsError
+from hotsettings._redaction import Redacted, Redactor
+from hotsettings.layers import given as document
+from hotsettings.log import name_of
+from hotsettings.settings import schema_of
 from hotsettings.testing import live
 
 OLD, NEW = "first-secret", "the-next-one"
@@ -89,20 +94,28 @@ async def test_secrets_in_what_is_raised(
             shown += [repr(held.status), caplog.text]
         text = "\n".join(shown)
         assert NEW not in text
-        assert OLD not in text.replace("test_foreign.py", "")
+        assert OLD not in text.replace("test_exceptions.py", "")
 
 
-def texts(*keys: str) -> ForeignTexts:
-    def loaded(key: str) -> Any:
-        from hotsettings.settings import schema_of
-        from hotsettings.testing.given import _loaded
+class Talkative(Exception):
+    """Quotes a secret wherever something can be asked of it."""
 
-        return _loaded(schema_of(Settings), given(SECRET_KEY=key))
+    def __init__(self) -> None:
+        super().__init__(NEW)
+        self.output = NEW
 
-    known = ForeignTexts(loaded(keys[0]))
-    for key in keys[1:]:
-        known.live(loaded(key))
-    return known
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return Talkative, (), {"output": NEW}
+
+
+class Hostile(Exception):
+    """Fails at everything that is asked of it."""
+
+    def fail(self, *_: object) -> Any:
+        raise SystemExit("no")
+
+    __str__ = __repr__ = __eq__ = __hash__ = __format__ = __reduce__ = fail
+    __notes__ = property(fail)
 
 
 @dataclass(frozen=True)
@@ -110,64 +123,75 @@ class Frozen(Exception):
     text: str
 
 
+def redactor(*keys: str) -> Redactor:
+    known = Redactor(schema_of(Settings))
+    for key in keys:
+        known.learn([document({"SECRET_KEY": key})])
+    return known
+
+
 @pytest.mark.parametrize(
-    "error",
+    "make",
     [
-        ValueError("harmless"),
-        OSError(2, "No such file", "/x"),
-        Frozen("fine"),
-        ExceptionGroup("two", [ValueError("a"), TypeError("b")]),
-        ResourceDown("no instance stands"),
-        noted(ValueError("a"), "with a note"),
+        *QUOTING,
+        Talkative,
+        Hostile,
+        lambda: ValueError("harmless"),
+        lambda: Frozen("fine"),
+        lambda: BaseExceptionGroup("group", [Hostile(), KeyboardInterrupt(NEW), ValueError(NEW)]),
+        lambda: subprocess.CalledProcessError(1, ["curl", NEW], output=NEW, stderr=NEW.encode()),
     ],
 )
-def test_a_harmless_exception_stays_what_it_is(error: Exception) -> None:
-    before = repr(error)
-    assert texts("secret-of-mine").cleared(error) is error
-    assert repr(error) == before
+def test_what_stands_for_an_exception_holds_texts_only(make: Callable[[], BaseException]) -> None:
+    kept = redactor(OLD, NEW).redacted(make())
+    assert type(kept) is Redacted
+    assert (kept.__traceback__, kept.__cause__, kept.__context__) == (None, None, None)
+    assert all(type(each) is str for each in (*kept.args, *vars(kept).values()))
+    assert NEW not in f"{kept!r}{kept}"
+    copied = pickle.loads(pickle.dumps(kept))
+    assert (str(copied), copied.kind) == (str(kept), kept.kind)
+    assert redactor().redacted(kept) is kept
 
 
-@pytest.mark.parametrize("make", QUOTING)
-def test_one_that_quotes_is_replaced(make: Callable[[], Exception]) -> None:
-    known = texts(OLD, NEW)
-    cleared = known.cleared(make())
-    assert isinstance(cleared, Cleared)
-    assert NEW not in repr(cleared)
-    assert "****" in str(cleared) or "note" in str(cleared) or "ByRepr" in str(cleared) or "fine" in str(cleared)
-    assert known.describe(cleared) == str(cleared)
-
-
-def test_members_of_a_group_lose_their_frames_too() -> None:
-    group = ExceptionGroup("group", [chained("plain", "cause")])
-    [member] = group.exceptions
-    assert texts("x").cleared(group) is group
-    assert (member.__traceback__, member.__cause__, member.__context__) == (None, None, None)
-
-
-def test_the_first_the_last_few_and_the_candidates_are_known() -> None:
-    many = [letter * 12 for letter in "abcdefghij"]
-    known = texts(*many)
-    other = texts("xxxxxxxxxxxx")._first
-    known.candidate(texts("yyyyyyyyyyyy")._first)
-    for _ in range(9):  # tried again and again
-        known.candidate(other)
-    shown = [secret for secret in [*many, "xxxxxxxxxxxx", "yyyyyyyyyyyy"] if secret in known.clear(f"<{secret}>")]
-    assert shown == many[1:6]
+@pytest.mark.parametrize("kind", [LayerError, InvalidSettings])
+def test_errors_of_settings_stay_what_they_are_problem_by_problem(kind: Any) -> None:
+    origin = Origin("base", "config.toml", 1, 1)
+    problem = Problem(f"{NEW}.x", f"must not be {NEW}", origin, f"not {NEW}", (f"     1 | A = '{NEW}'", "   ^"))
+    fine = Problem("A", "expected int, got str", origin, "", ("     1 | A = 'x'", "       |     ^^^"))
+    kept: Any = redactor(NEW).redacted(kind([problem, fine]))
+    assert type(kept) is kind
+    assert kept.problems == (
+        Problem("********.x", "must not be ********", origin, "not ********"),
+        fine,
+    )
 
 
 def test_describe() -> None:
-    known = texts("xyz-secret")
+    known = redactor("xyz-secret")
     assert known.describe(ValueError()) == "ValueError"
     assert known.describe(ResourceDown("none stands")) == "none stands"
     assert known.describe(OSError("xyz-secret!")) == "OSError: ********!"
+    assert known.describe(Hostile()) == "Hostile: (it fails to say what it is)"
+    assert known.describe(ExceptionGroup("two", [OSError("a"), ValueError("b")])) == (
+        "ExceptionGroup: two: OSError: a; ValueError: b"
+    )
+    assert known.describe(ExceptionGroup("many", [OSError("a")] * 1000)).count("OSError") < 100
+
+
+def test_trace() -> None:
+    known = redactor("xyz-secret")
     assert "xyz" not in known.trace(chained("xyz-secret", "xyz-secret"))
+    assert "Traceback (most recent call last)" in known.trace(chained("xyz-secret", "xyz-secret"))
+    assert (
+        known.trace(Hostile()).rstrip().endswith(("Hostile: (it fails to say what it is)", "<exception str() failed>"))
+    )
 
 
 def test_names() -> None:
-    assert name_of(test_names).endswith("test_foreign.test_names")
+    assert name_of(test_names).endswith("test_exceptions.test_names")
     assert name_of(functools.partial(test_names)) == name_of(test_names)
     assert name_of(Ledger().build) == "live.support.Ledger.build"
-    assert name_of(ForeignTexts.__new__(ForeignTexts)) == "hotsettings.foreign.ForeignTexts"  # type: ignore[arg-type]
+    assert name_of(Ledger()).endswith("support.Ledger")  # type: ignore[arg-type]
 
 
 @pytest.mark.anyio

@@ -1,0 +1,154 @@
+"""Which parts of a secret text are credentials: what is left of it without its names.
+
+A secret is seldom one word. A URL names a host and a database, a key comes in lines between its armour, a document of JSON
+has members. What is quoted of it is often a part, so each part that is long enough is looked for by itself. Its names are
+not: a log without hosts and databases helps nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from .matching import LONG
+
+COMMON = frozenset(
+    [
+        "password",
+        "passphrase",
+        "username",
+        "database",
+        "hostname",
+        "localhost",
+        "required",
+        "security",
+        "protocol",
+        "keystore",
+        "truststore",
+        "plaintext",
+        "sasl_ssl",
+        "sasl_plaintext",
+        "scram-sha-256",
+        "scram-sha-512",
+    ]
+)
+"""Words that stand in many connection strings, and in the messages about them."""
+
+_DEEPEST = 4
+"""How many texts may stand in each other, such as a list of URLs in a member of JSON."""
+
+_ARMOUR = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SEVERAL_URLS = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
+_LOGIN = re.compile(r"[^\s:/@=]+:(?P<password>.+)@[^@]+", re.DOTALL)
+_PAIR = re.compile(
+    r"""(?P<name>[A-Za-z_][\w.-]*)\s*(?:=(?!=)|:(?=\s))\s*(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[^\s;,&"']+))"""
+)
+_CREDENTIAL = re.compile(r"(?i)pass|pwd|secret|token|key|auth|sig|cred|private")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2,4}")
+_MADE_UP = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z]).{16,}", re.DOTALL)
+_DELIMITERS = re.compile(r"""[\s,;:=&?#/@|%"'`\\<>(){}\[\]]+""")
+
+
+def credentials_in(text: str) -> Iterator[str]:
+    """Yield the credentials in a secret text, and the pieces that delimiters cut out of them, each of 8 or more characters.
+
+    The text itself is among them, unless something in it is a name.
+    """
+    for whole in _credentials(text, 0):
+        for part in (whole, whole.strip(), *_pieces(whole)):
+            if len(part) >= LONG and part.lower() not in COMMON:
+                yield part
+
+
+def _pieces(text: str) -> list[str]:
+    pieces = [*_DELIMITERS.split(text), *text.splitlines()]
+    return [*pieces, *text.split(".")] if _TOKEN.fullmatch(text) else pieces
+
+
+def _credentials(text: str, depth: int) -> Iterator[str]:
+    if depth > _DEEPEST or len(text) < LONG:
+        yield text
+    elif _ARMOUR.search(text):
+        yield from (body.strip() for body in _ARMOUR.split(text))
+    elif (document := _document(text)) is not None:
+        for value in _scalars(document):
+            yield from _credentials(value, depth + 1)
+    elif len(urls := _SEVERAL_URLS.split(text.strip())) > 1:
+        for url in urls:
+            yield from _credentials(url, depth + 1)
+    elif _URL.match(text.strip()):
+        yield from _in_url(text.strip())
+    elif (login := _LOGIN.fullmatch(text)) is not None:
+        yield from _decoded(login["password"])
+    else:
+        yield from _in_pairs(text)
+
+
+def _document(text: str) -> Any:
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    import json  # slow to import, like the next, and needed only to explain a mistake
+
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif value is not None and not isinstance(value, bool):
+            yield str(value)
+
+
+def _in_url(url: str) -> Iterator[str]:
+    """What proves who is calling; where nothing does, everything that could be secret: the path and the query."""
+    rest = url.partition("://")[2]
+    # Up to the last @, since passwords are written with characters in them that a URL has no place for.
+    user, at, address = rest.rpartition("@")
+    name, _, password = user.partition(":")
+    path, _, query = address.partition("?")
+    options = [(pair["name"], _value(pair)) for pair in _PAIR.finditer(query)]
+    proving = [value for option, value in options if _CREDENTIAL.search(option)]
+    yield from (each for value in proving for each in _decoded(value))
+    if at:
+        yield from _decoded(password)
+        if len(password) < LONG or _MADE_UP.fullmatch(name):
+            yield from _decoded(name)  # some services take a token for the user, and no password or any
+    elif not proving:
+        for piece in (*path.split("/")[1:], *(value for _, value in options)):
+            yield from _decoded(piece)
+
+
+def _in_pairs(text: str) -> Iterator[str]:
+    """The values that a text gives to names such as ``password``; all of it where it gives none."""
+    pairs = list(_PAIR.finditer(text))
+    before = text[: pairs[0].start()] if pairs else ""
+    if before and not before[-1].isspace():
+        pairs = []  # a token that happens to have such a sign in it
+    proving = [_value(pair) for pair in pairs if _CREDENTIAL.search(pair["name"])]
+    if proving:
+        yield from (each for value in proving for each in _decoded(value))
+    else:
+        yield text
+
+
+def _value(pair: re.Match[str]) -> str:
+    return next(value for value in pair.group("double", "single", "bare") if value is not None)
+
+
+def _decoded(text: str) -> Iterator[str]:
+    """A text as it is written in a URL, and as it is meant."""
+    from urllib.parse import unquote
+
+    yield text
+    if "%" in text:
+        yield unquote(text)

@@ -1,0 +1,502 @@
+"""Secrets are masked in every text, and names are not."""
+
+import base64
+import datetime
+import decimal
+import enum
+import html
+import json
+import reprlib
+import sys
+import textwrap
+import threading
+import urllib.parse
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Generic, TypeVar
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from hotsettings import BaseSettings, Secret
+from hotsettings._redaction import Redactor, credentials, redactor
+from hotsettings._redaction.credentials import credentials_in
+from hotsettings._redaction.matching import Matcher
+from hotsettings.layers import Document, Layer
+from hotsettings.marks import SECRET
+from hotsettings.secrecy import MASK
+from hotsettings.settings import schema_of
+
+T = TypeVar("T")
+CANARY = "hunter2-canary"
+
+
+class Plain(BaseSettings):
+    name: str = ""
+
+
+def document(values: dict[str, Any], *, secret: bool = True) -> Document:
+    return Document(Layer(secret=secret), "", values)
+
+
+def knowing(*values: Any) -> Redactor:
+    """A redactor that knows these values from a secret layer."""
+    return Redactor(schema_of(Plain), [document({"value": list(values)})])
+
+
+def redact(text: str, *values: Any) -> str:
+    return knowing(*values).redact(text)
+
+
+class TestWholeValues:
+    @pytest.mark.parametrize(
+        ("secret", "text", "shown"),
+        [
+            ("eight888", "an eight888!", f"an {MASK}!"),
+            ("eight888", "xeight888x, EIGHT888", f"x{MASK}x, {MASK}"),
+            ("prod", "the prod of production, prod.", f"the {MASK} of production, {MASK}."),
+            ("prod", "PROD reproduces", "PROD reproduces"),
+            ("p.d!", "a p.d!b (p.d!)", f"a {MASK}b ({MASK})"),
+            ("seven77", "seven77_ seven77", f"seven77_ {MASK}"),
+            ("5", "value = 5, 5 others", f"value = {MASK}, 5 others"),
+            ("abc", "VALUE: 'abc' abc", f"VALUE: '{MASK}' abc"),
+            ("abc", "value=abcd value abc.", f"value=abcd value {MASK}."),
+            ("abc", "values = abc, my_value = abc", "values = abc, my_value = abc"),
+            ("abc", "value is not abc", "value is not abc"),
+            ("longest-canary", "longest-canary longest-canarylongest-", f"{MASK} {MASK}{MASK}"),
+            ("İstanbul-canary", "İSTANBUL: İstanbul-canary", f"İSTANBUL: {MASK}"),
+            (MASK, f"<{MASK}>", f"<{MASK}>"),
+        ],
+    )
+    def test_by_length(self, secret: str, text: str, shown: str) -> None:
+        assert redact(text, secret) == shown
+        assert knowing(secret).finds(text) is (shown != text or MASK in text)
+
+    def test_several_at_once(self) -> None:
+        secrets = ["canary", "canary-long", "canary-of-mine-5", "canary-of-many-others", "long-and-more"]
+        assert redact("<canary-long>", *secrets) == f"<{MASK}>"
+        assert redact("<canary-of-mine-5> <canary-of-many-others>", *secrets) == f"<{MASK}> <{MASK}>"
+        assert redact("<canary-long-and-more>", *secrets) == f"<{MASK}>"
+
+    @pytest.mark.parametrize("nothing", [True, False, [], {}, "", " ", "\n"])
+    def test_what_tells_nothing(self, nothing: Any) -> None:
+        text = "value = True False () {} nothing\n"
+        assert redact(text, nothing) == text
+
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [
+            (12345, "12345"),
+            (918273645, "918_273_645 or 918,273,645"),
+            (1.5e300, "1.5e+300"),
+            (datetime.date(2024, 2, 29), "datetime.date(2024, 2, 29)"),
+            (datetime.datetime(2024, 2, 29, 12), "2024-02-29T12:00:00"),  # noqa: DTZ001
+            (datetime.datetime(2024, 2, 29, 12), "2024-02-29 12:00:00"),  # noqa: DTZ001
+        ],
+    )
+    def test_what_is_no_text(self, value: Any, text: str) -> None:
+        assert set(redact(f"[{text}]", value)) <= set(f"[{MASK} or]")
+
+    @given(st.text(min_size=8, max_size=40), st.text(max_size=40), st.text(max_size=40))
+    @example("\u0130" * 8, "", "")
+    def test_a_whole_value_never_stays(self, secret: str, before: str, after: str) -> None:
+        if secret.strip() and secret not in MASK:
+            assert secret not in redact(before + secret + after, secret)
+
+    @given(st.text("ab", min_size=1, max_size=60), st.lists(st.text("ab", min_size=8, max_size=12), max_size=4))
+    def test_against_a_plain_search(self, text: str, secrets: list[str]) -> None:
+        matcher = Matcher()
+        for secret in secrets:
+            matcher.add_whole(secret, "")
+        hidden = {at for one in secrets for at in range(len(text)) if text.startswith(one, at)}
+        found = {place for start, end in matcher.spans(text) for place in range(start, end)}
+        assert found == {
+            at + more for at in hidden for one in secrets if text.startswith(one, at) for more in range(len(one))
+        }
+
+    @given(st.text("ab", min_size=1, max_size=60), st.lists(st.text("ab", min_size=8, max_size=20), max_size=4))
+    def test_beginnings_and_ends_against_a_plain_search(self, text: str, parts: list[str]) -> None:
+        matcher = Matcher()
+        for part in parts:
+            matcher.add_part(part)
+        cuts = {cut for part in parts for size in range(8, len(part) + 1) for cut in (part[:size], part[-size:])}
+        hidden = {
+            place
+            for at in range(len(text))
+            for cut in cuts
+            if text.startswith(cut, at)
+            for place in range(at, at + len(cut))
+        }
+        assert {place for start, end in matcher.spans(text) for place in range(start, end)} == hidden
+
+
+AWKWARD = "p'ä\"ss \\w/ö+rd&<\n\tcanary>"
+
+
+class TestQuoting:
+    @pytest.mark.parametrize(
+        "quote",
+        [
+            str,
+            repr,
+            ascii,
+            json.dumps,
+            lambda text: json.dumps(text, ensure_ascii=False),
+            lambda text: msgspec.json.encode(text).decode(),
+            lambda text: repr({"password": text}),
+            lambda text: f"{text.encode()!r}",
+            urllib.parse.quote,
+            urllib.parse.quote_plus,
+            lambda text: urllib.parse.quote(text, safe=""),
+            lambda text: urllib.parse.urlencode({"password": text}),
+            html.escape,
+            str.upper,
+            str.lower,
+            lambda text: f"it is {text.strip()}!",
+            lambda text: textwrap.indent(text, "    "),
+            reprlib.repr,
+            lambda text: text[:8],
+            lambda text: text[:-1],
+            lambda text: text[1:],
+            lambda text: text[-8:],
+            lambda text: f"{text[:9]}...{text[-9:]}",
+            lambda text: f"{text}{text}",
+        ],
+    )
+    @pytest.mark.parametrize("secret", [CANARY, AWKWARD, "x" * 20 + CANARY, CANARY.upper(), "123456789"])
+    def test_a_secret_is_found_however_it_is_quoted(self, secret: str, quote: Callable[[str], str]) -> None:
+        text = redact(f"bad value: {quote(secret)}, no good", secret)
+        assert MASK in text
+        for part in (secret[:8], secret[-8:]):
+            assert part.casefold() not in text.casefold()
+        assert text.startswith("bad value: ")
+        assert text.endswith(", no good")
+
+
+JAAS = 'org.apache.kafka.common.security.scram.ScramLoginModule required username="app" password="{}";'
+PEM = "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n"
+GOOGLE = '{{"type": "service_account", "client_id": "12", "private_key": "{}", "nested": [{{"more": null}}, true]}}'
+
+
+class TestCredentials:
+    @pytest.mark.parametrize(
+        ("shape", "names"),
+        [
+            ("redis://app:{}@cache.internal:6379/0", ["cache.internal", "6379", "app"]),
+            ("redis://:{}@cache.internal", ["cache.internal"]),
+            (
+                "mongodb://app:{}@mongo-1:27017,mongo-2:27017/integr8scode?authSource=admin",
+                ["integr8scode", "mongo-1:27017"],
+            ),
+            (
+                "postgresql://integr8scode:{}@database.internal/integr8scode?sslmode=verify-full",
+                ["integr8scode", "verify-full"],
+            ),
+            ("amqp://host-of-queues/?password={}&heartbeat=1234567", ["heartbeat", "1234567", "host-of-queues"]),
+            ("https://{}@sentry.internal/42", ["sentry.internal"]),
+            ("https://{}:@api.internal/v1", ["api.internal"]),
+            ("https://{}:x-oauth@github.internal/org", ["github.internal"]),
+            ("https://hooks.internal/services/{}", ["hooks.internal"]),
+            ("redis://a:pw@one.internal,redis://a:{}@two.internal", ["one.internal", "two.internal"]),
+            ("app:{}@database.internal:5432/orders", ["database.internal"]),
+            ("host=database.internal user=application password={} port=5432", ["database.internal", "application"]),
+            ("Server=database.internal;Uid=application;Pwd={};", ["database.internal", "application"]),
+            ("AccountName=someaccount;AccountKey={};EndpointSuffix=core.internal", ["someaccount", "core.internal"]),
+            (JAAS, ["ScramLoginModule", "required", "username", "password"]),
+            (PEM, ["-----BEGIN PRIVATE KEY-----", "PRIVATE KEY"]),
+            (GOOGLE, ["private_key", "client_id"]),
+            ('["{}", "second-value-of-the-list"]', []),
+            ("{},another-token-of-a-list", []),
+            ("first line of it\n{}\nthe last line", []),
+            ("machine example.internal\nlogin me\npassword\n{}", ["password"]),
+            ("eyJhbGciOiJI.{}.c2lnbmF0dXJl", []),
+            ("{}", []),
+        ],
+    )
+    @pytest.mark.parametrize("secret", ["Zq7Quagga9Xylem4", "a1b2c3d4e5f6a7b8"])
+    def test_in_its_place(self, shape: str, names: list[str], secret: str) -> None:
+        value = shape.replace("{}", secret).replace("{{", "{").replace("}}", "}")
+        known = knowing(value)
+        for quoted in (secret, secret[:10], secret[-10:], secret.upper(), f"'{secret}'"):
+            assert known.redact(f"cannot use {quoted} here") in (f"cannot use {MASK} here", f"cannot use '{MASK}' here")
+        for name in names:
+            assert known.redact(f"failed at {name}: no") == f"failed at {name}: no"
+        assert value not in known.redact(f"cannot use {value} here")
+
+    @pytest.mark.parametrize("sign", ["#", "/", "?", "@", ":", "%", " ", ",", "&", "=", ";", "|", '"', "'", "\\", "ä"])
+    @pytest.mark.parametrize(
+        "shape", ["redis://app:{}@cache:6379/0", "postgres://app:{}@db/x?sslmode=require", JAAS, "{}"]
+    )
+    def test_pieces_that_parsers_cut_out(self, sign: str, shape: str) -> None:
+        """As in: Port could not be cast to integer value as '...'."""
+        first, last = "Zq7Quagga9", "Xylem4Okapi"
+        password = f"{first}{sign}{last}"
+        known = knowing(shape.replace("{}", password.replace('"', '\\"') if "required" in shape else password))
+        for piece in (first, last, password, urllib.parse.quote(password), repr(password)):
+            shown = known.redact(f"bad: {piece}.")
+            assert first not in shown, shown
+            assert last not in shown, shown
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            ("postgres://app:Zq7Quagga9%20Xylem4@db/name", "Zq7Quagga9 Xylem4"),
+            ("postgres://app:Zq7Quagga9@[not-an-address/name", "Zq7Quagga9"),
+            ("smtp://app:Zq7Quagga9@mail/?from=me@here", "Zq7Quagga9"),
+            (b"Zq7Quagga9\xff", "b'Zq7Quagga9\\xff'"),
+            (b"Zq7Quagga9\xff", "5a713751756167676139ff"),
+        ],
+    )
+    def test_as_it_is_meant(self, value: Any, shown: str) -> None:
+        class Bytes(BaseSettings):
+            key: Secret[bytes] = b""
+
+        if isinstance(value, bytes):
+            values = {"key": base64.b64encode(value).decode()}
+            text = Redactor(schema_of(Bytes), [document(values, secret=False)]).redact(shown)
+        else:
+            text = redact(shown, value)
+        assert "Quagga" not in text
+        assert "756167" not in text
+
+    def test_names_are_none(self) -> None:
+        class Settings(BaseSettings):
+            kafka_bootstrap_servers: str = ""
+            password: Secret[str] = "kafka_bootstrap_servers-Zq7Quagga9"
+
+        known = Redactor(schema_of(Settings))
+        text = f"kafka_bootstrap_servers: {__name__}.Settings says no"
+        assert known.redact(text) == text
+        assert known.redact("kafka_bootstrap_servers-Zq7") == MASK
+
+    @given(st.text())
+    @example("{" * 10_000)
+    @example("a=" * 100)
+    @example("x://" * 20)
+    @example('{"a": "{\\"a\\": \\"{}\\"}"}')
+    @example('["[\\"[\\\\\\"[\\\\\\\\\\\\\\"[1]\\\\\\\\\\\\\\"]\\\\\\"]\\"]"]')
+    def test_any_text(self, text: str) -> None:
+        assert all(len(part) >= 8 for part in credentials_in(text))
+
+    def test_text_in_text_in_text(self) -> None:
+        text = "Zq7Quagga9"
+        for _ in range(credentials._DEEPEST + 3):
+            text = json.dumps([text])
+        assert any("Zq7Quagga9" in part for part in credentials_in(text))
+
+
+class Inner(Struct, frozen=True):
+    host: str = ""
+    password: Secret[str] = ""
+
+
+class Row(Struct, frozen=True, array_like=True):
+    host: str = ""
+    password: Secret[str] = ""
+
+
+class One(Struct, frozen=True, tag="one"):
+    password: Secret[str] = ""
+
+
+class Two(Struct, frozen=True, tag="two"):
+    label: str = ""
+
+
+class Box(Struct, Generic[T], frozen=True):
+    content: T
+
+
+class Colour(enum.Enum):
+    CRIMSON = "red-canary"
+
+
+class Nested(BaseSettings):
+    inner: Inner = Inner()
+    inners: tuple[Inner, ...] = ()
+    pair: tuple[str, Secret[str]] = ("", "")
+    by_name: Mapping[str, Inner] = {}
+    by_token: Mapping[Secret[str], str] = {}
+    whole: Secret[Mapping[str, Inner]] = {}  # noqa: RUF012
+    row: Row = Row()
+    union: One | Two | None = None
+    boxed: Box[Secret[str]] | None = None
+    either: int | Annotated[str, SECRET] = 0
+    colour: Secret[Colour] | None = None
+    number: Secret[decimal.Decimal] | None = None
+    pause: Secret[datetime.timedelta] | None = None
+    name: Secret[uuid.UUID] | None = None
+    preset: Secret[str] = "preset-canary"
+    plain: str = ""
+
+
+class TestWhichValuesAreSecret:
+    @pytest.mark.parametrize(
+        ("values", "shown", "hidden"),
+        [
+            ({"inner": {"host": "db-internal", "password": CANARY}}, ["db-internal"], [CANARY]),
+            ({"inners": [{"host": "db-internal", "password": CANARY}]}, ["db-internal"], [CANARY]),
+            ({"pair": ["db-internal", CANARY]}, ["db-internal"], [CANARY]),
+            (
+                {"by_name": {"main-name": {"host": "db-internal", "password": CANARY}}},
+                ["db-internal", "main-name"],
+                [CANARY],
+            ),
+            ({"by_token": {CANARY: "db-internal"}}, ["db-internal"], [CANARY]),
+            ({"whole": {"canary-key": {"host": CANARY}}}, [], [CANARY, "canary-key"]),
+            ({"row": ["db-internal", CANARY]}, ["db-internal"], [CANARY]),
+            ({"union": {"type": "one", "password": CANARY}}, [], [CANARY]),
+            ({"union": {"type": "two", "label": "db-internal"}}, ["db-internal"], []),
+            ({"boxed": {"content": CANARY}}, [], [CANARY]),
+            ({"either": CANARY}, [], [CANARY]),
+            ({"colour": "red-canary"}, [], ["red-canary", "<Colour.CRIMSON: 'red-canary'>"]),
+            ({"number": "1.50"}, [], ["Decimal('1.50')"]),
+            ({"pause": "PT5M"}, [], ["0:05:00", "datetime.timedelta(seconds=300)"]),
+            ({"name": "00000000-0000-0000-0000-000000000005"}, [], ["UUID('00000000-0000-0000-0000-000000000005')"]),
+            ({}, [], ["preset-canary"]),
+            ({"plain": "db-internal"}, ["db-internal"], []),
+        ],
+    )
+    def test_in_a_layer_that_is_not_secret(self, values: dict[str, Any], shown: list[str], hidden: list[str]) -> None:
+        known = Redactor(schema_of(Nested), [document(values, secret=False)])
+        for text in shown:
+            assert known.redact(f"no {text}") == f"no {text}"
+        for text in hidden:
+            assert known.redact(f"no {text}") != f"no {text}", text
+            assert not {"canary", "CRIMSON", "1.50", "05:00", "300", "000005"} & set(
+                known.redact(f"no {text}").split("'")
+            )
+
+    def test_of_a_secret_layer_everything(self) -> None:
+        known = Redactor(schema_of(Nested), [document({"plain": CANARY, "unknown": {"a": [{"b": "other-canary"}]}})])
+        assert known.redact(f"{CANARY} other-canary plain unknown") == f"{MASK} {MASK} plain unknown"
+
+    def test_but_not_what_another_layer_says_of_the_same_key(self) -> None:
+        layers = [document({"plain": "public-value"}, secret=False), document({"plain": "public-value", "x": CANARY})]
+        assert Redactor(schema_of(Nested), layers).redact(f"public-value {CANARY}") == f"public-value {MASK}"
+
+    def test_those_that_settings_hold(self) -> None:
+        known = Redactor(schema_of(Nested))
+        assert known.redact(CANARY) == CANARY
+        settings: Any = Nested.from_values(inner={"password": CANARY})
+        known.learn([], settings)
+        assert known.redact(CANARY) == MASK
+
+
+class TestRemembering:
+    def test_former_ones(self, caplog: pytest.LogCaptureFixture) -> None:
+        known = Redactor(schema_of(Plain))
+        many = [f"Zq{number:05}Quagga{number:05}" for number in range(300)]
+        for secret in many:
+            known.learn([document({"name": secret})])
+        for secret in many:
+            assert known.redact(f"<{secret}>") == f"<{MASK}>"
+        assert caplog.text == ""
+
+    @pytest.mark.parametrize("limit", ["_MOST", "_MUCH"])
+    def test_the_oldest_are_forgotten_and_that_is_logged_once(
+        self, limit: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(redactor, limit, {"_MOST": 50, "_MUCH": 50 * 20}[limit])
+        known = Redactor(schema_of(Plain))
+        many = [f"Zq{number:05}Quagga{number:07}" for number in range(200)]
+        for secret in many:
+            known.learn([document({"name": secret})])
+            assert known.redact(secret) == MASK
+        assert known.redact(many[0]) == many[0]
+        assert all(known.redact(secret) == MASK for secret in many[-40:])
+        assert caplog.text.count("the oldest are not masked any more") == 1
+
+    def test_what_is_live_is_never_forgotten(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(redactor, "_MOST", 10)
+        many = [f"Zq{number:05}Quagga{number:07}" for number in range(50)]
+        known = knowing(*many)
+        assert all(known.redact(secret) == MASK for secret in many)
+        assert caplog.text == ""
+
+    def test_from_several_threads(self) -> None:
+        known = Redactor(schema_of(Plain))
+        wrong: list[str] = []
+
+        def rotate(name: str) -> None:
+            for number in range(100):
+                secret = f"Zq{name}{number:05}Quagga"
+                known.learn([document({"name": secret})])
+                if (shown := known.redact(f"<{secret}>")) != f"<{MASK}>":
+                    wrong.append(shown)
+
+        threads = [threading.Thread(target=rotate, args=[name]) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert wrong == []
+
+
+class TestWork:
+    def test_a_long_text_loses_its_middle(self) -> None:
+        shown = redact(f"first {CANARY} " + "x" * 100_000 + f" {CANARY} last", CANARY)
+        assert len(shown) < 34_000
+        assert shown.startswith(f"first {MASK} xxx")
+        assert shown.endswith(f"xxx {MASK} last")
+        assert f"... {100_000 + 2 * len(CANARY) + 13 - 32 * 1024} characters left out ..." in shown
+
+    @pytest.mark.parametrize("unit", ["hunter2-", "hunter2-c", "h", "hunter2-canary"])
+    @pytest.mark.parametrize("count", [1, 500])
+    def test_it_grows_with_the_length_of_the_text(self, unit: str, count: int) -> None:
+        """However the text is like the secrets."""
+        known = knowing(*[f"{unit * 40}{CANARY}{number}" for number in range(count)])
+        known.redact("")
+
+        def work(size: int) -> int:
+            return steps(lambda: known.redact((unit * size)[:size]))
+
+        assert work(16_000) < 2.3 * work(8_000)
+        assert work(400_000) < 1.1 * work(200_000)
+
+    def test_it_hardly_grows_with_the_number_of_secrets(self) -> None:
+        text = "what a Zq12345Quagga12345 says is " + "long " * 500
+
+        def work(count: int) -> int:
+            known = knowing(*[f"Zq{number:05}Quagga{number:05}" for number in range(count)])
+            known.redact("")
+            return steps(lambda: known.redact(text))
+
+        assert work(2_000) < 1.2 * work(200)
+
+    def test_nothing_is_done_until_a_text_is_redacted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        looked: list[str] = []
+
+        def credentials_in(text: str) -> Iterator[str]:
+            looked.append(text)
+            yield from ()
+
+        monkeypatch.setattr(redactor, "credentials_in", credentials_in)
+        known = knowing(CANARY)
+        assert looked == []
+        known.redact("")
+        known.redact("")
+        assert looked == [CANARY]
+
+
+def steps(work: Callable[[], object]) -> int:
+    """How many lines of Python a piece of work takes."""
+    count = 0
+
+    def trace(frame: Any, event: str, argument: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
