@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -23,6 +24,11 @@ LARGEST = 1024 * 1024
 # Non-blocking, or opening a FIFO would wait for its writer; no terminal is taken over. Windows has neither, and would
 # translate line ends.
 _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+
+
+_LASTING = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR})
+"""What the path itself is to blame for. Every other error of reading may pass: no descriptor left, a stale NFS handle, a mode
+that is set a moment later."""
 
 
 class Layer(Struct, frozen=True, kw_only=True):
@@ -137,14 +143,32 @@ def unreadable(layer: Layer, error: LayerError) -> Unreadable:
 def fetch(layer: FileLayer) -> bytes | None:
     """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError where it cannot be read."""
     try:
+        return attempt(layer)
+    except OSError as error:
+        failed = failure(layer, error)
+    raise failed
+
+
+def attempt(layer: FileLayer) -> bytes | None:
+    """Do what ``fetch`` does, but raise OSError for what may pass while the path stays as it is."""
+    try:
         return _contents(os.fsdecode(layer.path))
     except FileNotFoundError:
         if not layer.required:
             return None
-        problem = Problem("", "no such file", layer.origin(), _way_out(layer))
-    except (OSError, ValueError) as error:
-        problem = Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
-    raise LayerError([problem])
+        failed = LayerError([Problem("", "no such file", layer.origin(), _way_out(layer))])
+    except OSError as error:
+        if error.errno not in _LASTING:
+            raise
+        failed = failure(layer, error)
+    except ValueError as error:
+        failed = failure(layer, error)
+    raise failed
+
+
+def failure(layer: FileLayer, error: OSError | ValueError) -> LayerError:
+    """Say why a layer cannot be read."""
+    return LayerError([Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))])
 
 
 def parse(layer: Layer, data: bytes) -> Document | Unreadable:

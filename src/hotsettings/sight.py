@@ -10,9 +10,13 @@ import sys
 import time
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 _COARSEST_CLOCK = 2.5
 """Seconds. File systems round times, to ten milliseconds as a rule and to two seconds at worst (FAT)."""
+
+_ANY = -1
+"""Stands for an inode that changes from look to look."""
 
 
 class Sight(Struct, frozen=True):
@@ -31,6 +35,11 @@ class Sight(Struct, frozen=True):
     error: int = 0
 
     @property
+    def shifting(self) -> bool:
+        """Whether the file system gives the same file another inode at each look: the inode tells nothing then."""
+        return self.inode == _ANY
+
+    @property
     def missing(self) -> bool:
         """Whether there is nothing at all."""
         return not self.inode and not self.error
@@ -45,8 +54,23 @@ class Sight(Struct, frozen=True):
         return bool(self.inode) and read_ns - self.changed_ns < _COARSEST_CLOCK * 1e9
 
 
-def look(path: str) -> Sight:
-    """Look at what ``path`` leads to. Never raises OSError."""
+def look(path: str, last: Sight | None = None) -> Sight:
+    """Look at what ``path`` leads to. Never raises OSError.
+
+    Where the inode alone is another than in ``last``, it is looked at twice: it may be another at each look.
+    """
+    sight = _look(path)
+    if last is None or sight == last or not sight.inode or _but_inode(sight) != _but_inode(last):
+        return sight
+    again = _look(path)
+    return _but_inode(sight) if again != sight and _but_inode(again) == _but_inode(sight) else again
+
+
+def _but_inode(sight: Sight) -> Sight:
+    return replace(sight, inode=_ANY)
+
+
+def _look(path: str) -> Sight:
     try:
         found = os.stat(path)
     except FileNotFoundError:

@@ -15,6 +15,10 @@ from .routes import Route, find_routes
 from .status import LayerStatus
 from .stores import FollowedKey, StoreLayer
 
+_MOST_ARMINGS = 8
+"""How often the way is followed anew at one look because it has changed meanwhile. Where it does so at each look, as on a file
+system that numbers its folders anew all the time, this has to do."""
+
 
 class Unchanged(Struct, frozen=True):
     """The layers are as they were read last."""
@@ -56,8 +60,10 @@ class Stack:
         """Look, and read what has changed if it has settled. Raises OSError when no more can be watched."""
         paths = [file.path for file in self._files]
         routes = find_routes(paths)
-        while arm(routes):  # and look again: what came before was not told
-            routes = find_routes(paths)
+        for _ in range(_MOST_ARMINGS):
+            if not arm(routes):
+                break
+            routes = find_routes(paths)  # and look again: what came before was not told
         for file, route in zip(self._files, routes, strict=True):
             file.route = route
         for each in self._followed:
@@ -76,6 +82,9 @@ class Stack:
             each.look()
         if [each.sight for each in self._followed] != seen:
             return Unsettled(0.0)  # they may not belong together
+        retries = [each.retry for each in suspects if each.retry is not None]
+        if retries:
+            return Unsettled(min(retries))
         if any(each.unsure(now) for each in differing):
             return Unsettled(self._settle)
         for each in suspects:
@@ -88,7 +97,7 @@ class Stack:
     def distrust(self) -> None:
         """What was read last is not taken: read all files again, however unchanged they look."""
         for file in self._files:
-            file.racy = True
+            file.distrust()
 
     def live(self) -> None:
         """What was read last is live now: a layer that has content may not lose all of it at once."""

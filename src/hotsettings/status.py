@@ -9,22 +9,25 @@ from msgspec import Struct
 
 from .errors import Problem
 
-LayerState = Literal["read", "missing", "reading", "stale", "offline", "copy"]
+LayerState = Literal["read", "missing", "reading", "unreadable", "stale", "offline", "copy"]
 
 
 class LayerStatus(Struct, frozen=True):
     """How one layer stands.
 
     ``state`` is "read", "missing" (and allowed to be), "reading" (a read has not come back for over a second: a stalled
-    mount), "stale" (the file was replaced outside of a single-file mount, so that no edit will ever arrive), "offline" (its
-    store cannot be reached, and what it held last serves) or "copy" (its store could not be reached since the start, and the
-    last good copy on disk serves). ``revision`` is that of the document in its store which was read last.
+    mount), "unreadable" (reading it fails, and is tried again; after 2 seconds that is a rejection), "stale" (the file was
+    replaced outside of a single-file mount, so that no edit will ever arrive), "offline" (its store cannot be reached, and
+    what it held last serves) or "copy" (its store could not be reached since the start, and the last good copy on disk
+    serves). ``revision`` is that of the document in its store which was read last. ``since`` is when "unreadable" began, in
+    UTC.
     """
 
     name: str
     file: str
     state: LayerState
     revision: int | None = None
+    since: datetime.datetime | None = None
 
 
 class Status(Struct, frozen=True):

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+# A watch outlives the last free descriptor. Without one nothing can be imported, so it is done here: elsewhere these are
+# imported when there is a mistake to explain.
+import difflib  # noqa: F401
+import html  # noqa: F401
+import json  # noqa: F401
+import logging
 import time
+import traceback  # noqa: F401
+import urllib.parse  # noqa: F401
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import anyio
 from anyio import to_thread
 
+from . import problems  # noqa: F401
 from .layers import Layer
 from .log import logger
+from .routes import Route
 from .stack import Read, Stack, Unchanged, Unsettled
 from .status import LayerStatus
 from .wakeups import Kind, Wakeups, opener
 from .wakeups.looking import Looking
 
 R = TypeVar("R")
+
+_STEADY = 60.0
+"""Seconds for which events have to come without a failure before the next failure is a new one. The longest time between two
+attempts to have them again."""
 
 
 class Watcher:
@@ -32,6 +46,8 @@ class Watcher:
         self._told = True
         self._lost = anyio.CancelScope()
         self._blind = False
+        self._warned = False
+        self._delay = rescan_interval
         # One of its own: the default limiter belongs to the user, and a stalled mount must not use that up.
         self._limiter = anyio.CapacityLimiter(1)
         self._looking_since: float | None = None
@@ -41,6 +57,11 @@ class Watcher:
         self._told = True
         self._woken.set()
 
+    def reread(self) -> None:
+        """Make the next look read all files, however unchanged they look."""
+        self._stack.distrust()
+        self.wake()
+
     async def woken(self, within: float) -> None:
         """Wait until something may have changed, or for so many seconds."""
         with anyio.move_on_after(max(0.0, within)):
@@ -48,8 +69,9 @@ class Watcher:
         self._woken = anyio.Event()
 
     async def run(self) -> None:
-        """Keep wakeups open. Without them the regular look has to do, until they can be had again."""
+        """Keep wakeups open. Whatever they raise, the regular look has to do without them, until they can be had again."""
         while True:
+            opened = time.monotonic()
             try:
                 async with self._open() as wakeups:
                     self._wakeups = wakeups
@@ -57,11 +79,15 @@ class Watcher:
                     self.wake()
                     with anyio.CancelScope() as self._lost:
                         await wakeups.run(self.wake)
-            except OSError as error:
+            except Exception as error:
                 self._lose(error)
             self._wakeups = Looking()
             self._opened.set()
-            await anyio.sleep(self._rescan)
+            self.wake()  # what they had still to tell is lost
+            if time.monotonic() - opened > _STEADY:
+                self._delay, self._warned = self._rescan, False
+            await anyio.sleep(self._delay)
+            self._delay = min(2 * self._delay, max(_STEADY, self._rescan))
 
     async def observe(self, evaluate: Callable[[Read], R]) -> Unchanged | Unsettled | tuple[Read, R]:
         """Look at the layers, off the event loop; what was read is evaluated there too."""
@@ -69,23 +95,29 @@ class Watcher:
         wakeups, started = self._wakeups, time.monotonic()
         told, self._told = self._told, False
 
+        def arm(routes: Sequence[Route]) -> bool:
+            try:
+                return wakeups.arm(routes)
+            except Exception as error:
+                raise _NoMoreEvents(error) from error
+
         def work() -> Unchanged | Unsettled | tuple[Read, R]:
             if not told and self._stack.unmoved():
                 return Unchanged()
-            seen = self._stack.observe(wakeups.arm, wakeups.told, wakeups.confirm)
+            seen = self._stack.observe(arm, wakeups.told, wakeups.confirm)
             return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
         self._looking_since = started
         try:
             seen = await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
-        except OSError as error:  # no more watches
-            self._lose(error)
+            self._drain(wakeups)
+        except _NoMoreEvents as failure:
+            self._lose(failure.reason)
             self._wakeups = Looking()
             self._lost.cancel()
             return Unsettled(0.0)
         finally:
             self._looking_since = None
-        wakeups.drain()
         # Whoever has written while it was read may have closed it by now, and what was read is the half of it.
         if isinstance(seen, tuple) and any(wakeups.told(path).written >= started for path in self._stack.targets):
             self._stack.distrust()
@@ -111,14 +143,28 @@ class Watcher:
         """The files that the layers' paths lead to."""
         return self._stack.targets
 
-    def _lose(self, error: OSError) -> None:
+    def _drain(self, wakeups: Wakeups) -> None:
+        try:
+            wakeups.drain()
+        except Exception as error:
+            raise _NoMoreEvents(error) from error
+
+    def _lose(self, error: Exception) -> None:
         if not self._blind:
-            self._blind = True
-            logger.warning(
-                "no more file events (%s): looking every %g s until they can be had again", error, self._rescan
-            )
+            level = logging.INFO if self._warned else logging.WARNING
+            said = "no more file events (%s): looking every %g s until they can be had again"
+            logger.log(level, said, error, self._rescan)
+            self._blind = self._warned = True
 
     def _regain(self, wakeups: Wakeups) -> None:
         if self._blind and not wakeups.blind:
             self._blind = False
             logger.info("file events can be had again")
+
+
+class _NoMoreEvents(Exception):
+    """What was to tell of changes has failed."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__()
+        self.reason = reason

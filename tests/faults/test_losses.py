@@ -139,6 +139,25 @@ def test_no_inotify_left(place: Place, watcher: str, backend: str, name: str) ->
             assert len(watched.logged()) == 1, watched.logged()
 
 
+@pytest.mark.parametrize(
+    ("watcher", "backend"), [("inotify", "asyncio"), ("watchfiles", "asyncio"), ("watchfiles", "trio")]
+)
+def test_a_neighbour_whose_name_is_no_text(place: Place, watcher: str, backend: str) -> None:
+    """watchfiles fails at its name. inotify does not mind."""
+    with process(watcher, backend) as watched, watched.follow(place, rescan_interval=0.3) as following:
+        odd = os.fsencode(place.folder) + b"/caf\xe9"
+        for tag in range(2, 7):
+            os.close(os.open(odd, os.O_CREAT | os.O_WRONLY))
+            os.unlink(odd)
+            following.reaches(whole(tag), replace(place.config, text(tag)), 0.3 + SETTLE)
+        if watcher == "watchfiles":
+            watched.wait("", "log", lambda report: "can be had again" in report["message"])
+            time.sleep(0.3 + SETTLE)
+            following.reaches(whole(9), replace(place.config, text(9)), 0.1)
+        assert len(watched.logged()) == (watcher == "watchfiles"), watched.logged()
+        following.saw_only(map(whole, [*range(1, 7), 9]))
+
+
 def test_watches_run_out_later(place: Place) -> None:
     """A link leads to more folders than there are watches left."""
     needs(limits_can_be_set(), "the system allows no user namespaces")

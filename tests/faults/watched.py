@@ -9,6 +9,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import sys
 import threading
 import time
@@ -115,6 +116,7 @@ class Following:
             generation=status.generation,
             error=status.last_error,
             layers=layers,
+            since=[layer.since.timestamp() for layer in status.layers if layer.since],
             state=state_of(self.live.current),
         )
 
@@ -157,6 +159,15 @@ class Process:
             case "limit":
                 Path("/proc/sys/user", order["name"]).write_text(str(order["value"]))
                 tell(order["id"], "limited")
+            case "fail":
+                self.fail(order["errno"])
+                tell(order["id"], "failing")
+            case "mend":
+                self.unpatch.close()
+                tell(order["id"], "mended")
+            case "starve":
+                self.starve()
+                tell(order["id"], "starved")
             case "block":
                 self.block()
                 tell(order["id"], "blocked")
@@ -173,16 +184,34 @@ class Process:
 
     def block(self) -> None:
         """Let every read hang, as on a dead network mount."""
-        files: Any = hotsettings.files
-        fetch: Callable[[Any], bytes | None] = files.fetch
         self.stuck = threading.Event()
+        self.patch(lambda layer: self.stuck.wait())
 
-        def hang(layer: Any) -> bytes | None:
-            self.stuck.wait()
-            return fetch(layer)
+    def fail(self, number: int) -> None:
+        """Let every read fail, as on a broken disk."""
 
-        setattr(hotsettings.files, "fetch", hang)  # noqa: B010 - the name is not the module's own
-        self.unpatch.callback(setattr, hotsettings.files, "fetch", fetch)
+        def fail(layer: Any) -> None:
+            raise OSError(number, os.strerror(number))
+
+        self.patch(fail)
+
+    def patch(self, before: Callable[[Any], object]) -> None:
+        """Do this before every read."""
+        files: Any = hotsettings.files
+        attempt: Callable[[Any], bytes | None] = files.attempt
+
+        def patched(layer: Any) -> bytes | None:
+            before(layer)
+            return attempt(layer)
+
+        setattr(hotsettings.files, "attempt", patched)  # noqa: B010 - the name is not the module's own
+        self.unpatch.callback(setattr, hotsettings.files, "attempt", attempt)
+
+    def starve(self) -> None:
+        """Leave no descriptor to be had."""
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        self.unpatch.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
 
 
 async def cycle(order: Order) -> None:

@@ -175,16 +175,16 @@ def test_what_changes_while_it_is_read_is_read_again(watched: Watched, monkeypat
     watched.values(after=5.0)
     replace(watched.config, "A = 2")
 
-    def fetch(layer: FileLayer) -> bytes | None:
-        data = layers.fetch(layer)
+    def attempt(layer: FileLayer) -> bytes | None:
+        data = layers.attempt(layer)
         if layer.name == "base":
             replace(watched.config, "A = 33")
-            monkeypatch.setattr(files, "fetch", layers.fetch)
+            monkeypatch.setattr(files, "attempt", layers.attempt)
         return data
 
     watched.clock.ahead += 0.0078125
     watched.tell(watched.config, Writer.CLOSED)
-    monkeypatch.setattr(files, "fetch", fetch)
+    monkeypatch.setattr(files, "attempt", attempt)
     seen = watched.look()
     assert isinstance(seen, Unsettled)
     assert seen.seconds == 0.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -81,3 +83,89 @@ async def test_written_and_perhaps_closed_while_it_was_read(
         assert not isinstance(seen, Unchanged | Unsettled)
         assert seen[0].contents == (b"A = 2",)
         tasks.cancel_scope.cancel()
+
+
+class Failing(Telling):
+    """Wakeups that raise when they come to this point, as long as they are to."""
+
+    def __init__(self, point: str, error: Exception) -> None:
+        super().__init__()
+        self.point, self.error = point, error
+        self.opened = 0
+        self.fail = True
+
+    def reach(self, point: str) -> None:
+        if self.fail and point == self.point:
+            raise self.error
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Failing, None]:
+        self.opened += 1
+        self.reach("open")
+        yield self
+        self.reach("close")
+
+    def arm(self, routes: Sequence[Route]) -> bool:
+        self.reach("arm")
+        return False
+
+    def drain(self) -> None:
+        self.reach("drain")
+
+    async def run(self, wake: Callable[[], None]) -> None:
+        self.reach("run")
+        await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize(
+    ("point", "error"),
+    [
+        ("open", OSError(errno.EMFILE, "too many open files")),
+        ("arm", UnicodeEncodeError("utf-8", "x", 0, 1, "surrogates not allowed")),
+        ("drain", OSError(errno.EIO, "I/O error")),
+        ("run", RuntimeError("lost")),
+    ],
+)
+async def test_whatever_wakeups_raise_ends_in_looking_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    point: str,
+    error: Exception,
+) -> None:
+    failing = Failing(point, error)
+    failing.word = Told()
+    monkeypatch.setattr(module, "opener", lambda kind: failing.open)
+    caplog.set_level(logging.INFO)
+    path = tmp_path / "config.toml"
+    path.write_text("A = 1")
+    watcher = Watcher([FileLayer(str(path), name="base", label="config.toml")], 0.001, 0.01, "auto")
+
+    async def reads(content: bytes) -> None:
+        with anyio.fail_after(10):
+            while not isinstance(seen := await watcher.observe(lambda read: read), tuple):
+                await watcher.woken(0.005)
+                watcher.wake()
+        assert seen[0].contents == (content,)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watcher.run)
+        await reads(b"A = 1")
+        path.write_text("A = 2")
+        await reads(b"A = 2")
+        with anyio.fail_after(10):
+            while failing.opened < 4:
+                watcher.wake()
+                await watcher.observe(lambda read: read)
+                await anyio.sleep(0.002)
+        began, opened = time.monotonic(), failing.opened
+        await anyio.sleep(0.15)
+        assert failing.opened - opened <= 4, "each attempt waits for longer"
+        failing.fail = False
+        with anyio.fail_after(10 + 4 * (time.monotonic() - began)):
+            while "can be had again" not in caplog.messages[-1]:
+                watcher.wake()
+                await watcher.observe(lambda read: read)
+                await anyio.sleep(0.005)
+        tasks.cancel_scope.cancel()
+    assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1

@@ -18,9 +18,11 @@ from ..settling import Told, Writer
 _APPEARED = flags.CREATE | flags.MOVED_TO
 _ENTRIES = _APPEARED | flags.MOVED_FROM | flags.DELETE
 _SELF = flags.DELETE_SELF | flags.MOVE_SELF
-# MODIFY of folders too: a file that was renamed in may be written to before it has a watch of its own.
-_FOLDER = _ENTRIES | _SELF | flags.MODIFY | flags.CLOSE_WRITE | flags.ONLYDIR
-_FILE = flags.MODIFY | flags.CLOSE_WRITE | flags.ATTRIB | _SELF
+_CONTENT = flags.MODIFY | flags.ATTRIB
+# Of folders too: a file that was renamed in may be written to before it has a watch of its own, and one that we may not read
+# yet cannot be watched.
+_FOLDER = _ENTRIES | _SELF | _CONTENT | flags.CLOSE_WRITE | flags.ONLYDIR
+_FILE = _CONTENT | flags.CLOSE_WRITE | _SELF
 
 _OTHERS_WAIT = 0.01
 """Seconds that the events of unknown names are collected for: they may matter, but a busy folder must not keep us busy."""
@@ -150,7 +152,9 @@ class Inotify:
             now = time.monotonic()
             self._told = dict.fromkeys(self._told, Told(Writer.UNKNOWN, now, now))
             return True
-        found = {self._about_path(watched, event) for watched in self._paths.get(event.wd, ())}
+        if event.wd not in self._paths:
+            return None  # of a watch that was given up: what is watched now was looked at since
+        found = {self._about_path(watched, event) for watched in self._paths[event.wd]}
         return True in found or (None if None in found and False not in found else False)
 
     def _about_path(self, watched: str, event: Event) -> bool | None:
@@ -160,7 +164,7 @@ class Inotify:
         if path in self._entries or path in self._folders:
             return True
         # Above the folders, only they count, and what becomes of the one above itself.
-        return None if event.name and (watched not in self._folders or event.mask & flags.MODIFY) else False
+        return None if event.name and (watched not in self._folders or event.mask & _CONTENT) else False
 
 
 def _word(mask: int, before: Told) -> Told:
