@@ -51,6 +51,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
         self.path = os.fsdecode(layer.path)
         self.route: Route
         self.racy = False
+        self._latest: Sight | None = None
         self._settle = settle
         self._settling = Settling(settle)
         self._read_route: Route | None = None
@@ -60,7 +61,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
 
     def look(self) -> None:
         """Take a new sight."""
-        self.sight = look(self.path, self.seen)
+        self.sight = self._latest = look(self.path, self._latest)
         if self.sight == self.seen:
             self._read_route = self.route  # another way to what was read
 
