@@ -1,9 +1,15 @@
-"""All layers together: looked at, waited for, and read as they stood at one moment, in a worker thread."""
+"""All layers together: looked at, waited for, and read as they stood at one moment, in a worker thread.
+
+A layer that is still being written is waited for, and the others with it: an edit often concerns several files. After
+``PATIENCE`` the others go on without it. Its last complete content serves meanwhile, which is what it holds as long as its
+writer has not closed it: until then nobody has said that the new content is the next state. So what goes live is still what all
+layers said at one moment. A layer that has never been complete cannot be left out.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -14,6 +20,9 @@ from .layers import Document, FileLayer, Layer, Unreadable
 from .routes import Route, find_routes
 from .status import LayerStatus
 from .stores import FollowedKey, StoreLayer
+
+PATIENCE = 2.0
+"""Seconds for which all layers wait for one that is still being written."""
 
 _MOST_ARMINGS = 8
 """How often the way is followed anew at one look because it has changed meanwhile. Where it does so at each look, as on a file
@@ -51,6 +60,7 @@ class Stack:
         self._settle = settle
         self._followed = [_followed(layer, settle) for layer in layers]
         self._files = [each for each in self._followed if isinstance(each, FollowedFile)]
+        self._waiting: dict[Followed[Any, Any], float] = {}
 
     def unmoved(self) -> bool:
         """Whether a mere look shows them as they were read: all that is needed as long as nothing was told."""
@@ -70,17 +80,30 @@ class Stack:
             each.look()
         suspects = [each for each in self._followed if each.suspect]
         if not suspects:
+            self._waiting = {}
             return Unchanged()
         now = time.monotonic()
-        wait = max(each.wait(told, now, confirm) for each in suspects)
-        return Unsettled(wait) if wait > 0 else self._read(suspects, now)
+        waits = {each: each.wait(told, now, confirm) for each in suspects}
+        self._waiting = {each: self._waiting.get(each, now) for each, wait in waits.items() if wait > 0}
+        late = {each for each, since in self._waiting.items() if each.document and now - since >= PATIENCE}
+        ready = [each for each in suspects if each not in self._waiting]
+        slow = [each for each in self._waiting if each not in late]
+        if ready and not slow:
+            return self._read(ready, late, now)
+        seconds = max(waits[each] for each in slow or self._waiting)
+        if ready:
+            seconds = min(seconds, max(self._waiting[each] for each in slow) + PATIENCE - now)
+        return Unsettled(seconds)
 
-    def _read(self, suspects: Sequence[Followed[Any, Any]], now: float) -> Observation:
-        seen = [each.sight for each in self._followed]
+    def _read(
+        self, suspects: Sequence[Followed[Any, Any]], late: Collection[Followed[Any, Any]], now: float
+    ) -> Observation:
+        others = [each for each in self._followed if each not in late]
+        seen = [each.sight for each in others]
         differing = [each for each in suspects if each.read()]
-        for each in self._followed:
+        for each in others:
             each.look()
-        if [each.sight for each in self._followed] != seen:
+        if [each.sight for each in others] != seen:
             return Unsettled(0.0)  # they may not belong together
         retries = [each.retry for each in suspects if each.retry is not None]
         if retries:
@@ -108,6 +131,15 @@ class Stack:
     def targets(self) -> list[str]:
         """Where the paths of the files led at the last look."""
         return [file.route.target for file in self._files]
+
+    @property
+    def complete_targets(self) -> list[str]:
+        """Those of them that were not being written at the last look."""
+        return [file.route.target for file in self._files if file not in self._waiting]
+
+    def waiting(self) -> dict[str, float]:
+        """The names of the layers that are waited for, and since when, in seconds of the monotonic clock. From any thread."""
+        return {each.layer.name: since for each, since in self._waiting.items()}
 
     def statuses(self) -> list[LayerStatus]:
         """How each layer stood when it was read last."""

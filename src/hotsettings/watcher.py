@@ -119,7 +119,9 @@ class Watcher:
         finally:
             self._looking_since = None
         # Whoever has written while it was read may have closed it by now, and what was read is the half of it.
-        if isinstance(seen, tuple) and any(wakeups.told(path).written >= started for path in self._stack.targets):
+        if isinstance(seen, tuple) and any(
+            wakeups.told(path).written >= started for path in self._stack.complete_targets
+        ):
             self._stack.distrust()
             return Unsettled(0.0)
         self._regain(wakeups)
@@ -133,6 +135,10 @@ class Watcher:
     def looking_for(self) -> float:
         """For how many seconds a look has been under way; 0 if none is."""
         return 0.0 if self._looking_since is None else time.monotonic() - self._looking_since
+
+    def waiting(self) -> dict[str, float]:
+        """The names of the layers that are waited for, as they are still being written, and since when (monotonic seconds)."""
+        return self._stack.waiting()
 
     def statuses(self) -> list[LayerStatus]:
         """How each layer stood when it was read last."""

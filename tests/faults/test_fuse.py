@@ -28,7 +28,7 @@ watchers = pytest.mark.parametrize(
 
 def fuse_is_there() -> bool:
     try:
-        import mfusepy  # noqa: F401
+        import mfusepy  # type: ignore[import-untyped]  # noqa: F401
     except (ImportError, OSError):  # OSError where the library that it binds is missing
         return False
     return os.access("/dev/fuse", os.R_OK | os.W_OK)

@@ -243,6 +243,35 @@ def test_a_read_that_hangs(place: Place, watcher: str, backend: str) -> None:
             following.leave = lambda: None  # type: ignore[method-assign]  # done
 
 
+def test_a_layer_that_never_stands_still(everybody: Party, place: Place) -> None:
+    """Somebody appends to the secrets all the time, and never closes them: edits of the base are live after two seconds."""
+    told = Party([member for member in everybody.members if member.watcher == "inotify"])
+    with told.follow(place, rescan_interval=NEVER) as followers:
+        with place.secrets.open("a") as file:
+            over = threading.Event()
+
+            def append() -> None:
+                while not over.is_set():
+                    file.write(f"# {time.monotonic()}\n")
+                    file.flush()
+                    time.sleep(0.05)
+
+            appending = threading.Thread(target=append)
+            appending.start()
+            try:
+                time.sleep(SETTLE)
+                for tag in (2, 3):
+                    followers.reach(whole(tag), replace(place.config, text(tag)), 2.0)
+            finally:
+                over.set()
+                appending.join()
+            file.seek(0)
+            file.truncate()
+            file.write(text(5, "S"))
+        followers.reach(whole(3, 5), time.monotonic(), 0.02)
+        followers.saw_only([whole(1), whole(2), whole(3), whole(3, 5)])
+
+
 def test_edits_while_the_watch_begins(everybody: Party, place: Place) -> None:
     """Between the first read and the first watch nothing is told, and nothing must be missed."""
     # Who only looks waits until nobody has written for as long as ``settle``.

@@ -150,10 +150,50 @@ def test_one_open_writer_holds_all(watched: Watched) -> None:
         for waited in (0.0, 1.0):
             seen = watched.look(after=waited)
             assert isinstance(seen, Unsettled)
-            assert seen.seconds == pytest.approx(10.0 - waited)
+            assert seen.seconds == pytest.approx(2.0 - waited)
         file.write("1")
     watched.tell(watched.secrets, Writer.CLOSED)
     assert watched.values() == [{"A": 2}, {"S": 1}]
+
+
+def test_the_others_do_not_wait_for_ever(watched: Watched) -> None:
+    """A layer that is written for long says meanwhile what it said before; each says it when it was asked for."""
+    watched.secrets.write_text("S = 1")
+    assert watched.values(after=5.0) == [{"A": 1}, {"S": 1}]
+    with watched.secrets.open("a") as file:
+        for number in range(5):
+            file.write(f"\nT{number} = 1")
+            file.flush()
+            watched.clock.ahead += 0.5
+            watched.tell(watched.secrets, Writer.OPEN)
+            if number == 1:
+                replace(watched.config, "A = 2")
+                watched.tell(watched.config, Writer.MOVED)
+            if number < 4:
+                seen = watched.look()
+                assert isinstance(seen, Unsettled)
+                if number > 1:
+                    assert seen.seconds == pytest.approx(2.0 - 0.5 * number), "until the others wait no longer"
+                assert list(watched.stack.waiting()) == ["secrets"]
+        assert watched.clock.monotonic() - watched.stack.waiting()["secrets"] == pytest.approx(2.0)
+        assert watched.values() == [{"A": 2}, {"S": 1}]
+        assert [os.path.basename(path) for path in watched.stack.complete_targets] == ["config.toml"]
+        seen = watched.look(after=5.0)
+        assert isinstance(seen, Unsettled), "there is nothing to be read but this"
+        assert seen.seconds == pytest.approx(5.0)
+    watched.tell(watched.secrets, Writer.CLOSED)
+    assert watched.values() == [{"A": 2}, {"S": 1, **{f"T{number}": 1 for number in range(5)}}]
+    assert not watched.stack.waiting()
+
+
+def test_a_layer_that_was_never_complete_is_waited_for(watched: Watched) -> None:
+    with watched.config.open("w") as file:
+        file.write("A = 1")
+        file.flush()
+        for _ in range(8):
+            os.utime(watched.config)
+            watched.tell(watched.config, Writer.OPEN)
+            assert isinstance(watched.look(after=1.0), Unsettled)
 
 
 def test_a_change_within_a_tick_of_the_clock_is_still_seen(watched: Watched) -> None:
