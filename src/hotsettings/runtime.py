@@ -121,7 +121,7 @@ class Runtime(Generic[S]):
             return
         request = _Request()
         self._requests.append(request)
-        self._watcher.reread()
+        self._watcher.wake()
         await request.answered.wait()
         if request.rejection is not None:
             raise Rejected(request.rejection)

@@ -34,7 +34,7 @@ attempts to have them again."""
 
 
 class Watcher:
-    """Watches some layers. ``wake`` may be called by anybody on the event loop."""
+    """Watches some layers. ``wake`` and ``hint`` may be called by anybody on the event loop."""
 
     def __init__(self, layers: Sequence[Layer], settle: float, rescan_interval: float, kind: Kind) -> None:
         self._open = opener(kind)
@@ -53,14 +53,14 @@ class Watcher:
         self._looking_since: float | None = None
 
     def wake(self) -> None:
-        """Make ``woken`` return, and the next look be a thorough one."""
+        """Make ``woken`` return, and the next look read all files, however unchanged they look."""
+        self._stack.distrust()
+        self.hint()
+
+    def hint(self) -> None:
+        """Make ``woken`` return, and the next look be a thorough one: something may have changed."""
         self._told = True
         self._woken.set()
-
-    def reread(self) -> None:
-        """Make the next look read all files, however unchanged they look."""
-        self._stack.distrust()
-        self.wake()
 
     async def woken(self, within: float) -> None:
         """Wait until something may have changed, or for so many seconds."""
@@ -76,14 +76,14 @@ class Watcher:
                 async with self._open() as wakeups:
                     self._wakeups = wakeups
                     self._opened.set()
-                    self.wake()
+                    self.hint()
                     with anyio.CancelScope() as self._lost:
-                        await wakeups.run(self.wake)
+                        await wakeups.run(self.hint)
             except Exception as error:
                 self._lose(error)
             self._wakeups = Looking()
             self._opened.set()
-            self.wake()  # what they had still to tell is lost
+            self.hint()  # what they had still to tell is lost
             if time.monotonic() - opened > _STEADY:
                 self._delay, self._warned = self._rescan, False
             await anyio.sleep(self._delay)
