@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from .followed import Followed, TellAbout
 from .layers import FileLayer, attempt, failure, unreadable
-from .mounts import single_file_mounts
+from .mounts import is_local, single_file_mounts
 from .routes import Route, arrival
 from .settling import Arrived, Settling
 from .sight import Sight, age, being_written, look
@@ -58,6 +58,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
         self._untold = False
         self._failure: _Failure | None = None
         self._stale = False
+        self._local: tuple[int, bool] | None = None
 
     def look(self) -> None:
         """Take a new sight."""
@@ -106,7 +107,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
             age(self.sight),
             arrived=self._arrived(),
             confirm=confirm,
-            being_written=lambda: being_written(self.path),
+            being_written=self._being_written,
         )
 
     def unsure(self, now: float) -> bool:
@@ -153,6 +154,13 @@ class FollowedFile(Followed[FileLayer, Sight]):
         self.racy = self.sight.racy(time.time_ns()) or self.sight.shifting
         data = attempt(self.layer)
         return data, data
+
+    def _being_written(self) -> bool | None:
+        """Whether somebody has it open for writing; None where that is not known, or where others write behind the kernel."""
+        if self._local is None or self._local[0] != self.sight.device:
+            self._local = self.sight.device, is_local(self.route.target)
+        written = being_written(self.path)
+        return written if written or self._local[1] else None
 
     def _arrived(self) -> Arrived:
         """Whether another file was put in its place by a change to the way that leads there."""

@@ -12,7 +12,7 @@ known of its writer. There are four sources, and each of them may be silent:
    event has told, and so may one that was changed in the same tick of the clock. The link of a Kubernetes volume needs no
    times: what it leads to is never written to after the swap.
 3. **The kernel.** Linux grants a read lease on a file only while no process has it open for writing (``sight.being_written``).
-   Only the owner of a file may ask, and not on every file system; then this is not known (None).
+   Only the owner of a file may ask, and only of a local file system is the answer the whole truth; else it is not known (None).
 4. **Rest.** For how long the file has stood still, by our looks and, at the first look, by its own times.
 
 What follows from them, the strongest first:

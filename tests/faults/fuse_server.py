@@ -49,6 +49,9 @@ class PassingOn(mfusepy.Operations):  # type: ignore[misc]
             "st_nlink": told.get("links", found.st_nlink) if stat.S_ISREG(found.st_mode) else found.st_nlink,
         }
 
+    def readlink(self, path: str) -> str:
+        return os.readlink(self.root + path)
+
     def readdir(self, path: str, fh: int) -> list[str]:
         return [".", "..", *os.listdir(self.root + path)]
 
