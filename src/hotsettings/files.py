@@ -87,7 +87,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
     @property
     def retry(self) -> float | None:
         """Seconds until it is to be read again because reading it has failed just now; None where that is not so."""
-        if self._failure is None or self.document is None:
+        if self._failure is None or self.seen is None:
             return None
         now = time.monotonic()
         return max(0.0, self._failure.retry_at - now) if now - self._failure.began < PATIENCE else None

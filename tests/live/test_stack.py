@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replaced
 
 from hotsettings import BaseSettings, LayerError, files, followed, layers, sight, stack
 from hotsettings.layers import FileLayer
@@ -427,6 +430,116 @@ def test_who_has_a_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert sight.being_written("/dev/null") is None, "there is nothing that could be told"
     monkeypatch.setattr("sys.platform", "darwin")
     assert sight.being_written(str(path)) is None
+
+
+class Disk:
+    """Reads, or fails to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.error: OSError | None = None
+        monkeypatch.setattr(files, "attempt", self.attempt)
+
+    def attempt(self, layer: FileLayer) -> bytes | None:
+        if self.error is not None and layer.name == "base":
+            raise self.error
+        return layers.attempt(layer)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def unsettled(watched: Watched, after: float = 0.0) -> float:
+    seen = watched.look(after)
+    assert isinstance(seen, Unsettled), seen
+    return seen.seconds
+
+
+def fail(watched: Watched, disk: Disk) -> None:
+    watched.values(after=5.0)
+    watched.stack.live()
+    disk.error = OSError(errno.EIO, "Input/output error")
+    replace(watched.config, "A = 2")
+    watched.clock.ahead += 0.0078125
+    watched.tell(watched.config, Writer.MOVED)
+    assert unsettled(watched) == pytest.approx(0.1)
+
+
+def test_a_read_that_fails_is_tried_again(watched: Watched, disk: Disk) -> None:
+    fail(watched, disk)
+    [base, _] = watched.stack.statuses()
+    assert base.state == "unreadable"
+    assert base.since is not None
+    assert not watched.stack.unmoved()
+    assert unsettled(watched, after=0.0625) == pytest.approx(0.0375), "not before its time"
+    assert unsettled(watched, after=0.0625) == pytest.approx(0.2)
+    disk.error = None
+    assert watched.values(after=0.25) == [{"A": 2}, {}]
+    [base, _] = watched.stack.statuses()
+    assert (base.state, base.since) == ("read", None)
+
+
+def test_a_read_that_goes_on_failing_is_a_rejection_until_it_does_not(watched: Watched, disk: Disk) -> None:
+    fail(watched, disk)
+    assert "input/output error" in watched.error(after=2.0)
+    assert "input/output error" in watched.error(after=2.0), "and it is still tried"
+    assert watched.stack.statuses()[0].state == "unreadable"
+    disk.error = None
+    assert watched.values(after=2.0) == [{"A": 2}, {}]
+
+
+def test_a_read_that_fails_is_tried_at_once_when_the_file_changes_or_somebody_asks(
+    watched: Watched, disk: Disk
+) -> None:
+    fail(watched, disk)
+    disk.error = None
+    watched.stack.distrust()
+    assert watched.values() == [{"A": 2}, {}]
+    disk.error = OSError(errno.EACCES, "Permission denied")
+    replace(watched.config, "A = 3")
+    watched.clock.ahead += 0.0078125
+    watched.tell(watched.config, Writer.MOVED)
+    assert unsettled(watched) == pytest.approx(0.1)
+    disk.error = None
+    watched.config.chmod(0o600)
+    assert watched.values() == [{"A": 3}, {}]
+
+
+def test_at_the_start_a_read_that_fails_is_an_error(watched: Watched, disk: Disk) -> None:
+    disk.error = PermissionError(errno.EACCES, "Permission denied")
+    assert "permission denied" in watched.error(after=5.0)
+
+
+def test_what_is_to_blame_on_the_path_is_not_tried_again(watched: Watched) -> None:
+    watched.values(after=5.0)
+    watched.config.unlink()
+    watched.config.symlink_to(watched.config.name)
+    watched.look()
+    assert watched.error(after=SETTLE)
+    assert watched.stack.statuses()[0].state != "unreadable"
+
+
+def test_an_inode_that_is_another_at_each_look(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tells nothing; so the content is compared at every look."""
+    inodes = count(1)
+    real = sight._look
+    monkeypatch.setattr(
+        sight, "_look", lambda path: replaced(real(path), inode=next(inodes) if real(path).inode else 0)
+    )
+    watched.look(after=5.0)
+    assert watched.values(after=SETTLE) == [{"A": 1}, {}]
+    assert not watched.stack.unmoved()
+    assert watched.values() == [{"A": 1}, {}]
+    replace(watched.config, "A = 2")
+    watched.look()
+    watched.look()
+    assert watched.values(after=SETTLE) == [{"A": 2}, {}]
+
+
+def test_a_way_that_changes_at_each_look_is_not_followed_for_ever(watched: Watched) -> None:
+    watched.arm = lambda routes: True
+    assert watched.values(after=5.0) == [{"A": 1}, {}]
 
 
 def test_sight() -> None:

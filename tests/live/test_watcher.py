@@ -169,3 +169,30 @@ async def test_whatever_wakeups_raise_ends_in_looking_alone(
                 await anyio.sleep(0.005)
         tasks.cancel_scope.cancel()
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
+
+
+async def test_a_failure_after_a_long_time_is_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "_STEADY", 0.0)
+    failing = Failing("run", RuntimeError("lost"))
+    monkeypatch.setattr(module, "opener", lambda kind: failing.open)
+    path = tmp_path / "config.toml"
+    path.write_text("A = 1")
+    watcher = Watcher([FileLayer(str(path), name="base", label="config.toml")], 0.001, 0.01, "auto")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watcher.run)
+        for number in (1, 2):
+            failing.fail = True
+            with anyio.fail_after(10):
+                while len(caplog.messages) < number:
+                    await watcher.observe(lambda read: read)
+                    await anyio.sleep(0.002)
+                failing.fail = False
+                while watcher._blind:
+                    await watcher.observe(lambda read: read)
+                    await anyio.sleep(0.002)
+            assert not watcher.waiting()
+            watcher._lost.cancel()
+        tasks.cancel_scope.cancel()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
