@@ -469,6 +469,14 @@ class TestWork:
 
         assert work(2_000) < 1.2 * work(200)
 
+    @pytest.mark.parametrize("values", [[f"{n}-canary" for n in range(21_000)], ["canary" * 200_000]])
+    def test_where_there_are_too_many_nothing_is_shown(self, values: list[str]) -> None:
+        known = knowing(*values)
+        assert known.finds("anything")
+        assert known.redact("anything") == f"{MASK} (there are too many secrets to look for)"
+        known.learn([document({"name": "few-canaries"})])
+        assert known.redact("few-canaries or anything") == f"{MASK} or anything"
+
     def test_nothing_is_done_until_a_text_is_redacted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         looked: list[str] = []
 

@@ -5,11 +5,11 @@ How data flows, and where:
     path -> Document      layers (guard, positions)
     Documents -> values   merge
     values -> Settings    decode (schema, shape, frozen)
-    what went wrong       problems (excerpts, secrecy) -> errors
+    what went wrong       problems (excerpts, _redaction) -> errors
     the three steps       load
     Settings -> Snapshot  snapshot (explain)
     who wants to know     live (hub, subscribers, events, resources)
-    all or nothing        transaction (replacing, foreign)
+    all or nothing        transaction (replacing)
     layers -> Snapshot    runtime (watcher, stack, followed, files, settling, sight, routes, wakeups/, stores, restart, mounts)
     the face              settings, watch
 """

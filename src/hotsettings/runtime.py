@@ -184,7 +184,7 @@ class Runtime(Generic[S]):
             loaded = keep_first(self._first or loaded, loaded, self.redactor)
         except SettingsError as error:
             return error.with_traceback(None)
-        self.redactor.learn(documents, loaded.settings)
+        self.redactor.learn(documents, loaded.settings if loaded.pending else None)
         return loaded
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:

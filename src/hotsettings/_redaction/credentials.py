@@ -43,7 +43,7 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SEVERAL_URLS = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _LOGIN = re.compile(r"[^\s:/@=]+:(?P<password>.+)@[^@]+", re.DOTALL)
 _PAIR = re.compile(
-    r"""(?P<name>[A-Za-z_][\w.-]*)\s*(?:=(?!=)|:(?=\s))\s*(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[^\s;,&"']+))"""
+    r"""(?<![\w.-])(?P<name>[A-Za-z_][\w.-]*+)\s*+(?:=(?!=)|:(?=\s))\s*+(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[^\s;,&"']+))"""
 )
 _CREDENTIAL = re.compile(r"(?i)pass|pwd|secret|token|key|auth|sig|cred|private")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2,4}")
