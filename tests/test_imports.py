@@ -17,7 +17,7 @@ PACKAGE = Path(hotsettings.__file__).parent
 # A package stands for all modules in it. A new module goes below everything that it needs.
 CORE = [
     *("errors", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy", "schema"),
-    *("guard", "positions", "layers", "merge", "decode", "problems", "log", "load", "explain", "snapshot"),
+    *("guard", "toml_parser", "positions", "layers", "merge", "decode", "problems", "log", "load", "explain", "snapshot"),
     *("restart", "status", "foreign", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),
 ]
 WITH_ANYIO = [
@@ -31,7 +31,7 @@ ORDER = [*CORE, *WITH_ANYIO, *FACE, *AROUND]
 # Third parties, and the only modules or packages that may import them.
 ALLOWED = {
     "msgspec": {*ORDER},
-    "toml_rs": {"layers", "positions", "explain"},
+    "toml_rs": {"toml_parser"},
     "anyio": {*WITH_ANYIO, "testing", "nats", "cli", "integrations"},
     "inotify_simple": {"wakeups.inotify"},
     "watchfiles": {"wakeups.watching"},

@@ -18,6 +18,7 @@ from .notation import toml
 from .schema import Leaf, Schema, as_values
 from .secrecy import HIDDEN
 from .shape import may_hold
+from .toml_parser import ParserError, loads
 
 KEPT = Origin("live until the restart")
 """Of a value that the documents say differently by now."""
@@ -167,8 +168,6 @@ def known_path(schema: Schema, key: str) -> Path:
 
 def parse_key(key: str) -> Path | None:
     """Return the parts of a key as TOML would read it, or None if it is no key."""
-    import toml_rs
-
     if "\n" in key or len(key) > _LONGEST_KEY:
         return None
     end = next(number for number in count() if str(number) not in key)
@@ -176,8 +175,8 @@ def parse_key(key: str) -> Path | None:
     if hazard(text) is not None:
         return None
     try:
-        value: Any = toml_rs.loads(text)
-    except ValueError:
+        value: Any = loads(text)
+    except ParserError:
         return None
     path: list[str] = []
     while isinstance(value, dict) and len(value) == 1:

@@ -8,7 +8,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import toml_rs
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
@@ -17,6 +16,7 @@ from .excerpts import excerpt
 from .guard import TOO_LONG, hazard, unfit
 from .keys import Path, misspells
 from .positions import Place, line_column, places
+from .toml_parser import ParserError, loads
 
 LARGEST = 1024 * 1024
 """Bytes that a layer may have: the limit of a Kubernetes Secret."""
@@ -138,11 +138,11 @@ def _parsed(layer: Layer, data: bytes) -> Document | Problem:
     if danger is not None:
         return _problem_at(layer, text, danger.offset, danger.reason)
     try:
-        values = toml_rs.loads(text)
-    except toml_rs.TOMLDecodeError as error:
-        return _unparsable(layer, text, error.pos, error.msg)
-    except ValueError:
-        return _unrepresentable(layer, text)
+        values = loads(text)
+    except ParserError as error:
+        if error.offset is None:
+            return _unrepresentable(layer, text)
+        return _problem_at(layer, text, error.offset, error.message, _slip(text, error.offset))
     document = Document(layer, text, values)
     misfit = unfit(values)
     return document if misfit is None else _misfit(document, *misfit)
@@ -215,12 +215,6 @@ def _undecodable(layer: Layer, data: bytes, at: int) -> Problem:
     return Problem("", "not UTF-8", layer.origin(*line_column(before, len(before))), "save it as UTF-8")
 
 
-def _unparsable(layer: Layer, text: str, byte_offset: int, report: str) -> Problem:
-    # The report quotes the source and ends in the parser's own words, which are the same for every text.
-    offset = len(text.encode()[:byte_offset].decode(errors="ignore"))
-    return _problem_at(layer, text, offset, f"not valid TOML: {report.rsplit(chr(10), 1)[-1]}", _slip(text, offset))
-
-
 def _unrepresentable(layer: Layer, text: str) -> Problem:
     """Point at the value that TOML has and Python has not: a 60th second, the year 0, an integer of 5,000 digits."""
     values = (place.value for _, place in places(text))
@@ -232,11 +226,9 @@ def _unrepresentable(layer: Layer, text: str) -> Problem:
 def _cannot_be(written: str) -> bool:
     if written[0] in "+-0123456789":
         try:
-            toml_rs.loads(f"x={written}")
-        except toml_rs.TOMLDecodeError:
-            return False  # a key, not a value
-        except ValueError:
-            return True
+            loads(f"x={written}")
+        except ParserError as error:
+            return error.offset is None  # else it is a key, not a value
     return False
 
 
