@@ -16,8 +16,9 @@ PACKAGE = Path(hotsettings.__file__).parent
 
 # A package stands for all modules in it. A new module goes below everything that it needs.
 CORE = [
-    *("errors", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy", "schema"),
-    *("guard", "toml_parser", "positions", "layers", "merge", "decode", "problems", "log", "load", "explain", "snapshot"),
+    *("errors", "boundary", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy"),
+    *("schema", "guard", "toml_parser", "positions", "layers", "merge", "decode", "problems", "log", "load"),
+    *("explain", "snapshot"),
     *("restart", "status", "foreign", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),
 ]
 WITH_ANYIO = [

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import replace
 
+from .boundary import guarded
 from .errors import Origin
 from .guard import hazard
 from .keys import Path, closest, dotted
@@ -69,12 +70,23 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     """Explain a leaf, a table of leaves, or a key inside a mapping.
 
     Raises ValueError, with a suggestion, for a key that settings of this class cannot have, and KeyError for one inside a
-    mapping that no layer sets.
+    mapping that no layer sets; UnforeseenError if it fails in a way that nobody foresaw.
     """
     path = known_path(loaded.schema, key)
+    explanation = guarded(_whence(loaded), _explained, loaded, path)
+    if explanation is None:
+        raise KeyError(f"{key}: no layer sets it, and it has no default")
+    return explanation
+
+
+def _whence(loaded: Loaded) -> list[Origin]:
+    return [document.layer.origin() for document in loaded.documents]
+
+
+def _explained(loaded: Loaded, path: Path) -> Explanation | None:
     entries = [*_written(loaded, path), *_default(loaded, path)]
     if not entries:
-        raise KeyError(f"{key}: no layer sets it, and it has no default")
+        return None
     leaf = loaded.schema.leaf_of(path)
     if leaf is None or leaf.key not in loaded.pending:
         return Explanation(dotted(path), tuple(entries))
@@ -122,7 +134,11 @@ class Setting(Struct, frozen=True):
 
 
 def effective(loaded: Loaded) -> tuple[Setting, ...]:
-    """Return what is live, in the order of the class."""
+    """Return what is live, in the order of the class. Raises UnforeseenError."""
+    return guarded(_whence(loaded), _effective, loaded)
+
+
+def _effective(loaded: Loaded) -> tuple[Setting, ...]:
     places = origins(loaded)
     settings = []
     for leaf in loaded.schema.leaves:
@@ -139,7 +155,14 @@ def _set_by_secrets(loaded: Loaded, leaf: Leaf) -> bool:
 
 
 def origins(loaded: Loaded) -> dict[str, Origin]:
-    """Where the live value of each leaf is written, by key. A merged table is said to be where its highest layer is."""
+    """Where the live value of each leaf is written, by key. A merged table is said to be where its highest layer is.
+
+    Raises UnforeseenError.
+    """
+    return guarded(_whence(loaded), _places, loaded)
+
+
+def _places(loaded: Loaded) -> dict[str, Origin]:
     values = [document.values for document in loaded.documents]
     found = {leaf.key: Origin("default") for leaf in loaded.schema.leaves}
     won: list[dict[Path, str]] = [{} for _ in values]

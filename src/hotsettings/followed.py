@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
-from .errors import LayerError, Problem
+from .errors import Problem, SettingsError
 from .layers import Document, Layer, parse
 from .settling import Told
 from .status import LayerState, LayerStatus
@@ -72,7 +72,7 @@ class Followed(ABC, Generic[L, G]):
 
     @abstractmethod
     def _fetch(self) -> tuple[object, bytes | None]:
-        """Return what tells two contents apart, and the bytes; None for a missing one that may be. Raises LayerError."""
+        """Return what tells two contents apart, and the bytes; None for a missing one that may be. Raises SettingsError."""
 
     def read(self) -> bool:
         """Read it, and parse it if it is not what it was; return whether it is not."""
@@ -80,17 +80,22 @@ class Followed(ABC, Generic[L, G]):
         content: object
         try:
             content, data = self._fetch()
-        except LayerError as error:
+        except SettingsError as error:
             content, data, problem = str(error), None, error.problems[0]
         if self.document is not None and content == self.content:
             return False
-        self.content, self._data = content, data
+        # In this order: content is not taken for read if parsing it fails.
         self.document = problem or self._parsed(data)
+        self.content, self._data = content, data
         return True
 
     def taken(self, now: float) -> None:
         """What is in sight was read, beginning at this time."""
         self.seen, self.read_at = self.sight, now
+
+    def distrust(self) -> None:
+        """What was read last is not taken: it is suspect, however unchanged it looks."""
+        self.seen = None
 
     def live(self) -> None:
         """What was read last is live now: it may not lose all of its content at once."""
@@ -105,5 +110,5 @@ class Followed(ABC, Generic[L, G]):
             return Document(layer, "", {}, missing=True)
         try:
             return parse(layer, data)
-        except LayerError as error:
+        except SettingsError as error:
             return error.problems[0]

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from .boundary import guarded
 from .errors import LayerError, Origin, Problem
 from .excerpts import excerpt
 from .guard import TOO_LONG, hazard, unfit
@@ -103,30 +104,36 @@ def given(values: dict[str, Any]) -> Document:
 
 
 def read(layer: FileLayer) -> Document:
-    """Read and parse a layer. Raises LayerError, which never quotes what could be a secret."""
+    """Read and parse a layer. Raises LayerError or UnforeseenError, which never quote what could be a secret."""
     data = fetch(layer)
     return Document(layer, "", {}, missing=True) if data is None else parse(layer, data)
 
 
 def fetch(layer: FileLayer) -> bytes | None:
-    """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError like ``read``."""
+    """Read the bytes of a layer; None for one that is missing and may be. Raises as ``read`` does."""
+    fetched = guarded([layer.origin()], _fetched, layer)
+    if isinstance(fetched, Problem):
+        raise LayerError([fetched])
+    return fetched
+
+
+def parse(layer: Layer, data: bytes) -> Document:
+    """Parse the bytes of a layer. Raises as ``read`` does."""
+    parsed = guarded([layer.origin()], _parsed, layer, data)
+    if isinstance(parsed, Problem):
+        raise LayerError([parsed])
+    return parsed
+
+
+def _fetched(layer: FileLayer) -> bytes | Problem | None:
     try:
         return _contents(os.fsdecode(layer.path))
     except FileNotFoundError:
         if not layer.required:
             return None
-        problem = Problem("", "no such file", layer.origin(), _way_out(layer))
-    except (OSError, ValueError) as error:
-        problem = Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
-    raise LayerError([problem])
-
-
-def parse(layer: Layer, data: bytes) -> Document:
-    """Parse the bytes of a layer. Raises LayerError like ``read``."""
-    parsed = _parsed(layer, data)
-    if isinstance(parsed, Problem):
-        raise LayerError([parsed])
-    return parsed
+        return Problem("", "no such file", layer.origin(), _way_out(layer))
+    except (OSError, _Unsuitable) as error:
+        return Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
 
 
 def _parsed(layer: Layer, data: bytes) -> Document | Problem:
@@ -149,14 +156,14 @@ def _parsed(layer: Layer, data: bytes) -> Document | Problem:
 
 
 def _contents(path: str) -> bytes:
-    """Read a regular file of at most LARGEST bytes. Raises OSError or ValueError with the reason."""
+    """Read a regular file of at most LARGEST bytes. Raises OSError, or _Unsuitable with the reason."""
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError:
         _refuse_irregular(os.stat(path).st_mode)  # a socket cannot be opened at all, on Windows a directory neither
         raise
     except ValueError as error:  # a null byte, or what the file system's encoding does not have
-        raise ValueError(f"not a path: {error}") from None
+        raise _Unsuitable(f"not a path: {error}") from None
     try:
         status = os.fstat(descriptor)
         _refuse_irregular(status.st_mode)
@@ -169,7 +176,7 @@ def _contents(path: str) -> bytes:
                 size += len(chunk)
             data = b"".join(chunks)
             if size > LARGEST:
-                raise ValueError(f"larger than {LARGEST} bytes (1 MiB)")
+                raise _Unsuitable(f"larger than {LARGEST} bytes (1 MiB)")
         return data
     finally:
         os.close(descriptor)
@@ -178,10 +185,14 @@ def _contents(path: str) -> bytes:
 def _refuse_irregular(mode: int) -> None:
     kinds = {stat.S_IFREG: "", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
     if kind := kinds.get(stat.S_IFMT(mode), "a device"):
-        raise (_Folder if stat.S_ISDIR(mode) else ValueError)(f"not a regular file but {kind}")
+        raise (_Folder if stat.S_ISDIR(mode) else _Unsuitable)(f"not a regular file but {kind}")
 
 
-class _Folder(ValueError):
+class _Unsuitable(Exception):
+    """There is something else than a settings file; the text says what."""
+
+
+class _Folder(_Unsuitable):
     """There is a folder where a file should be."""
 
 
@@ -191,7 +202,7 @@ _REMEDIES: dict[type[Exception], str] = {
 }
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: OSError | _Unsuitable) -> str:
     if isinstance(error, OSError):
         return f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
     return str(error)

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
+from .boundary import cleanly
 from .events import Events
 from .explain import Explanation, explain
 from .hub import Handle, Head, Hub
@@ -154,6 +155,7 @@ class Live(Head[S], Generic[S]):
         for resource in list(self._hub.resources):
             await resource.caught_up()
 
+    @cleanly
     def explain(self, key: str) -> Explanation:
         """Every layer's value for a key, the winner first. Raises ValueError for an unknown key."""
         return explain(self._source.loaded, key)

@@ -36,12 +36,12 @@ _READING_ORDER = ("base", "override", "secrets")
 
 
 def problems_in(schema: Schema, documents: Sequence[Document], values: Values) -> list[Problem]:
-    """Explain everything that is wrong with ``values``, which were merged from ``documents``."""
+    """Explain everything that is wrong with ``values``, which were merged from ``documents``: nothing, if they are good."""
     found = list(islice(findings(schema, values), MOST_PROBLEMS + 1))
     problems = in_order(_Report(schema, documents, found[:MOST_PROBLEMS]).problems())
     if len(found) > MOST_PROBLEMS:
         problems.append(Problem("", f"more problems than the {MOST_PROBLEMS} reported here", Origin("")))
-    return problems or [Problem("", "the values could not be decoded", Origin(""))]
+    return problems
 
 
 def tolerated(schema: Schema, documents: Sequence[Document]) -> list[Problem]:

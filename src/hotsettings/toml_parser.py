@@ -47,7 +47,7 @@ def use_parser(parser: Parser) -> None:
     Raises:
         ValueError: There is no parser of this name.
     """
-    global _parser
+    global _parser  # noqa: PLW0603 - which parser the process uses is a matter of the process
     if parser not in ("toml_rs", "tomllib"):
         raise ValueError(f"the parser is 'toml_rs' or 'tomllib', not {parser!r}")
     _parser = parser
@@ -83,9 +83,9 @@ def _with_tomllib(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         report = _TOMLLIB_REPORT.fullmatch(str(error))
-        words, line, column = report.groups() if report is not None else ("", None, None)
+        words, line, column = ("", None, None) if report is None else report.group(1, 2, 3)
         message = f"not valid TOML {_TOMLLIB_READS}, which is what tomllib reads: {_without_quotes(words)}"
-        if line is not None:
+        if line is not None and column is not None:
             raise ParserError(message, _offset(text, int(line), int(column))) from None
         raise ParserError(message, _end(text, words)) from None
     except ValueError:
