@@ -69,11 +69,12 @@ def cleanly(function: Callable[P, T]) -> Callable[P, T]:
 def unforeseen(error: BaseException, origins: Sequence[Origin]) -> UnforeseenError:
     """What to raise or to tell instead of an exception that nobody foresaw while these layers were handled."""
     message = f"unforeseen {fault(error)}"
-    if len(origins) != 1:
-        layers = ", ".join(map(str, origins))
-        message += f" with {layers}" if layers else ""
     hint = _OUT_OF.get(type(error), "no known mistake in the files; if it lasts, please report it")
-    return UnforeseenError([Problem("", message, origins[0] if len(origins) == 1 else Origin(""), hint)])
+    if len(origins) == 1 and origins[0].file:
+        return UnforeseenError([Problem("", message, origins[0], hint)])
+    if origins:
+        message += f" with {', '.join(map(str, origins))}"
+    return UnforeseenError([Problem("", message, Origin(""), hint)])
 
 
 def fault(error: BaseException) -> str:
@@ -93,7 +94,7 @@ def way_of(error: BaseException) -> list[str]:
     trace = error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if file.startswith(_HERE):
+        if file.startswith(_HERE) and file != __file__:
             places.append(f"{file.removeprefix(_HERE).replace(os.sep, '/')}:{trace.tb_lineno}")
         trace = trace.tb_next
     return places

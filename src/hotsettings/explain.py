@@ -72,7 +72,9 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     Raises ValueError, with a suggestion, for a key that settings of this class cannot have, and KeyError for one inside a
     mapping that no layer sets; UnforeseenError if it fails in a way that nobody foresaw.
     """
-    path = known_path(loaded.schema, key)
+    path = guarded(_whence(loaded), _meant, loaded.schema, key)
+    if isinstance(path, str):
+        raise ValueError(path)
     explanation = guarded(_whence(loaded), _explained, loaded, path)
     if explanation is None:
         raise KeyError(f"{key}: no layer sets it, and it has no default")
@@ -180,13 +182,21 @@ def _places(loaded: Loaded) -> dict[str, Origin]:
 
 def known_path(schema: Schema, key: str) -> Path:
     """Return the path that a dotted key means. Raises ValueError, with a suggestion, where it can mean none."""
+    path = guarded([], _meant, schema, key)
+    if isinstance(path, str):
+        raise ValueError(path)
+    return path
+
+
+def _meant(schema: Schema, key: str) -> Path | str:
+    """The path, or a sentence that says that there is none."""
     path = parse_key(key)
     if path is not None:
         leaf = schema.leaf_of(path)
         if may_hold(leaf.annotation, path[len(leaf.path) :]) if leaf is not None else schema.leaves_below(path):
             return path
     near = closest(key, [leaf.key for leaf in schema.leaves])
-    raise ValueError(f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else ""))
+    return f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else "")
 
 
 def parse_key(key: str) -> Path | None:
