@@ -129,7 +129,7 @@ def test_a_fault_at_any_seam(
             if isinstance(failure, UnforeseenError):
                 assert f"unforeseen {type(error()).__name__}" in str(failure)
                 assert any(label in str(failure) for label in LABELS), str(failure)
-    assert len(hit) > (100 if text == "good" else 20)
+    assert len(hit) > (60 if text == "good" else 20)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_what_is_said_of_a_fault() -> None:
     assert fault(raised(OSError(CANARY))) == "OSError"
     assert fault(raised(ExceptionGroup("", [ExceptionGroup("", [KeyError(CANARY)])]))) == "KeyError"
     with pytest.raises(UnforeseenError) as caught:
-        cleanly(lambda: [].append(guarded([], _ends)))()
+        cleanly(lambda: guarded([], _ends))()
     assert str(caught.value) == "Unforeseen error: 1 problem\n  unforeseen MemoryError; the process has no memory left"
 
 
