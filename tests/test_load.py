@@ -395,7 +395,9 @@ class TestErrors:
 
         with pytest.raises(InvalidSettings) as caught:
             validated(schema_of(Fickle), [], {})
-        assert [problem.message for problem in caught.value.problems] == ["the values could not be decoded"]
+        assert [problem.message for problem in caught.value.problems] == [
+            "a rule refused these values, and took them when they were examined"
+        ]
 
 
 class Tolerant(BaseSettings, forbid_unknown_fields=False):

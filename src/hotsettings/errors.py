@@ -3,7 +3,8 @@
     SettingsError
     ├── LayerError        one layer cannot be read or parsed
     ├── InvalidSettings   the merged values do not fit the schema
-    └── Rejected          a reload was not applied
+    ├── Rejected          a reload was not applied
+    └── UnforeseenError   this package failed, not the files
 
 Every error carries its evidence as plain text that has already been cleared of secrets, so it can be printed, logged,
 pickled and sent anywhere. None of them holds a value, a document or a foreign exception.
@@ -95,6 +96,20 @@ class InvalidSettings(SettingsError):
 
     def __str__(self) -> str:
         return render("Invalid settings", self.problems)
+
+
+class UnforeseenError(SettingsError):
+    """Raised when handling the layers failed in a way that nobody foresaw: a mistake in this package, no memory, no stack.
+
+    Its one problem names the layers, the type of what was raised and the place in this package, and quotes nothing.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return render("Unforeseen error", self.problems)
 
 
 class Rejected(SettingsError):

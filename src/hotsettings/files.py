@@ -44,6 +44,10 @@ class FollowedFile(Followed[FileLayer, Sight]):
         """Whether a mere look shows it as it was read: all that is needed as long as nothing was told."""
         return self.seen is not None and not self.racy and look(self.path) == self.seen
 
+    def distrust(self) -> None:
+        """What was read last is not taken: it is suspect, however unchanged it looks."""
+        self.racy = True  # and what settled is still settled
+
     def wait(self, told: TellAbout, now: float, confirm: float) -> float:
         """Seconds until it may be read."""
         word = told(self.route.target)

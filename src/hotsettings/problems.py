@@ -70,7 +70,7 @@ def _around(text: str, at: int) -> str:
 def problems_in(
     schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None = None
 ) -> list[Problem]:
-    """Explain everything that is wrong with ``values``, which were merged from ``documents``.
+    """Explain everything that is wrong with ``values``, which were merged from ``documents``: nothing, if they are good.
 
     Without a ``redactor`` the secrets of these documents are known, and no others.
     """
@@ -80,7 +80,7 @@ def problems_in(
     problems = in_order(_Report(redactor, documents, found[:MOST_PROBLEMS]).problems())
     if len(found) > MOST_PROBLEMS:
         problems.append(Problem("", f"more problems than the {MOST_PROBLEMS} reported here", Origin("")))
-    return problems or [Problem("", "the values could not be decoded", Origin(""))]
+    return problems
 
 
 def tolerated(schema: Schema, documents: Sequence[Document]) -> list[Problem]:

@@ -86,9 +86,9 @@ class Stack:
         )
 
     def distrust(self) -> None:
-        """What was read last is not taken: read all files again, however unchanged they look."""
-        for file in self._files:
-            file.racy = True
+        """What was read last is not taken: read all layers again, however unchanged they look."""
+        for each in self._followed:
+            each.distrust()
 
     def live(self) -> None:
         """What was read last is live now: a layer that has content may not lose all of it at once."""

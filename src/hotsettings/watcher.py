@@ -97,6 +97,10 @@ class Watcher:
         """What was read last is live now."""
         self._stack.live()
 
+    def distrust(self) -> None:
+        """What was read last was not judged: read everything again at the next look."""
+        self._stack.distrust()
+
     @property
     def looking_for(self) -> float:
         """For how many seconds a look has been under way; 0 if none is."""

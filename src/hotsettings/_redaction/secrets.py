@@ -17,7 +17,6 @@ from ..marks import SECRET
 from ..merge import ABSENT, Values, follow
 from ..schema import NATIVE, Schema, as_values
 
-
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
 _PRINTABLE = re.compile(r"[ !#-&(-\[\]-~]*")
 """What is written everywhere as it is, and what ``repr`` and JSON leave as it is."""

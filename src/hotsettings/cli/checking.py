@@ -7,7 +7,7 @@ from collections import Counter
 from msgspec import Struct
 from rich.text import Text
 
-from ..errors import Problem, SettingsError
+from ..errors import Problem, SettingsError, UnforeseenError
 from ..explain import origins
 from ..load import Loaded, read_all, validated
 from ..merge import merge
@@ -33,6 +33,8 @@ def check(target: str, files: Files) -> Found:
         documents = read_all(schema, files.layers())
         unwise = (*warnings(schema, documents), *tolerated(schema, documents))
         settings = validated(schema, documents, merge([document.values for document in documents]))
+    except UnforeseenError:
+        raise
     except SettingsError as error:
         return Found(output.title(error), output.problems_of(error), unwise)
     return Found(_summary(Loaded(schema, documents, settings)), (), unwise)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from ..errors import Origin, Problem, SettingsError
+from ..errors import Origin, Problem, SettingsError, UnforeseenError
 from ..secrecy import Hidden
 
 _MARGIN = 9
@@ -75,7 +75,12 @@ def problem(console: Console, what: Problem, colour: str) -> None:
 
 
 def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
-    """Report what keeps a command from its work, on standard error or as JSON where JSON is expected, and exit with 1."""
+    """Report what keeps a command from its work, on standard error or as JSON where JSON is expected, and exit with 1.
+
+    What nobody foresaw goes on to the end of the command, which is the same for whatever it meets.
+    """
+    if isinstance(error, UnforeseenError):
+        raise error
     if json:
         problems_json(problems_of(error))
     else:
