@@ -181,51 +181,52 @@ PEM = "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n"
 GOOGLE = '{{"type": "service_account", "client_id": "12", "private_key": "{}", "nested": [{{"more": null}}, true]}}'
 
 
-class TestCredentials:
-    @pytest.mark.parametrize(
-        ("shape", "names"),
-        [
-            ("redis://app:{}@cache.internal:6379/0", ["cache.internal", "6379", "app"]),
-            ("redis://:{}@cache.internal", ["cache.internal"]),
-            (
-                "mongodb://app:{}@mongo-1:27017,mongo-2:27017/integr8scode?authSource=admin",
-                ["integr8scode", "mongo-1:27017"],
-            ),
-            (
-                "postgresql://integr8scode:{}@database.internal/integr8scode?sslmode=verify-full",
-                ["integr8scode", "verify-full"],
-            ),
-            ("amqp://host-of-queues/?password={}&heartbeat=1234567", ["heartbeat", "1234567", "host-of-queues"]),
-            ("https://{}@sentry.internal/42", ["sentry.internal"]),
-            ("https://{}:@api.internal/v1", ["api.internal"]),
-            ("https://{}:x-oauth@github.internal/org", ["github.internal"]),
-            ("https://hooks.internal/services/{}", ["hooks.internal"]),
-            ("redis://a:pw@one.internal,redis://a:{}@two.internal", ["one.internal", "two.internal"]),
-            ("app:{}@database.internal:5432/orders", ["database.internal"]),
-            ("host=database.internal user=application password={} port=5432", ["database.internal", "application"]),
-            ("Server=database.internal;Uid=application;Pwd={};", ["database.internal", "application"]),
-            ("AccountName=someaccount;AccountKey={};EndpointSuffix=core.internal", ["someaccount", "core.internal"]),
-            (JAAS, ["ScramLoginModule", "required", "username", "password"]),
-            (PEM, ["-----BEGIN PRIVATE KEY-----", "PRIVATE KEY"]),
-            (GOOGLE, ["private_key", "client_id"]),
-            ('["{}", "second-value-of-the-list"]', []),
-            ("{},another-token-of-a-list", []),
-            ("first line of it\n{}\nthe last line", []),
-            ("machine example.internal\nlogin me\npassword\n{}", ["password"]),
-            ("eyJhbGciOiJI.{}.c2lnbmF0dXJl", []),
-            ("{}", []),
-        ],
-    )
-    @pytest.mark.parametrize("secret", ["Zq7Quagga9Xylem4", "a1b2c3d4e5f6a7b8"])
-    def test_in_its_place(self, shape: str, names: list[str], secret: str) -> None:
-        value = shape.replace("{}", secret).replace("{{", "{").replace("}}", "}")
-        known = knowing(value)
-        for quoted in (secret, secret[:10], secret[-10:], secret.upper(), f"'{secret}'"):
-            assert known.redact(f"cannot use {quoted} here") in (f"cannot use {MASK} here", f"cannot use '{MASK}' here")
-        for name in names:
-            assert known.redact(f"failed at {name}: no") == f"failed at {name}: no"
-        assert value not in known.redact(f"cannot use {value} here")
+@pytest.mark.parametrize(
+    ("shape", "names"),
+    [
+        ("redis://app:{}@cache.internal:6379/0", ["cache.internal", "6379", "app"]),
+        ("redis://:{}@cache.internal", ["cache.internal"]),
+        (
+            "mongodb://app:{}@mongo-1:27017,mongo-2:27017/integr8scode?authSource=admin",
+            ["integr8scode", "mongo-1:27017"],
+        ),
+        (
+            "postgresql://integr8scode:{}@database.internal/integr8scode?sslmode=verify-full",
+            ["integr8scode", "verify-full"],
+        ),
+        ("amqp://host-of-queues/?password={}&heartbeat=1234567", ["heartbeat", "1234567", "host-of-queues"]),
+        ("https://{}@sentry.internal/42", ["sentry.internal"]),
+        ("https://{}:@api.internal/v1", ["api.internal"]),
+        ("https://{}:x-oauth@github.internal/org", ["github.internal"]),
+        ("https://hooks.internal/services/{}", ["hooks.internal"]),
+        ("redis://a:pw@one.internal,redis://a:{}@two.internal", ["one.internal", "two.internal"]),
+        ("app:{}@database.internal:5432/orders", ["database.internal"]),
+        ("host=database.internal user=application password={} port=5432", ["database.internal", "application"]),
+        ("Server=database.internal;Uid=application;Pwd={};", ["database.internal", "application"]),
+        ("AccountName=someaccount;AccountKey={};EndpointSuffix=core.internal", ["someaccount", "core.internal"]),
+        (JAAS, ["ScramLoginModule", "required", "username", "password"]),
+        (PEM, ["-----BEGIN PRIVATE KEY-----", "PRIVATE KEY"]),
+        (GOOGLE, ["private_key", "client_id"]),
+        ('["{}", "second-value-of-the-list"]', []),
+        ("{},another-token-of-a-list", []),
+        ("first line of it\n{}\nthe last line", []),
+        ("machine example.internal\nlogin me\npassword\n{}", ["password"]),
+        ("eyJhbGciOiJI.{}.c2lnbmF0dXJl", []),
+        ("{}", []),
+    ],
+)
+@pytest.mark.parametrize("secret", ["Zq7Quagga9Xylem4", "a1b2c3d4e5f6a7b8"])
+def test_a_credential_is_found_and_names_are_shown(shape: str, names: list[str], secret: str) -> None:
+    value = shape.replace("{}", secret).replace("{{", "{").replace("}}", "}")
+    known = knowing(value)
+    for quoted in (secret, secret[:10], secret[-10:], secret.upper(), f"'{secret}'"):
+        assert known.redact(f"cannot use {quoted} here") in (f"cannot use {MASK} here", f"cannot use '{MASK}' here")
+    for name in names:
+        assert known.redact(f"failed at {name}: no") == f"failed at {name}: no"
+    assert value not in known.redact(f"cannot use {value} here")
 
+
+class TestCredentials:
     @pytest.mark.parametrize("sign", ["#", "/", "?", "@", ":", "%", " ", ",", "&", "=", ";", "|", '"', "'", "\\", "ä"])
     @pytest.mark.parametrize(
         "shape", ["redis://app:{}@cache:6379/0", "postgres://app:{}@db/x?sslmode=require", JAAS, "{}"]

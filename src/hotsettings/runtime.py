@@ -208,16 +208,16 @@ class Runtime(Generic[S]):
     def _evaluate(self, read: Read) -> Loaded | SettingsError:
         """Decode what was read. Runs in a worker thread."""
         try:
-            loaded = guarded(self._origins(), self._loaded, read.documents)
+            return guarded(self._origins(), self._loaded, read.documents)
         except SettingsError as error:
             return error.with_traceback(None)
-        self.redactor.learn(loaded.documents, loaded.settings if loaded.pending else None)
-        return loaded
 
     def _loaded(self, parts: Sequence[Document | Unreadable]) -> Loaded:
         documents = readable(self._schema, parts, self.redactor)
         loaded = Loaded(self._schema, documents, assemble(self._schema, documents, self.redactor))
-        return keep_first(self._first or loaded, loaded, self.redactor)
+        loaded = keep_first(self._first or loaded, loaded, self.redactor)
+        self.redactor.learn(documents, loaded.settings if loaded.pending else None)
+        return loaded
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:
         """The files say something new: whatever was under way for older content is over."""
