@@ -108,11 +108,19 @@ def test_secrets_that_git_tracks(run: Run, folder: Path, monkeypatch: pytest.Mon
     git("init", "-q")
     git("add", "config.toml")
     git("commit", "-qm", "config")
+    assert (
+        "  secrets.toml  git does not ignore this secrets file; add secrets.toml to .gitignore"
+        in run("check", CLASS).out
+    )
+    (folder / ".gitignore").write_text("secrets.*\n", encoding="utf-8")
     assert "Warnings" not in run("check", CLASS).out
-    git("add", "secrets.toml")  # staged is enough: the next commit would publish it
+    git("add", "-f", "secrets.toml")  # staged is enough: the next commit would publish it
     assert tracked in run("check", CLASS).out
     git("commit", "-qm", "oops")
     assert tracked in run("check", CLASS).out
+    git("rm", "-q", "--cached", "secrets.toml")
+    assert "git has this secrets file in its last commit (HEAD); commit that it is gone" in run("check", CLASS).out
+    git("add", "-f", "secrets.toml")
     # A git hook has these in its environment; they are about another repository than that of the file.
     monkeypatch.setenv("GIT_DIR", str(folder / "nowhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(folder / "nothing"))
