@@ -56,9 +56,10 @@ def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
     """Whether a text could hold a secret: a known one, or because it names one, be it by an escaped or misspelt key."""
-    names, text = redactor.schema.secret_names, _QUOTES.sub("", part.text)  # a stray one may stand amid a key
-    named = any(name in text for name in names) or (bool(names) and ("\\" in text or misspells(text, names)))
-    return named or redactor.finds(_around(text, part.offset))
+    names = redactor.schema.secret_names
+    bare = _QUOTES.sub("", part.text)  # a stray one may stand amid a key
+    named = any(name in bare for name in names) or (bool(names) and ("\\" in bare or misspells(bare, names)))
+    return named or redactor.finds(_around(part.text, part.offset))
 
 
 def _around(text: str, at: int) -> str:

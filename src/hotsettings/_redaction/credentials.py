@@ -43,8 +43,10 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SEVERAL_URLS = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _LOGIN = re.compile(r"[^\s:/@=]+:(?P<password>.+)@[^@]+", re.DOTALL)
 _PAIR = re.compile(
-    r"""(?<![\w.-])(?P<name>[A-Za-z_][\w.-]*+)\s*+(?:=(?!=)|:(?=\s))\s*+(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[^\s;,&"']+))"""
+    r"""(?<![\w.-])(?P<name>[A-Za-z_][\w.-]*+)\s*+(?:=(?!=)|:(?=\s))\s*+(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|\{(?P<braced>[^{}]*)\}|(?P<bare>[^\s;,&"']+))""",
+    re.DOTALL,
 )
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CREDENTIAL = re.compile(r"(?i)pass|pwd|secret|token|key|auth|sig|cred|private")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2,4}")
 _MADE_UP = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z]).{16,}", re.DOTALL)
@@ -142,13 +144,15 @@ def _in_pairs(text: str) -> Iterator[str]:
 
 
 def _value(pair: re.Match[str]) -> str:
-    return next(value for value in pair.group("double", "single", "bare") if value is not None)
+    return next(value for value in pair.group("double", "single", "braced", "bare") if value is not None)
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """A text as it is written in a URL, and as it is meant."""
+    """A text as it is written, and as a URL or a quoted value means it."""
     from urllib.parse import unquote
 
     yield text
     if "%" in text:
         yield unquote(text)
+    if "\\" in text:
+        yield _ESCAPED.sub(r"\1", text)
