@@ -15,7 +15,7 @@ Parser: TypeAlias = Literal["toml_rs", "tomllib"]
 
 _parser: Parser = "toml_rs"
 
-_TOMLLIB_READS: Final = "1.1" if sys.version_info >= (3, 15) else "1.0"
+_NO_1_1: Final = "" if sys.version_info >= (3, 15) else " (tomllib reads TOML 1.0 only)"
 
 # Before Python 3.14 tomllib says only in its text where it stopped. Of the text, nothing is kept that could quote the source:
 # keys, as tuples or in quotes, and characters other than the punctuation of TOML.
@@ -84,7 +84,7 @@ def _with_tomllib(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         report = _TOMLLIB_REPORT.fullmatch(str(error))
         words, line, column = ("", None, None) if report is None else report.group(1, 2, 3)
-        message = f"not valid TOML {_TOMLLIB_READS}, which is what tomllib reads: {_without_quotes(words)}"
+        message = f"not valid TOML: {_without_quotes(words)}{_NO_1_1}"
         if line is not None and column is not None:
             raise ParserError(message, _offset(text, int(line), int(column))) from None
         raise ParserError(message, _end(text, words)) from None
