@@ -35,8 +35,8 @@ def test_the_classes_have_types_of_all_kinds() -> None:
         "frozenset",
         "tuple",
         "Literal",
-        "Secret",
-        "RestartRequired",
+        "SECRET",
+        "RESTART_REQUIRED",
     ):
         assert kind in names
 
