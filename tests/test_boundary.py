@@ -132,6 +132,7 @@ def test_a_fault_at_any_seam(
     assert len(hit) > (60 if text == "good" else 20)
 
 
+@pytest.mark.toml_rs
 @pytest.mark.parametrize(
     "text", ["T = {a=23:59:60, ?=2}", 'T = {a=23:59:60, "\\uzz"=2}', "T = [0000-01-01, 1979-05-27, ?]"]
 )

@@ -519,7 +519,7 @@ class TestRules:
                 if next(calls):
                     raise ValueError("no")
 
-        assert lines(S, tmp_path) == ["the values could not be decoded"]
+        assert lines(S, tmp_path) == ["a rule refused these values, and took them when they were examined"]
 
     def test_who_wants_to_leave_may_leave(self, tmp_path: Path) -> None:
         class S(BaseSettings):

@@ -15,7 +15,7 @@ Parser: TypeAlias = Literal["toml_rs", "tomllib"]
 
 _parser: Parser = "toml_rs"
 
-_TOMLLIB_READS: Final = "1.1" if sys.version_info >= (3, 15) else "1.0"
+_NO_1_1: Final = "" if sys.version_info >= (3, 15) else " (tomllib reads TOML 1.0 only)"
 
 # Before Python 3.14 tomllib says only in its text where it stopped. Of the text, nothing is kept that could quote the source:
 # keys, as tuples or in quotes, and characters other than the punctuation of TOML.
@@ -62,11 +62,50 @@ def loads(text: str) -> dict[str, Any]:
     return _with_tomllib(text) if _parser == "tomllib" else _with_toml_rs(text)
 
 
-def _with_toml_rs(text: str) -> dict[str, Any]:
-    import toml_rs
+def prepare() -> None:
+    """Import the parser, if it was not yet. Call it in a thread that lasts, before others parse: see `_toml_rs`."""
+    if _parser == "toml_rs":
+        _toml_rs()
 
+
+def _toml_rs() -> Any:
+    """Import toml_rs, in a thread that lasts as long as the process.
+
+    When the thread that has imported it ends, toml_rs crashes at its next use, in whatever thread.
+    """
+    module = sys.modules.get("toml_rs")
+    if module is not None and hasattr(module, "loads"):
+        return module
+    threading = sys.modules.get("threading")  # slow to import, and whoever has other threads has it
+    if threading is None or threading.current_thread() is threading.main_thread():
+        import toml_rs
+
+        return toml_rs
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def import_and_stay() -> None:
+        try:
+            import toml_rs  # noqa: F401
+        except BaseException as error:
+            failures.append(error)
+            done.set()
+        else:
+            done.set()
+            threading.Event().wait()
+
+    threading.Thread(target=import_and_stay, name="hotsettings keeps toml_rs", daemon=True).start()
+    done.wait()
+    if failures:
+        raise failures[0]
+    return sys.modules["toml_rs"]
+
+
+def _with_toml_rs(text: str) -> dict[str, Any]:
+    toml_rs = _toml_rs()
     try:
-        return toml_rs.loads(text)
+        values: dict[str, Any] = toml_rs.loads(text)
+        return values
     except toml_rs.TOMLDecodeError as error:
         # The report quotes the source and ends in the parser's own words, which are the same for every text.
         words = error.msg.rsplit("\n", 1)[-1]
@@ -84,7 +123,7 @@ def _with_tomllib(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         report = _TOMLLIB_REPORT.fullmatch(str(error))
         words, line, column = ("", None, None) if report is None else report.group(1, 2, 3)
-        message = f"not valid TOML {_TOMLLIB_READS}, which is what tomllib reads: {_without_quotes(words)}"
+        message = f"not valid TOML: {_without_quotes(words)}{_NO_1_1}"
         if line is not None and column is not None:
             raise ParserError(message, _offset(text, int(line), int(column))) from None
         raise ParserError(message, _end(text, words)) from None

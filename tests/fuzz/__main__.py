@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import queue
 import random
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 from fuzz.cases import Case, case, class_of
 
+TESTS: Final = str(Path(__file__).parents[1])
 FOUND: Final = Path(".fuzz")
 HANGS: Final = 120.0
 """Seconds without a word, after which a load is said to hang."""
@@ -32,7 +34,9 @@ class Worker:
     def __init__(self, command: list[str], folder: Path) -> None:
         self.errors = folder / "stderr"
         with self.errors.open("wb") as errors:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, "PYTHONPATH": TESTS}
+            )
         self._said: queue.Queue[bytes] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()

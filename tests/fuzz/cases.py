@@ -212,7 +212,7 @@ def keys_in(data: bytes | None) -> bytes:
         tables: list[Any] = [toml_rs.loads((data or b"").decode().removeprefix("\ufeff"))]
     except ValueError:
         return b""
-    keys = []
+    keys: list[str] = []
     while tables:
         each = tables.pop()
         if isinstance(each, dict):

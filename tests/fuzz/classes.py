@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 from uuid import UUID
 
 import msgspec
@@ -63,6 +63,9 @@ SCALARS: Final[list[Any]] = [
 NAMES: Final = [key for key in KEYS if key.isprintable() and not set(key) & {"\\", '"'}]  # as msgspec allows
 TABLES: Final[list[Any]] = [Point, Loose, Picky, Cat | Dog]
 
+# To a type checker a type that is put together at run time is none.
+TUPLE, MAPPING, SECRET, RESTART = (cast(Any, kind) for kind in (tuple, Mapping, Secret, RestartRequired))
+
 
 def annotation(rng: random.Random, depth: int = 0) -> Any:
     """A type that settings may have."""
@@ -71,15 +74,15 @@ def annotation(rng: random.Random, depth: int = 0) -> Any:
     inner = annotation(rng, depth + 1)
     return rng.choice(
         [
-            tuple[inner, ...],
-            tuple[inner, annotation(rng, depth + 1)],
-            Mapping[str, inner],
-            Mapping[int, inner],
-            Mapping[Literal["a", "b"], inner],
+            TUPLE[inner, ...],
+            TUPLE[inner, annotation(rng, depth + 1)],
+            MAPPING[str, inner],
+            MAPPING[int, inner],
+            MAPPING[Literal["a", "b"], inner],
             frozenset[str],
             inner | None,
-            Secret[inner],
-            RestartRequired[inner],
+            SECRET[inner],
+            RESTART[inner],
             *TABLES,
         ]
     )
@@ -93,7 +96,7 @@ def settings_class(rng: random.Random) -> type[BaseSettings]:
     for number, key in enumerate(keys):
         kind = annotation(rng)
         if rng.random() < 0.3:
-            kind = Secret[kind]
+            kind = SECRET[kind]
         if rng.random() < 0.8:
             kind = kind | None
             namespace[f"f{number}"] = msgspec.field(default=None, name=key)
