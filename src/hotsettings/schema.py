@@ -14,7 +14,7 @@ from . import shape
 from .frozen import freeze
 from .keys import Path, dotted
 from .marks import RESTART_REQUIRED, SECRET, Section
-from .secrecy import is_secret, mask_nested
+from .secrecy import is_secret, mask_nested, names_of_secrets
 
 NATIVE = (datetime.datetime, datetime.date, datetime.time)
 """TOML has these types itself, so a string is not taken for one of them."""
@@ -85,7 +85,7 @@ class Schema:
         self.tolerant = not cls.__struct_config__.forbid_unknown_fields
         self.leaves = tuple(_leaves(cls, _Context()))
         self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
-        self.secret_names = tuple({leaf.path[-1] for leaf in self.leaves if leaf.secret})
+        self.secret_names = tuple({leaf.path[-1] for leaf in self.leaves if leaf.secret} | names_of_secrets(cls))
         self._by_path: dict[Path, Leaf] = {leaf.path: leaf for leaf in self.leaves}
 
     def leaf_of(self, path: Path) -> Leaf | None:

@@ -128,9 +128,9 @@ class TestWhatIsAsked:
         assert CANARY not in str(where) + repr(where)
         for url in urls:
             for said in (url, repr(url), f"what {written} says", url.partition("://")[2].rpartition("@")[0]):
-                for error in (NatsError(said), OSError(5, said), ValueError(said), APIError(description=said)):
-                    assert CANARY not in described(error, where)
-                    assert CANARY not in str(unreachable(where, error))
+                for reason in (NatsError(said), OSError(5, said), ValueError(said), APIError(description=said)):
+                    assert CANARY not in described(reason, where)
+                    assert CANARY not in str(unreachable(where, reason))
 
     @given(ANY)
     def test_what_was_given_is_known_whole(self, password: str) -> None:
