@@ -172,7 +172,7 @@ SITUATIONS: list[Callable[[Made, Random], Files]] = [
     cut_off, damaged,
 ]  # fmt: skip
 
-SAMPLE = 300
+SAMPLE = 200
 """Classes that each of these tests makes; more with the profile "long"."""
 
 many = settings(

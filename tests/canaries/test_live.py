@@ -24,7 +24,7 @@ from hotsettings.testing import Workspace, live
 
 pytestmark = pytest.mark.anyio
 
-SAMPLE = 80
+SAMPLE = 60
 """Live objects that the generated test makes; more with the profile "long"."""
 
 NOTHING = "# nothing\n"
