@@ -8,10 +8,10 @@ from typing import Any
 from msgspec import Struct
 
 from .decode import decode
-from .errors import InvalidSettings, LayerError, Problem
-from .layers import Document, FileLayer, read
+from .errors import SHOWN_PROBLEMS, InvalidSettings, LayerError, Problem, Problems
+from .layers import Document, FileLayer, Uncollected, read
 from .merge import Values, merge
-from .problems import MOST_PROBLEMS, in_order, problems_in, tolerated
+from .problems import in_order, problems_in, tolerated
 from .schema import Schema
 
 
@@ -48,10 +48,16 @@ def read_all(layers: Sequence[FileLayer]) -> tuple[Document, ...]:
 
 def assemble(schema: Schema, documents: Sequence[Document]) -> Any:
     """Merge and decode documents. Raises InvalidSettings."""
-    settings = validated(schema, documents, merge([document.values for document in documents]))
+    with uncollected(documents):
+        settings = validated(schema, documents, merge([document.values for document in documents]))
     if schema.tolerant and any(not document.values.keys() <= schema.keys for document in documents):
         _warn(tolerated(schema, documents))
     return settings
+
+
+def uncollected(documents: Sequence[Document]) -> Uncollected:
+    """Pause the garbage collector while these are merged and decoded, if they are large."""
+    return Uncollected(sum([len(document.text) for document in documents]))
 
 
 def validated(schema: Schema, documents: Sequence[Document], values: Values) -> Any:
@@ -61,14 +67,15 @@ def validated(schema: Schema, documents: Sequence[Document], values: Values) -> 
     except Exception:  # whatever it is: the examination meets it again, and its text may hold secrets
         settings = None
     if settings is None:
-        raise InvalidSettings(problems_in(schema, documents, values))
+        problems = problems_in(schema, documents, values)
+        raise InvalidSettings(problems.first, problems.total)
     return settings
 
 
-def _warn(problems: Sequence[Problem]) -> None:
+def _warn(problems: Problems) -> None:
     from .log import logger  # slow to import, and only a tolerant class with something to tolerate needs it
 
-    for problem in problems[:MOST_PROBLEMS]:
+    for problem in problems.first[:SHOWN_PROBLEMS]:
         logger.warning("%s", problem)
-    if len(problems) > MOST_PROBLEMS:
-        logger.warning("more unknown keys than the %d reported here", MOST_PROBLEMS)
+    if problems.total > SHOWN_PROBLEMS:
+        logger.warning("%d more unknown keys, ignored", problems.total - SHOWN_PROBLEMS)

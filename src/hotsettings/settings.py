@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
-from .errors import InvalidSettings, Origin, Problem, SettingsError
+from .errors import MOST_PROBLEMS, InvalidSettings, Origin, Problem, SettingsError
 from .frozen import freeze
 from .keys import dotted
 from .layers import FileLayer, Layer, given
@@ -91,11 +91,14 @@ def _from_values(cls: type[Any], below: dict[str, Any], values: dict[str, Any]) 
             problems.append(Problem(dotted((key,)), f"cannot be made of {type(value).__name__}", Origin("values")))
     if problems:
         refused = {problem.key for problem in problems}
+        total = len(problems)
         try:
             assemble(schema_of(cls), [given({**below, **above})])
         except InvalidSettings as error:
-            problems += [problem for problem in error.problems if problem.key not in refused]
-        raise InvalidSettings(problems)
+            others = [problem for problem in error.problems if problem.key not in refused]
+            total += error.total - len(error.problems) + len(others)
+            problems += others
+        raise InvalidSettings(problems[:MOST_PROBLEMS], total)
     return assemble(schema_of(cls), [given({**below, **above})])
 
 
