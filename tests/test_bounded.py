@@ -158,11 +158,11 @@ class Counting(str):
 
     looked_at = 0
 
-    def count(self, sub: str, start: Any = 0, end: Any = None) -> int:  # type: ignore[override]
+    def count(self, sub: str, start: Any = 0, end: Any = None) -> int:
         self.looked_at += min(len(self), len(self) if end is None else end) - start
         return super().count(sub, start, end)
 
-    def rfind(self, sub: str, start: Any = 0, end: Any = None) -> int:  # type: ignore[override]
+    def rfind(self, sub: str, start: Any = 0, end: Any = None) -> int:
         found = super().rfind(sub, start, end)
         self.looked_at += (len(self) if end is None else end) - max(found, start)
         return found

@@ -132,8 +132,11 @@ def fetch(layer: FileLayer) -> bytes | None:
 
 def parse(layer: Layer, data: bytes) -> Document:
     """Parse the bytes of a layer. Raises LayerError like ``read``."""
-    with Uncollected(len(data)):
+    if len(data) < _LARGE:
         parsed = _parsed(layer, data)
+    else:
+        with Uncollected(len(data)):
+            parsed = _parsed(layer, data)
     if isinstance(parsed, Problem):
         raise LayerError([parsed])
     return parsed
