@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from toml_texts import documents, soups
 
-from hotsettings.positions import Path, Place, covered, line_column, places
+from hotsettings import positions as positions_module
+from hotsettings.positions import Lines, Path, Place, covered, line_column, places
 
 
 def paths(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -279,3 +280,21 @@ def test_what_nobody_wants_costs_little() -> None:
     text = "a = [" + '{b = [1, "]", []]}, # ]\n' * 5_000 + "]\nc = 1\n" + "[d.e]\nf = 1\n[[g]]\n" + "d = [1]\n" * 1_000
     assert [path for path, _ in places(text, [("c",)])] == [("c",)]
     assert [path for path, _ in places(text, [("a", 7, "b", 1)])] == [("a",), ("a", 7), ("a", 7, "b"), ("a", 7, "b", 1)]
+
+
+@given(st.text("ab\n中", max_size=50), st.integers(1, 7))
+def test_lines_are_those_of_line_column(text: str, block: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(positions_module, "_BLOCK", block)
+        lines = Lines(text)
+        for offset in range(len(text) + 1):
+            assert lines.place(offset) == line_column(text, offset)
+
+
+@pytest.mark.parametrize("name", ["PASSWORD", "pass word", "!!", "é", "x-y", ". z"])
+@pytest.mark.parametrize("text", ["a = [1, {{ {key} = 'x' }}]", "[t]\na = {{ b.{key} = {{ c = 1 }} }}", "{key} = 1"])
+def test_values_under_a_name_are_covered_wherever_it_stands(name: str, text: str) -> None:
+    for key in (f'"{name}"', f"'{name}'", '"' + "".join(f"\\u{ord(char):04X}" for char in name) + '"'):
+        whole = text.format(key=key)
+        assert list(covered(whole, [], frozenset({name})))
+    assert not list(covered(text.format(key="other"), [], frozenset({name})))

@@ -212,8 +212,7 @@ class TestDefining:
         config = "".join(f"{name} = {number}\n" for number, name in enumerate(names))
         assert load(cls, tmp_path, config).KEY_999 == 999
         found = lines(cls, tmp_path, config.replace(" = ", " = 0."))
-        assert len(found) == 201
-        assert found[-1] == "more problems than the 200 reported here"
+        assert len(found) == 1000
         assert time.perf_counter() - start < 2
 
     def test_classes_derive_from_one_another(self, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
@@ -15,11 +17,14 @@ from .boundary import guarded
 from .errors import LayerError, Origin, Problem, SettingsError
 from .guard import TOO_LONG, hazard, unfit
 from .keys import Path
-from .positions import Place, line_column, places
+from .positions import Lines, Place, line_column, places
 from .toml_parser import ParserError, loads
 
 LARGEST = 1024 * 1024
 """Bytes that a layer may have: the limit of a Kubernetes Secret."""
+
+_LARGE = 100_000
+"""Bytes from which on the collector is noticed."""
 
 # Non-blocking, or opening a FIFO would wait for its writer; no terminal is taken over. Windows has neither, and would
 # translate line ends.
@@ -62,7 +67,7 @@ class FileLayer(Layer, frozen=True):
             force_setattr(self, field, value)
 
 
-class Document(Struct, frozen=True):
+class Document(Struct, frozen=True, dict=True):
     """A layer as it was read: its text, and the values parsed from it. A missing one has no values."""
 
     layer: Layer
@@ -92,7 +97,11 @@ class Document(Struct, frozen=True):
         """The place at this offset into the text."""
         if not self.layer.label:  # values given in code
             return Origin(self.layer.name)
-        return self.layer.origin(*line_column(self.text, offset))
+        return self.layer.origin(*self._lines.place(offset))
+
+    @cached_property
+    def _lines(self) -> Lines:
+        return Lines(self.text)
 
 
 class Unreadable(Struct, frozen=True):
@@ -145,7 +154,10 @@ def fetch(layer: FileLayer) -> bytes | None:
 
 def parse(layer: Layer, data: bytes) -> Document | Unreadable:
     """Parse the bytes of a layer. Raises UnforeseenError."""
-    return guarded([layer.origin()], _parsed, layer, data)
+    if len(data) < _LARGE:
+        return guarded([layer.origin()], _parsed, layer, data)
+    with Uncollected(len(data)):
+        return guarded([layer.origin()], _parsed, layer, data)
 
 
 def _fetched(layer: FileLayer) -> bytes | Problem | None:
@@ -176,6 +188,27 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
     document = Document(layer, text, values)
     misfit = unfit(values)
     return document if misfit is None else _misfit(document, *misfit)
+
+
+class Uncollected:
+    """Keeps the garbage collector from looking again and again through the values of large layers while they are made.
+
+    It would take longer than the parser, and there is nothing in them to be collected. ``size`` is that of the layers in
+    bytes or characters.
+    """
+
+    __slots__ = ("_paused",)
+
+    def __init__(self, size: int) -> None:
+        self._paused = size >= _LARGE and gc.isenabled()
+
+    def __enter__(self) -> None:
+        if self._paused:
+            gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._paused:
+            gc.enable()
 
 
 def _contents(path: str) -> bytes:

@@ -9,8 +9,8 @@ from msgspec import Struct, ValidationError
 
 from .boundary import guarded, unforeseen
 from .decode import decode
-from .errors import InvalidSettings, Origin, Problem, SettingsError
-from .layers import Document, FileLayer, Unreadable, read
+from .errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems, SettingsError
+from .layers import Document, FileLayer, Uncollected, Unreadable, read
 from .merge import Values, merge
 from .schema import Schema
 
@@ -67,7 +67,8 @@ def assemble(schema: Schema, documents: Sequence[Document], redactor: Redactor |
 
 
 def _assembled(schema: Schema, documents: Sequence[Document], redactor: Redactor | None) -> Any:
-    settings = validated(schema, documents, merge([document.values for document in documents]), redactor)
+    with uncollected(documents):
+        settings = validated(schema, documents, merge([document.values for document in documents]), redactor)
     if schema.tolerant and any(not document.values.keys() <= schema.keys for document in documents):
         from .problems import tolerated
 
@@ -89,8 +90,9 @@ def _validated(schema: Schema, documents: Sequence[Document], values: Values, re
         failure = unforeseen(error, _origins(documents))
     from .problems import problems_in
 
-    if problems := problems_in(schema, documents, values, redactor):
-        failure = InvalidSettings(problems)
+    problems = problems_in(schema, documents, values, redactor)
+    if problems.total:
+        failure = InvalidSettings(problems.first, problems.total)
     raise failure
 
 
@@ -98,11 +100,15 @@ def _origins(documents: Sequence[Document]) -> list[Origin]:
     return [document.layer.origin() for document in documents]
 
 
-def _warn(problems: Sequence[Problem]) -> None:
-    from .log import logger
-    from .problems import MOST_PROBLEMS  # slow to import, and only a tolerant class with something to tolerate needs it
+def uncollected(documents: Sequence[Document]) -> Uncollected:
+    """Pause the garbage collector while these are merged and decoded, if they are large."""
+    return Uncollected(sum([len(document.text) for document in documents]))
 
-    for problem in problems[:MOST_PROBLEMS]:
+
+def _warn(problems: Problems) -> None:
+    from .log import logger  # slow to import, and only a tolerant class with something to tolerate needs it
+
+    for problem in problems.first[:SHOWN_PROBLEMS]:
         logger.warning("%s", problem)
-    if len(problems) > MOST_PROBLEMS:
-        logger.warning("more unknown keys than the %d reported here", MOST_PROBLEMS)
+    if problems.total > SHOWN_PROBLEMS:
+        logger.warning("%d more unknown keys, ignored", problems.total - SHOWN_PROBLEMS)

@@ -5,6 +5,7 @@ its texts are no TOML: a parser may object to a value before it meets a mistake 
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -18,6 +19,8 @@ Span: TypeAlias = tuple[int, int]
 
 # How deep values may nest here; the texts that come here have passed a lower limit.
 _DEEPEST: Final = 110
+# Lines are counted by blocks of so many characters.
+_BLOCK: Final = 4096
 
 _GAP = r"(?>(?:[\ \t\r\n]++|\#[^\n]*+)*)"
 _BASIC = r'"(?>(?:[^"\\\n]++|\\.)*)"'
@@ -46,6 +49,9 @@ _HARMLESS = rf"""(?>[^\[\]{{}}"'\#]++|(?=["']){_SCALAR}|\#[^\n]*+)"""
 _FLAT = rf"""\[(?>{_HARMLESS}{{0,99}})\]|\{{(?>{_HARMLESS}{{0,99}})\}}"""
 _FLATS = rf"""\[(?>(?:{_HARMLESS}|{_FLAT}){{0,99}})\]|\{{(?>(?:{_HARMLESS}|{_FLAT}){{0,99}})\}}"""
 _BRACKETS = re.compile(rf"(?>(?:{_HARMLESS}|{_FLATS}){{0,99}})([\[{{]++|[\]}}]++)?", re.VERBOSE)
+
+_WORD = re.compile(r"[\w-]+")
+_WORD_OR_ESCAPE = re.compile(r"[\w-]++|\\")
 
 # The keys and indices that lead to what is asked for, and these three: everything, nothing, or all of a value as one place.
 _Tree: TypeAlias = dict[str | int, Any]
@@ -97,6 +103,26 @@ def line_column(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
+class Lines:
+    """Lines and columns in a text for any number of offsets: it is read once, and then only near each of them."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lines = [1]
+        self._starts = [0]
+        for at in range(0, len(text), _BLOCK):
+            end = at + _BLOCK
+            self._lines.append(self._lines[-1] + text.count("\n", at, end))
+            self._starts.append(text.rfind("\n", at, end) + 1 or self._starts[-1])
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """The same as ``line_column``."""
+        block = offset // _BLOCK
+        first = block * _BLOCK
+        start = self._text.rfind("\n", first, offset) + 1 or self._starts[block]
+        return self._lines[block] + self._text.count("\n", first, offset), offset - start + 1
+
+
 class _Walk:
     """One walk through a text.
 
@@ -104,7 +130,7 @@ class _Walk:
     what leads to them. Up to the offset `read`, every statement was understood.
     """
 
-    __slots__ = ("_covering", "_found", "_names", "_text", "read")
+    __slots__ = ("_covering", "_found", "_hints", "_names", "_text", "read")
 
     def __init__(self, text: str, names: frozenset[str] = frozenset(), *, covering: bool = False) -> None:
         self.read = 0
@@ -112,6 +138,7 @@ class _Walk:
         self._names = names
         self._covering = covering
         self._found: list[tuple[Path, Place]] = []
+        self._hints: list[int] | None = None
 
     def places(self, tree: _Tree) -> Iterator[tuple[Path, Place]]:
         try:
@@ -231,7 +258,12 @@ class _Walk:
 
     def _may_name(self, start: int, end: int) -> bool:
         """Whether one of the names could stand here, be it with escapes."""
-        return bool(self._names) and any(self._text.find(name, start, end) >= 0 for name in ("\\", *self._names))
+        if not self._names:
+            return False
+        if self._hints is None:
+            self._hints = _hints(self._text, self._names)
+        at = bisect_left(self._hints, start)
+        return at < len(self._hints) and self._hints[at] < end
 
     def _array(self, at: int, path: Path, tree: _Tree, depth: int) -> int:
         index = 0
@@ -268,6 +300,18 @@ def _name(written: str) -> str:
             raise _Lost from None
         return name
     return written[1:-1] if written[0] in "\"'" else written
+
+
+def _hints(text: str, names: frozenset[str]) -> list[int]:
+    """Offsets near which one of the names could stand as a key: of the words that names begin with, and of escapes.
+
+    Around a key there is nothing that could be a part of a word. A name without any word could be anywhere.
+    """
+    words = [_WORD.search(name) for name in names]
+    if None in words:
+        return list(range(len(text)))
+    first = {word[0] for word in words if word is not None}
+    return [word.start() for word in _WORD_OR_ESCAPE.finditer(text) if word[0] in first or word[0] == "\\"]
 
 
 def _end_of_brackets(text: str, at: int) -> int:

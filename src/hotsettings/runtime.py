@@ -291,8 +291,8 @@ class Runtime(Generic[S]):
         self._failures += 1
         generation = self._hub.head.snapshot.generation
         logger.warning("reload rejected, generation %d stays live: %s%s", generation, text, outlook, extra=AS_EVENT)
-        problems = reason.problems if isinstance(reason, SettingsError) else ()
-        self._hub.log.tell(Rejection(self._attempted_at, text, problems, self._failures))
+        problems, total = (reason.problems, reason.total) if isinstance(reason, SettingsError) else ((), 0)
+        self._hub.log.tell(Rejection(self._attempted_at, text, problems, self._failures, total))
 
     def _answer(self, requests: Sequence[_Request], rejection: BaseException | None) -> None:
         for request in requests:

@@ -10,7 +10,7 @@ from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
 from .boundary import cleanly, guarded
-from .errors import InvalidSettings, Origin, Problem
+from .errors import MOST_PROBLEMS, InvalidSettings, Origin, Problem
 from .frozen import freeze
 from .keys import dotted
 from .layers import FileLayer, Layer, given
@@ -79,11 +79,14 @@ def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
             problems.append(Problem(dotted((key,)), f"cannot be made of {type(value).__name__}", Origin("values")))
     if problems:
         refused = {problem.key for problem in problems}
+        total = len(problems)
         try:
             assemble(schema, [given({**below, **above})])
         except InvalidSettings as error:
-            problems += [problem for problem in error.problems if problem.key not in refused]
-        raise InvalidSettings(problems)
+            others = [problem for problem in error.problems if problem.key not in refused]
+            total += error.total - len(error.problems) + len(others)
+            problems += others
+        raise InvalidSettings(problems[:MOST_PROBLEMS], total)
     return assemble(schema, [given({**below, **above})])
 
 

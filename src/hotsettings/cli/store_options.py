@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.text import Text
 
-from ..errors import SettingsError
+from ..errors import Problems, SettingsError
 from . import output
 from .target import Usage
 
@@ -163,7 +163,7 @@ def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
         for each in error.problems
     ]
     if json:
-        output.problems_json(problems)
+        output.problems_json(Problems(tuple(problems), error.total))
     else:
         title = f"{output.title(error).partition(':')[0]}: " if not _unreached(problems[0].message) else ""
         console = output.console(stderr=True)
