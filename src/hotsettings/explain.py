@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
@@ -72,9 +72,7 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     Raises ValueError, with a suggestion, for a key that settings of this class cannot have, and KeyError for one inside a
     mapping that no layer sets; UnforeseenError if it fails in a way that nobody foresaw.
     """
-    path = guarded(_whence(loaded), _meant, loaded.schema, key)
-    if isinstance(path, str):
-        raise ValueError(path)
+    path = known_path(loaded.schema, key, _whence(loaded))
     explanation = guarded(_whence(loaded), _explained, loaded, path)
     if explanation is None:
         raise KeyError(f"{key}: no layer sets it, and it has no default")
@@ -185,9 +183,9 @@ def _places(loaded: Loaded) -> dict[str, Origin]:
     return found
 
 
-def known_path(schema: Schema, key: str) -> Path:
+def known_path(schema: Schema, key: str, origins: Sequence[Origin] = ()) -> Path:
     """Return the path that a dotted key means. Raises ValueError, with a suggestion, where it can mean none."""
-    path = guarded([], _meant, schema, key)
+    path = guarded(origins, _meant, schema, key)
     if isinstance(path, str):
         raise ValueError(path)
     return path
