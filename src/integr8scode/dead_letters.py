@@ -17,7 +17,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from hotsettings import Live, ResourceDown
 
-from .closing import stop
+from .closing import stop, stop_admin
 from .retries import Message
 from .settings import Settings
 from .streams import CONNECTION
@@ -90,8 +90,7 @@ async def connected(settings: Settings) -> AsyncGenerator[Keeper, None]:
         try:
             await stop(consumer)
         finally:
-            with anyio.CancelScope(shield=True):
-                await admin.close()
+            await stop_admin(admin)
 
 
 class Keeper:

@@ -17,7 +17,6 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-import anyio
 import uvicorn
 from aiokafka.errors import KafkaError
 from starlette.types import ASGIApp
@@ -25,6 +24,7 @@ from starlette.types import ASGIApp
 from hotsettings import Live, SettingsError
 from hotsettings.integrations.logging import follow_level
 
+from . import stopping
 from .api import Api, application
 from .fanout import Fanout
 from .listening import CannotListen, certificate, listening, url
@@ -32,13 +32,11 @@ from .publisher import publisher
 from .rate_limits import Counters, limits_in, readable
 from .settings import Settings
 from .settings_access import Password, guarded_settings_page
-from .stopping import stopping
+from .side_by_side import side_by_side
+from .stopping import FINISHING
 from .streams import event_streams
 
 logger = logging.getLogger("integr8scode.server")  # and not "__main__"
-
-GRACE = 5
-"""Seconds that open requests get when the server is told to stop."""
 
 
 class Server(uvicorn.Server):
@@ -77,7 +75,9 @@ async def everything(live: Live[Settings], password: Password | None) -> AsyncGe
     veto = live.prepare(readable, "RATE_LIMITS")
     level = follow_level(live, "LOG_LEVEL")
     fanout = Fanout()
-    async with event_streams(live, fanout) as pool, publisher(live) as producer:
+    async with side_by_side() as held:
+        pool = await held.enter(event_streams(live, fanout))
+        producer = await held.enter(publisher(live))
         page = guarded_settings_page(live, password) if password else None
         yield application(Api(live, fanout, pool, producer), Counters(), page), fanout
     level.cancel()
@@ -93,7 +93,7 @@ async def serve(options: argparse.Namespace) -> None:
         options.config, secrets_path=options.secrets, override_path=options.override, reload_signal=signal.SIGHUP
     )
     password = Password(options.settings_page) if options.settings_page else None
-    with stopping() as signals:
+    with stopping.stopping() as signals:
         async with watched as live:
             tls = None if options.http else certificate(live)
             with listening(live, options.host, options.port) as sockets:
@@ -105,7 +105,7 @@ async def serve(options: argparse.Namespace) -> None:
 
 
 def config_of(app: ASGIApp, backlog: int, tls: ssl.SSLContext | None) -> uvicorn.Config:
-    config = uvicorn.Config(app, backlog=backlog, lifespan="off", log_config=None, timeout_graceful_shutdown=GRACE)
+    config = uvicorn.Config(app, backlog=backlog, lifespan="off", log_config=None, timeout_graceful_shutdown=round(FINISHING))
     config.load()
     config.ssl = tls
     return config
@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)  # at DEBUG it tells of every request
     try:
-        anyio.run(serve, options)
+        stopping.run(serve, options)
     except (KafkaError, TimeoutError) as error:
         sys.exit(f"cannot start: {error!r}")
     except (SettingsError, CannotListen, ValueError, OSError) as error:

@@ -23,7 +23,7 @@ from anyio.abc import TaskGroup
 
 from hotsettings import Change, Live, Resource, ResourceDown
 
-from .closing import stop
+from .closing import stop, stop_admin
 from .fanout import Fanout
 from .settings import Settings
 
@@ -105,8 +105,7 @@ async def connected_pool(
             yield ConsumerPool(live, settings, fanout, source, admin, tasks)
             tasks.cancel_scope.cancel()
     finally:
-        with anyio.CancelScope(shield=True):
-            await admin.close()
+        await stop_admin(admin)
 
 
 class ConsumerPool:
