@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from hotsettings import Live, Resource, ResourceDown
 
 from .members import Batch, Member
-from .retries import Message, Retries, message_in
+from .retries import Message, Retries
 from .settings import Settings
 from .stopping import FINISHING, shielded
 
@@ -58,7 +58,7 @@ async def work_through(batch: Batch, member: Member, retries: Retries, handle: H
                 if retries.wait(record) > 0:
                     member.halt(partition, record)
                     break
-                await attempt(message_in(record), retries, handle)
+                await attempt(retries.message(record), retries, handle)
                 batch.done(partition, record)
                 if anyio.current_time() > ends_at:
                     return

@@ -33,7 +33,7 @@ LEVELS = {"critical": logging.CRITICAL, "warning": logging.WARNING, "few": loggi
 async def tell_of(message: Message) -> None:
     """What the dlq-processor does about a dead letter; a person has to look at it."""
     logger.info(
-        "dead letter %s of %s after %d retries: %s", message.origin, message.group, message.retry, message.error
+        "dead letter %s of %s after %d retries: %s", message.origin, message.group, message.died_after, message.error
     )
 
 
