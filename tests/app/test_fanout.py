@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integr8scode.fanout import BATCH, Fanout, Subscription, read_id, write_id
+from integr8scode.fanout import BATCH, Fanout, Subscription
+from integr8scode.frames import read_id, write_id
 
 CLUSTER = "cluster"
 
