@@ -24,7 +24,7 @@ from integr8scode_files import write_files
 from kafka_worker import PATIENCE, committed, produce
 
 from integr8scode import mock_broker
-from integr8scode.stopping import GRACE
+from integr8scode.stopping import FINISHING, GRACE
 
 from .worker_process import Process, started
 
@@ -120,7 +120,9 @@ def while_the_exporter_is_made(folder: Path) -> Ending:
     write_files(folder, "127.0.0.1:1", "t-", ENABLE_TRACING="true", OTEL_EXPORTER_OTLP_ENDPOINT='"http://127.0.0.1:1"')
     with started(folder, "-c", SLOW_EXPORTER) as worker:
         appears(folder / "begun")
-        return ended(worker)
+        ending = ended(worker)
+    assert ending.seconds < FINISHING, "there is nothing to finish, and nothing to send"
+    return ending
 
 
 def before_it_has_joined(folder: Path) -> Ending:
