@@ -12,6 +12,7 @@ import logging
 import signal
 import socket
 import ssl
+import struct
 import sys
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -40,6 +41,9 @@ from .stopping import FINISHING
 from .streams import event_streams
 
 logger = logging.getLogger("integr8scode.server")  # and not "__main__"
+
+
+NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 class Server(uvicorn.Server):
@@ -71,9 +75,11 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def cut_off(self, client: tuple[str, int]) -> None:
-        """End the connection of a client at once: what it has not taken is dropped."""
+        """End the connection of a client at once: what it has not taken is dropped, by this process and by the system."""
         for connection in list(self.server_state.connections):
             if getattr(connection, "client", None) is client:
+                connected: socket.socket = connection.transport.get_extra_info("socket")
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
                 connection.transport.abort()
 
     def stop(self, _: signal.Signals) -> None:

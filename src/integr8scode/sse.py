@@ -14,7 +14,7 @@ from .fanout import PIECE, Fanout, Subscription
 RETRY = b"retry: 2000\n\n"
 """How long a browser waits, in milliseconds, until it connects again."""
 GOODBYE = b": the server is stopping; connect again\n\n"
-STUCK = 15.0
+STUCK = 10.0
 """Seconds within which a client has to take a piece; one that does not is cut off."""
 CUT_OFF = "integr8scode.cut_off"
 """What the server calls its ASGI extension: a function that ends the connection at once, whatever is still to be sent."""
