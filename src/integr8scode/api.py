@@ -43,7 +43,7 @@ MOST_BYTES = 65_536
 STREAMING_IS_OFF = {"detail": "event streaming is switched off (ENABLE_EVENT_STREAMING)"}
 KAFKA_IS_AWAY = {"detail": "Kafka does not answer"}
 LATER = {"Retry-After": "30"}
-PUBLISHED_WITHIN = 2.5
+PUBLISHED_WITHIN = 2.0
 """Seconds after which a client that publishes is told that Kafka does not answer. The event may still arrive."""
 
 

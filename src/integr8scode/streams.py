@@ -31,7 +31,7 @@ from .stream_reader import StreamReader
 logger = logging.getLogger(__name__)
 
 CONNECTION = ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_REQUEST_TIMEOUT_MS", "ENABLE_EVENT_STREAMING")
-ASK_EVERY = 1.0
+ASK_EVERY = 0.5
 """Seconds between two questions whether the brokers answer."""
 ANSWER_WITHIN = 1.5
 """Seconds in which they have to."""

@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from typing import NamedTuple
@@ -23,10 +19,9 @@ from api_server import api_server
 from integr8scode_files import write_files
 from kafka_worker import PATIENCE, committed, produce
 
-from integr8scode import mock_broker
 from integr8scode.stopping import FINISHING, GRACE
 
-from .worker_process import Process, started
+from .worker_process import Process, broker, started
 
 pytestmark = pytest.mark.slow
 EVENT = b'{"execution_id": "e-17", "kind": "execution.requested"}'
@@ -38,17 +33,6 @@ class Ending(NamedTuple):
     seconds: float
     status: int
     output: str
-
-
-@contextmanager
-def broker() -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """A mock cluster that a test may stop, kill and let go on."""
-    with subprocess.Popen([sys.executable, "-m", mock_broker.__name__], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield tomllib.loads(process.stdout.readline())["KAFKA_BOOTSTRAP_SERVERS"], process
-        finally:
-            process.kill()
 
 
 def ended(worker: Process) -> Ending:

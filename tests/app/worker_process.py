@@ -1,4 +1,4 @@
-"""A worker as a process of its own, with a folder of files that tests edit."""
+"""Processes of a test's own: a worker, with a folder of files that it edits, and a broker that it may stop."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from threading import Thread
 from time import monotonic, sleep
 
 from kafka_worker import PATIENCE
+
+from integr8scode import mock_broker
 
 
 class Process:
@@ -61,3 +64,14 @@ def started(folder: Path, *name: str) -> Iterator[Process]:
         worker.process.kill()
         worker.process.wait()
         worker._reader.join()
+
+
+@contextmanager
+def broker() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A mock cluster that a test may stop, kill and let go on."""
+    with subprocess.Popen([sys.executable, "-m", mock_broker.__name__], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield tomllib.loads(process.stdout.readline())["KAFKA_BOOTSTRAP_SERVERS"], process
+        finally:
+            process.kill()
