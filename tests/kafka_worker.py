@@ -110,9 +110,7 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
             await anyio.sleep(0.01)
 
 
-async def produce(
-    servers: str, topic: str, values: Iterable[bytes], headers: Sequence[tuple[str, bytes]] = ()
-) -> None:
+async def produce(servers: str, topic: str, values: Iterable[bytes], headers: Sequence[tuple[str, bytes]] = ()) -> None:
     async with AIOKafkaProducer(bootstrap_servers=servers, linger_ms=5) as producer:
         for sent in [await producer.send(topic, value, headers=list(headers)) for value in values]:
             await sent

@@ -40,7 +40,9 @@ def one_reload(server: ApiServer, number: int) -> None:
         server.break_it(
             ("SSE_CONSUMER_POOL_SIZE = 0", "RATE_LIMITS = [", "SSE_HEARTBEAT_INTERVALL = 3")[number // 3 % 3]
         )
-        server.wait_for_figures(lambda now: now["hotsettings_rejections_total"] > before["hotsettings_rejections_total"])
+        server.wait_for_figures(
+            lambda now: now["hotsettings_rejections_total"] > before["hotsettings_rejections_total"]
+        )
         assert server.health()["status"] == "degraded"
         return
     size = (4, 1, 3, 10, 2)[number % 5]

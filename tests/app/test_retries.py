@@ -156,9 +156,7 @@ async def test_fewer_attempts_do_not_multiply_dead_letters(
         await eventually(all_committed)
     assert await written(brokers, letters) == 20
     assert set(handle.values.values()) == {1}
-    assert {message[2:] for message in handle.messages} == {
-        ("elsewhere/0/7", 0, "ValueError at there:1", "another", 5)
-    }
+    assert {message[2:] for message in handle.messages} == {("elsewhere/0/7", 0, "ValueError at there:1", "another", 5)}
 
 
 @pytest.mark.anyio

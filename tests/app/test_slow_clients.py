@@ -75,9 +75,7 @@ class Reader(SseClient):
         super()._hear(start + data + number)
 
 
-async def test_they_cost_a_bounded_memory_and_the_others_lose_nothing(
-    tmp_path: Path, kafka: str, unique: str
-) -> None:
+async def test_they_cost_a_bounded_memory_and_the_others_lose_nothing(tmp_path: Path, kafka: str, unique: str) -> None:
     config = {
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         "KAFKA_TOPIC_PREFIX": unique,
