@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
 
 @asynccontextmanager
 async def everything(
-    live: Live[Settings], password: Password | None, proxies: TrustedProxies
+    live: Live[Settings], password: Password | None, proxies: TrustedProxies | None = None
 ) -> AsyncGenerator[tuple[ASGIApp, Fanout], None]:
     """Hold what serves requests, all of it following the settings."""
     limits_in(live.current.RATE_LIMITS)

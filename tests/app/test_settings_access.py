@@ -57,7 +57,7 @@ def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo, 0o600)
     for path in (fifo, tmp_path):
-        with pytest.raises((ValueError, OSError), match="regular file|directory"):
+        with pytest.raises((ValueError, OSError), match=r"regular file|directory"):
             Password(path)
 
 
