@@ -54,6 +54,7 @@ class Stopping:
         self._act: Callable[[signal.Signals], object] = self._cancel
         self._told_at = math.inf
         self._shields: dict[anyio.CancelScope, float] = {}
+        self._timer: threading.Timer | None = None
 
     def received(self, number: signal.Signals) -> None:
         logger.info("stopping on %s", number.name)
@@ -62,8 +63,6 @@ class Stopping:
             signal.raise_signal(number)
         if self._told_at == math.inf:
             self._told_at = asyncio.get_running_loop().time()
-            if _may_end_hard.get():
-                self._end_hard_later()
             for scope in self._shields:
                 self._shorten(scope)
         self._act(number)
@@ -104,10 +103,12 @@ class Stopping:
     def _cancel(self, _: signal.Signals) -> None:
         self._scope.cancel()
 
-    def _end_hard_later(self) -> None:
-        timer = threading.Timer(HARD_END, self._end_hard)
-        timer.daemon = True
-        timer.start()
+    def end_hard_later(self, *_: object) -> None:
+        """Let the process end after HARD_END seconds, whatever it does then."""
+        if self._timer is None:
+            self._timer = threading.Timer(HARD_END, self._end_hard)
+            self._timer.daemon = True
+            self._timer.start()
 
     def _end_hard(self) -> None:
         # Not by the logger: whoever hangs may hold its lock.
@@ -124,6 +125,10 @@ def stopping() -> Generator[Stopping, None, None]:
         token = _in_force.set(handler)
         for number in SIGNALS:
             loop.add_signal_handler(number, handler.received, number)
+            if _may_end_hard.get():
+                # The loop calls its handlers when it comes to that. Python calls this one also while the loop is blocked.
+                signal.signal(number, handler.end_hard_later)
+                signal.siginterrupt(number, False)
         try:
             yield handler
         finally:
