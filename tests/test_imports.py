@@ -160,7 +160,7 @@ def test_this_test_sees_what_is_there() -> None:
     assert Import("settings", "watch", True, False) in IMPORTS
     assert Import("wakeups.inotify", "routes", True, True) in IMPORTS
     assert Import("testing", "testing.given", True, True) in IMPORTS
-    assert Import("explain", "toml_rs", False, False) in IMPORTS
+    assert Import("toml_parser", "toml_rs", False, False) in IMPORTS
     assert not {each for each in IMPORTS if each[:2] == ("__init__", "live")}
 
 

@@ -21,7 +21,6 @@ from .schema import Schema
 from .snapshot import Snapshot
 from .stores import StoreLayer
 from .tasks import background_tasks
-from .toml_parser import prepare
 from .wakeups import Kind
 from .watcher import Watcher
 
@@ -44,7 +43,6 @@ async def watch_layers(
         if not seconds > 0:
             raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
     layers = _prepared(layers)
-    prepare()  # here, since the threads that read come and go
     stores = dict.fromkeys(layer.store for layer in layers if isinstance(layer, StoreLayer))
     watching = Watcher(layers, settle, rescan_interval, watcher)
     runtime: Runtime[Any] = Runtime(schema, watching, rescan_interval)
