@@ -34,8 +34,7 @@ def _import_toml_rs() -> Any:
 
     def load_and_stay() -> None:
         load()
-        with never:
-            pass
+        never.acquire()
 
     loaded.acquire()
     threading = sys.modules.get("threading")
@@ -43,7 +42,7 @@ def _import_toml_rs() -> Any:
         load()
     else:
         never.acquire()
-        _thread.start_new_thread(load_and_stay, ())
+        threading.Thread(target=load_and_stay, name="hotsettings: toml_rs", daemon=True).start()
         loaded.acquire()
     return found[0]
 
