@@ -109,6 +109,7 @@ async def test_when_looking_itself_fails(workspace: Workspace, monkeypatch: pyte
             pass
 
 
+@pytest.mark.toml_rs
 async def test_the_file_that_the_walk_could_not_read(workspace: Workspace) -> None:
     """A bad value before a bad key: the file stays unhealthy until it is good."""
     async with watch(workspace) as live:
