@@ -7,9 +7,47 @@ looks at what they are given.
 
 from __future__ import annotations
 
+import _thread
 import re
 import sys
 from typing import Any, Final, Literal, TypeAlias
+
+
+def _import_toml_rs() -> Any:
+    """Import it, or return None where that cannot be.
+
+    Its allocator takes the thread that loads it for the main thread of the process. When that thread ends, the next use in
+    another one is a segmentation fault. So if this is not the main thread, it is loaded in one that never ends.
+    """
+    found: list[Any] = []
+    loaded, never = _thread.allocate_lock(), _thread.allocate_lock()
+
+    def load() -> None:
+        try:
+            import toml_rs
+
+            found.append(toml_rs)
+        except ImportError:
+            found.append(None)
+        finally:
+            loaded.release()
+
+    def load_and_stay() -> None:
+        load()
+        never.acquire()
+
+    loaded.acquire()
+    threading = sys.modules.get("threading")
+    if threading is None or threading.current_thread() is threading.main_thread():
+        load()
+    else:
+        never.acquire()
+        threading.Thread(target=load_and_stay, name="hotsettings: toml_rs", daemon=True).start()
+        loaded.acquire()
+    return found[0]
+
+
+_toml_rs = _import_toml_rs()
 
 Parser: TypeAlias = Literal["toml_rs", "tomllib"]
 
@@ -39,7 +77,7 @@ def use_parser(parser: Parser) -> None:
     """Read TOML with this parser from now on: ``"toml_rs"``, the default, or ``"tomllib"`` of the standard library.
 
     Call it once, before anything loads: at the head of the module that defines your settings class, so that the command line
-    follows it too. toml_rs is then never imported.
+    follows it too. It works where toml_rs cannot be imported, too.
 
     Args:
         parser: Its name.
@@ -62,51 +100,13 @@ def loads(text: str) -> dict[str, Any]:
     return _with_tomllib(text) if _parser == "tomllib" else _with_toml_rs(text)
 
 
-def prepare() -> None:
-    """Import the parser, if it was not yet. Call it in a thread that lasts, before others parse: see `_toml_rs`."""
-    if _parser == "toml_rs":
-        _toml_rs()
-
-
-def _toml_rs() -> Any:
-    """Import toml_rs, in a thread that lasts as long as the process.
-
-    When the thread that has imported it ends, toml_rs crashes at its next use, in whatever thread.
-    """
-    module = sys.modules.get("toml_rs")
-    if module is not None and hasattr(module, "loads"):
-        return module
-    threading = sys.modules.get("threading")  # slow to import, and whoever has other threads has it
-    if threading is None or threading.current_thread() is threading.main_thread():
-        import toml_rs
-
-        return toml_rs
-    failures: list[BaseException] = []
-    done = threading.Event()
-
-    def import_and_stay() -> None:
-        try:
-            import toml_rs  # noqa: F401
-        except BaseException as error:
-            failures.append(error)
-            done.set()
-        else:
-            done.set()
-            threading.Event().wait()
-
-    threading.Thread(target=import_and_stay, name="hotsettings keeps toml_rs", daemon=True).start()
-    done.wait()
-    if failures:
-        raise failures[0]
-    return sys.modules["toml_rs"]
-
-
 def _with_toml_rs(text: str) -> dict[str, Any]:
-    toml_rs = _toml_rs()
+    if _toml_rs is None:
+        raise ParserError('cannot be parsed: toml_rs cannot be imported; call hotsettings.use_parser("tomllib")', 0)
     try:
-        values: dict[str, Any] = toml_rs.loads(text)
+        values: dict[str, Any] = _toml_rs.loads(text)
         return values
-    except toml_rs.TOMLDecodeError as error:
+    except _toml_rs.TOMLDecodeError as error:
         # The report quotes the source and ends in the parser's own words, which are the same for every text.
         words = error.msg.rsplit("\n", 1)[-1]
         offset = len(text.encode()[: error.pos].decode(errors="ignore"))

@@ -233,6 +233,7 @@ def test_unknown_keys_that_the_class_tolerates_are_warnings(run: Run, folder: Pa
     assert result == (0, "Valid: 1 by default\nWarnings: 1\n  config.toml:1:1  B: unknown key, ignored\n", "")
 
 
+@pytest.mark.toml_rs
 def test_unreadable_files(run: Run, folder: Path) -> None:
     (folder / "config.toml").unlink()
     (folder / "secrets.toml").write_text("TOKEN = \n", encoding="utf-8")

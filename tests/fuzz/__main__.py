@@ -34,8 +34,9 @@ class Worker:
     def __init__(self, command: list[str], folder: Path) -> None:
         self.errors = folder / "stderr"
         with self.errors.open("wb") as errors:
+            paths = os.pathsep.join(filter(None, (TESTS, os.environ.get("PYTHONPATH"))))
             self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, "PYTHONPATH": TESTS}
+                command, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, "PYTHONPATH": paths}
             )
         self._said: queue.Queue[bytes] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)

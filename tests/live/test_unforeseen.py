@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import anyio
@@ -12,6 +14,8 @@ from seams import CANARY, SEAMS, spoil
 
 from hotsettings import Applied, Rejected, Rejection, SettingsError, UnforeseenError
 from hotsettings.stack import Stack
+from hotsettings.status import LayerState
+from hotsettings.stores import Held, StoreLayer
 from hotsettings.testing import Workspace
 
 pytestmark = pytest.mark.anyio
@@ -105,6 +109,7 @@ async def test_when_looking_itself_fails(workspace: Workspace, monkeypatch: pyte
             pass
 
 
+@pytest.mark.toml_rs
 async def test_the_file_that_the_walk_could_not_read(workspace: Workspace) -> None:
     """A bad value before a bad key: the file stays unhealthy until it is good."""
     async with watch(workspace) as live:
@@ -115,4 +120,53 @@ async def test_the_file_that_the_walk_could_not_read(workspace: Workspace) -> No
         assert "a date or time that Python does not have" in str(live.status.last_error)
         workspace.write({"A": 2})
         await until(lambda: live.current.A == 2)
+        assert live.status.healthy
+
+
+class Shelf:
+    """A store that holds one document."""
+
+    state: LayerState = "read"
+
+    def __init__(self) -> None:
+        self.document = Held(1, b"A = 1")
+        self.wake: Callable[[], None] = lambda: None
+
+    def put(self, text: str) -> None:
+        self.document = Held((self.document.revision or 0) + 1, text.encode())
+        self.wake()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        yield
+
+    def held(self, key: str) -> Held:
+        return self.document
+
+    @contextmanager
+    def told(self, wake: Callable[[], None]) -> Iterator[None]:
+        self.wake = wake
+        yield
+
+    async def accompany(self, live: Any) -> None:
+        await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_layer_of_a_store(monkeypatch: pytest.MonkeyPatch, seam: Any) -> None:
+    if seam.name in ("hotsettings.layers._contents", "hotsettings.layers.fetch"):
+        pytest.skip("no file is read")
+    shelf = Shelf()
+    layer = StoreLayer(shelf, "config.toml", name="base", label="shelf/config.toml")
+    async with Settings.watch(layers=[layer], rescan_interval=0.02) as live:
+        with monkeypatch.context() as patch:
+            spoil(patch, seam, lambda: ValueError(CANARY))
+            shelf.put("A = 2")
+            await until(lambda: not live.status.healthy)
+            await anyio.sleep(0.1)
+            assert not live.status.healthy
+            assert "shelf/config.toml" in str(live.status.last_error)
+            assert "unforeseen ValueError" in str(live.status.last_error)
+        shelf.put("A = 3")
+        await until(lambda: live.current.A == 3)
         assert live.status.healthy
