@@ -1,9 +1,10 @@
 """Findings become problems with a place, a line and a way out, in the order of reading."""
 
+import enum
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from layer_files import failure, lines, load, write
@@ -231,6 +232,23 @@ class TestSecrets:
         error = failure(Settings, tmp_path, config)
         assert any(problem.excerpt for problem in error.problems) is shown
         assert "hunter2" not in str(error)
+
+    def test_the_values_that_a_secret_may_have_are_not_listed(self, tmp_path: Path) -> None:
+        class Choice(enum.Enum):
+            RED = "red-canary"
+            BLUE = "blue-canary"
+
+        class S(BaseSettings):
+            SHOWN: Choice = Choice.RED
+            HIDDEN: Secret[Choice] = Choice.RED
+            LITERAL: Secret[Literal["red-canary"]] = "red-canary"
+
+        text = "SHOWN = 'green'\nHIDDEN = 'green'\nLITERAL = 'green'"
+        assert lines(S, tmp_path, text) == [
+            "config.toml:1:9  SHOWN: expected one of red-canary, blue-canary",
+            "config.toml:2:10  HIDDEN: not one of the allowed values (value hidden)",
+            "config.toml:3:11  LITERAL: not one of the allowed values (value hidden)",
+        ]
 
     def test_foreign_words_are_redacted_of_values_but_not_of_names(self, tmp_path: Path) -> None:
         class S(BaseSettings):

@@ -64,7 +64,8 @@ class Finding(Struct, frozen=True):
     """Something wrong with the value at ``path``.
 
     ``at`` tells what to point at: the key as written, the value, or nothing because it is missing. A ``foreign`` message
-    was written by a rule of the user's and may quote values; any other never does.
+    was written by a rule of the user's and may quote values; any other never does. A message that lists the values that are
+    allowed has a ``brief`` one beside it, which does not.
     """
 
     path: Path
@@ -72,6 +73,7 @@ class Finding(Struct, frozen=True):
     hint: str = ""
     at: Literal["key", "value", "missing"] = "value"
     foreign: bool = False
+    brief: str = ""
 
 
 def decode(schema: Schema, values: Values) -> Struct:
@@ -317,9 +319,8 @@ class _Examination:
         """Say in the terms of TOML what msgspec says in those of Python."""
         what = report.rpartition(" - at `")[0] or report
         if what.startswith("Invalid enum value"):
-            return Finding(
-                path, kind.one_of if kind.allowed else "not one of the allowed values", self._near(value, kind)
-            )
+            brief = "not one of the allowed values"
+            return Finding(path, kind.one_of if kind.allowed else brief, self._near(value, kind), brief=brief)
         if not what.startswith("Expected "):
             return Finding(path, _lower(_FROM_QUOTE.sub("", what)), _rewrite(what, value))
         what = _QUOTED_TYPE.sub(lambda match: match[1].replace("object", "table").removesuffix(" | null"), what)

@@ -190,7 +190,10 @@ class _Report:
             about = " (value hidden)" if finding.at == "value" else ""
             hint = finding.hint if finding.at == "key" and key == finding.path else ""
             return Problem(dotted(key), told + about, origin, hint, foreign=finding.foreign)
-        return Problem(dotted(finding.path), told, origin, finding.hint, foreign=finding.foreign)
+        written = dotted(finding.path)
+        if finding.at == "key":  # somebody's own word, which may be a secret in the wrong place
+            written = self._redactor.redact(written)
+        return Problem(written, told, origin, finding.hint, foreign=finding.foreign)
 
     def _with_excerpt(self, problem: Problem, finding: Finding, index: int) -> Problem:
         if self._hidden(finding, index) is not None:
@@ -252,7 +255,8 @@ class _Report:
 
     def _message(self, finding: Finding) -> str:
         if not finding.foreign:
-            return finding.message
+            leaf = self._schema.leaf_of(finding.path) if finding.brief else None
+            return finding.brief if leaf is not None and leaf.secret else finding.message
         said = self._redactor.redact(finding.message[:_LONGEST])
         if len(finding.message) > _LONGEST:
             said = said[: -_LONGEST // 2] + "…"  # at the end, only a part of a secret could be left

@@ -112,7 +112,7 @@ def misspelt(made: Made, random: Random) -> Files:
     """A secret key with two letters exchanged, in either file."""
     field = random.choice(made.fields)
     name = field.name
-    wrong = name[0] + name[2] + name[1] + name[3:] if len(name) > 2 else name + "x"
+    wrong = name[0] + name[2] + name[1] + name[3:] if len(name) > 2 and name[1] != name[2] else name + "x"
     line = f"{wrong} = {field.toml}\n"
     if random.random() < 0.5:
         return made.config_text() + line, made.secrets_text(), True

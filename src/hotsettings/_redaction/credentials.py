@@ -38,6 +38,9 @@ COMMON = frozenset(
 _DEEPEST = 4
 """How many texts may stand in each other, such as a list of URLs in a member of JSON."""
 
+_FEW = 32
+"""Delimiters up to which a credential is looked for from each of them on, and not only between two."""
+
 _ARMOUR = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SEVERAL_URLS = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
@@ -65,7 +68,11 @@ def credentials_in(text: str) -> Iterator[str]:
 
 
 def _pieces(text: str) -> list[str]:
+    """What a parser that knows some of the delimiters could cut out: each beginning and end is looked for too."""
     pieces = [*_DELIMITERS.split(text), *text.splitlines()]
+    delimiters = list(_DELIMITERS.finditer(text))
+    if len(delimiters) <= _FEW:
+        pieces += [text[delimiter.end() :] for delimiter in delimiters]
     return [*pieces, *text.split(".")] if _TOKEN.fullmatch(text) else pieces
 
 
