@@ -7,13 +7,14 @@ PYTHONS =
 
 VENV = .venv
 BIN = $(VENV)/bin
+# The constraints have hashes, so pip takes nothing that is not in them, and no file that is another one.
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install -q --no-input -c constraints.txt
 # The theme's notices are about its own future.
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
-	--python-version 3.11 --upgrade --all-extras
+	--python-version 3.11 --upgrade --all-extras --generate-hashes
 
-.PHONY: help test test-app demo lint ruff mypy pyright format coverage soak bench fleet docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
+.PHONY: help test test-app demo lint ruff mypy pyright format coverage soak bench fuzz fleet docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -60,6 +61,9 @@ soak: $(VENV)/.for-test ## follow files that random writers change, under random
 bench: $(VENV)/.for-bench ## measure everything beside its peers (14 minutes); a smoke run: make bench ARGS=--quick
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+fuzz: $(VENV)/.for-test ## look for layers that crash, hang or show secrets, for a minute; for hours: make fuzz ARGS="--minutes 120"
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
 fleet: $(VENV)/.for-bench ## follow three NATS servers that fail from 50 processes, and judge and measure it (15 minutes); a smoke run: make fleet ARGS=--quick
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.fleet $(ARGS)
 	@$(BIN)/python docs/fleet_model.py
@@ -85,9 +89,9 @@ wheel-test: $(VENV)/.for-lint ## run the tests against the built wheel; on more:
 oldest-test: $(VENV)/.for-lint ## the same with the oldest versions of what pyproject.toml allows
 	@CONSTRAINTS=constraints-oldest.txt sh .ci/wheel-test
 
-lock: $(VENV)/pyvenv.cfg ## write both constraints files anew, with the newest and the oldest version of everything
+lock: $(VENV)/.for-use ## write both constraints files anew, with the newest and the oldest version of everything
 	@echo "==> Resolving for every supported Python"
-	@$(BIN)/python -m pip --disable-pip-version-check install -q --no-input --upgrade uv
+	@$(INSTALL) --group lock
 	@$(RESOLVE) --group dev --output-file constraints.txt pyproject.toml
 	@$(RESOLVE) --resolution lowest-direct --group test --output-file constraints-oldest.txt pyproject.toml
 	@echo "==> Done. Look at the difference (git diff constraints*), then run the tests."
@@ -109,9 +113,11 @@ $(VENV)/pyvenv.cfg: FORCE
 
 $(VENV)/.for-use: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@echo "==> Installing hotsettings and what it runs on into $(VENV) (about 15 seconds)"
-	@$(INSTALL) pip
+	@awk '/^[a-z]/ { wanted = /^pip==/ } wanted' constraints.txt >$(VENV)/pip.txt # an older pip looks for hashes in requirements only
+	@$(BIN)/python -m pip --disable-pip-version-check install -q --no-input -r $(VENV)/pip.txt
 	@$(INSTALL) --group build
-	@$(INSTALL) --no-build-isolation --editable ".[all]"
+	@$(BIN)/python .ci/requirements | xargs $(INSTALL)
+	@$(BIN)/python -m pip --disable-pip-version-check install -q --no-input --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.for-app: $(VENV)/.for-use

@@ -66,18 +66,32 @@ class ApiServer:
         with urllib.request.urlopen(f"{self.url}/health", timeout=PATIENCE) as response:
             return json.load(response)
 
+    def figures(self) -> dict[str, float]:
+        """What it tells Prometheus."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=PATIENCE) as response:
+            lines = response.read().decode().splitlines()
+        return {name: float(value) for name, value in (line.split() for line in lines if not line.startswith("#"))}
+
     def wait_for(self, condition: Callable[[Any], bool]) -> Any:
         """Ask for the health until it is so."""
+        return self._until(self.health, condition)
+
+    def wait_for_figures(self, condition: Callable[[dict[str, float]], bool]) -> dict[str, float]:
+        """Ask for the figures until they are so."""
+        figures: dict[str, float] = self._until(self.figures, condition)
+        return figures
+
+    def _until(self, ask: Callable[[], Any], condition: Callable[[Any], bool]) -> Any:
         deadline = monotonic() + PATIENCE
         while True:
             assert self.process.poll() is None, self.output
             try:
-                health = self.health()
+                answer = ask()
             except OSError:
-                health = None
-            if health is not None and condition(health):
-                return health
-            assert monotonic() < deadline, f"{health}\n{self.output}"
+                answer = None
+            if answer is not None and condition(answer):
+                return answer
+            assert monotonic() < deadline, f"{answer}\n{self.output}"
             sleep(0.01)
 
     def start_again(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -85,12 +85,16 @@ class Running(NamedTuple):
 
 
 @asynccontextmanager
-async def running(files: Files, handle: Callable[[Message], Awaitable[None]]) -> AsyncGenerator[Running, None]:
+async def running(
+    files: Files,
+    handle: Callable[[Message], Awaitable[None]],
+    topic: Callable[[Settings], str] = events_topic,
+) -> AsyncGenerator[Running, None]:
     """What integr8scode.worker does, without signals and spans."""
     async with (
         Settings.watch(**files.workspace.paths) as live,
         publisher(live) as producers,
-        membership(live, events_topic(live.current)) as members,
+        membership(live, topic(live.current)) as members,
         anyio.create_task_group() as tasks,
     ):
         retries = Retries(live, producers)
@@ -106,9 +110,9 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
             await anyio.sleep(0.01)
 
 
-async def produce(servers: str, topic: str, values: Iterable[bytes]) -> None:
+async def produce(servers: str, topic: str, values: Iterable[bytes], headers: Sequence[tuple[str, bytes]] = ()) -> None:
     async with AIOKafkaProducer(bootstrap_servers=servers, linger_ms=5) as producer:
-        for sent in [await producer.send(topic, value) for value in values]:
+        for sent in [await producer.send(topic, value, headers=list(headers)) for value in values]:
             await sent
 
 
@@ -120,6 +124,14 @@ async def read_all(servers: str, topic: str, count: int) -> list[Any]:
             while len(records) < count:
                 records += [each for batch in (await consumer.getmany(timeout_ms=200)).values() for each in batch]
     return records
+
+
+async def written(servers: str, topic: str) -> int:
+    """How many messages the topic has."""
+    async with AIOKafkaConsumer(bootstrap_servers=servers) as consumer:
+        await consumer._client._wait_on_metadata(topic)
+        partitions = [TopicPartition(topic, each) for each in consumer.partitions_for_topic(topic) or ()]
+        return sum((await consumer.end_offsets(partitions)).values())
 
 
 async def committed(servers: str, group: str, topic: str) -> int:

@@ -2,7 +2,6 @@
 
 import datetime
 import enum
-import time
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -88,7 +87,7 @@ SCHEMA = schema_of(Settings)
 
 
 def found(values: dict[str, Any]) -> list[Finding]:
-    return list(findings(SCHEMA, values))
+    return findings(SCHEMA, values, 10_000).first
 
 
 def at(*path: str | int, message: str, hint: str = "", at: Literal["key", "value", "missing"] = "value") -> Finding:
@@ -152,7 +151,9 @@ def at(*path: str | int, message: str, hint: str = "", at: Literal["key", "value
     ],
 )
 def test_findings(values: dict[str, Any], finding: Finding) -> None:
-    assert found(values) == [finding]
+    [only] = found(values)
+    assert msgspec.structs.replace(only, brief="") == finding
+    assert only.brief in ("", "not one of the allowed values")
 
 
 def unknown(*path: str, hint: str = "") -> Finding:
@@ -222,14 +223,11 @@ def test_decode_raises_what_the_examination_explains() -> None:
         decode(SCHEMA, {"PORT": "5"})
 
 
-def test_suggestions_are_limited_and_the_examination_is_lazy() -> None:
-    values = {f"unknown_{number}": 1 for number in range(20_000)} | {"PROT": 1}
-    start = time.perf_counter()
-    hints = [finding.hint for finding in found(values)]
-    assert time.perf_counter() - start < 3
-    assert len(hints) == 20_001
-    assert not any(hints)
-    assert next(findings(SCHEMA, {"HOSTS": [1] * 500_000})).path == ("HOSTS", 0)
+def test_the_first_findings_are_explained_and_all_are_counted() -> None:
+    every = findings(SCHEMA, {f"unknown_{number}": 1 for number in range(20_000)} | {"PROT": 1}, 1000)
+    assert (len(every.first), every.total) == (1000, 20_001)
+    every = findings(SCHEMA, {"HOSTS": [1] * 500_000}, 1)
+    assert ([finding.path for finding in every.first], every.total) == ([("HOSTS", 0)], 500_000)
 
 
 words = st.sampled_from(

@@ -132,6 +132,7 @@ def key_at(written: str) -> str | None:
     return None if values[name] != 0 else str(name)
 
 
+@pytest.mark.toml_rs
 @settings(max_examples=150)
 @given(st.lists(documents(), min_size=1, max_size=3), st.permutations(LAYERS), st.randoms(use_true_random=False))
 def test_the_winner_is_live_and_stands_where_it_is_said_to_stand(

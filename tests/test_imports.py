@@ -16,9 +16,11 @@ PACKAGE = Path(hotsettings.__file__).parent
 
 # A package stands for all modules in it. A new module goes below everything that it needs.
 CORE = [
-    *("errors", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy", "schema"),
+    *("errors", "boundary", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy"),
     *(
+        "schema",
         "guard",
+        "toml_parser",
         "positions",
         "layers",
         "merge",
@@ -27,9 +29,8 @@ CORE = [
         "_redaction",
         "problems",
         "load",
-        "explain",
-        "snapshot",
     ),
+    *("explain", "snapshot"),
     *("restart", "status", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),
 ]
 WITH_ANYIO = [
@@ -43,7 +44,7 @@ ORDER = [*CORE, *WITH_ANYIO, *FACE, *AROUND]
 # Third parties, and the only modules or packages that may import them.
 ALLOWED = {
     "msgspec": {*ORDER},
-    "toml_rs": {"layers", "positions", "explain"},
+    "toml_rs": {"toml_parser"},
     "anyio": {*WITH_ANYIO, "testing", "nats", "cli", "integrations"},
     "inotify_simple": {"wakeups.inotify"},
     "watchfiles": {"wakeups.watching"},
@@ -159,7 +160,7 @@ def test_this_test_sees_what_is_there() -> None:
     assert Import("settings", "watch", True, False) in IMPORTS
     assert Import("wakeups.inotify", "routes", True, True) in IMPORTS
     assert Import("testing", "testing.given", True, True) in IMPORTS
-    assert Import("keys", "difflib", False, False) in IMPORTS
+    assert Import("toml_parser", "toml_rs", False, False) in IMPORTS
     assert not {each for each in IMPORTS if each[:2] == ("__init__", "live")}
 
 

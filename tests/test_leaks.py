@@ -158,9 +158,9 @@ def reachable(value: Any, seen: set[int]) -> Iterator[str | bytes]:
             yield from reachable(item, seen)
     else:
         names = {
-            *getattr(value, "__dict__", ()),
-            *getattr(value, "__slots__", ()),
-            *getattr(value, "__struct_fields__", ()),
+            *(getattr(value, "__dict__", None) or ()),
+            *(getattr(value, "__slots__", None) or ()),
+            *(getattr(value, "__struct_fields__", None) or ()),
         }
         for name in names:
             yield from reachable(getattr(value, name, None), seen)

@@ -1,9 +1,10 @@
 """Findings become problems with a place, a line and a way out, in the order of reading."""
 
+import enum
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from layer_files import failure, lines, load, write
@@ -11,8 +12,9 @@ from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Origin, Problem, Secret
 from hotsettings.decode import Finding
+from hotsettings.errors import MOST_PROBLEMS, SHOWN_PROBLEMS
 from hotsettings.load import validated
-from hotsettings.problems import MOST_PROBLEMS, in_order
+from hotsettings.problems import in_order
 from hotsettings.settings import schema_of
 
 
@@ -231,6 +233,23 @@ class TestSecrets:
         assert any(problem.excerpt for problem in error.problems) is shown
         assert "hunter2" not in str(error)
 
+    def test_the_values_that_a_secret_may_have_are_not_listed(self, tmp_path: Path) -> None:
+        class Choice(enum.Enum):
+            RED = "red-canary"
+            BLUE = "blue-canary"
+
+        class S(BaseSettings):
+            SHOWN: Choice = Choice.RED
+            HIDDEN: Secret[Choice] = Choice.RED
+            LITERAL: Secret[Literal["red-canary"]] = "red-canary"
+
+        text = "SHOWN = 'green'\nHIDDEN = 'green'\nLITERAL = 'green'"
+        assert lines(S, tmp_path, text) == [
+            "config.toml:1:9  SHOWN: expected one of red-canary, blue-canary",
+            "config.toml:2:10  HIDDEN: not one of the allowed values (value hidden)",
+            "config.toml:3:11  LITERAL: not one of the allowed values (value hidden)",
+        ]
+
     def test_foreign_words_are_redacted_of_values_but_not_of_names(self, tmp_path: Path) -> None:
         class S(BaseSettings):
             LOGINS: Mapping[str, str] = {}
@@ -303,11 +322,12 @@ class TestPlaces:
 def test_more_problems_than_anybody_reads(tmp_path: Path) -> None:
     config = f"HOSTS = [{', '.join(['5'] * 100_000)}]"
     error = failure(Settings, tmp_path, config)
-    assert len(error.problems) == MOST_PROBLEMS + 1
-    assert str(error).startswith("Invalid settings: 201 problems\n")
-    assert str(error).endswith("\n  more problems than the 200 reported here")
-    exactly = failure(Settings, tmp_path, f"HOSTS = [{', '.join(['5'] * MOST_PROBLEMS)}]")
-    assert len(exactly.problems) == MOST_PROBLEMS
+    assert len(error.problems) == MOST_PROBLEMS
+    assert str(error).startswith("Invalid settings: 100000 problems\n")
+    assert str(error).endswith("\n  … and 99900 more")
+    exactly = failure(Settings, tmp_path, f"HOSTS = [{', '.join(['5'] * SHOWN_PROBLEMS)}]")
+    assert (len(exactly.problems), exactly.total) == (SHOWN_PROBLEMS, SHOWN_PROBLEMS)
+    assert "more" not in str(exactly)
 
 
 @pytest.mark.parametrize("before", [0, 1000, 1990, 1996, 2000, 3990, 3996, 4000, 10_000])

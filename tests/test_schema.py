@@ -313,3 +313,22 @@ def test_a_schema_can_be_made_of_any_struct() -> None:
     schema = Schema(Pool)
     assert schema.tolerant
     assert all(isinstance(leaf, Leaf) for leaf in schema.leaves)
+
+
+def test_leaves_are_found_by_path_and_by_name() -> None:
+    class Inner(Struct, frozen=True):
+        a: int = 1
+        b: int = 2
+
+    class S(BaseSettings):
+        a: int = 0
+        one: Inner = Inner()
+        b: int = 0
+        two: Inner = Inner()
+
+    schema = schema_of(S)
+    paths = {leaf.path[:end] for leaf in schema.leaves for end in range(4)} | {("x",), ("one", "x"), ("one", 1)}
+    for path in paths:
+        assert schema.leaves_below(path) == tuple(leaf for leaf in schema.leaves if leaf.path[: len(path)] == path)
+    assert [leaf and leaf.key for leaf in map(schema.leaf_named, ("a", "b", "one"))] == ["a", "one.b", None]
+    assert schema.names == {"a", "b", "one", "two"}

@@ -3,17 +3,24 @@
 import io
 import pickle
 import reprlib
-from collections.abc import Iterator, Mapping
-from typing import Any, Generic, Optional, TypeVar
+import types
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Generic, Literal, NewType, Optional, TypeVar
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from msgspec import Struct
 from rich.console import Console
 from rich.pretty import pretty_repr
 
 from hotsettings import BaseSettings, Secret
 from hotsettings.frozen import freeze
-from hotsettings.secrecy import HIDDEN, MASK, Hidden, is_secret, secret_fields
+from hotsettings.marks import RESTART_REQUIRED
+from hotsettings.secrecy import HIDDEN, MASK, Hidden, is_secret, names_of_secrets, secret_fields
+from hotsettings.settings import schema_of
 
 T = TypeVar("T")
 CANARY = "hunter2-canary"
@@ -81,6 +88,120 @@ def test_which_fields_are_masked() -> None:
     assert secret_fields(Settings) == MASKED
     assert secret_fields(Db) == {"password"}
     assert secret_fields(Other) == frozenset()
+
+
+class Deep(Struct, Generic[T], frozen=True):
+    box: Box[T]
+    tokens: Box[Secret[str]]
+    more: tuple[Box[T], ...] = ()
+
+
+class Bound(Box[Secret[str]], frozen=True):
+    name: str = "n"
+
+
+class OneOf(Struct, Generic[T], frozen=True, tag=True):
+    one: T
+
+
+class Another(Struct, Generic[T], frozen=True, tag=True):
+    another: T
+
+
+Below = TypeVar("Below", bound=Secret[str])
+
+
+class Limited(Struct, Generic[Below], frozen=True):
+    limited: Below
+
+
+Token = NewType("Token", Secret[str])
+secret: Any = Secret  # to be indexed as the tests run, which type checkers do not follow
+SECRETS: tuple[Any, ...] = (secret[str], secret[str | None], secret[str] | None, Token, secret[Any])
+LEAVES: list[tuple[Any, Any]] = [
+    *((kind, CANARY) for kind in SECRETS),
+    (Annotated[Secret[str], msgspec.Meta(min_length=1)], CANARY),
+    (Secret[Annotated[str, msgspec.Meta(description="x")]], CANARY),
+    (tuple[Secret[str], ...], (CANARY,)),
+    (Mapping[str, Secret[str]], freeze({"a": CANARY})),
+    (frozenset[Secret[str]], frozenset({CANARY})),
+    (Limited, Limited(CANARY)),
+    (Limited[Secret[str]], Limited(CANARY)),
+    (Bound, Bound(CANARY)),
+    (Db, Db()),
+    (int, 1),
+]
+INDEXED: tuple[Any, ...] = (Box, Deep, OneOf, Another, tuple, Mapping, Annotated, NewType)
+box, deep, one_of, another, pairs, mapping, annotated, new_type = INDEXED
+WRAPPERS: list[tuple[Callable[[Any], Any], Callable[[Any], Any]]] = [
+    (lambda kind: box[kind], Box),
+    (lambda kind: annotated[box[kind], msgspec.Meta(description="x")], Box),
+    (lambda kind: new_type("N", box[kind]), Box),
+    (lambda kind: deep[kind], lambda value: Deep(Box(value), Box(CANARY), (Box(value),))),
+    (lambda kind: pairs[box[kind], ...], lambda value: (Box(value),)),
+    (lambda kind: mapping[str, box[kind]], lambda value: freeze({"a": Box(value)})),
+    (lambda kind: box[kind] | None, Box),
+    (lambda kind: one_of[kind] | Another[int], OneOf),
+    (lambda kind: another[int] | one_of[kind] | None, OneOf),
+    (lambda kind: annotated[deep[box[kind]], RESTART_REQUIRED], lambda value: Deep(Box(Box(value)), Box(CANARY))),
+]
+
+
+def structs_in(value: Any) -> Iterator[Struct]:
+    """Every Struct that can be reached from a value."""
+    if isinstance(value, Struct):
+        yield value
+        for name in value.__struct_fields__:
+            yield from structs_in(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from structs_in(item)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from structs_in(item)
+
+
+@given(st.sampled_from(LEAVES), st.lists(st.sampled_from(WRAPPERS), min_size=1, max_size=3))
+@hypothesis_settings(deadline=None)
+def test_however_a_secret_is_nested_no_repr_of_anything_around_it_shows_it(leaf: Any, wrappers: Any) -> None:
+    kind, value = leaf
+    for wrap, make in wrappers:
+        kind, value = wrap(kind), make(value)
+    annotations = {"field": kind, "inner": box[kind]}
+    cls: Any = types.new_class(
+        "Nested", (BaseSettings,), {}, lambda namespace: namespace.update(__annotations__=annotations)
+    )
+    settings = cls.from_values(field=value, inner=Box(value))
+    reached = list(structs_in(settings))
+    assert len(reached) > 1
+    for struct in reached:
+        for text in every_repr(struct):
+            assert CANARY not in text
+
+
+def test_a_plain_parameter_is_shown_where_it_is_known() -> None:
+    settings = Settings.from_values()
+    assert "plain_box=Box(content=1), box_of_db=Box(content=Db(host='h'" in repr(settings)
+    # By itself an instance does not know its parameter, and another one of its class holds a secret.
+    assert repr(settings.plain_box) == f"Box(content={MASK})"
+
+
+class Deeper(BaseSettings):
+    by_name: Mapping[str, Db] = {}
+    several: tuple[Box[Secret[str]], ...] = ()
+    union: Tagged | Other | None = None
+    box: Box[Box[Secret[Other]]] | None = None
+    listed: tuple[tuple[Secret[str], int], ...] = ()
+    limited: Limited[Secret[str]] | None = None
+
+
+def test_the_names_of_secrets_at_any_depth() -> None:
+    assert schema_of(Deeper).secret_names
+    names = {"password", "content", "several", "token", "name", "listed", "limited"}
+    assert names <= set(schema_of(Deeper).secret_names)
+    assert names_of_secrets(Deeper) == names
+    assert names_of_secrets(Other) == frozenset()
+    assert names_of_secrets(tuple[Literal["a"], Secret[Db]]) == {"host", "password"}
 
 
 def test_is_secret() -> None:

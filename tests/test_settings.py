@@ -212,8 +212,7 @@ class TestDefining:
         config = "".join(f"{name} = {number}\n" for number, name in enumerate(names))
         assert load(cls, tmp_path, config).KEY_999 == 999
         found = lines(cls, tmp_path, config.replace(" = ", " = 0."))
-        assert len(found) == 201
-        assert found[-1] == "more problems than the 200 reported here"
+        assert len(found) == 1000
         assert time.perf_counter() - start < 2
 
     def test_classes_derive_from_one_another(self, tmp_path: Path) -> None:
@@ -519,7 +518,7 @@ class TestRules:
                 if next(calls):
                     raise ValueError("no")
 
-        assert lines(S, tmp_path) == ["the values could not be decoded"]
+        assert lines(S, tmp_path) == ["a rule refused these values, and took them when they were examined"]
 
     def test_who_wants_to_leave_may_leave(self, tmp_path: Path) -> None:
         class S(BaseSettings):

@@ -67,14 +67,14 @@ tables: st.SearchStrategy[dict[str, Node]] = st.dictionaries(st.sampled_from(KEY
 @st.composite
 def documents(draw: st.DrawFn) -> str:
     """A valid TOML 1.1 document, without a byte order mark."""
-    style = _Style(draw(st.randoms(use_true_random=False)))
+    style = Style(draw(st.randoms(use_true_random=False)))
     text = "".join(style.body(draw(tables), ()))
     if draw(st.booleans()):
         text = text.removesuffix("\n")
     return text.replace("\n", "\r\n") if draw(st.booleans()) else text
 
 
-class _Style:
+class Style:
     """Writes tables, deciding anew each time how."""
 
     def __init__(self, rng: random.Random) -> None:

@@ -2,24 +2,25 @@
 
 How data flows, and where:
 
-    path -> Document      layers (guard, positions)
+    path -> Document      layers (guard, toml_parser, positions)
     Documents -> values   merge
     values -> Settings    decode (schema, shape, frozen)
-    what went wrong       problems (excerpts, secrecy) -> errors
-    the three steps       load
+    what went wrong       problems (excerpts, _redaction) -> errors
+    the three steps       load (boundary)
     Settings -> Snapshot  snapshot (explain)
     who wants to know     live (hub, subscribers, events, resources)
-    all or nothing        transaction (replacing, foreign)
+    all or nothing        transaction (replacing)
     layers -> Snapshot    runtime (watcher, stack, followed, files, settling, sight, routes, wakeups/, stores, restart, mounts)
     the face              settings, watch
 """
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidSettings, LayerError, Origin, Problem, Rejected, SettingsError
+from .errors import InvalidSettings, LayerError, Origin, Problem, Rejected, SettingsError, UnforeseenError
 from .layers import FileLayer
 from .marks import RestartRequired, Secret, Section
 from .settings import BaseSettings
+from .toml_parser import use_parser
 
 if TYPE_CHECKING:
     from .live import Live
@@ -47,6 +48,8 @@ __all__ = [
     "SettingsError",
     "Snapshot",
     "Status",
+    "UnforeseenError",
+    "use_parser",
 ]
 
 __version__ = "0.1.0"

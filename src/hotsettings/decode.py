@@ -9,20 +9,21 @@ from __future__ import annotations
 import collections.abc
 import enum
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import repeat
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, ValidationError
+from msgspec.structs import replace
 
 from . import shape
 from .frozen import freeze_fields
-from .keys import Path, closest, dotted
+from .keys import Effort, Names, Path, dotted
 from .merge import Values
 from .schema import NATIVE, Schema
-
-T = TypeVar("T")
 
 # From here on msgspec repeats the value or a key.
 _FROM_QUOTE = re.compile(r" (['`]|[+-]?\d).*", re.DOTALL)
@@ -43,16 +44,28 @@ _HOW = {
     "Expected duration, got ": 'write it like "PT30S"',
     "Invalid ISO8601 duration": 'write it like "PT30S"',
 }
-_SLICE = 500
-_HINTS = 100
-"""Unknown keys for which a likely meaning is searched: half a millisecond each."""
+_SLICES = (500, 20)
+_PATIENCE = 100_000
+"""Values looked at one by one, from which on a table or array that is not good counts as one problem."""
+_LISTED = 50
+"""Values of a choice that a message lists."""
+_FEW = 10
+"""Values of one annotation from which on it pays to make a Struct for them."""
+_WRAPPED = "value"
+_BY_TYPE = (str, int, float, bool)
+_TELLING = frozenset({str, bool, dict, list, NoneType})
+"""Types of values that are right or wrong for these whatever the value is; some floats are taken for an int."""
+
+Item = tuple[str | int, Any]
+"""What a table or array holds, with its key or index."""
 
 
 class Finding(Struct, frozen=True):
     """Something wrong with the value at ``path``.
 
     ``at`` tells what to point at: the key as written, the value, or nothing because it is missing. A ``foreign`` message
-    was written by a rule of the user's and may quote values; any other never does.
+    was written by a rule of the user's and may quote values; any other never does. A message that lists the values that are
+    allowed has a ``brief`` one beside it, which does not.
     """
 
     path: Path
@@ -60,6 +73,7 @@ class Finding(Struct, frozen=True):
     hint: str = ""
     at: Literal["key", "value", "missing"] = "value"
     foreign: bool = False
+    brief: str = ""
 
 
 def decode(schema: Schema, values: Values) -> Struct:
@@ -70,133 +84,262 @@ def decode(schema: Schema, values: Values) -> Struct:
     return settings
 
 
-def findings(schema: Schema, values: Values) -> Iterator[Finding]:
-    """Yield everything that keeps ``values`` from being decoded, in the order of the values."""
-    return _Examination(schema).value(schema.cls, values, ())
+class Findings(Struct, frozen=True):
+    """The first things that keep values from being decoded, in the order of the values, and how many there are in all.
+
+    Of very many, a table or array with several things wrong in it counts as one.
+    """
+
+    first: list[Finding]
+    total: int
+
+
+def findings(schema: Schema, values: Values, most: int) -> Findings:
+    """Find everything that keeps ``values`` from being decoded; explain the first ``most``, and only count the rest."""
+    examination = _Examination(schema, most)
+    examination.value(schema.cls, values, ())
+    return Findings(examination.first, examination.total)
+
+
+class _Kind:
+    """What can be said of an annotation once for all values of it."""
+
+    def __init__(self, annotation: Any, effort: Effort) -> None:
+        self.annotation = annotation
+        self.members = shape.alternatives(annotation)
+        self.tags: dict[tuple[type, Any], Any] = {}
+        self.tag_field: str | None = None
+        for member in self.members:
+            config = getattr(shape.struct_class(shape.struct_of(member)), "__struct_config__", None)
+            if config is not None and config.tag is not None:
+                self.tags[type(config.tag), config.tag], self.tag_field = member, config.tag_field
+        bare, metadata = shape.unwrap(annotation)
+        self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
+        self._verdicts: dict[type, Exception | None] = {}
+        self._effort = effort
+        self._asked = 0
+
+    def fault(self, value: Any) -> Exception | None:
+        """What msgspec, or a rule of the user's, has against a value."""
+        kind = type(value)
+        if self._by_type and kind in _TELLING:
+            if kind not in self._verdicts:
+                self._verdicts[kind] = _fault(self.annotation, value)
+            return self._verdicts[kind]
+        self._asked += 1
+        return _fault(self._wrapped, {_WRAPPED: value}) if self._asked > _FEW else _fault(self.annotation, value)
+
+    def fit(self, values: list[Any]) -> bool:
+        """Whether all these values are good: of many, one by one is a hundred times slower."""
+        return _fault(self._wrapped_list, {_WRAPPED: values}) is None
+
+    @cached_property
+    def _wrapped(self) -> type[Struct]:
+        """A Struct around one value: msgspec takes the annotation apart once for it, and not for each value."""
+        return msgspec.defstruct("Wrapped", [(_WRAPPED, self.annotation)])
+
+    @cached_property
+    def _wrapped_list(self) -> type[Struct]:
+        return msgspec.defstruct("Wrapped", [(_WRAPPED, list[self.annotation])])  # type: ignore[name-defined]
+
+    @cached_property
+    def items(self) -> Iterable[Any]:
+        """The annotations of the elements of an array."""
+        return shape.items_of(self.annotation)
+
+    @cached_property
+    def struct(self) -> type[Struct] | None:
+        """The Struct that a table becomes."""
+        return shape.struct_of(self.annotation)
+
+    @cached_property
+    def entries(self) -> tuple[_Kind | None, Any] | None:
+        """Of a mapping, what its keys must be, where that is anything but str, and the annotation of its values."""
+        if (entry := shape.entries_of(self.annotation)) is None:
+            return None
+        key_type, item_type = entry
+        return None if key_type is str else _Kind(_mapping(key_type), self._effort), item_type
+
+    @cached_property
+    def allowed(self) -> tuple[str, ...]:
+        """What a value, or the tag of a table, may be where that is a choice."""
+        return tuple(map(str, _allowed(self.annotation) or [tag for _, tag in self.tags]))
+
+    @cached_property
+    def one_of(self) -> str:
+        """The message for what is none of these."""
+        more = f" and {len(self.allowed) - _LISTED} more" if len(self.allowed) > _LISTED else ""
+        return f"expected one of {', '.join(self.allowed[:_LISTED])}{more}"
+
+    @cached_property
+    def names(self) -> Names:
+        """The same, for what was probably meant."""
+        return Names(self.allowed, self._effort)
+
+
+class _Table:
+    """What can be said of a Struct once for all tables of it."""
+
+    def __init__(self, struct: type[Struct], effort: Effort) -> None:
+        kind = shape.struct_class(struct)
+        assert kind is not None  # a generic S[T] does not tell its configuration itself
+        fields = msgspec.structs.fields(struct)
+        self.fields = {field.encode_name: field.type for field in fields}
+        self.required = [field.encode_name for field in fields if field.required]
+        self.strict = kind.__struct_config__.forbid_unknown_fields
+        self.tag_field = kind.__struct_config__.tag_field
+        self._effort = effort
+
+    @cached_property
+    def names(self) -> Names:
+        """Its keys, for what was probably meant."""
+        return Names(self.fields, self._effort)
 
 
 class _Examination:
-    """One walk over the values, with the schema at hand for hints."""
+    """One walk over the values, with the schema at hand for hints. What is said of an annotation is worked out once."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, most: int) -> None:
+        self.first: list[Finding] = []
+        self.total = 0
+        self._most = most
         self._schema = schema
-        self._hints_left = _HINTS
+        self._effort = Effort()
+        self._patience = _PATIENCE
+        self._kinds: dict[int, _Kind] = {}
+        self._tables: dict[type[Struct], _Table] = {}
 
-    def value(self, annotation: Any, value: Any, path: Path) -> Iterator[Finding]:
+    def _counted(self) -> bool:
+        """Count a finding. Whether it is among the first, which are explained."""
+        self.total += 1
+        return self.total <= self._most
+
+    def _kind(self, annotation: Any) -> _Kind:
+        if (kind := self._kinds.get(id(annotation))) is None:
+            kind = _Kind(annotation, self._effort)  # it keeps the annotation, so nothing else gets this id
+            self._kinds[id(annotation)] = kind
+        return kind
+
+    def value(self, annotation: Any, value: Any, path: Path) -> None:
         """Where a table or array is not good, blame what is in it; the whole only where each part is good."""
-        whole = _converted(annotation, value, path)
-        if whole is None:
-            return
-        members = shape.alternatives(annotation)
-        if isinstance(value, dict):
-            chosen = _by_tag(members, value, path)
-            if isinstance(chosen, Finding):
-                yield chosen
+        kind = self._kind(annotation)
+        if kind.tag_field is not None and isinstance(value, dict):
+            chosen = self._by_tag(kind, kind.tag_field, value, path)
+            if chosen is None:
                 return
-            members = chosen
-        good = True
-        for member in members:
-            for finding in self._inside(member, value, path):
-                good = False
-                yield finding
-        if good:
-            yield whole
+            kind = self._kind(chosen)
+        fault = kind.fault(value)
+        if fault is None:
+            return
+        before = self.total
+        self._patience -= 1
+        if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
+            for member in kind.members:
+                self._inside(self._kind(member), value, path)
+        if self.total == before and self._counted():
+            self.first.append(self._explained(fault, kind, value, path))
 
-    def _inside(self, annotation: Any, value: Any, path: Path) -> Iterator[Finding]:
-        if isinstance(value, list):
-            elements = shape.items_of(annotation)
-            if isinstance(elements, repeat):
-                yield from self._elements(next(elements), value, path)
+    def _by_tag(self, kind: _Kind, field: str, table: Values, path: Path) -> Any:
+        """Of the Structs that a table could be, choose the one that its tag names; None where it names none."""
+        tag = table.get(field)
+        if isinstance(tag, str | int) and (member := kind.tags.get((type(tag), tag))) is not None:
+            return member
+        if field not in table and len(kind.tags) == 1:
+            return next(iter(kind.tags.values()))
+        if self._counted():
+            at = (*path, field)
+            if field in table:
+                self.first.append(Finding(at, kind.one_of, self._near(tag, kind)))
             else:
-                for index, (element, item) in enumerate(zip(elements, value, strict=False)):
-                    yield from self.value(element, item, (*path, index))
-        elif isinstance(value, dict):
-            if (struct := shape.struct_of(annotation)) is not None:
-                yield from self._fields(struct, value, path)
-            elif (entry := shape.entries_of(annotation)) is not None:
-                yield from self._entries(*entry, value, path)
+                self.first.append(Finding(at, "required", at="missing"))
+        return None
 
-    def _elements(self, element: Any, values: list[Any], path: Path) -> Iterator[Finding]:
-        for index, item in _doubtful(values, lambda items: _fits(list[element], items)):
-            yield from self.value(element, item, (*path, index))
+    def _inside(self, kind: _Kind, value: dict[str, Any] | list[Any], path: Path) -> None:
+        if isinstance(value, list):
+            if isinstance(kind.items, repeat):
+                self._items(next(kind.items), list(enumerate(value)), path)
+            else:
+                for index, (element, item) in enumerate(zip(kind.items, value, strict=False)):
+                    self.value(element, item, (*path, index))
+        elif kind.struct is not None:
+            self._fields(kind.struct, value, path)
+        elif kind.entries is not None:
+            self._entries(*kind.entries, value, path)
 
-    def _entries(self, key_type: Any, item_type: Any, values: Values, path: Path) -> Iterator[Finding]:
-        mapping = collections.abc.Mapping[key_type, item_type]
-        for _, (key, item) in _doubtful(list(values.items()), lambda items: _fits(mapping, dict(items))):
-            if (finding := _converted(collections.abc.Mapping[key_type, Any], {key: None}, (*path, key))) is not None:
-                yield Finding(finding.path, f"wrong key: {finding.message}", at="key", foreign=finding.foreign)
-            yield from self.value(item_type, item, (*path, key))
+    def _items(self, annotation: Any, items: Sequence[Item], path: Path) -> None:
+        """Look at items with their keys or indices; of many, only at those of slices that do not fit."""
+        for part, item in items if len(items) <= _SLICES[-1] else self._doubtful(self._kind(annotation), items):
+            self.value(annotation, item, (*path, part))
 
-    def _fields(self, struct: type[Struct], values: Values, path: Path) -> Iterator[Finding]:
-        fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-        kind = shape.struct_class(struct)
-        assert kind is not None  # a generic S[T] does not tell its configuration itself
-        config = kind.__struct_config__
+    def _doubtful(self, kind: _Kind, items: Sequence[Item], sizes: Sequence[int] = _SLICES) -> Iterator[Item]:
+        """Leave out slices of many items, and slices of these, that are good."""
+        for start in range(0, len(items), sizes[0]):
+            some = items[start : start + sizes[0]]
+            if not kind.fit([item for _, item in some]):
+                yield from self._doubtful(kind, some, sizes[1:]) if sizes[1:] else some
+
+    def _entries(self, keys: _Kind | None, annotation: Any, values: Values, path: Path) -> None:
+        if keys is not None and keys.fault(dict.fromkeys(values)) is not None:
+            for key in values:
+                if (fault := keys.fault({key: None})) is not None and self._counted():
+                    finding = self._explained(fault, keys, {key: None}, (*path, key))
+                    self.first.append(replace(finding, message=f"wrong key: {finding.message}", hint="", at="key"))
+        self._items(annotation, list(values.items()), path)
+
+    def _fields(self, struct: type[Struct], values: Values, path: Path) -> None:
+        if (table := self._tables.get(struct)) is None:
+            table = self._tables[struct] = _Table(struct, self._effort)
+        fields = table.fields
         for key, value in values.items():
             if key in fields:
-                yield from self.value(fields[key].type, value, (*path, key))
-            elif config.forbid_unknown_fields and key != config.tag_field:
-                yield Finding((*path, key), "unknown key", self._meant(key, fields, path), at="key")
-        for key, field in fields.items():
-            if field.required and key not in values:
-                yield Finding((*path, key), "required", at="missing")
+                self.value(fields[key], value, (*path, key))
+            elif table.strict and key != table.tag_field and self._counted():
+                self.first.append(Finding((*path, key), "unknown key", self._meant(key, table, path), at="key"))
+        for key in table.required:
+            if key not in values and self._counted():
+                self.first.append(Finding((*path, key), "required", at="missing"))
 
-    def _meant(self, key: str, siblings: Iterable[str], path: Path) -> str:
-        self._hints_left -= 1
-        if self._hints_left < 0:
-            return ""
-        if (near := closest(key, siblings)) is not None:
+    def _meant(self, key: str, table: _Table, path: Path) -> str:
+        if (near := table.names.closest(key)) is not None:
             return f"did you mean {dotted((*path, near))}?"
-        for leaf in self._schema.leaves:
-            if leaf.path == (key,):
-                return f"did you mean {key}? Move it above the first [table]: keys below a header belong to that table"
-            if leaf.path[-1] == key:
-                return f"did you mean {leaf.key}?"
-        return ""
+        if (leaf := self._schema.leaf_named(key)) is None:
+            return ""
+        if leaf.path == (key,):
+            return f"did you mean {key}? Move it above the first [table]: keys below a header belong to that table"
+        return f"did you mean {leaf.key}?"
+
+    def _explained(self, fault: Exception, kind: _Kind, value: Any, path: Path) -> Finding:
+        if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
+            return Finding(path, f"{type(fault).__name__}: {_said(fault)}", foreign=True)
+        if fault.__cause__ is not None:
+            return Finding(path, _said(fault.__cause__), foreign=True)  # raised by a __post_init__ or an Enum
+        return self._translated(str(fault), kind, value, path)
+
+    def _translated(self, report: str, kind: _Kind, value: Any, path: Path) -> Finding:
+        """Say in the terms of TOML what msgspec says in those of Python."""
+        what = report.rpartition(" - at `")[0] or report
+        if what.startswith("Invalid enum value"):
+            brief = "not one of the allowed values"
+            return Finding(path, kind.one_of if kind.allowed else brief, self._near(value, kind), brief=brief)
+        if not what.startswith("Expected "):
+            return Finding(path, _lower(_FROM_QUOTE.sub("", what)), _rewrite(what, value))
+        what = _QUOTED_TYPE.sub(lambda match: match[1].replace("object", "table").removesuffix(" | null"), what)
+        return Finding(path, _lower(what), _rewrite(what, value))
+
+    def _near(self, value: Any, kind: _Kind) -> str:
+        near = kind.names.closest(value) if isinstance(value, str) else None
+        return f"did you mean {near}?" if near else ""
 
 
-def _by_tag(members: list[Any], table: Values, path: Path) -> list[Any] | Finding:
-    """Of the Structs that a table could be, choose the one that its tag names."""
-    tagged: dict[Any, Any] = {}
-    field: str | None = None
-    for member in members:
-        config = getattr(shape.struct_class(shape.struct_of(member)), "__struct_config__", None)
-        if config is not None and config.tag is not None:
-            tagged[config.tag], field = member, config.tag_field
-    if field is None:
-        return members
-    if field not in table:
-        return members if len(tagged) == 1 else Finding((*path, field), "required", at="missing")
-    tag = table[field]
-    fitting = [member for known, member in tagged.items() if type(known) is type(tag) and known == tag]
-    return fitting or Finding((*path, field), _one_of(tagged), _near(tag, tagged))
+def _mapping(key_type: Any) -> Any:
+    return collections.abc.Mapping[key_type, Any]
 
 
-def _doubtful(items: list[T], fit: Callable[[list[T]], bool]) -> Iterator[tuple[int, T]]:
-    """Yield items with their indices. Of many, only those of slices that do not fit: one by one is a hundred times slower."""
-    for start in range(0, len(items), _SLICE):
-        some = items[start : start + _SLICE]
-        if len(items) <= _SLICE or not fit(some):
-            yield from enumerate(some, start)
-
-
-def _fits(annotation: Any, value: Any) -> bool:
+def _fault(annotation: Any, value: Any) -> Exception | None:
     try:
         msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except Exception:
-        return False
-    return True
-
-
-def _converted(annotation: Any, value: Any, path: Path) -> Finding | None:
-    try:
-        msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except ValidationError as error:
-        if error.__cause__ is None:
-            return _translated(str(error), annotation, value, path)
-        return Finding(path, _said(error.__cause__), foreign=True)  # raised by a __post_init__ or an Enum
     except Exception as error:  # a __post_init__ with a fault of its own must not end the process that reloads
-        return Finding(path, f"{type(error).__name__}: {_said(error)}", foreign=True)
+        return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
     return None
 
 
@@ -205,27 +348,6 @@ def _said(error: BaseException) -> str:
         return str(error) or type(error).__name__
     except Exception:
         return type(error).__name__
-
-
-def _translated(report: str, annotation: Any, value: Any, path: Path) -> Finding:
-    """Say in the terms of TOML what msgspec says in those of Python."""
-    what = report.rpartition(" - at `")[0] or report
-    if what.startswith("Invalid enum value"):
-        allowed = _allowed(annotation)
-        return Finding(path, _one_of(allowed) if allowed else "not one of the allowed values", _near(value, allowed))
-    if not what.startswith("Expected "):
-        return Finding(path, _lower(_FROM_QUOTE.sub("", what)), _rewrite(what, value))
-    what = _QUOTED_TYPE.sub(lambda match: match[1].replace("object", "table").removesuffix(" | null"), what)
-    return Finding(path, _lower(what), _rewrite(what, value))
-
-
-def _one_of(allowed: Iterable[Any]) -> str:
-    return f"expected one of {', '.join(map(str, allowed))}"
-
-
-def _near(value: Any, allowed: Iterable[Any]) -> str:
-    near = closest(value, map(str, allowed)) if isinstance(value, str) else None
-    return f"did you mean {near}?" if near else ""
 
 
 def _allowed(annotation: Any) -> tuple[Any, ...]:

@@ -3,7 +3,8 @@
     SettingsError
     ├── LayerError        one layer cannot be read or parsed
     ├── InvalidSettings   the merged values do not fit the schema
-    └── Rejected          a reload was not applied
+    ├── Rejected          a reload was not applied
+    └── UnforeseenError   this package failed, not the files
 
 Every error carries its evidence as plain text that has already been cleared of secrets, so it can be printed, logged,
 pickled and sent anywhere. None of them holds a value, a document or a foreign exception.
@@ -11,7 +12,7 @@ pickled and sent anywhere. None of them holds a value, a document or a foreign e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -40,7 +41,7 @@ class Problem(Struct, frozen=True):
     """One thing that is wrong, and the way out.
 
     ``key`` is dotted (``db.port``), or "" where no single key is to blame. ``excerpt`` is the source line and a line of
-    carets below it; it is empty where either could show a secret. ``foreign`` tells that the message is what somebody else's
+    carets below it; it is empty where either could show a secret, and in problems beyond those that a text shows. ``foreign`` tells that the message is what somebody else's
     code has said, such as the ``__post_init__`` of the class, and may quote a value.
     """
 
@@ -61,10 +62,35 @@ class Problem(Struct, frozen=True):
         return [str(self), *self.excerpt]
 
 
+MOST_PROBLEMS = 1000
+"""Problems that an error holds. A file with more of them is not a settings file gone wrong but something else."""
+
+SHOWN_PROBLEMS = 100
+"""Problems that a text shows."""
+
+
+class Problems(Struct, frozen=True):
+    """The first problems that were found, and how many there are in all."""
+
+    first: tuple[Problem, ...]
+    total: int
+
+
+NO_PROBLEMS = Problems((), 0)
+
+
 class SettingsError(Exception):
-    """Root of everything this package raises about the content of settings."""
+    """Root of everything this package raises about the content of settings.
+
+    ``problems`` holds the first 1,000, and ``total`` is how many there are. As a text it shows the first 100.
+    """
 
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many problems there are, those that ``problems`` leaves out included."""
+        return len(self.problems)
 
 
 class LayerError(SettingsError):
@@ -87,14 +113,39 @@ class LayerError(SettingsError):
 
 
 class InvalidSettings(SettingsError):
-    """Raised when the merged values do not fit the schema. ``problems`` are all of them, by file and place."""
+    """Raised when the merged values do not fit the schema. ``problems`` are by file and place.
+
+    Args:
+        problems: What is wrong, or the first 1,000 of it.
+        total: How many problems there are, if those given are not all.
+    """
+
+    def __init__(self, problems: Iterable[Problem], total: int | None = None) -> None:
+        self.problems = tuple(problems)
+        self._total = len(self.problems) if total is None else total
+        super().__init__(self.problems, self._total)
+
+    @property
+    def total(self) -> int:
+        """How many problems there are."""
+        return self._total
+
+    def __str__(self) -> str:
+        return render("Invalid settings", self.problems, self.total)
+
+
+class UnforeseenError(SettingsError):
+    """Raised when handling the layers failed in a way that nobody foresaw: a mistake in this package, no memory, no stack.
+
+    Its one problem names the layers, the type of what was raised and the place in this package, and quotes nothing.
+    """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        return render("Invalid settings", self.problems)
+        return render("Unforeseen error", self.problems)
 
 
 class Rejected(SettingsError):
@@ -109,11 +160,28 @@ class Rejected(SettingsError):
         self.problems = reason.problems if isinstance(reason, SettingsError) else ()
         super().__init__(reason)
 
+    @property
+    def total(self) -> int:
+        """How many problems the reason has."""
+        return self.reason.total if isinstance(self.reason, SettingsError) else 0
+
     def __str__(self) -> str:
         return f"Reload rejected: {str(self.reason) or type(self.reason).__name__}"
 
 
-def render(title: str, problems: tuple[Problem, ...]) -> str:
-    """A title with the number of problems, then each problem indented by two."""
-    count = f"{len(problems)} problem" + ("" if len(problems) == 1 else "s")
-    return "\n".join([f"{title}: {count}", *(f"  {line}" for problem in problems for line in problem.lines())])
+def counted(number: int) -> str:
+    """``1 problem``, ``3 problems``."""
+    return f"{number} problem" + ("" if number == 1 else "s")
+
+
+def render(title: str, problems: Sequence[Problem], total: int | None = None) -> str:
+    """A title with the number of problems, then the first of them indented by two, and how many more there are."""
+    shown = problems[:SHOWN_PROBLEMS]
+    number = len(problems) if total is None else total
+    lines = [f"{title}: {counted(number)}", *(f"  {line}" for problem in shown for line in problem.lines())]
+    return "\n".join(lines + [f"  {line}" for line in unshown(number)])
+
+
+def unshown(total: int) -> list[str]:
+    """The line that says how many problems a text does not show, if it does not show all."""
+    return [f"… and {total - SHOWN_PROBLEMS} more"] if total > SHOWN_PROBLEMS else []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import replace
 
+from .boundary import guarded
 from .errors import Origin
 from .guard import hazard
 from .keys import Path, closest, dotted
@@ -18,6 +19,7 @@ from .notation import toml
 from .schema import Leaf, Schema, as_values
 from .secrecy import HIDDEN
 from .shape import may_hold
+from .toml_parser import ParserError, loads
 
 KEPT = Origin("live until the restart")
 """Of a value that the documents say differently by now."""
@@ -68,12 +70,23 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     """Explain a leaf, a table of leaves, or a key inside a mapping.
 
     Raises ValueError, with a suggestion, for a key that settings of this class cannot have, and KeyError for one inside a
-    mapping that no layer sets.
+    mapping that no layer sets; UnforeseenError if it fails in a way that nobody foresaw.
     """
-    path = known_path(loaded.schema, key)
+    path = known_path(loaded.schema, key, _whence(loaded))
+    explanation = guarded(_whence(loaded), _explained, loaded, path)
+    if explanation is None:
+        raise KeyError(f"{key}: no layer sets it, and it has no default")
+    return explanation
+
+
+def _whence(loaded: Loaded) -> list[Origin]:
+    return [document.layer.origin() for document in loaded.documents]
+
+
+def _explained(loaded: Loaded, path: Path) -> Explanation | None:
     entries = [*_written(loaded, path), *_default(loaded, path)]
     if not entries:
-        raise KeyError(f"{key}: no layer sets it, and it has no default")
+        return None
     leaf = loaded.schema.leaf_of(path)
     if leaf is None or leaf.key not in loaded.pending:
         return Explanation(dotted(path), tuple(entries))
@@ -121,7 +134,11 @@ class Setting(Struct, frozen=True):
 
 
 def effective(loaded: Loaded) -> tuple[Setting, ...]:
-    """Return what is live, in the order of the class."""
+    """Return what is live, in the order of the class. Raises UnforeseenError."""
+    return guarded(_whence(loaded), _effective, loaded)
+
+
+def _effective(loaded: Loaded) -> tuple[Setting, ...]:
     places = origins(loaded)
     settings = []
     for leaf in loaded.schema.leaves:
@@ -143,7 +160,14 @@ def set_by_secrets(loaded: Loaded, leaf: Leaf) -> bool:
 
 
 def origins(loaded: Loaded) -> dict[str, Origin]:
-    """Where the live value of each leaf is written, by key. A merged table is said to be where its highest layer is."""
+    """Where the live value of each leaf is written, by key. A merged table is said to be where its highest layer is.
+
+    Raises UnforeseenError.
+    """
+    return guarded(_whence(loaded), _places, loaded)
+
+
+def _places(loaded: Loaded) -> dict[str, Origin]:
     values = [document.values for document in loaded.documents]
     found = {leaf.key: Origin("default") for leaf in loaded.schema.leaves}
     won: list[dict[Path, str]] = [{} for _ in values]
@@ -159,21 +183,27 @@ def origins(loaded: Loaded) -> dict[str, Origin]:
     return found
 
 
-def known_path(schema: Schema, key: str) -> Path:
+def known_path(schema: Schema, key: str, origins: Sequence[Origin] = ()) -> Path:
     """Return the path that a dotted key means. Raises ValueError, with a suggestion, where it can mean none."""
+    path = guarded(origins, _meant, schema, key)
+    if isinstance(path, str):
+        raise ValueError(path)
+    return path
+
+
+def _meant(schema: Schema, key: str) -> Path | str:
+    """The path, or a sentence that says that there is none."""
     path = parse_key(key)
     if path is not None:
         leaf = schema.leaf_of(path)
         if may_hold(leaf.annotation, path[len(leaf.path) :]) if leaf is not None else schema.leaves_below(path):
             return path
     near = closest(key, [leaf.key for leaf in schema.leaves])
-    raise ValueError(f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else ""))
+    return f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else "")
 
 
 def parse_key(key: str) -> Path | None:
     """Return the parts of a key as TOML would read it, or None if it is no key."""
-    import toml_rs
-
     if "\n" in key or len(key) > _LONGEST_KEY:
         return None
     end = next(number for number in count() if str(number) not in key)
@@ -181,8 +211,8 @@ def parse_key(key: str) -> Path | None:
     if hazard(text) is not None:
         return None
     try:
-        value: Any = toml_rs.loads(text)
-    except ValueError:
+        value: Any = loads(text)
+    except ParserError:
         return None
     path: list[str] = []
     while isinstance(value, dict) and len(value) == 1:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
-from .errors import LayerError
+from .errors import SettingsError
 from .layers import Document, Layer, Unreadable, parse, unreadable
 from .settling import Told
 from .status import LayerState, LayerStatus
@@ -77,25 +77,30 @@ class Followed(ABC, Generic[L, G]):
 
     @abstractmethod
     def _fetch(self) -> tuple[object, bytes | None]:
-        """Return what tells two contents apart, and the bytes; None for a missing one that may be. Raises LayerError."""
+        """Return what tells two contents apart, and the bytes; None for a missing one that may be. Raises SettingsError."""
 
     def read(self) -> bool:
         """Read it, and parse it if it is not what it was; return whether it is not."""
         try:
             return self._put(*self._fetch())
-        except LayerError as error:
+        except SettingsError as error:
             return self._put(str(error), None, unreadable(self.identity, error))
 
     def _put(self, content: object, data: bytes | None, failed: Unreadable | None = None) -> bool:
         if self.document is not None and content == self.content:
             return False
-        self.content, self._data = content, data
+        # In this order: content is not taken for read if parsing it fails.
         self.document = failed or self._parsed(data)
+        self.content, self._data = content, data
         return True
 
     def taken(self, now: float) -> None:
         """What is in sight was read, beginning at this time."""
         self.seen, self.read_at = self.sight, now
+
+    def distrust(self) -> None:
+        """What was read last is not taken: it is suspect, however unchanged it looks."""
+        self.seen = None
 
     def live(self) -> None:
         """What was read last is live now: it may not lose all of its content at once."""
@@ -108,4 +113,7 @@ class Followed(ABC, Generic[L, G]):
             return Unreadable(layer, layer.origin(), f"{lost}, and there was content before", self.way_out)
         if data is None:
             return Document(layer, "", {}, missing=True)
-        return parse(layer, data)
+        try:
+            return parse(layer, data)
+        except SettingsError as error:
+            return unreadable(layer, error)

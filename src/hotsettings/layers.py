@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
-import toml_rs
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from .errors import LayerError, Origin, Problem
+from .boundary import guarded
+from .errors import LayerError, Origin, Problem, SettingsError
 from .guard import TOO_LONG, hazard, unfit
 from .keys import Path
-from .positions import Place, line_column, places
+from .positions import Lines, Place, line_column, places
+from .toml_parser import ParserError, loads
 
 LARGEST = 1024 * 1024
 """Bytes that a layer may have: the limit of a Kubernetes Secret."""
+
+_LARGE = 100_000
+"""Bytes from which on the collector is noticed."""
 
 # Non-blocking, or opening a FIFO would wait for its writer; no terminal is taken over. Windows has neither, and would
 # translate line ends.
@@ -67,7 +73,7 @@ class FileLayer(Layer, frozen=True):
             force_setattr(self, field, value)
 
 
-class Document(Struct, frozen=True):
+class Document(Struct, frozen=True, dict=True):
     """A layer as it was read: its text, and the values parsed from it. A missing one has no values."""
 
     layer: Layer
@@ -97,7 +103,11 @@ class Document(Struct, frozen=True):
         """The place at this offset into the text."""
         if not self.layer.label:  # values given in code
             return Origin(self.layer.name)
-        return self.layer.origin(*line_column(self.text, offset))
+        return self.layer.origin(*self._lines.place(offset))
+
+    @cached_property
+    def _lines(self) -> Lines:
+        return Lines(self.text)
 
 
 class Unreadable(Struct, frozen=True):
@@ -126,7 +136,7 @@ def given(values: dict[str, Any]) -> Document:
 
 
 def read(layer: FileLayer) -> Document | Unreadable:
-    """Read and parse a layer."""
+    """Read and parse a layer. Raises UnforeseenError."""
     try:
         data = fetch(layer)
     except LayerError as error:
@@ -134,14 +144,14 @@ def read(layer: FileLayer) -> Document | Unreadable:
     return Document(layer, "", {}, missing=True) if data is None else parse(layer, data)
 
 
-def unreadable(layer: Layer, error: LayerError) -> Unreadable:
-    """What becomes of a layer whose bytes could not be had."""
-    [problem] = error.problems
+def unreadable(layer: Layer, error: SettingsError) -> Unreadable:
+    """What becomes of a layer when reading or parsing it raises."""
+    problem = error.problems[0]
     return Unreadable(layer, problem.origin, problem.message, problem.hint)
 
 
 def fetch(layer: FileLayer) -> bytes | None:
-    """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError where it cannot be read."""
+    """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError or UnforeseenError."""
     try:
         return attempt(layer)
     except OSError as error:
@@ -151,28 +161,45 @@ def fetch(layer: FileLayer) -> bytes | None:
 
 def attempt(layer: FileLayer) -> bytes | None:
     """Do what ``fetch`` does, but raise OSError for what may pass while the path stays as it is."""
+    fetched = guarded([layer.origin()], _fetched, layer)
+    if isinstance(fetched, OSError):
+        raise fetched
+    if isinstance(fetched, Problem):
+        raise LayerError([fetched])
+    return fetched
+
+
+def failure(layer: FileLayer, error: OSError) -> LayerError:
+    """Say why a layer cannot be read."""
+    return LayerError([_failure(layer, error)])
+
+
+def parse(layer: Layer, data: bytes) -> Document | Unreadable:
+    """Parse the bytes of a layer. Raises UnforeseenError."""
+    if len(data) < _LARGE:
+        return guarded([layer.origin()], _parsed, layer, data)
+    with Uncollected(len(data)):
+        return guarded([layer.origin()], _parsed, layer, data)
+
+
+def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
     try:
         return _contents(os.fsdecode(layer.path))
     except FileNotFoundError:
         if not layer.required:
             return None
-        failed = LayerError([Problem("", "no such file", layer.origin(), _way_out(layer))])
+        return Problem("", "no such file", layer.origin(), _way_out(layer))
     except OSError as error:
-        if error.errno not in _LASTING:
-            raise
-        failed = failure(layer, error)
-    except ValueError as error:
-        failed = failure(layer, error)
-    raise failed
+        return _failure(layer, error) if error.errno in _LASTING else error.with_traceback(None)
+    except _Unsuitable as error:
+        return _failure(layer, error)
 
 
-def failure(layer: FileLayer, error: OSError | ValueError) -> LayerError:
-    """Say why a layer cannot be read."""
-    return LayerError([Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))])
+def _failure(layer: FileLayer, error: OSError | _Unsuitable) -> Problem:
+    return Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
 
 
-def parse(layer: Layer, data: bytes) -> Document | Unreadable:
-    """Parse the bytes of a layer."""
+def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
     try:
         text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -181,25 +208,46 @@ def parse(layer: Layer, data: bytes) -> Document | Unreadable:
     if danger is not None:
         return _unparsable_at(layer, text, danger.offset, danger.reason)
     try:
-        values = toml_rs.loads(text)
-    except toml_rs.TOMLDecodeError as error:
-        return _unparsable(layer, text, error.pos, error.msg)
-    except ValueError:
-        return _unrepresentable(layer, text)
+        values = loads(text)
+    except ParserError as error:
+        if error.offset is None:
+            return _unrepresentable(layer, text)
+        return _unparsable_at(layer, text, error.offset, error.message, _slip(text, error.offset))
     document = Document(layer, text, values)
     misfit = unfit(values)
     return document if misfit is None else _misfit(document, *misfit)
 
 
+class Uncollected:
+    """Keeps the garbage collector from looking again and again through the values of large layers while they are made.
+
+    It would take longer than the parser, and there is nothing in them to be collected. ``size`` is that of the layers in
+    bytes or characters.
+    """
+
+    __slots__ = ("_paused",)
+
+    def __init__(self, size: int) -> None:
+        self._paused = size >= _LARGE and gc.isenabled()
+
+    def __enter__(self) -> None:
+        if self._paused:
+            gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._paused:
+            gc.enable()
+
+
 def _contents(path: str) -> bytes:
-    """Read a regular file of at most LARGEST bytes. Raises OSError or ValueError with the reason."""
+    """Read a regular file of at most LARGEST bytes. Raises OSError, or _Unsuitable with the reason."""
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError:
         _refuse_irregular(os.stat(path).st_mode)  # a socket cannot be opened at all, on Windows a directory neither
         raise
     except ValueError as error:  # a null byte, or what the file system's encoding does not have
-        raise ValueError(f"not a path: {error}") from None
+        raise _Unsuitable(f"not a path: {error}") from None
     try:
         status = os.fstat(descriptor)
         _refuse_irregular(status.st_mode)
@@ -212,7 +260,7 @@ def _contents(path: str) -> bytes:
                 size += len(chunk)
             data = b"".join(chunks)
             if size > LARGEST:
-                raise ValueError(f"larger than {LARGEST} bytes (1 MiB)")
+                raise _Unsuitable(f"larger than {LARGEST} bytes (1 MiB)")
         return data
     finally:
         os.close(descriptor)
@@ -221,10 +269,14 @@ def _contents(path: str) -> bytes:
 def _refuse_irregular(mode: int) -> None:
     kinds = {stat.S_IFREG: "", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
     if kind := kinds.get(stat.S_IFMT(mode), "a device"):
-        raise (_Folder if stat.S_ISDIR(mode) else ValueError)(f"not a regular file but {kind}")
+        raise (_Folder if stat.S_ISDIR(mode) else _Unsuitable)(f"not a regular file but {kind}")
 
 
-class _Folder(ValueError):
+class _Unsuitable(Exception):
+    """There is something else than a settings file; the text says what."""
+
+
+class _Folder(_Unsuitable):
     """There is a folder where a file should be."""
 
 
@@ -234,7 +286,7 @@ _REMEDIES: dict[type[Exception], str] = {
 }
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: OSError | _Unsuitable) -> str:
     if isinstance(error, OSError):
         return f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
     return str(error)
@@ -258,12 +310,6 @@ def _undecodable(layer: Layer, data: bytes, at: int) -> Unreadable:
     return Unreadable(layer, layer.origin(*line_column(before, len(before))), "not UTF-8", "save it as UTF-8")
 
 
-def _unparsable(layer: Layer, text: str, byte_offset: int, report: str) -> Unreadable:
-    # The report quotes the source and ends in the parser's own words, which are the same for every text.
-    offset = len(text.encode()[:byte_offset].decode(errors="ignore"))
-    return _unparsable_at(layer, text, offset, f"not valid TOML: {report.rsplit(chr(10), 1)[-1]}", _slip(text, offset))
-
-
 def _unrepresentable(layer: Layer, text: str) -> Unreadable:
     """Point at the value that TOML has and Python has not: a 60th second, the year 0, an integer of 5,000 digits."""
     values = (place.value for _, place in places(text))
@@ -275,11 +321,9 @@ def _unrepresentable(layer: Layer, text: str) -> Unreadable:
 def _cannot_be(written: str) -> bool:
     if written[0] in "+-0123456789":
         try:
-            toml_rs.loads(f"x={written}")
-        except toml_rs.TOMLDecodeError:
-            return False  # a key, not a value
-        except ValueError:
-            return True
+            loads(f"x={written}")
+        except ParserError as error:
+            return error.offset is None  # else it is a key, not a value
     return False
 
 

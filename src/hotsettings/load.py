@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError
 
+from .boundary import guarded, unforeseen
 from .decode import decode
-from .errors import InvalidSettings, Problem
-from .layers import Document, FileLayer, Unreadable, read
+from .errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems, SettingsError
+from .layers import Document, FileLayer, Uncollected, Unreadable, read
 from .merge import Values, merge
 from .schema import Schema
 
 if TYPE_CHECKING:
     from ._redaction import Redactor
+
+_FICKLE = "a rule refused these values, and took them when they were examined"
 
 
 class Loaded(Struct, frozen=True):
@@ -31,13 +34,17 @@ class Loaded(Struct, frozen=True):
 
 
 def load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
-    """Load layers given in rising precedence. Raises LayerError or InvalidSettings."""
+    """Load layers given in rising precedence. Raises LayerError, InvalidSettings or UnforeseenError."""
+    return guarded([layer.origin() for layer in layers], _load, schema, layers)
+
+
+def _load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
     documents = read_all(schema, layers)
     return Loaded(schema, documents, assemble(schema, documents))
 
 
 def read_all(schema: Schema, layers: Sequence[FileLayer]) -> tuple[Document, ...]:
-    """Read every layer. Raises one LayerError for all that fail."""
+    """Read every layer. Raises one LayerError for all that fail, or an UnforeseenError for the first that fails in such a way."""
     return readable(schema, list(map(read, layers)))
 
 
@@ -55,8 +62,13 @@ def readable(
 
 
 def assemble(schema: Schema, documents: Sequence[Document], redactor: Redactor | None = None) -> Any:
-    """Merge and decode documents. Raises InvalidSettings."""
-    settings = validated(schema, documents, merge([document.values for document in documents]), redactor)
+    """Merge and decode documents. Raises InvalidSettings or UnforeseenError."""
+    return guarded(_origins(documents), _assembled, schema, documents, redactor)
+
+
+def _assembled(schema: Schema, documents: Sequence[Document], redactor: Redactor | None) -> Any:
+    with uncollected(documents):
+        settings = validated(schema, documents, merge([document.values for document in documents]), redactor)
     if schema.tolerant and any(not document.values.keys() <= schema.keys for document in documents):
         from .problems import tolerated
 
@@ -65,23 +77,38 @@ def assemble(schema: Schema, documents: Sequence[Document], redactor: Redactor |
 
 
 def validated(schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None = None) -> Any:
-    """Decode values that were merged from these documents. Raises InvalidSettings."""
+    """Decode values that were merged from these documents. Raises InvalidSettings or UnforeseenError."""
+    return guarded(_origins(documents), _validated, schema, documents, values, redactor)
+
+
+def _validated(schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None) -> Any:
     try:
-        settings = decode(schema, values)
-    except Exception:  # whatever it is: the examination meets it again, and its text may hold secrets
-        settings = None
-    if settings is None:
-        from .problems import problems_in
+        return decode(schema, values)
+    except ValidationError:  # the examination meets it again, and its text may hold secrets
+        failure: SettingsError = InvalidSettings([Problem("", _FICKLE, Origin(""))])
+    except Exception as error:  # what a rule of the user's has raised, or else nobody foresaw
+        failure = unforeseen(error, _origins(documents))
+    from .problems import problems_in
 
-        raise InvalidSettings(problems_in(schema, documents, values, redactor))
-    return settings
+    problems = problems_in(schema, documents, values, redactor)
+    if problems.total:
+        failure = InvalidSettings(problems.first, problems.total)
+    raise failure
 
 
-def _warn(problems: Sequence[Problem]) -> None:
-    from .log import logger
-    from .problems import MOST_PROBLEMS  # slow to import, and only a tolerant class with something to tolerate needs it
+def _origins(documents: Sequence[Document]) -> list[Origin]:
+    return [document.layer.origin() for document in documents]
 
-    for problem in problems[:MOST_PROBLEMS]:
+
+def uncollected(documents: Sequence[Document]) -> Uncollected:
+    """Pause the garbage collector while these are merged and decoded, if they are large."""
+    return Uncollected(sum([len(document.text) for document in documents]))
+
+
+def _warn(problems: Problems) -> None:
+    from .log import logger  # slow to import, and only a tolerant class with something to tolerate needs it
+
+    for problem in problems.first[:SHOWN_PROBLEMS]:
         logger.warning("%s", problem)
-    if len(problems) > MOST_PROBLEMS:
-        logger.warning("more unknown keys than the %d reported here", MOST_PROBLEMS)
+    if problems.total > SHOWN_PROBLEMS:
+        logger.warning("%d more unknown keys, ignored", problems.total - SHOWN_PROBLEMS)

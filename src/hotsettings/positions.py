@@ -1,14 +1,15 @@
 """Where the keys and values of a TOML text stand, found only when somebody asks, such as for an error message.
 
-The parser gives values without their places. This walk trusts that the parser has accepted the text, so it needs
-to tell apart only what stands where, not what is right.
+The parser gives values without their places. This walk needs to tell apart only what stands where, not what is right. Some of
+its texts are no TOML: a parser may object to a value before it meets a mistake further on. There the walk ends.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
-import toml_rs
+from .toml_parser import ParserError, loads
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and, for the elements of arrays and of arrays of tables, indices, from the root on."""
@@ -18,6 +19,8 @@ Span: TypeAlias = tuple[int, int]
 
 # How deep values may nest here; the texts that come here have passed a lower limit.
 _DEEPEST: Final = 110
+# Lines are counted by blocks of so many characters.
+_BLOCK: Final = 4096
 
 _GAP = r"(?>(?:[\ \t\r\n]++|\#[^\n]*+)*)"
 _BASIC = r'"(?>(?:[^"\\\n]++|\\.)*)"'
@@ -47,6 +50,9 @@ _FLAT = rf"""\[(?>{_HARMLESS}{{0,99}})\]|\{{(?>{_HARMLESS}{{0,99}})\}}"""
 _FLATS = rf"""\[(?>(?:{_HARMLESS}|{_FLAT}){{0,99}})\]|\{{(?>(?:{_HARMLESS}|{_FLAT}){{0,99}})\}}"""
 _BRACKETS = re.compile(rf"(?>(?:{_HARMLESS}|{_FLATS}){{0,99}})([\[{{]++|[\]}}]++)?", re.VERBOSE)
 
+_WORD = re.compile(r"[\w-]+")
+_WORD_OR_ESCAPE = re.compile(r"[\w-]++|\\")
+
 # The keys and indices that lead to what is asked for, and these three: everything, nothing, or all of a value as one place.
 _Tree: TypeAlias = dict[str | int, Any]
 _ALL: Final[_Tree] = {}
@@ -65,15 +71,16 @@ class Place(NamedTuple):
     value: Span
 
 
+class _Lost(Exception):
+    """Some text stands where TOML has none, or nests too deep."""
+
+
 def places(text: str, wanted: Iterable[Path] | None = None) -> Iterator[tuple[Path, Place]]:
-    """Every key, table and array element of a text that `toml_rs.loads` accepts, in the order of the text.
+    """Every key, table and array element of a TOML text, in its order; of any other text, those before it ceases to be TOML.
 
     A container comes before what is in it. A path comes again for each header or dotted key that touches its table. The walk
     is lazy by statements: it costs a consumer who stops early only what stands before. It is several times faster when told
     the paths that are `wanted`; then these are sure to come, and others may be left out.
-
-    Raises:
-        ValueError: Some text stands where TOML has none, or nests deeper than 110. The parser would not have accepted it.
     """
     return _Walk(text).places(_ALL if wanted is None else _tree(wanted))
 
@@ -81,11 +88,14 @@ def places(text: str, wanted: Iterable[Path] | None = None) -> Iterator[tuple[Pa
 def covered(text: str, paths: Iterable[Path], names: frozenset[str]) -> Iterator[Span]:
     """Where values stand that are at or below one of these paths, or at or below a key with one of these names.
 
-    Of a value with brackets comes the whole, without what is in it. They come in the order of their starts. Raises ValueError
-    like `places`.
+    Of a value with brackets comes the whole, without what is in it. They come in the order of their starts. Where the text
+    ceases to be TOML, all that follows may be such a value, and comes as the last one.
     """
-    for _, place in _Walk(text, names, covering=True).places(_tree(paths, _WHOLE)):
+    walk = _Walk(text, names, covering=True)
+    for _, place in walk.places(_tree(paths, _WHOLE)):
         yield place.value
+    if walk.read < len(text):
+        yield walk.read, len(text)
 
 
 def line_column(text: str, offset: int) -> tuple[int, int]:
@@ -93,28 +103,58 @@ def line_column(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
+class Lines:
+    """Lines and columns in a text for any number of offsets: it is read once, and then only near each of them."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lines = [1]
+        self._starts = [0]
+        for at in range(0, len(text), _BLOCK):
+            end = at + _BLOCK
+            self._lines.append(self._lines[-1] + text.count("\n", at, end))
+            self._starts.append(text.rfind("\n", at, end) + 1 or self._starts[-1])
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """The same as ``line_column``."""
+        block = offset // _BLOCK
+        first = block * _BLOCK
+        start = self._text.rfind("\n", first, offset) + 1 or self._starts[block]
+        return self._lines[block] + self._text.count("\n", first, offset), offset - start + 1
+
+
 class _Walk:
     """One walk through a text.
 
     Names are those of keys whose values are asked for wherever they stand. When `covering`, values come whole, and nothing of
-    what leads to them.
+    what leads to them. Up to the offset `read`, every statement was understood.
     """
 
-    __slots__ = ("_covering", "_found", "_names", "_text")
+    __slots__ = ("_covering", "_found", "_hints", "_names", "_text", "read")
 
     def __init__(self, text: str, names: frozenset[str] = frozenset(), *, covering: bool = False) -> None:
+        self.read = 0
         self._text = text
         self._names = names
         self._covering = covering
         self._found: list[tuple[Path, Place]] = []
+        self._hints: list[int] | None = None
 
     def places(self, tree: _Tree) -> Iterator[tuple[Path, Place]]:
+        try:
+            yield from self._statements(tree)
+        except _Lost:
+            if not self._covering:  # where all of this statement may be asked for
+                yield from self._found
+
+    def _statements(self, tree: _Tree) -> Iterator[tuple[Path, Place]]:
         text = self._text
         elements: dict[Path, int] = {}
         table: Path = ()
         inside = tree
         at = int(text.startswith("\ufeff"))
         while True:
+            self.read = at
             line = _LINE.match(text, at)
             assert line is not None  # even the empty text matches
             at = line.end()
@@ -147,6 +187,7 @@ class _Walk:
                 yield from self._found
                 self._found.clear()
             else:
+                self.read = at
                 return
 
     def _below(self, tree: _Tree, part: str | int) -> _Tree:
@@ -164,19 +205,19 @@ class _Walk:
         while stop == ".":
             part = _PART.match(self._text, at)
             if part is None:
-                raise ValueError(f"no key at offset {at}")
+                raise _Lost
             parts.append((_name(part[1]), part.span(1)))
             stop = part[2]
             at = part.end()
         if stop != end:
-            raise ValueError(f"no key at offset {at}")
+            raise _Lost
         return parts, at
 
     def _key_value(self, at: int, table: Path, tree: _Tree, depth: int) -> int:
         """Find what `key = value` at this offset holds, and return the offset behind it."""
         key, first = _KEY.match(self._text, at), _PART.match(self._text, at)
         if key is None or first is None:
-            raise ValueError(f"no key at offset {at}")
+            raise _Lost
         if self._below(tree, _name(first[1])) is _NONE and not self._may_name(at, key.end()):
             return self._value(key.end(), (), None, _NONE, depth)
         parts, at = self._key(at, "=")
@@ -191,7 +232,7 @@ class _Walk:
         """Find the value at this offset and all in it, and return the offset behind it. An element has no key."""
         value = _VALUE.match(self._text, at)
         if value is None or depth > _DEEPEST:
-            raise ValueError(f"no value at offset {at}")
+            raise _Lost
         if value[1] is not None:
             span = value.span(1)
             if self._asked(tree):
@@ -217,7 +258,12 @@ class _Walk:
 
     def _may_name(self, start: int, end: int) -> bool:
         """Whether one of the names could stand here, be it with escapes."""
-        return bool(self._names) and any(self._text.find(name, start, end) >= 0 for name in ("\\", *self._names))
+        if not self._names:
+            return False
+        if self._hints is None:
+            self._hints = _hints(self._text, self._names)
+        at = bisect_left(self._hints, start)
+        return at < len(self._hints) and self._hints[at] < end
 
     def _array(self, at: int, path: Path, tree: _Tree, depth: int) -> int:
         index = 0
@@ -248,9 +294,24 @@ class _Walk:
 
 def _name(written: str) -> str:
     if written[0] == '"' and "\\" in written:
-        (name,) = toml_rs.loads(f"{written}=0")
+        try:
+            (name,) = loads(f"{written}=0")
+        except ParserError:
+            raise _Lost from None
         return name
     return written[1:-1] if written[0] in "\"'" else written
+
+
+def _hints(text: str, names: frozenset[str]) -> list[int]:
+    """Offsets near which one of the names could stand as a key: of the words that names begin with, and of escapes.
+
+    Around a key there is nothing that could be a part of a word. A name without any word could be anywhere.
+    """
+    words = [_WORD.search(name) for name in names]
+    if None in words:
+        return list(range(len(text)))
+    first = {word[0] for word in words if word is not None}
+    return [word.start() for word in _WORD_OR_ESCAPE.finditer(text) if word[0] in first or word[0] == "\\"]
 
 
 def _end_of_brackets(text: str, at: int) -> int:
@@ -260,7 +321,7 @@ def _end_of_brackets(text: str, at: int) -> int:
         brackets = _BRACKETS.match(text, at)
         assert brackets is not None  # even the empty text matches
         if brackets.end() == at:
-            raise ValueError(f"no closing bracket at offset {at}")
+            raise _Lost
         at = brackets.end()
         if brackets[1] is not None:
             step = at - brackets.start(1)

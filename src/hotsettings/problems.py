@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, islice
+from functools import cached_property
+from itertools import accumulate
+
+from msgspec.structs import replace
 
 from ._redaction import Redactor
 from .decode import Finding, findings
-from .errors import LayerError, Origin, Problem
+from .errors import MOST_PROBLEMS, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
 from .excerpts import excerpt, line_around
-from .keys import Path, dotted, misspells
+from .keys import Misspelt, Path, dotted, misspells
 from .layers import Document, Unreadable
 from .merge import Values, trace
 from .positions import Place, Span, covered
 from .schema import Schema
-
-MOST_PROBLEMS = 200
-"""Problems reported at once. A file with more of them is not a settings file gone wrong but something else."""
 
 _AROUND = 2_000
 """Characters before and behind a value among which secrets are looked for, much more than an excerpt shows."""
@@ -26,6 +26,7 @@ _AROUND = 2_000
 _LONGEST = 4_000
 """Characters of a message of somebody else's that are looked at; of a longer one, half of that is shown."""
 
+_WORD = re.compile(r"[\w-]+")
 _QUOTES = re.compile("[\"']+")
 
 _NOWHERE = Place((0, 0), (0, 0))
@@ -56,9 +57,12 @@ def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
     """Whether a text could hold a secret: a known one, or because it names one, be it by an escaped or misspelt key."""
-    names, text = redactor.schema.secret_names, _QUOTES.sub("", part.text)  # a stray one may stand amid a key
-    named = any(name in text for name in names) or (bool(names) and ("\\" in text or misspells(text, names)))
-    return named or redactor.finds(_around(text, part.offset))
+    names = redactor.schema.secret_names
+    bare = _QUOTES.sub("", part.text)  # a stray one may stand amid a key
+    words = {*_WORD.findall(bare)}
+    named = any(name in words if _WORD.fullmatch(name) else name in bare for name in names)
+    named = named or (bool(names) and ("\\" in bare or misspells(bare, names)))
+    return named or redactor.finds(_around(part.text, part.offset))
 
 
 def _around(text: str, at: int) -> str:
@@ -69,41 +73,49 @@ def _around(text: str, at: int) -> str:
 
 def problems_in(
     schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None = None
-) -> list[Problem]:
-    """Explain everything that is wrong with ``values``, which were merged from ``documents``.
+) -> Problems:
+    """Explain what is wrong with ``values``, which were merged from ``documents``: the first problems, and their number.
 
     Without a ``redactor`` the secrets of these documents are known, and no others.
     """
+    found = findings(schema, values, MOST_PROBLEMS)
+    return Problems(explained(schema, documents, found.first, redactor), found.total)
+
+
+def explained(
+    schema: Schema, documents: Sequence[Document], found: Sequence[Finding], redactor: Redactor | None = None
+) -> tuple[Problem, ...]:
+    """Findings as problems, by file and place."""
+    if not found:
+        return ()
     redactor = redactor or Redactor(schema)
     redactor.learn(documents)
-    found = list(islice(findings(schema, values), MOST_PROBLEMS + 1))
-    problems = in_order(_Report(redactor, documents, found[:MOST_PROBLEMS]).problems())
-    if len(found) > MOST_PROBLEMS:
-        problems.append(Problem("", f"more problems than the {MOST_PROBLEMS} reported here", Origin("")))
-    return problems or [Problem("", "the values could not be decoded", Origin(""))]
+    return tuple(_Report(redactor, documents, found).problems())
 
 
-def tolerated(schema: Schema, documents: Sequence[Document]) -> list[Problem]:
+def tolerated(schema: Schema, documents: Sequence[Document]) -> Problems:
     """Say where top-level keys are written that a class does not know, but tolerates."""
-    problems = []
+    problems: list[Problem] = []
+    total = 0
     for document in documents if schema.tolerant else ():
         unknown = [(key,) for key in document.values if key not in schema.keys]
-        places = document.locate(unknown)
-        for path in unknown:
+        total += len(unknown)
+        first = unknown[: MOST_PROBLEMS - len(problems)]
+        places = document.locate(first)
+        for path in first:
             origin = document.origin(places.get(path, _NOWHERE).key[0])
             problems.append(Problem(dotted(path), "unknown key, ignored", origin))
-    return in_order(problems)
+    return Problems(tuple(in_order(problems)), total)
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Sort by file (base, override, secrets, others by name), then by place; what has no file comes last."""
+    return sorted(problems, key=lambda problem: _place(problem.origin))
 
-    def place(problem: Problem) -> tuple[int, bool, str, int, int]:
-        origin = problem.origin
-        known = _READING_ORDER.index(origin.layer) if origin.layer in _READING_ORDER else len(_READING_ORDER)
-        return known, origin.file is None, origin.file or "", origin.line or 0, origin.column or 0
 
-    return sorted(problems, key=place)
+def _place(origin: Origin) -> tuple[int, bool, str, int, int]:
+    known = _READING_ORDER.index(origin.layer) if origin.layer in _READING_ORDER else len(_READING_ORDER)
+    return known, origin.file is None, origin.file or "", origin.line or 0, origin.column or 0
 
 
 class _Spans:
@@ -132,16 +144,25 @@ class _Report:
         self._delicate: dict[int, _Spans] = {}
 
     def problems(self) -> Iterator[Problem]:
-        for finding, index in self._blamed:
-            if finding.at == "missing":
-                yield self._missing(finding, index)
-            elif index is None:
-                hidden = self._hidden(finding, index)
-                hint = finding.hint if hidden is None else ""
-                key = dotted(hidden or finding.path)
-                yield Problem(key, self._message(finding), Origin(""), hint, foreign=finding.foreign)
+        """Yield them in order. Only those that a text shows have an excerpt: to find out whether it may be shown takes long."""
+        found = [(self._problem(finding, index), finding, index) for finding, index in self._blamed]
+        found.sort(key=lambda each: _place(each[0].origin))
+        for number, (problem, finding, index) in enumerate(found):
+            if number < SHOWN_PROBLEMS and index is not None and finding.at == "value":
+                yield self._with_excerpt(problem, finding, index)
             else:
-                yield self._placed(finding, index)
+                yield problem
+
+    def _problem(self, finding: Finding, index: int | None) -> Problem:
+        if finding.at == "missing":
+            return self._missing(finding, index)
+        if index is not None:
+            return self._placed(finding, index)
+        hidden = self._hidden(finding, index)
+        hint = finding.hint if hidden is None else ""
+        return Problem(
+            dotted(hidden or finding.path), self._message(finding), Origin(""), hint, foreign=finding.foreign
+        )
 
     def _blame(self, finding: Finding) -> int | None:
         """The document whose value won, or that holds the table in which a key is missing: one where the key belongs."""
@@ -163,15 +184,22 @@ class _Report:
     def _placed(self, finding: Finding, index: int) -> Problem:
         document = self._documents[index]
         place = self._places[index].get(finding.path, _NOWHERE)
-        start, end = place.key if finding.at == "key" else place.value
+        origin = document.origin(place.key[0] if finding.at == "key" else place.value[0])
+        told = self._message(finding)
         if (key := self._hidden(finding, index)) is not None:
             about = " (value hidden)" if finding.at == "value" else ""
             hint = finding.hint if finding.at == "key" and key == finding.path else ""
-            told = self._message(finding) + about
-            return Problem(dotted(key), told, document.origin(start), hint, foreign=finding.foreign)
-        shown = self._excerpt(index, start, end) if finding.at == "value" else ()
-        told = self._message(finding)
-        return Problem(dotted(finding.path), told, document.origin(start), finding.hint, shown, finding.foreign)
+            return Problem(dotted(key), told + about, origin, hint, foreign=finding.foreign)
+        written = dotted(finding.path)
+        if finding.at == "key":  # somebody's own word, which may be a secret in the wrong place
+            written = self._redactor.redact(written)
+        return Problem(written, told, origin, finding.hint, foreign=finding.foreign)
+
+    def _with_excerpt(self, problem: Problem, finding: Finding, index: int) -> Problem:
+        if self._hidden(finding, index) is not None:
+            return problem
+        start, end = self._places[index].get(finding.path, _NOWHERE).value
+        return replace(problem, excerpt=self._excerpt(index, start, end))
 
     def _hidden(self, finding: Finding, index: int | None) -> Path | None:
         """The key to name where the value must not be shown: the leaf's, because keys below a leaf are part of its value."""
@@ -201,7 +229,7 @@ class _Report:
         around = _around(text, start)
         if self._delicate_spans(index).meet(*line_around(text, start)) or self._redactor.finds(around):
             return ()
-        if misspells(around, self._schema.secret_names, {part for leaf in self._schema.leaves for part in leaf.path}):
+        if self._misspelt.stands_in(around):
             return ()  # in a table that takes no notice of unknown keys
         return excerpt(text, start, end)
 
@@ -227,8 +255,13 @@ class _Report:
 
     def _message(self, finding: Finding) -> str:
         if not finding.foreign:
-            return finding.message
+            leaf = self._schema.leaf_of(finding.path) if finding.brief else None
+            return finding.brief if leaf is not None and leaf.secret else finding.message
         said = self._redactor.redact(finding.message[:_LONGEST])
         if len(finding.message) > _LONGEST:
             said = said[: -_LONGEST // 2] + "…"  # at the end, only a part of a secret could be left
         return "".join(char if char.isprintable() else " " for char in said)
+
+    @cached_property
+    def _misspelt(self) -> Misspelt:
+        return Misspelt(self._schema.secret_names, self._schema.names)

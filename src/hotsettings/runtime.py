@@ -11,8 +11,10 @@ import anyio
 from msgspec.structs import replace
 
 from ._redaction import Redactor
-from .errors import Rejected, SettingsError
+from .boundary import fault, guarded, unforeseen, way_of
+from .errors import Origin, Rejected, SettingsError, UnforeseenError
 from .hub import Hub
+from .layers import Document, Unreadable
 from .load import Loaded, assemble, readable
 from .log import AS_EVENT, logger
 from .mounts import ADVICE, single_file_mounts
@@ -29,6 +31,9 @@ S = TypeVar("S")
 
 _STALLED = 1.0
 """Seconds after which a look that has not come back is told of in the status."""
+
+_FRAMES = 20
+"""Places in this package that a log names of what nobody foresaw: it may be an endless recursion."""
 
 
 class _Candidate:
@@ -74,17 +79,23 @@ class Runtime(Generic[S]):
         self._delay = FIRST_RETRY
         self._requests: list[_Request] = []
         self._stale: set[str] = set()
-        self._fault: BaseException | None = None
-        """What kept the last look from being taken, if that was no fault of the files."""
+        self._fault: UnforeseenError | None = None
+        """What failed at the last look in a way that nobody foresaw. Since then nothing was read and judged."""
 
     async def first(self) -> Loaded:
-        """Read the files for the first time, once they stand still. Raises LayerError or InvalidSettings."""
+        """Read the files for the first time, once they stand still. Raises SettingsError."""
         while True:
-            seen = await self._watcher.observe(self._evaluate)
-            if isinstance(seen, tuple):
+            try:
+                seen = await self._watcher.observe(self._evaluate)
+            except Exception as error:
+                failure = unforeseen(error, self._origins())
                 break
+            if isinstance(seen, tuple):
+                return self._begin(*seen)
             await self._watcher.woken(seen.seconds if isinstance(seen, Unsettled) else 0.0)
-        read, outcome = seen
+        raise failure
+
+    def _begin(self, read: Read, outcome: Loaded | SettingsError) -> Loaded:
         if isinstance(outcome, SettingsError):
             raise outcome
         self._contents, self._good = read.contents, outcome
@@ -106,12 +117,8 @@ class Runtime(Generic[S]):
                 await self._watcher.woken(min(deadlines) - time.monotonic())
                 try:
                     await self._step()
-                    self._fault = None
                 except Exception as error:
-                    logger.error("looking for new settings failed; the old ones serve:\n%s", self.redactor.trace(error))
-                    self._fault = self.redactor.redacted(error)
-                    self._look_in(self._rescan)
-                    self._answer(self._requests, self._fault)
+                    self._fail(error)
         finally:
             self._answer(self._requests, None)
 
@@ -161,6 +168,8 @@ class Runtime(Generic[S]):
             return
         self._look_at = now + self._rescan
         self._warn_of_stale()
+        if self._fault is not None and self._error is None:
+            self._error = str(self._fault)  # until what was read is judged
         if isinstance(seen, tuple) and seen[0].contents != self._contents:
             await self._take(*seen)
         elif self._retry_at is not None and (now >= self._retry_at or not all(request.tried for request in asked)):
@@ -169,6 +178,7 @@ class Runtime(Generic[S]):
             self._answer(asked, self._rejection)
         for request in asked:
             request.tried = True
+        self._fault = None
 
     def _look_in(self, seconds: float) -> None:
         """Look again after so many seconds, and try nothing before that."""
@@ -176,15 +186,37 @@ class Runtime(Generic[S]):
         if self._retry_at is not None:
             self._retry_at = max(self._retry_at, self._look_at)
 
+    def _fail(self, error: Exception) -> None:
+        """A look failed in a way that nobody foresaw: all is read again later. It is told once for as long as it goes on."""
+        failed = unforeseen(error, self._origins())
+        if self._fault is None or self._fault.problems != failed.problems:
+            self._attempted_at = _now()
+            self._failures += 1
+            # Not what it says: that may quote what was read.
+            way = ", ".join(way_of(error)[-_FRAMES:])
+            logger.error("looking for new settings failed; the old ones serve: %s (%s)", fault(error), way)
+            self._hub.log.tell(Rejection(self._attempted_at, str(failed), failed.problems, self._failures))
+        self._fault = failed
+        self._contents = ()
+        self._watcher.distrust()
+        self._look_in(self._rescan)
+        self._answer(self._requests, failed)
+
+    def _origins(self) -> list[Origin]:
+        return [Origin(layer.name, layer.file) for layer in self._watcher.statuses()]
+
     def _evaluate(self, read: Read) -> Loaded | SettingsError:
         """Decode what was read. Runs in a worker thread."""
         try:
-            documents = readable(self._schema, read.documents, self.redactor)
-            loaded = Loaded(self._schema, documents, assemble(self._schema, documents, self.redactor))
-            loaded = keep_first(self._first or loaded, loaded, self.redactor)
+            return guarded(self._origins(), self._loaded, read.documents)
         except SettingsError as error:
             return error.with_traceback(None)
-        self.redactor.learn(documents, loaded.settings)
+
+    def _loaded(self, parts: Sequence[Document | Unreadable]) -> Loaded:
+        documents = readable(self._schema, parts, self.redactor)
+        loaded = Loaded(self._schema, documents, assemble(self._schema, documents, self.redactor))
+        loaded = keep_first(self._first or loaded, loaded, self.redactor)
+        self.redactor.learn(documents, loaded.settings if loaded.pending else None)
         return loaded
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:
@@ -259,8 +291,8 @@ class Runtime(Generic[S]):
         self._failures += 1
         generation = self._hub.head.snapshot.generation
         logger.warning("reload rejected, generation %d stays live: %s%s", generation, text, outlook, extra=AS_EVENT)
-        problems = reason.problems if isinstance(reason, SettingsError) else ()
-        self._hub.log.tell(Rejection(self._attempted_at, text, problems, self._failures))
+        problems, total = (reason.problems, reason.total) if isinstance(reason, SettingsError) else ((), 0)
+        self._hub.log.tell(Rejection(self._attempted_at, text, problems, self._failures, total))
 
     def _answer(self, requests: Sequence[_Request], rejection: BaseException | None) -> None:
         for request in requests:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from . import shape
 from .frozen import freeze
 from .keys import Path, dotted
 from .marks import RESTART_REQUIRED, SECRET, Section
-from .secrecy import is_secret, mask_nested
+from .secrecy import is_secret, mask_nested, names_of_secrets
 
 NATIVE = (datetime.datetime, datetime.date, datetime.time)
 """TOML has these types itself, so a string is not taken for one of them."""
@@ -85,7 +86,7 @@ class Schema:
         self.tolerant = not cls.__struct_config__.forbid_unknown_fields
         self.leaves = tuple(_leaves(cls, _Context()))
         self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
-        self.secret_names = tuple({leaf.path[-1] for leaf in self.leaves if leaf.secret})
+        self.secret_names = tuple({leaf.path[-1] for leaf in self.leaves if leaf.secret} | names_of_secrets(cls))
         self._by_path: dict[Path, Leaf] = {leaf.path: leaf for leaf in self.leaves}
 
     def leaf_of(self, path: Path) -> Leaf | None:
@@ -97,7 +98,31 @@ class Schema:
 
     def leaves_below(self, path: Path) -> tuple[Leaf, ...]:
         """The leaf at ``path``, or all leaves of the table there."""
-        return tuple(leaf for leaf in self.leaves if leaf.path[: len(path)] == path)
+        first, last = self._tables.get(path, (0, 0))
+        return self.leaves[first:last]
+
+    def leaf_named(self, name: str) -> Leaf | None:
+        """The first leaf whose key ends in this name."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name of a field or table of the class, as layers write it."""
+        return frozenset(part for leaf in self.leaves for part in leaf.path)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Leaf]:
+        return {leaf.path[-1]: leaf for leaf in reversed(self.leaves)}
+
+    @cached_property
+    def _tables(self) -> dict[Path, tuple[int, int]]:
+        """For each table and each leaf, where its leaves begin and end: they follow one another."""
+        spans: dict[Path, tuple[int, int]] = {}
+        for index, leaf in enumerate(self.leaves):
+            for end in range(len(leaf.path) + 1):
+                first, _ = spans.get(leaf.path[:end], (index, index))
+                spans[leaf.path[:end]] = first, index + 1
+        return spans
 
 
 class _Context(Struct, frozen=True, kw_only=True):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec import Struct
 
 from .marks import SECRET
-from .shape import metadata_below, struct_class, structs_below
+from .shape import alternatives, metadata_below, struct_class, struct_of, structs_below, unwrap
 
 MASK = "********"
 
@@ -32,12 +33,21 @@ def is_secret(annotation: Any, beyond: tuple[type[Struct], ...] = ()) -> bool:
     return any(mark is SECRET for mark in metadata_below(annotation, seen=beyond))
 
 
+_by_parameter: WeakKeyDictionary[type[Struct], frozenset[str]] = WeakKeyDictionary()
+"""Fields of generic Structs that some settings class has made secret. An instance does not know its parameters, so these
+fields are masked in all instances of the class."""
+
+
 @functools.cache
 def secret_fields(struct: type[Struct]) -> frozenset[str]:
     """Names of the fields whose value must not be shown: those marked, and those that hold something marked.
 
     A nested Struct does not count: it masks its own fields, unless a parameter of it is what is marked.
     """
+    return _secret_fields(struct)
+
+
+def _secret_fields(struct: type[Struct]) -> frozenset[str]:
     return frozenset(
         field.name
         for field in msgspec.structs.fields(struct)
@@ -51,23 +61,78 @@ def _masks_itself(struct: Any) -> bool:
 
 def mask_nested(annotation: Any) -> None:
     """Teach the Structs inside an annotation that have Secret fields, and no repr of their own, to mask them."""
-    for struct in map(struct_class, structs_below(annotation)):
-        if struct is not None and secret_fields(struct):
+    for parametrised in structs_below(annotation):
+        struct = struct_class(parametrised)
+        if struct is not None and (names := _secret_fields(parametrised)):
+            _by_parameter[struct] = _by_parameter.get(struct, frozenset()) | names
             if struct.__repr__ is Struct.__repr__:
                 struct.__repr__ = masked_repr  # type: ignore[method-assign,assignment]  # pyright: ignore[reportAttributeAccessIssue]
             if struct.__rich_repr__ is Struct.__rich_repr__:
                 struct.__rich_repr__ = masked_items  # type: ignore[method-assign,assignment]  # pyright: ignore[reportAttributeAccessIssue]
 
 
+def names_of_secrets(annotation: Any) -> frozenset[str]:
+    """The names, as layers have them, of all Secret fields of the Structs inside an annotation, at any depth.
+
+    Everything inside a secret Struct is secret too.
+    """
+    names: set[str] = set()
+    seen: list[tuple[Any, bool]] = []  # no set: metadata need not be hashable
+
+    def collect(annotation: Any, within: bool) -> None:
+        bare, metadata = unwrap(annotation)
+        within = within or SECRET in metadata
+        if (bare, within) in seen:
+            return
+        seen.append((bare, within))
+        if struct_class(bare) is None:
+            for argument in () if get_origin(bare) is Literal else get_args(bare):
+                collect(argument, within)
+            return
+        secret = _secret_fields(bare)
+        for field in msgspec.structs.fields(bare):
+            if (within or field.name in secret) and struct_of(
+                field.type
+            ) is None:  # a table's fields have names of their own
+                names.add(field.encode_name)
+            collect(field.type, within)
+
+    collect(annotation, within=False)
+    return frozenset(names)
+
+
 def masked_items(struct: Struct) -> Iterator[tuple[str, Any]]:
     """Yield the fields with their values, secrets masked. An absent secret (None) is shown as such."""
-    secrets = secret_fields(type(struct))
+    return _items(struct, _to_mask(type(struct)))
+
+
+def masked_repr(struct: Struct) -> str:
+    """Like the repr of a Struct, with secrets masked."""
+    return _repr(struct, type(struct))
+
+
+def _to_mask(cls: type[Struct]) -> frozenset[str]:
+    return secret_fields(cls).union(*(_by_parameter.get(base, ()) for base in cls.__mro__))
+
+
+def _items(struct: Struct, secrets: frozenset[str]) -> Iterator[tuple[str, Any]]:
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
         yield name, HIDDEN if name in secrets and value is not None else value
 
 
-def masked_repr(struct: Struct) -> str:
-    """Like the repr of a Struct, with secrets masked."""
-    fields = ", ".join(f"{name}={value!r}" for name, value in masked_items(struct))
+def _repr(struct: Struct, known_as: Any) -> str:
+    """Write a Struct by its class, or by the parametrised class that is ``known_as`` where it stands."""
+    secrets = _to_mask(type(struct)) if known_as is type(struct) else _secret_fields(known_as)
+    types = {field.name: field.type for field in msgspec.structs.fields(known_as)}
+    fields = ", ".join(f"{name}={_value_repr(value, types[name])}" for name, value in _items(struct, secrets))
     return f"{type(struct).__name__}({fields})"
+
+
+def _value_repr(value: Any, annotation: Any) -> str:
+    cls: Any = type(value)
+    if cls in _by_parameter and cls.__repr__ is masked_repr:
+        for member in alternatives(annotation):
+            if get_origin(member) is cls and not member.__parameters__:
+                return _repr(value, member)
+    return repr(value)

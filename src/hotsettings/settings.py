@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
-from .errors import InvalidSettings, Origin, Problem, SettingsError
+from .boundary import cleanly, guarded
+from .errors import MOST_PROBLEMS, InvalidSettings, Origin, Problem
 from .frozen import freeze
 from .keys import dotted
 from .layers import FileLayer, Layer, given
@@ -55,31 +55,19 @@ def _restore(cls: type[Any], values: dict[str, Any]) -> Any:
     return StructMeta.__call__(cls, **values)
 
 
-def _cleanly(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a SettingsError through without the frames it came from: their locals hold what files and callers say."""
-
-    @functools.wraps(function)
-    def clean(*arguments: Any, **named: Any) -> Any:
-        try:
-            return function(*arguments, **named)
-        except SettingsError as error:
-            failure = error.with_traceback(None)
-        del arguments, named
-        try:
-            raise failure
-        finally:
-            del failure
-
-    return clean
-
-
-@_cleanly
+@cleanly
 def _loaded(cls: type[Any], config: StrPath, secrets: StrPath, override: StrPath | None) -> Any:
     schema = schema_of(cls)
     return load(schema, file_layers(config, secrets, override)).settings
 
 
-def _from_values(cls: type[Any], below: dict[str, Any], values: dict[str, Any]) -> Any:
+def _from_values(cls: type[Any], base: Any, values: dict[str, Any]) -> Any:
+    """Make settings of values, over those of other settings or over none."""
+    return guarded([Origin("values")], _made, schema_of(cls), base, values)
+
+
+def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
+    cls, below = schema.cls, {} if base is None else plain(base)
     keys = {field.name: field.encode_name for field in fields(cls)}
     above: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -91,12 +79,15 @@ def _from_values(cls: type[Any], below: dict[str, Any], values: dict[str, Any]) 
             problems.append(Problem(dotted((key,)), f"cannot be made of {type(value).__name__}", Origin("values")))
     if problems:
         refused = {problem.key for problem in problems}
+        total = len(problems)
         try:
-            assemble(schema_of(cls), [given({**below, **above})])
+            assemble(schema, [given({**below, **above})])
         except InvalidSettings as error:
-            problems += [problem for problem in error.problems if problem.key not in refused]
-        raise InvalidSettings(problems)
-    return assemble(schema_of(cls), [given({**below, **above})])
+            others = [problem for problem in error.problems if problem.key not in refused]
+            total += error.total - len(error.problems) + len(others)
+            problems += others
+        raise InvalidSettings(problems[:MOST_PROBLEMS], total)
+    return assemble(schema, [given({**below, **above})])
 
 
 def _refuse_taken_names(cls: Any) -> None:
@@ -208,15 +199,15 @@ else:
         """
 
         @classmethod
-        @_cleanly
+        @cleanly
         def from_values(cls, /, **values):
             """Make settings without files, for tests and tools. Tables are dicts. Raises InvalidSettings."""
-            return _from_values(cls, {}, values)
+            return _from_values(cls, None, values)
 
-        @_cleanly
+        @cleanly
         def replace(self, /, **changes):
             """Return a copy with other values, validated like a load. Raises InvalidSettings."""
-            return _from_values(type(self), plain(self), changes)
+            return _from_values(type(self), self, changes)
 
         @classmethod
         def watch(

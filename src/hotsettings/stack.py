@@ -118,7 +118,12 @@ class Stack:
         )
 
     def distrust(self) -> None:
-        """What was read last is not taken: read all files again, however unchanged they look."""
+        """What was read last is not taken: read all layers again, however unchanged they look."""
+        for each in self._followed:
+            each.distrust()
+
+    def reread(self) -> None:
+        """Read all files at the next look, however unchanged they look."""
         for file in self._files:
             file.distrust()
 

@@ -63,9 +63,13 @@ class Applied(Struct, frozen=True, tag=True):
 
 
 class Rejection(Struct, frozen=True, tag=True):
-    """A reload was not applied. ``problems`` is empty where a hook, a build or a timeout was the reason."""
+    """A reload was not applied.
+
+    ``problems`` holds the first 1,000 of the ``total``; it is empty where a hook, a build or a timeout was the reason.
+    """
 
     at: datetime.datetime
     reason: str
     problems: tuple[Problem, ...] = ()
     consecutive_failures: int = 1
+    total: int = 0

@@ -54,7 +54,7 @@ class Watcher:
 
     def wake(self) -> None:
         """Make ``woken`` return, and the next look read all files, however unchanged they look."""
-        self._stack.distrust()
+        self._stack.reread()
         self.hint()
 
     def hint(self) -> None:
@@ -130,6 +130,10 @@ class Watcher:
     def live(self) -> None:
         """What was read last is live now."""
         self._stack.live()
+
+    def distrust(self) -> None:
+        """What was read last was not judged: read everything again at the next look."""
+        self._stack.distrust()
 
     @property
     def looking_for(self) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any
 
+import anyio
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -30,6 +31,7 @@ from hotsettings.integrations.prometheus import SettingsCollector
 
 from .client import client_page
 from .fanout import Fanout
+from .proxies import TrustedProxies
 from .rate_limits import Counters, RateLimited
 from .settings import Settings
 from .sse import EventStream
@@ -41,6 +43,8 @@ MOST_BYTES = 65_536
 STREAMING_IS_OFF = {"detail": "event streaming is switched off (ENABLE_EVENT_STREAMING)"}
 KAFKA_IS_AWAY = {"detail": "Kafka does not answer"}
 LATER = {"Retry-After": "30"}
+PUBLISHED_WITHIN = 2.0
+"""Seconds after which a client that publishes is told that Kafka does not answer. The event may still arrive."""
 
 
 class ExecutionEvent(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,14 +75,17 @@ class Api:
         self.registry.register(StreamsCollector(fanout, pool))
 
     async def health(self, request: Request) -> Response:
-        """200 with old settings too: one bad edit must not take every process out of service. The body tells."""
+        """200 with old settings or without brokers too: neither must take every process out of service. The body tells.
+
+        Anybody may ask, so it gives no reasons: these may quote what stands in the files.
+        """
         status = self.live.status
-        settings = msgspec.to_builtins(status) | {"pending_restart": sorted(status.pending_restart)}
-        streams = {"clients": self.fanout.clients, "consumers": consumers(self.pool)}
-        health = "ok" if status.healthy else "degraded"
-        return JSONResponse(
-            {"status": health, "settings": settings, "streams": streams}, headers={"Cache-Control": "no-store"}
-        )
+        health = {
+            "status": "ok" if status.healthy and brokers_answer(self.pool) else "degraded",
+            "generation": status.generation,
+            "layers": [layer.name for layer in status.layers],
+        }
+        return JSONResponse(health, headers={"Cache-Control": "no-store"})
 
     async def metrics(self, request: Request) -> Response:
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
@@ -105,12 +112,13 @@ class Api:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return JSONResponse({"detail": str(error)}, 422)
         try:
-            async with self.publisher.lease() as producer:
-                if producer is None:
-                    return JSONResponse(STREAMING_IS_OFF, 503, LATER)
-                key = event.execution_id.encode()
-                sent = await producer.send_and_wait(events_topic(settings), msgspec.json.encode(event), key)
-        except (KafkaError, ResourceDown):
+            with anyio.fail_after(PUBLISHED_WITHIN):
+                async with self.publisher.lease() as producer:
+                    if producer is None:
+                        return JSONResponse(STREAMING_IS_OFF, 503, LATER)
+                    key = event.execution_id.encode()
+                    sent = await producer.send_and_wait(events_topic(settings), msgspec.json.encode(event), key)
+        except (KafkaError, ResourceDown, TimeoutError):
             return JSONResponse(KAFKA_IS_AWAY, 503, LATER)
         return JSONResponse({"partition": sent.partition, "offset": sent.offset}, 202)
 
@@ -143,12 +151,14 @@ class Api:
         ]
 
 
-def application(api: Api, counters: Counters, settings_page: ASGIApp | None = None) -> ASGIApp:
-    """The whole application. The settings page is there only if it is given."""
+def application(
+    api: Api, counters: Counters, settings_page: ASGIApp | None = None, proxies: TrustedProxies | None = None
+) -> ASGIApp:
+    """The whole application. The settings page is there only if it is given; no proxy is trusted that is not given."""
     routes = api.routes(api.live.current.API_V1_STR)
     if settings_page is not None:
         routes.append(Mount("/settings", settings_page))
-    return PinnedSettings(RateLimited(Starlette(routes=routes), counters, NEVER_LIMITED), api.live)
+    return PinnedSettings(RateLimited(Starlette(routes=routes), counters, NEVER_LIMITED, proxies), api.live)
 
 
 class StreamsCollector(Collector):
@@ -161,8 +171,18 @@ class StreamsCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("sse_clients", "Open event streams", self._fanout.clients)
         yield GaugeMetricFamily("sse_consumers", "Kafka consumers that feed them", consumers(self._pool))
+        yield GaugeMetricFamily("sse_log_bytes", "Memory that the log of events takes", self._fanout.size)
         yield CounterMetricFamily("sse_events", "Events read from Kafka for them", self._fanout.published)
         yield CounterMetricFamily("sse_gaps", "Times that a client was told it has missed events", self._fanout.gaps)
+
+
+def brokers_answer(pool: Resource[ConsumerPool | None]) -> bool:
+    """Whether Kafka is there, or not needed since event streaming is off."""
+    try:
+        current = pool.current
+    except ResourceDown:
+        return False
+    return current is None or current.answering
 
 
 def consumers(pool: Resource[ConsumerPool | None]) -> int:

@@ -11,13 +11,12 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import anyio
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from hotsettings import Change, Live, Resource
 
-from .closing import stop
+from .closing import stop, stop_admin
 from .members import Member
 from .settings import Settings
 from .topics import retries_topic
@@ -89,5 +88,4 @@ async def reachable(change: Change[Settings]) -> None:
     try:
         await admin.start()
     finally:
-        with anyio.CancelScope(shield=True):
-            await admin.close()
+        await stop_admin(admin)

@@ -12,8 +12,9 @@ from aiokafka.errors import KafkaError
 from hotsettings import Live, Resource, ResourceDown
 
 from .members import Batch, Member
-from .retries import Message, Retries, message_in
+from .retries import Message, Retries
 from .settings import Settings
+from .stopping import FINISHING, shielded
 
 logger = logging.getLogger(__name__)
 
@@ -25,14 +26,18 @@ TRY_AGAIN = 1.0
 
 
 async def consume(live: Live[Settings], members: Resource[Member | None], retries: Retries, handle: Handle) -> None:
-    """Handle messages until it is cancelled; then the batch at hand is finished and committed first."""
+    """Handle messages until it is cancelled; then the batch at hand is finished and committed first.
+
+    When the process is being stopped, it gets FINISHING seconds: what has been handled by then is committed, the rest is read
+    again by whoever gets its partitions.
+    """
     while True:
         try:
             async with members.lease() as member:
                 if member is not None:
                     # How much is read is asked for each time: it needs no new consumer.
                     batch = await member.poll(live.current.KAFKA_MAX_POLL_RECORDS, retries.wait)
-                    with anyio.CancelScope(shield=True):
+                    with shielded(once_stopping=FINISHING):
                         await work_through(batch, member, retries, handle)
                     continue
                 # Still with the lease, under which it cannot have been switched on.
@@ -53,7 +58,7 @@ async def work_through(batch: Batch, member: Member, retries: Retries, handle: H
                 if retries.wait(record) > 0:
                     member.halt(partition, record)
                     break
-                await attempt(message_in(record), retries, handle)
+                await attempt(retries.message(record), retries, handle)
                 batch.done(partition, record)
                 if anyio.current_time() > ends_at:
                     return

@@ -17,7 +17,7 @@ from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
 
 from hotsettings import Live, ResourceDown
 
-from .closing import stop
+from .closing import stop, stop_admin
 from .retries import Message
 from .settings import Settings
 from .streams import CONNECTION
@@ -33,7 +33,7 @@ LEVELS = {"critical": logging.CRITICAL, "warning": logging.WARNING, "few": loggi
 async def tell_of(message: Message) -> None:
     """What the dlq-processor does about a dead letter; a person has to look at it."""
     logger.info(
-        "dead letter %s of %s after %d retries: %s", message.origin, message.group, message.retry, message.error
+        "dead letter %s of %s after %d retries: %s", message.origin, message.group, message.died_after, message.error
     )
 
 
@@ -90,8 +90,7 @@ async def connected(settings: Settings) -> AsyncGenerator[Keeper, None]:
         try:
             await stop(consumer)
         finally:
-            with anyio.CancelScope(shield=True):
-                await admin.close()
+            await stop_admin(admin)
 
 
 class Keeper:

@@ -7,8 +7,8 @@ to the new one, and so does a batch that the old one did not take.
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 import grpc
@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from hotsettings import Resource, ResourceDown
 
 from .settings import Settings
+from .stopping import CLOSING, FINISHING, shielded
 
 COLLECTOR = ("OTEL_EXPORTER_OTLP_ENDPOINT", "JAEGER_COLLECTOR_ENDPOINT")
 
@@ -71,12 +72,31 @@ class Collector:
                 self._busy.release()
 
 
+class Unsent:
+    """Whether spans may still have to be sent: no longer than there is somebody who sends them."""
+
+    def __init__(self) -> None:
+        self._none = anyio.Event()
+        self._none.set()
+
+    @contextmanager
+    def spans(self) -> Generator[None, None, None]:
+        """There may be some until the end of this block."""
+        self._none = anyio.Event()
+        try:
+            yield
+        finally:
+            self._none.set()
+
+    async def gone(self) -> None:
+        await self._none.wait()
+
+
 @asynccontextmanager
-async def collector(settings: Settings, *, sent: anyio.Event) -> AsyncGenerator[Collector | None, None]:
+async def collector(settings: Settings, *, unsent: Unsent) -> AsyncGenerator[Collector | None, None]:
     """Connect to the collector that the settings name; None if they name none.
 
     Whether it answers is not asked: a collector that is away for a moment must not keep other settings from going live.
-    ``sent`` is set when there is nothing more to send.
     """
     address = endpoint(settings)
     if address is None:
@@ -87,8 +107,8 @@ async def collector(settings: Settings, *, sent: anyio.Event) -> AsyncGenerator[
     try:
         yield made
     except anyio.get_cancelled_exc_class():  # of all at once: what still waits goes out through this one
-        with anyio.CancelScope(shield=True):
-            await sent.wait()
+        with shielded(once_stopping=FINISHING + CLOSING):
+            await unsent.gone()
         raise
     finally:
         with anyio.CancelScope(shield=True):

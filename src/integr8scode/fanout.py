@@ -1,8 +1,11 @@
 """Fan-out: what this process has heard from Kafka lately, which every client reads at its own pace.
 
-There is one bounded log of frames and no queue per client: ten thousand clients cost ten thousand cursors. A client that
-falls off the end of the log is told so (``event: gap``) and goes on with what is newest, as is a client that comes back
-with a Last-Event-ID of which the log knows too little.
+There is one log of frames, bounded in events and in bytes, and no queue per client: ten thousand clients cost ten thousand
+cursors. A client that falls off the end of the log is told so (``event: gap``) and goes on with what is newest, as is a
+client that comes back with a Last-Event-ID of which the log knows too little.
+
+A burst of large events could fill the log faster than any client can read. So whoever feeds it from Kafka waits before it
+drops an event that a client has not taken yet, but only until that event is HOLD seconds old: then the client is too slow.
 
 The id of an event is the position in every partition after it (``0:15,1:22``), so that a client may come back to any
 process, in each of which the partitions are interleaved differently, and gets every event once.
@@ -10,45 +13,40 @@ process, in each of which the partitions are interleaved differently, and gets e
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import anyio
 
+from .frames import GAP, OVERHEAD, Entry, Positions, data_of, event, notice, read_id, unseen, write_id
+
 KEPT = 10_000
 """Events that a client may be behind, or away for."""
+KEPT_BYTES = 32 * 1024 * 1024
+"""Bytes that these may take."""
 BATCH = 200
 """Frames that are written to a client at once."""
-
-Positions = Mapping[int, int]
-"""The next offset, by partition."""
-
-
-class Entry(NamedTuple):
-    """An event with its place in Kafka, or a notice, which has none."""
-
-    body: bytes
-    id: str = ""
-    partition: int | None = None
-    offset: int = 0
-
-    @property
-    def frame(self) -> bytes:
-        return b"id: %b\n%b" % (self.id.encode(), self.body) if self.id else self.body
+PIECE = 65_536
+"""Bytes that are written to a client at once: a larger frame alone, in pieces."""
+HOLD = 3.0
+"""Seconds for which an event is kept for clients that have not taken it, while others wait for its place."""
+BREATH = 0.01
+"""Seconds until it is looked whether they have."""
 
 
 class Fanout:
     """The log, and where each partition stands. All of it belongs to one event loop."""
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
         self.positions: dict[int, int] = {}
         """Where to read on. It moves with each event that is published, whoever reads it, and so nothing is lost or
         doubled when another consumer takes over a partition."""
         self.source: str | None = None
         """The Kafka cluster that these positions are of."""
-        self.clients = 0
+        self.size = 0
+        """Bytes that the log takes."""
         self.published = 0
         self.gaps = 0
         self.closed = False
@@ -56,9 +54,17 @@ class Fanout:
         """Number of the oldest entry that is kept."""
         self.news = anyio.Event()
         self._kept = kept
+        self._kept_bytes = kept_bytes
+        self._subscriptions: set[Subscription] = set()
+        self._taken = 0
+        """Every client that has not fallen behind has taken the entries before this number, and perhaps more."""
         self._log: deque[Entry] = deque()
         self._floors: dict[int, int] = {}
         """By partition, the offset from which on the log has everything."""
+
+    @property
+    def clients(self) -> int:
+        return len(self._subscriptions)
 
     @property
     def end(self) -> int:
@@ -79,12 +85,28 @@ class Fanout:
 
     def publish(self, source: str, partition: int, offset: int, value: bytes | None) -> None:
         """Add an event, unless another consumer was first. The clients see it after ``wake()``."""
+        self._publish(source, partition, offset, data_of(value) if value is not None else None)
+
+    async def feed(self, source: str, partition: int, offset: int, value: bytes | None) -> None:
+        """The same, but wait first until its place is free: see HOLD. Cancelled, it has added nothing."""
+        body = data_of(value) if value is not None else None
+        if body is not None:
+            size = len(body) + len(write_id(self.positions)) + 2 * OVERHEAD
+            while self._log and self.size + size > self._kept_bytes:
+                if self._oldest_is_awaited():
+                    self.wake()
+                    await anyio.sleep(BREATH)
+                else:
+                    self._drop()
+        self._publish(source, partition, offset, body)
+
+    def _publish(self, source: str, partition: int, offset: int, body: bytes | None) -> None:
         if source != self.source or offset < self.positions[partition]:
             return
         self.positions[partition] = offset + 1
-        if value is not None:
+        if body is not None:
             self.published += 1
-            self._add(Entry(_data(value), write_id(self.positions), partition, offset))
+            self._add(event(body, self.positions, partition, offset, time.monotonic()))
 
     def jump(self, source: str, partition: int, offset: int) -> None:
         """Go on elsewhere: what lay between is gone from Kafka, and every client is told of the gap."""
@@ -92,9 +114,9 @@ class Fanout:
             self.positions[partition] = offset
             self._forget()
 
-    def tell(self, event: str, data: str) -> None:
+    def tell(self, name: str, data: str) -> None:
         """Tell all clients something about the stream itself."""
-        self._add(_notice(event, data))
+        self._add(notice(name, data, time.monotonic()))
         self.wake()
 
     def wake(self) -> None:
@@ -110,11 +132,13 @@ class Fanout:
     @contextmanager
     def subscribe(self, last_event_id: str | None = None) -> Generator[Subscription, None, None]:
         """Follow from now on, or from where a client has been before."""
-        self.clients += 1
+        subscription = self._subscription(last_event_id)
+        self._subscriptions.add(subscription)
+        self._taken = min(self._taken, subscription.next)
         try:
-            yield self._subscription(last_event_id)
+            yield subscription
         finally:
-            self.clients -= 1
+            self._subscriptions.remove(subscription)
 
     def _subscription(self, last_event_id: str | None) -> Subscription:
         if not last_event_id:
@@ -133,17 +157,31 @@ class Fanout:
         return not behind and not ahead
 
     def _add(self, entry: Entry) -> None:
-        if len(self._log) == self._kept:
-            oldest = self._log.popleft()
-            self.first += 1
-            if oldest.partition is not None:
-                self._floors[oldest.partition] = oldest.offset + 1
+        while self._log and (len(self._log) == self._kept or self.size + entry.size > self._kept_bytes):
+            self._drop()
         self._log.append(entry)
+        self.size += entry.size
+
+    def _drop(self) -> None:
+        oldest = self._log.popleft()
+        self.first += 1
+        self.size -= oldest.size
+        if oldest.partition is not None:
+            self._floors[oldest.partition] = oldest.offset + 1
+
+    def _oldest_is_awaited(self) -> bool:
+        """Whether a client that reads has still to take the oldest entry. One that has fallen behind it needs it no more."""
+        if time.monotonic() - self._log[0].at >= HOLD:
+            return False
+        if self._taken <= self.first:  # only then all have to be asked
+            self._taken = min((each.next for each in self._subscriptions if each.next >= self.first), default=self.end)
+        return self._taken <= self.first
 
     def _forget(self) -> None:
         """Empty the log, and skip a number, so that every client is behind."""
         self.first = self.end + 1
         self._log.clear()
+        self.size = 0
         self._floors = dict(self.positions)
         self.wake()
 
@@ -152,8 +190,9 @@ class Subscription:
     """One client's cursor. ``seen`` is what the client has had elsewhere, as long as this process is not past it."""
 
     def __init__(self, fanout: Fanout, number: int, seen: Positions | None = None) -> None:
+        self.next = number
+        """Of the entry that it takes next."""
         self._fanout = fanout
-        self._next = number
         self._seen = seen
 
     @property
@@ -162,18 +201,25 @@ class Subscription:
 
     def take(self) -> list[bytes]:
         """Return frames that are to be sent now: a part of what is new if that is much, or none."""
-        if self._next < self._fanout.first:
+        if self.next < self._fanout.first:
             self._fanout.gaps += 1
-            self._next, self._seen = self._fanout.end, None
-            return [Entry(GAP.body, write_id(self._fanout.positions)).frame]
-        until = min(self._fanout.end, self._next + BATCH)
-        entries = [self._fanout.entry(number) for number in range(self._next, until)]
-        self._next = until
-        return [frame for entry in entries if (frame := self._frame(entry))]
+            self.next, self._seen = self._fanout.end, None
+            return [GAP.frame_with(write_id(self._fanout.positions))]
+        frames: list[bytes] = []
+        until, size = min(self._fanout.end, self.next + BATCH), 0
+        while self.next < until:
+            entry = self._fanout.entry(self.next)
+            size += len(entry.frame)
+            if frames and size > PIECE:
+                break
+            self.next += 1
+            if frame := self._frame(entry):
+                frames.append(frame)
+        return frames
 
     async def news(self) -> None:
         """Wait until it is worth looking again."""
-        if self._next == self._fanout.end and not self.ended:
+        if self.next == self._fanout.end and not self.ended:
             await self._fanout.news.wait()
 
     def _frame(self, entry: Entry) -> bytes | None:
@@ -188,35 +234,7 @@ class Subscription:
             both[partition] = max(offset, here.get(partition, 0))
         if both == here:
             self._seen = None
-        return entry._replace(id=write_id(both)).frame
+        return entry.frame_with(write_id(both))
 
 
-def unseen(entry: Entry, seen: Positions) -> bool:
-    return entry.partition is not None and entry.offset >= seen.get(entry.partition, 0)
-
-
-def write_id(positions: Positions) -> str:
-    return ",".join(f"{partition}:{offset}" for partition, offset in sorted(positions.items()))
-
-
-def read_id(text: str) -> Positions | None:
-    """Read what ``write_id`` wrote; None for anything else, since clients may send what they like."""
-    try:
-        pairs = [pair.split(":") for pair in text.split(",")]
-        return {int(partition): int(offset) for partition, offset in pairs}
-    except ValueError:
-        return None
-
-
-def _data(value: bytes) -> bytes:
-    """One ``data:`` line for each line, or a line break in an event would end it."""
-    lines = value.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return b"".join(b"data: %b\n" % line.encode() for line in lines) + b"\n"
-
-
-def _notice(event: str, data: str) -> Entry:
-    return Entry(b"event: %b\ndata: %b\n\n" % (event.encode(), data.encode()))
-
-
-GAP = _notice("gap", "events were missed")
 BEFORE_EVERYTHING = -1

@@ -15,6 +15,7 @@ import anyio
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from .settings import Settings
+from .stopping import shielded
 
 
 class Record(Protocol):
@@ -34,6 +35,8 @@ Fetched = Mapping[TopicPartition, Sequence[Record]]
 
 POLL = 0.5
 """Seconds that a poll waits for records, which is how long an idle consumer can keep a reload waiting."""
+COMMITTING = 1.0
+"""Seconds for the commit of a batch that is broken off because the process is being stopped."""
 
 
 class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # of a library without types
@@ -89,8 +92,10 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # of a library w
                     self._consumer.seek(partition, position)
             if handled and not self._settings.KAFKA_ENABLE_AUTO_COMMIT:
                 # Without a coordinator it would be tried forever.
-                with anyio.fail_after(self._settings.KAFKA_REQUEST_TIMEOUT_MS / 1000):
+                with shielded(self._settings.KAFKA_REQUEST_TIMEOUT_MS / 1000, once_stopping=COMMITTING) as in_time:
                     await self._consumer.commit(dict(handled))
+                if in_time.cancelled_caught:
+                    raise TimeoutError(f"no coordinator has taken the commit of {len(handled)} partitions")
         finally:
             self._batch = None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import anyio
 from aiokafka import AIOKafkaProducer
 
 from hotsettings import Live, Resource
 
+from .closing import stop_producer
 from .settings import Settings
 from .streams import CONNECTION
 
@@ -28,8 +28,7 @@ async def producer(settings: Settings) -> AsyncGenerator[AIOKafkaProducer | None
         await made.start()
         yield made
     finally:
-        with anyio.CancelScope(shield=True):
-            await made.stop()
+        await stop_producer(made)
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hotsettings import Change
 from hotsettings.integrations.asgi import settings_of
 
+from .proxies import TrustedProxies
 from .settings import Settings
 
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "month": 2_592_000, "year": 31_104_000}
@@ -149,13 +150,21 @@ class Counters:
 class RateLimited:
     """ASGI middleware: answers 429 to whoever asks too often. It reads the settings that are pinned to the request.
 
-    ``free`` are paths that are never limited: a probe that gets 429 would take the process out of service.
+    ``free`` are paths that are never limited: a probe that gets 429 would take the process out of service. ``proxies`` are
+    those that tell whom a request is for.
     """
 
-    def __init__(self, app: ASGIApp, counters: Counters, free: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        counters: Counters,
+        free: frozenset[str] = frozenset(),
+        proxies: TrustedProxies | None = None,
+    ) -> None:
         self._app = app
         self._counters = counters
         self._free = free
+        self._proxies = proxies or TrustedProxies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (wait := self._wait(scope)):
@@ -169,7 +178,7 @@ class RateLimited:
         settings = settings_of(scope, Settings)
         if not settings.RATE_LIMIT_ENABLED or scope["path"] in self._free:
             return 0.0
-        client, _ = scope["client"] or ("", 0)
+        client = self._proxies.client_of(scope)
         if scope["path"].startswith(f"{settings.API_V1_STR}/"):
             kind, limits = "api", limits_in(settings.RATE_LIMITS)
         else:

@@ -3,6 +3,13 @@
 The message is written to the group's own retries topic, and its partition goes on. There each retry has a partition of
 its own, as far as there are enough of them: in one partition all wait equally long, so the first is always the first due.
 The DLQ_* settings are asked for when the time comes and never kept, so a change takes effect on what waits already.
+
+What happened to a message before stands in its headers, which anybody who writes to a topic can set. So they count only
+where this application alone writes: in the group's retries, and in the dead letters. A record from anywhere else is at its
+first attempt, whatever it bears.
+
+A dead letter that is read again is no ordinary message: it knows for how many retries it was tried (``died_after``), and its
+reader counts attempts of its own. It is never written to the dead letters once more, where the same reader would read it.
 """
 
 from __future__ import annotations
@@ -23,8 +30,10 @@ from .topics import dead_letters_topic, retries_topic
 
 logger = logging.getLogger(__name__)
 
-RETRY, ORIGIN, ERROR, GROUP = "retry", "origin", "error", "group"
+RETRY, ORIGIN, ERROR, GROUP, DIED_AFTER = "retry", "origin", "error", "group", "died-after"
 """Headers of messages that have failed."""
+MOST_DIGITS = 9
+"""Of a number of retries: nobody tries more often."""
 
 
 class Message(NamedTuple):
@@ -40,20 +49,8 @@ class Message(NamedTuple):
     """What went wrong at the attempt before."""
     group: str
     """The consumer group that has failed at it."""
-
-
-def message_in(record: Record) -> Message:
-    headers = {key: value.decode(errors="replace") for key, value in record.headers}
-    origin = headers.get(ORIGIN, f"{record.topic}/{record.partition}/{record.offset}")
-    retry = headers.get(RETRY, "")
-    return Message(
-        record.key,
-        record.value,
-        origin,
-        int(retry) if retry.isdecimal() else 0,
-        headers.get(ERROR, ""),
-        headers.get(GROUP, ""),
-    )
+    died_after: int | None = None
+    """Only a dead letter has this: the retry after which it was given up. ``error`` and ``group`` are those of that time."""
 
 
 class Retries:
@@ -63,12 +60,27 @@ class Retries:
         self._live = live
         self._producers = producers
         self._topic = retries_topic(live.current)
+        self._dead_letters = dead_letters_topic(live.current)
+
+    def message(self, record: Record) -> Message:
+        """Return what a record holds, with its past as far as that can be trusted."""
+        trusted = record.topic in (self._topic, self._dead_letters)
+        headers = {key: value.decode(errors="replace") for key, value in record.headers} if trusted else {}
+        origin = headers.get(ORIGIN, f"{record.topic}/{record.partition}/{record.offset}")
+        retry, died_after = count(headers.get(RETRY)), None
+        if record.topic == self._dead_letters:
+            retry, died_after = 0, retry
+        elif DIED_AFTER in headers:
+            died_after = count(headers[DIED_AFTER])
+        return Message(
+            record.key, record.value, origin, retry, headers.get(ERROR, ""), headers.get(GROUP, ""), died_after
+        )
 
     def wait(self, record: Record) -> float:
         """For how many seconds a record is not due yet."""
         if record.topic != self._topic:
             return 0.0
-        settings, retry = self._live.current, message_in(record).retry
+        settings, retry = self._live.current, self.message(record).retry
         if retry > settings.DLQ_RETRY_MAX_ATTEMPTS:
             return 0.0
         return record.timestamp / 1000 + delay(settings, retry) - time.time()
@@ -79,10 +91,12 @@ class Retries:
     async def failed(self, message: Message, error: Exception) -> None:
         """Have it tried again later, or give it up."""
         settings, retry, why = self._live.current, message.retry + 1, place_of(error)
+        # A dead letter goes on saying of what it died.
+        told = message if message.died_after is not None else message._replace(error=why)
         if retry > settings.DLQ_RETRY_MAX_ATTEMPTS:
-            await self.give_up(message._replace(error=why))
+            await self.give_up(told)
             return
-        await self._send(self._topic, message._replace(retry=retry, error=why))
+        await self._send(self._topic, told._replace(retry=retry))
         seconds = delay(settings, retry)
         logger.warning(
             "%s failed: %s; retry %d of %d in %g s",
@@ -90,7 +104,11 @@ class Retries:
         )
 
     async def give_up(self, message: Message) -> None:
-        await self._send(dead_letters_topic(self._live.current), message)
+        """Make a dead letter of it. One that is a dead letter already stays where it is, until it expires."""
+        if message.died_after is not None:
+            logger.error("the dead letter %s could not be handled and is left as it is", message.origin)
+            return
+        await self._send(self._dead_letters, message)
         logger.error("%s is a dead letter: %s", message.origin, message.error)
 
     async def _send(self, topic: str, message: Message) -> None:
@@ -99,8 +117,10 @@ class Retries:
             RETRY: str(message.retry),
             ORIGIN: message.origin,
             ERROR: message.error,
-            GROUP: settings.KAFKA_CONSUMER_GROUP_ID,
+            GROUP: settings.KAFKA_CONSUMER_GROUP_ID if message.died_after is None else message.group,
         }
+        if message.died_after is not None:
+            headers[DIED_AFTER] = str(message.died_after)
         encoded = [(key, value.encode()) for key, value in headers.items()]
         async with self._producers.lease() as producer:
             if producer is None:
@@ -109,6 +129,11 @@ class Retries:
             if topic == self._topic:
                 partition = min(message.retry, len(await producer.partitions_for(topic))) - 1
             await producer.send_and_wait(topic, message.value, message.key, partition, headers=encoded)
+
+
+def count(text: str | None) -> int:
+    """Read a number of retries; 0 for anything else."""
+    return int(text) if text and len(text) <= MOST_DIGITS and text.isascii() and text.isdigit() else 0
 
 
 def delay(settings: Settings, retry: int) -> float:

@@ -12,33 +12,38 @@ import logging
 import signal
 import socket
 import ssl
+import struct
 import sys
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 
-import anyio
 import uvicorn
 from aiokafka.errors import KafkaError
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hotsettings import Live, SettingsError
 from hotsettings.integrations.logging import follow_level
 
+from . import stopping
 from .api import Api, application
 from .fanout import Fanout
 from .listening import CannotListen, certificate, listening, url
+from .proxies import TrustedProxies
 from .publisher import publisher
 from .rate_limits import Counters, limits_in, readable
 from .settings import Settings
 from .settings_access import Password, guarded_settings_page
-from .stopping import stopping
+from .side_by_side import side_by_side
+from .sse import CUT_OFF
+from .stopping import FINISHING
 from .streams import event_streams
 
 logger = logging.getLogger("integr8scode.server")  # and not "__main__"
 
-GRACE = 5
-"""Seconds that open requests get when the server is told to stop."""
+
+NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 class Server(uvicorn.Server):
@@ -47,8 +52,12 @@ class Server(uvicorn.Server):
     It waits for open responses, and a stream has no end of its own: it is given one.
     """
 
-    def __init__(self, config: uvicorn.Config, fanout: Fanout, address: str) -> None:
-        super().__init__(config)
+    def __init__(self, app: ASGIApp, fanout: Fanout, address: str, backlog: int, tls: ssl.SSLContext | None) -> None:
+        async def with_cut_off(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[CUT_OFF] = partial(self.cut_off, scope["client"])
+            await app(scope, receive, send)
+
+        super().__init__(config_of(with_cut_off, backlog, tls))
         self._fanout = fanout
         self._address = address
 
@@ -65,21 +74,33 @@ class Server(uvicorn.Server):
         self._fanout.close()
         await super().shutdown(sockets)
 
+    def cut_off(self, client: tuple[str, int]) -> None:
+        """End the connection of a client at once: what it has not taken is dropped, by this process and by the system."""
+        for connection in list(self.server_state.connections):
+            if getattr(connection, "client", None) is client:
+                connected: socket.socket = connection.transport.get_extra_info("socket")
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGERING)
+                connection.transport.abort()
+
     def stop(self, _: signal.Signals) -> None:
         self.force_exit = self.should_exit  # the second time
         self.should_exit = True
 
 
 @asynccontextmanager
-async def everything(live: Live[Settings], password: Password | None) -> AsyncGenerator[tuple[ASGIApp, Fanout], None]:
+async def everything(
+    live: Live[Settings], password: Password | None, proxies: TrustedProxies | None = None
+) -> AsyncGenerator[tuple[ASGIApp, Fanout], None]:
     """Hold what serves requests, all of it following the settings."""
     limits_in(live.current.RATE_LIMITS)
     veto = live.prepare(readable, "RATE_LIMITS")
     level = follow_level(live, "LOG_LEVEL")
     fanout = Fanout()
-    async with event_streams(live, fanout) as pool, publisher(live) as producer:
+    async with side_by_side() as held:
+        pool = await held.enter(event_streams(live, fanout))
+        producer = await held.enter(publisher(live))
         page = guarded_settings_page(live, password) if password else None
-        yield application(Api(live, fanout, pool, producer), Counters(), page), fanout
+        yield application(Api(live, fanout, pool, producer), Counters(), page, proxies), fanout
     level.cancel()
     veto.cancel()
 
@@ -93,19 +114,26 @@ async def serve(options: argparse.Namespace) -> None:
         options.config, secrets_path=options.secrets, override_path=options.override, reload_signal=signal.SIGHUP
     )
     password = Password(options.settings_page) if options.settings_page else None
-    with stopping() as signals:
+    with stopping.stopping() as signals:
         async with watched as live:
             tls = None if options.http else certificate(live)
             with listening(live, options.host, options.port) as sockets:
                 address = url(sockets, options.host or live.current.SERVER_HOST, tls=tls is not None)
-                async with everything(live, password) as (app, fanout):
-                    server = Server(config_of(app, live.current.WEB_BACKLOG, tls), fanout, address)
+                async with everything(live, password, options.trusted_proxies) as (app, fanout):
+                    server = Server(app, fanout, address, live.current.WEB_BACKLOG, tls)
                     with signals.instead(server.stop):
                         await server.serve(sockets)
 
 
 def config_of(app: ASGIApp, backlog: int, tls: ssl.SSLContext | None) -> uvicorn.Config:
-    config = uvicorn.Config(app, backlog=backlog, lifespan="off", log_config=None, timeout_graceful_shutdown=GRACE)
+    config = uvicorn.Config(
+        app,
+        backlog=backlog,
+        lifespan="off",
+        log_config=None,
+        proxy_headers=False,  # it would believe whoever comes from this machine; see proxies.py
+        timeout_graceful_shutdown=round(FINISHING),
+    )
     config.load()
     config.ssl = tls
     return config
@@ -127,6 +155,13 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         help="show the settings at /settings to who knows the password in FILE",
     )
+    parser.add_argument(
+        "--trusted-proxies",
+        metavar="ADDRESSES",
+        type=trusted,
+        default=TrustedProxies(),
+        help="believe X-Forwarded-For of these, separated by commas: 10.0.0.0/8,127.0.0.1 (default: of nobody)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -136,12 +171,19 @@ def port(text: str) -> int:
     raise argparse.ArgumentTypeError("expected 0 to 65535")
 
 
+def trusted(text: str) -> TrustedProxies:
+    try:
+        return TrustedProxies(each.strip() for each in text.split(",") if each.strip())
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = options_of(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)  # at DEBUG it tells of every request
     try:
-        anyio.run(serve, options)
+        stopping.run(serve, options)
     except (KafkaError, TimeoutError) as error:
         sys.exit(f"cannot start: {error!r}")
     except (SettingsError, CannotListen, ValueError, OSError) as error:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import os
+import stat
 from pathlib import Path
 
 from starlette.requests import HTTPConnection
@@ -20,14 +22,21 @@ from hotsettings.integrations.page import settings_page
 from .settings import Settings
 
 SHORTEST = 12
+LONGEST = 65_536
+"""Bytes of the file that are read."""
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="settings", charset="UTF-8"'}
 
 
 class Password:
-    """Knows whether a request brings the password (HTTP Basic, any user name)."""
+    """Knows whether a request brings the password (HTTP Basic, any user name).
+
+    Raises OSError if the file cannot be read, PermissionError if others than its owner can read or change it, and ValueError
+    if what it holds is no password.
+    """
 
     def __init__(self, file: Path) -> None:
-        self._expected = file.read_text(encoding="utf-8").strip().encode()
+        self._expected = _read_privately(file).decode().strip().encode()
         if len(self._expected) < SHORTEST:
             raise ValueError(f"{file}: the password must have {SHORTEST} bytes or more")
 
@@ -38,6 +47,27 @@ class Password:
         except (binascii.Error, ValueError):
             return False
         return scheme.lower() == "basic" and hmac.compare_digest(given, self._expected)
+
+
+def _read_privately(file: Path) -> bytes:
+    # Without waiting: a FIFO is no password file, and opening one would hang.
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with open(descriptor, "rb") as opened:
+        found = os.fstat(descriptor)  # of what is read, whatever the name leads to by now
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError(f"{file}: the password must be in a regular file")
+        if os.name == "posix":  # elsewhere the mode says nothing
+            if found.st_uid != os.geteuid():
+                raise PermissionError(
+                    f"{file}: the password file belongs to another user (uid {found.st_uid}), who can change it; "
+                    f"give it to the user of this process: chown {os.geteuid()} {file}"
+                )
+            if found.st_mode & OTHERS:
+                raise PermissionError(
+                    f"{file}: others can read or change the password file (mode {stat.S_IMODE(found.st_mode):04o}); "
+                    f"take that from them: chmod 600 {file}"
+                )
+        return opened.read(LONGEST)
 
 
 def guarded_settings_page(live: Live[Settings], password: Password) -> ASGIApp:

@@ -9,13 +9,15 @@ from anyio.lowlevel import checkpoint
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .fanout import Fanout, Subscription
+from .fanout import PIECE, Fanout, Subscription
 
 RETRY = b"retry: 2000\n\n"
 """How long a browser waits, in milliseconds, until it connects again."""
 GOODBYE = b": the server is stopping; connect again\n\n"
-STUCK = 30.0
-"""Seconds after which a client that takes no byte is given up."""
+STUCK = 10.0
+"""Seconds within which a client has to take a piece; one that does not is cut off."""
+CUT_OFF = "integr8scode.cut_off"
+"""What the server calls its ASGI extension: a function that ends the connection at once, whatever is still to be sent."""
 
 
 class EventStream(Response):
@@ -49,7 +51,8 @@ class EventStream(Response):
                 try:
                     await self._stream(subscription, send)
                 except TimeoutError:
-                    pass  # the server closes the connection of a response that has not ended
+                    # Closing would not end it: what was written would still wait for the client to take it.
+                    scope.get("extensions", {}).get(CUT_OFF, _leave_it)()
             tasks.cancel_scope.cancel()
 
     async def _stream(self, subscription: Subscription, send: Send) -> None:
@@ -72,6 +75,14 @@ class EventStream(Response):
 
 
 async def _write(send: Send, body: bytes, *, last: bool = False) -> None:
-    with anyio.fail_after(STUCK):
-        await send({"type": "http.response.body", "body": body, "more_body": not last})
-        await checkpoint()  # a server that takes everything at once must not keep the others from their turn
+    """Write piece by piece: the server keeps a whole piece until the client has taken it, for every client."""
+    for start in range(0, len(body), PIECE):
+        end = start + PIECE
+        with anyio.fail_after(STUCK):
+            more = not last or end < len(body)
+            await send({"type": "http.response.body", "body": body[start:end], "more_body": more})
+            await checkpoint()  # a server that takes everything at once must not keep the others from their turn
+
+
+def _leave_it() -> None:
+    """A server without the extension closes the connection of a response that has not ended."""

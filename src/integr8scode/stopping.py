@@ -1,18 +1,43 @@
-"""How a process is told to stop: by SIGTERM or SIGINT, from the first moment of its work."""
+"""How a process is told to stop, by SIGTERM or SIGINT, and how long it may take to end.
+
+A stop goes in two steps. First the work that has begun is finished: the batch at hand, the requests that are answered. Then
+everything that is held is closed, side by side. Brokers, collectors and clients may answer slowly or never, so each step has
+a limit, and what waits for them waits in ``shielded``, which knows these limits. They hold from the signal on: a consumer
+that was already being replaced is closed within them too. Where even that does not help (a thread that hangs, a handler
+that blocks), the process is ended hard.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import os
 import signal
-from collections.abc import Callable, Generator
+import threading
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVarTuple
 
 import anyio
 
 logger = logging.getLogger(__name__)
 
+Arguments = TypeVarTuple("Arguments")
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+GRACE = 10.0
+"""Seconds within which a process ends after a signal, whatever happens."""
+FINISHING = 5.0
+"""Seconds of these for work that has begun."""
+CLOSING = 3.0
+"""Seconds for closing what is held."""
+HARD_END = GRACE - 0.5
+"""Seconds after which the process is ended hard."""
+
+_in_force: ContextVar[Stopping | None] = ContextVar("_in_force", default=None)
+_may_end_hard: ContextVar[bool] = ContextVar("_may_end_hard", default=False)
 
 
 class Stopping:
@@ -23,14 +48,23 @@ class Stopping:
     """
 
     def __init__(self, scope: anyio.CancelScope) -> None:
+        self.left = False
+        """Whether the block has been left: everything is closed."""
         self._scope = scope
         self._act: Callable[[signal.Signals], object] = self._cancel
+        self._told_at = math.inf
+        self._shields: dict[anyio.CancelScope, float] = {}
+        self._timer: threading.Timer | None = None
 
     def received(self, number: signal.Signals) -> None:
         logger.info("stopping on %s", number.name)
         if self._scope.cancel_called:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
+        if self._told_at == math.inf:
+            self._told_at = asyncio.get_running_loop().time()
+            for scope in self._shields:
+                self._shorten(scope)
         self._act(number)
 
     @contextmanager
@@ -51,8 +85,35 @@ class Stopping:
         finally:
             self._act = before
 
+    @contextmanager
+    def limiting(self, scope: anyio.CancelScope, seconds: float) -> Generator[None, None, None]:
+        """Let ``scope`` last for so many seconds at most once a signal has come, and never longer than both steps take."""
+        self._shields[scope] = seconds
+        try:
+            if self._told_at < math.inf:
+                self._shorten(scope)
+            yield
+        finally:
+            del self._shields[scope]
+
+    def _shorten(self, scope: anyio.CancelScope) -> None:
+        now = asyncio.get_running_loop().time()
+        scope.deadline = min(scope.deadline, now + self._shields[scope], self._told_at + FINISHING + CLOSING)
+
     def _cancel(self, _: signal.Signals) -> None:
         self._scope.cancel()
+
+    def end_hard_later(self, *_: object) -> None:
+        """Let the process end after HARD_END seconds, whatever it does then."""
+        if self._timer is None:
+            self._timer = threading.Timer(HARD_END, self._end_hard)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _end_hard(self) -> None:
+        # Not by the logger: whoever hangs may hold its lock.
+        os.write(2, b"still not ended %g s after the signal; ending hard\n" % HARD_END)
+        os._exit(0 if self.left else 1)
 
 
 @contextmanager
@@ -61,10 +122,43 @@ def stopping() -> Generator[Stopping, None, None]:
     loop = asyncio.get_running_loop()
     with anyio.CancelScope() as scope:
         handler = Stopping(scope)
+        token = _in_force.set(handler)
         for number in SIGNALS:
             loop.add_signal_handler(number, handler.received, number)
+            if _may_end_hard.get():
+                # The loop calls its handlers when it comes to that. Python calls this one also while the loop is blocked.
+                signal.signal(number, handler.end_hard_later)
+                signal.siginterrupt(number, False)
         try:
             yield handler
         finally:
             for number in SIGNALS:
                 loop.remove_signal_handler(number)
+            _in_force.reset(token)
+            handler.left = True
+
+
+@contextmanager
+def shielded(seconds: float = math.inf, *, once_stopping: float = CLOSING) -> Generator[anyio.CancelScope, None, None]:
+    """Go on in this block though the caller is cancelled, for at most so many seconds; then the block is cancelled.
+
+    Args:
+        seconds: the limit while the process works.
+        once_stopping: the limit from the moment on in which the process is told to stop.
+    """
+    in_force = _in_force.get()
+    with anyio.CancelScope(shield=True, deadline=anyio.current_time() + seconds) as scope:
+        if in_force is None:
+            yield scope
+        else:
+            with in_force.limiting(scope, once_stopping):
+                yield scope
+
+
+def run(main: Callable[[*Arguments], Awaitable[object]], *arguments: *Arguments) -> None:
+    """Run ``main`` as this process, which ends within GRACE seconds after a signal. Raises what ``main`` raises."""
+    token = _may_end_hard.set(True)
+    try:
+        anyio.run(main, *arguments)
+    finally:
+        _may_end_hard.reset(token)

@@ -12,28 +12,31 @@ are dealt out by hand, and where to read on stands in the fan-out, which survive
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError
 from anyio.abc import TaskGroup
 
 from hotsettings import Change, Live, Resource, ResourceDown
 
-from .closing import stop
+from .closing import stop, stop_admin
 from .fanout import Fanout
 from .settings import Settings
+from .stream_reader import StreamReader
 
 logger = logging.getLogger(__name__)
 
 CONNECTION = ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_REQUEST_TIMEOUT_MS", "ENABLE_EVENT_STREAMING")
+ASK_EVERY = 0.5
+"""Seconds between two questions whether the brokers answer."""
+ANSWER_WITHIN = 1.5
+"""Seconds in which they have to."""
 LOOK_AGAIN = 5.0
 """Seconds until new partitions are seen, and until what has failed is tried again."""
-POLL_MS = 1000
-RETRY_DELAY = 1.0
 
 PAUSED = ("paused", "event streaming has been switched off")
 RESUMED = ("resumed", "event streaming is on again")
@@ -102,11 +105,12 @@ async def connected_pool(
         await admin.start()
         source = str((await admin.describe_cluster())["cluster_id"])
         async with anyio.create_task_group() as tasks:
-            yield ConsumerPool(live, settings, fanout, source, admin, tasks)
+            pool = ConsumerPool(live, settings, fanout, source, admin, tasks)
+            tasks.start_soon(pool.keep_asking)
+            yield pool
             tasks.cancel_scope.cancel()
     finally:
-        with anyio.CancelScope(shield=True):
-            await admin.close()
+        await stop_admin(admin)
 
 
 class ConsumerPool:
@@ -121,7 +125,9 @@ class ConsumerPool:
         admin: AIOKafkaAdminClient,
         tasks: TaskGroup,
     ) -> None:
-        self.members: list[Member] = []
+        self.members: list[StreamReader] = []
+        self.answering = True
+        """Whether the brokers answer; no older than ASK_EVERY and ANSWER_WITHIN together."""
         self._live = live
         self._settings = settings
         self._fanout = fanout
@@ -130,6 +136,20 @@ class ConsumerPool:
         self._tasks = tasks
         self._topic = events_topic(settings)
         self._reading = anyio.Lock()
+
+    async def keep_asking(self) -> None:
+        """Keep ``answering`` up to date until cancelled."""
+        while True:
+            answered = False
+            with anyio.move_on_after(ANSWER_WITHIN):
+                while not answered:
+                    try:
+                        await self._partitions()
+                        answered = True
+                    except KafkaError:  # one of several brokers may be away
+                        await anyio.sleep(ANSWER_WITHIN / 10)
+            self.answering = answered
+            await anyio.sleep(ASK_EVERY)
 
     async def read(self, size: int) -> None:
         """Read every partition with this many consumers, or with one for each partition where there are fewer."""
@@ -160,7 +180,7 @@ class ConsumerPool:
             offsets = await (consumer.end_offsets(new) if first else consumer.beginning_offsets(new))
             self._fanout.begin(self._source, {each.partition: offset for each, offset in offsets.items()})
 
-    async def _new_member(self) -> Member:
+    async def _new_member(self) -> StreamReader:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.KAFKA_BOOTSTRAP_SERVERS,
             request_timeout_ms=self._settings.KAFKA_REQUEST_TIMEOUT_MS,
@@ -172,64 +192,6 @@ class ConsumerPool:
         except BaseException:
             await stop(consumer)
             raise
-        member = Member(consumer, self._live, self._fanout, self._source)
+        member = StreamReader(consumer, self._live, self._fanout, self._source)
         self._tasks.start_soon(member.run)
         return member
-
-
-class Member:
-    """One consumer, and the loop that reads from it."""
-
-    def __init__(self, consumer: AIOKafkaConsumer, live: Live[Settings], fanout: Fanout, source: str) -> None:
-        self.consumer = consumer
-        self.share: list[TopicPartition] = []
-        self._live = live
-        self._fanout = fanout
-        self._source = source
-        self._scope = anyio.CancelScope()
-        self._stopped = anyio.Event()
-
-    def read(self, share: list[TopicPartition]) -> None:
-        """Read these partitions, each from where the fan-out is."""
-        if share != self.share:
-            self.share = share
-            self.consumer.assign(share)
-            for each in share:
-                self.consumer.seek(each, self._fanout.positions[each.partition])
-
-    async def stop(self) -> None:
-        self._scope.cancel()
-        await self._stopped.wait()
-
-    async def run(self) -> None:
-        try:
-            with self._scope:
-                while True:
-                    try:
-                        await self._poll()
-                    except OffsetOutOfRangeError as error:
-                        await self._jump(error.args[0])
-                    except KafkaError as error:
-                        logger.warning("cannot read %s, trying again: %r", self.share, error)
-                        await anyio.sleep(RETRY_DELAY)
-        finally:
-            await stop(self.consumer)
-            self._stopped.set()
-
-    async def _poll(self) -> None:
-        limit = self._live.current.KAFKA_MAX_POLL_RECORDS
-        batches = await self.consumer.getmany(timeout_ms=POLL_MS, max_records=limit)
-        for topic_partition, records in batches.items():
-            for record in records:
-                self._fanout.publish(self._source, topic_partition.partition, record.offset, record.value)
-        if batches:
-            self._fanout.wake()
-
-    async def _jump(self, wanted: Mapping[TopicPartition, int]) -> None:
-        """Kafka has deleted what comes next (its retention), or the partition has been made anew and is shorter."""
-        oldest = await self.consumer.beginning_offsets(list(wanted))
-        newest = await self.consumer.end_offsets(list(wanted))
-        for each, offset in wanted.items():
-            there = oldest[each] if offset < oldest[each] else newest[each]
-            self._fanout.jump(self._source, each.partition, there)
-            self.consumer.seek(each, there)

@@ -21,35 +21,33 @@ from opentelemetry.sdk.version import __version__ as sdk_version
 
 from hotsettings import Live
 
-from .exporting import COLLECTOR, EXPORT_TIMEOUT, FollowingExporter, collector
+from .exporting import COLLECTOR, EXPORT_TIMEOUT, FollowingExporter, Unsent, collector
 from .sampling import FollowingSampler
 from .settings import Settings
+from .stopping import CLOSING
 
 QUEUE = 8192
 """Finished spans that wait for a collector at most; when it is full, the oldest are dropped."""
 BATCH = 512
 DELAY = 1.0
 """Seconds after which spans are sent, though there are fewer than a batch."""
-LEAVING = 5.0
+LEAVING = CLOSING
 """Seconds at the end for what still waits."""
 
 
 @asynccontextmanager
 async def tracing(live: Live[Settings]) -> AsyncGenerator[TracerProvider, None]:
     """Hold a provider of tracers that follows the settings; what has finished by the end of the block is sent then."""
-    sent = anyio.Event()
-    try:
-        async with live.resource(partial(collector, sent=sent), *COLLECTOR) as resource:
-            exporter = FollowingExporter(resource)
-            provider = _provider(live, exporter)
+    unsent = Unsent()
+    async with live.resource(partial(collector, unsent=unsent), *COLLECTOR) as resource:
+        exporter = FollowingExporter(resource)
+        provider = _provider(live, exporter)
+        with unsent.spans():
             try:
                 yield provider
             finally:
                 with anyio.CancelScope(shield=True):
                     await _shut_down(provider, exporter)
-                sent.set()
-    finally:
-        sent.set()
 
 
 def set_globally(provider: TracerProvider) -> bool:

@@ -1,7 +1,7 @@
 """A worker process: ``python -m integr8scode.worker coordinator``.
 
 Its name selects the override, so that it belongs to a consumer group of its own and its spans bear its name. SIGTERM (or
-SIGINT) lets it finish the batch at hand, commit and leave; SIGHUP makes it look at its files at once.
+SIGINT) lets it finish the batch at hand, commit and leave, within 10 seconds; SIGHUP makes it look at its files at once.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from aiokafka.errors import KafkaError
 from hotsettings import SettingsError
 from hotsettings.integrations.logging import follow_level
 
+from . import stopping
 from .consumers import membership
 from .consuming import consume
 from .handlers import WORKERS, Worker, traced
 from .publisher import publisher
 from .retries import Retries
 from .settings import Settings
-from .stopping import stopping
+from .side_by_side import side_by_side
 from .tracing import set_globally, tracing
 
 logger = logging.getLogger("integr8scode.worker")  # and not "__main__"
@@ -34,23 +35,22 @@ logger = logging.getLogger("integr8scode.worker")  # and not "__main__"
 async def work(worker: Worker, override: Path, *, config: Path, secrets: Path) -> None:
     """Work until told to stop. Raises SettingsError, KafkaError or TimeoutError if it cannot start."""
     watched = Settings.watch(config, override_path=override, secrets_path=secrets, reload_signal=signal.SIGHUP)
-    with stopping() as signals:
+    with stopping.stopping() as signals:
         async with watched as live:
             follow_level(live, "LOG_LEVEL")
             topic = worker.topic(live.current)
-            async with (
-                tracing(live) as provider,
-                publisher(live) as producers,
-                membership(live, topic) as members,
-                anyio.create_task_group() as tasks,
-            ):
+            async with side_by_side() as held:
+                provider = await held.enter(tracing(live))
+                producers = await held.enter(publisher(live))
+                members = await held.enter(membership(live, topic))
                 set_globally(provider)
-                if worker.beside is not None:
-                    tasks.start_soon(worker.beside, live)
-                logger.info("reading %s as %s", topic, live.current.KAFKA_CONSUMER_GROUP_ID)
-                handle = traced(worker.handle, provider.get_tracer(logger.name))
-                with signals.inside(tasks.cancel_scope):  # the batch at hand still needs all of the above
-                    await consume(live, members, Retries(live, producers), handle)
+                async with anyio.create_task_group() as tasks:
+                    if worker.beside is not None:
+                        tasks.start_soon(worker.beside, live)
+                    logger.info("reading %s as %s", topic, live.current.KAFKA_CONSUMER_GROUP_ID)
+                    handle = traced(worker.handle, provider.get_tracer(logger.name))
+                    with signals.inside(tasks.cancel_scope):  # the batch at hand still needs all of the above
+                        await consume(live, members, Retries(live, producers), handle)
 
 
 def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -67,7 +67,7 @@ def run(worker: Worker, override: Path, *, config: Path, secrets: Path) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("aiokafka").setLevel(logging.WARNING)  # at INFO it tells of every rebalance at length
     try:
-        anyio.run(lambda: work(worker, override, config=config, secrets=secrets))
+        stopping.run(lambda: work(worker, override, config=config, secrets=secrets))
     except SettingsError as error:
         sys.exit(str(error))
     except (KafkaError, TimeoutError) as error:

@@ -162,8 +162,8 @@ class Sending:
             sleep(0.01)
 
 
-def with_consumers(count: int) -> Callable[[Any], bool]:
-    return lambda health: bool(health["streams"]["consumers"] == count)
+def with_consumers(count: int) -> Callable[[dict[str, float]], bool]:
+    return lambda figures: figures["sse_consumers"] == count
 
 
 def test_the_pool_is_resized_and_no_event_is_missing_or_doubled(page: Page, server: ApiServer) -> None:
@@ -171,7 +171,7 @@ def test_the_pool_is_resized_and_no_event_is_missing_or_doubled(page: Page, serv
         for size in (3, 2, 4, 1, 4, 1):
             sending.some_more()
             server.edit(SSE_CONSUMER_POOL_SIZE=size)
-            server.wait_for(with_consumers(size))
+            server.wait_for_figures(with_consumers(size))
         sending.some_more()
     expect(figure(page, "Events")).to_have_text(f"{len(sending.sent):,}", timeout=PATIENCE)
     produce(server, event("the last"))  # whatever was doubled came before it

@@ -145,12 +145,12 @@ def test_in_a_pipe_it_shows_everything_and_ends(project: Path) -> None:
             "coordinator: generation 2 is live: K8S_POD_EXECUTION_TIMEOUT",
             "execution_timeout 9",
             "GET /health: 200, degraded, generation 2",
-            "config.toml:37:26  KAFKA_MAX_POLL_RECORDS: expected int, got str",
             "coordinator: reload rejected",
+            "config.toml:37:26  KAFKA_MAX_POLL_RECORDS: expected int, got str",
             "coordinator: execution.requested of execution e-2",
             "GET /health: 200, ok, generation 3",
-            "waiting for a restart: WEB_TIMEOUT",
             "coordinator: generation 3 is live: KAFKA_MAX_POLL_RECORDS",
+            "waiting for a restart: WEB_TIMEOUT",
         ):
             assert any(expected in line for line in said), f"{expected}\n{demo.output}"
         lines = demo.output.splitlines()

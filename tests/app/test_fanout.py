@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integr8scode.fanout import BATCH, Fanout, Subscription, read_id, write_id
+from integr8scode import fanout as fanout_module
+from integr8scode.fanout import BATCH, BREATH, PIECE, Fanout, Subscription
+from integr8scode.frames import read_id, write_id
 
 CLUSTER = "cluster"
 
@@ -234,6 +236,97 @@ def test_a_partition_that_is_added_is_followed_from_its_beginning() -> None:
     with fanout.subscribe(client.last_event_id) as subscription:
         client.read(subscription)
     assert client.data == ["0/0", "1/0"]
+
+
+LARGE = b"x" * 10_000
+
+
+def test_the_log_is_bounded_in_bytes() -> None:
+    fanout = Fanout(kept_bytes=100_000)
+    fanout.begin(CLUSTER, {0: 0})
+    client = Client()
+    with fanout.subscribe() as subscription:
+        for offset in range(50):
+            fanout.publish(CLUSTER, 0, offset, LARGE)
+            assert fanout.size <= 100_000
+        client.read(subscription)
+    assert client.events == ["gap"]
+    assert fanout.end - fanout.first == 9
+    fanout.publish(CLUSTER, 0, 50, b"y" * 200_000)
+    assert fanout.end - fanout.first == 1, "one that is larger than all is kept alone"
+    fanout.jump(CLUSTER, 0, 100)
+    assert fanout.size == 0
+
+
+def test_no_more_is_taken_at_once_than_a_piece_unless_one_frame_is_larger() -> None:
+    fanout = begun(1)
+    with fanout.subscribe() as subscription:
+        for offset, value in enumerate([LARGE] * 10 + [b"y" * (2 * PIECE)] + [b"small"] * 3):
+            fanout.publish(CLUSTER, 0, offset, value)
+        assert [len(subscription.take()) for _ in range(4)] == [6, 4, 1, 3]
+
+
+def test_all_clients_are_sent_the_same_object() -> None:
+    fanout = begun(1)
+    with fanout.subscribe() as one, fanout.subscribe() as other:
+        fanout.publish(CLUSTER, 0, 0, LARGE)
+        assert one.take()[0] is other.take()[0]
+
+
+async def feed(fanout: Fanout, offsets: range) -> None:
+    for offset in offsets:
+        await fanout.feed(CLUSTER, 0, offset, LARGE)
+
+
+@pytest.fixture
+def small() -> Fanout:
+    """One that is full with nine large events."""
+    fanout = Fanout(kept_bytes=100_000)
+    fanout.begin(CLUSTER, {0: 0})
+    return fanout
+
+
+@pytest.mark.anyio
+async def test_a_burst_waits_for_clients_that_read(small: Fanout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout_module, "HOLD", 3600.0)
+    clients = [Client(), Client()]
+    with small.subscribe() as one, small.subscribe() as other, anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(feed, small, range(200))
+            while small.published < 200 or len(clients[1].data) < 200:
+                clients[0].read(one)
+                await anyio.sleep(BREATH / 2)
+                clients[1].read(other)
+                assert small.size <= 100_000
+        clients[0].read(one)
+    assert [len(client.data) for client in clients] == [200, 200]
+    assert [client.events for client in clients] == [[], []]
+
+
+@pytest.mark.anyio
+async def test_who_reads_too_slowly_is_waited_for_no_longer_than_held(
+    small: Fanout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanout_module, "HOLD", 0.1)
+    slow = Client()
+    with small.subscribe() as subscription, anyio.fail_after(30):
+        await feed(small, range(10))
+        assert subscription.next < small.first
+        monkeypatch.setattr(fanout_module, "HOLD", 3600.0)
+        await feed(small, range(10, 50))  # it has fallen behind: nobody waits for it
+        slow.read(subscription)
+    assert slow.events == ["gap"]
+
+
+@pytest.mark.anyio
+async def test_cancelled_while_it_waits_nothing_has_been_added(small: Fanout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout_module, "HOLD", 3600.0)
+    with small.subscribe():
+        with anyio.move_on_after(0.1):
+            await feed(small, range(10))
+        assert small.positions == {0: 9}
+    with anyio.fail_after(30):
+        await feed(small, range(9, 20))  # who has left is not waited for
 
 
 @pytest.mark.anyio

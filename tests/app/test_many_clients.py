@@ -35,23 +35,22 @@ class Events:
 
 def one_reload(server: ApiServer, number: int) -> None:
     """A pool size, a heartbeat or a mistake, and wait until the server has taken or refused it."""
-    health = server.health()["settings"]
+    before = server.figures()
     if number % 3 == 2:
         server.break_it(
             ("SSE_CONSUMER_POOL_SIZE = 0", "RATE_LIMITS = [", "SSE_HEARTBEAT_INTERVALL = 3")[number // 3 % 3]
         )
-        server.wait_for(
-            lambda now: (
-                now["settings"]["last_attempt_at"] > health["last_attempt_at"] and not now["settings"]["healthy"]
-            )
+        server.wait_for_figures(
+            lambda now: now["hotsettings_rejections_total"] > before["hotsettings_rejections_total"]
         )
+        assert server.health()["status"] == "degraded"
         return
     size = (4, 1, 3, 10, 2)[number % 5]
     server.edit(SSE_CONSUMER_POOL_SIZE=size, SSE_HEARTBEAT_INTERVAL=1 + number)
-    server.wait_for(
+    server.wait_for_figures(
         lambda now: (
-            now["settings"]["generation"] > health["generation"]
-            and now["streams"]["consumers"] == min(size, PARTITIONS)
+            now["hotsettings_generation"] > before["hotsettings_generation"]
+            and now["sse_consumers"] == min(size, PARTITIONS)
         )
     )
 
@@ -94,7 +93,7 @@ async def test_no_client_is_dropped_and_no_event_missing_or_doubled(
     }
     events = await asyncio.to_thread(Events, brokers, f"{unique}execution-events")
     with api_server(tmp_path, config) as server:
-        await asyncio.to_thread(server.wait_for, lambda now: now["streams"]["consumers"] == 2)
+        await asyncio.to_thread(server.wait_for_figures, lambda now: now["sse_consumers"] == 2)
         async with asyncio.TaskGroup() as tasks:
             began = perf_counter()
             clients = await open_streams(server, tasks, CLIENTS)
@@ -107,12 +106,12 @@ async def test_no_client_is_dropped_and_no_event_missing_or_doubled(
                 await client.until(lambda client: len(client.data) >= events.sent)
             heard = perf_counter()
             assert not any(client.ended for client in clients)
-            health = await asyncio.to_thread(server.health)
+            figures = await asyncio.to_thread(server.figures)
             assert await asyncio.to_thread(server.terminate) == 0, server.output
         stopped = perf_counter()
     assert_each_once(clients, events.sent)
     assert all(client.ended_well for client in clients)
-    assert health["streams"]["clients"] == CLIENTS
+    assert figures["sse_clients"] == CLIENTS
     with capsys.disabled():
         print(
             f"\n{CLIENTS} streams opened in {opened - began:.1f} s; {RELOADS} reloads and {events.sent} events to each in "

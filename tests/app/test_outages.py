@@ -153,8 +153,8 @@ async def test_the_api_and_its_streams_go_on_after_an_outage(tmp_path: Path, bro
                 return (await http.post("/api/v1/events", json=event)).status_code == 202
 
             async def well_again() -> bool:
-                health = (await http.get("/health")).json()
-                return bool(health["status"] == "ok" and health["streams"]["consumers"] == 3)
+                health, figures = await to_thread.run_sync(lambda: (server.health(), server.figures()))
+                return bool(health["status"] == "ok" and figures["sse_consumers"] == 3)
 
             client = SseClient(server.port)
             tasks.create_task(client.run())

@@ -6,12 +6,13 @@ import logging
 
 import msgspec
 import pytest
-from kafka_worker import Files, Recorder, committed, numbered, produce, read_all, running
+from kafka_worker import Files, Recorder, committed, eventually, numbered, produce, read_all, running, written
 
 from hotsettings.testing import Workspace
 from integr8scode.handlers import on_events
-from integr8scode.retries import Message, delay, place_of
+from integr8scode.retries import Message, count, delay, place_of
 from integr8scode.settings import Settings
+from integr8scode.topics import dead_letters_topic
 
 HOUR = 3600.0
 
@@ -114,6 +115,80 @@ async def test_what_waits_is_still_there_for_a_new_member(files: Files, kafka: s
         files.edit(DLQ_RETRY_BASE_DELAY_SECONDS=0.0, KAFKA_SESSION_TIMEOUT_MS=4100)
         await worker.live.reload()
         await handle.until(lambda handle: len(handle.messages) == 3)
+
+
+def past(retry: int) -> list[tuple[str, bytes]]:
+    """The headers of a message that another group has given up."""
+    texts = {"retry": str(retry), "origin": "elsewhere/0/7", "error": "ValueError at there:1", "group": "another"}
+    return [(name, text.encode()) for name, text in texts.items()]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_headers_from_outside_decide_nothing(
+    settings_workspace: Workspace, brokers: str, unique: str, topic: str
+) -> None:
+    files = Files(settings_workspace, brokers, unique)
+    handle = Recorder()
+    async with running(files, handle):
+        await produce(brokers, topic, [b"event"], past(9))
+        await handle.until_handled([b"event"])
+    [message] = handle.messages
+    assert message.origin.startswith(f"{topic}/")
+    assert message[3:] == (0, "", "", None)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_fewer_attempts_do_not_multiply_dead_letters(
+    settings_workspace: Workspace, brokers: str, unique: str
+) -> None:
+    files, letters = Files(settings_workspace, brokers, unique), f"{unique}dead-letters"
+    files.edit(DLQ_RETRY_MAX_ATTEMPTS=0)
+    handle = Recorder()
+
+    async def all_committed() -> bool:
+        return await committed(brokers, f"{unique}group", letters) >= 20
+
+    async with running(files, handle, dead_letters_topic):
+        await produce(brokers, letters, numbered(0, 20), past(5))
+        await handle.until_handled(numbered(0, 20))
+        await eventually(all_committed)
+    assert await written(brokers, letters) == 20
+    assert set(handle.values.values()) == {1}
+    assert {message[2:] for message in handle.messages} == {("elsewhere/0/7", 0, "ValueError at there:1", "another", 5)}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("lowered", [False, True])
+async def test_a_dead_letter_that_cannot_be_handled_is_no_dead_letter_again(
+    files: Files, kafka: str, unique: str, lowered: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    letters = f"{unique}dead-letters"
+    files.edit(DLQ_RETRY_BASE_DELAY_SECONDS=HOUR if lowered else 0.01, DLQ_RETRY_MAX_ATTEMPTS=2)
+    handle = Recorder(fail)
+
+    async def left() -> bool:
+        return "is left as it is" in caplog.text
+
+    async with running(files, handle, dead_letters_topic) as worker:
+        await produce(kafka, letters, [b"bad"], past(5))
+        await handle.until_handled([b"bad"])
+        if lowered:  # while it waits for its first retry
+            files.edit(DLQ_RETRY_MAX_ATTEMPTS=0)
+            await worker.live.reload()
+        await eventually(left)
+    assert await written(kafka, letters) == 1
+    assert [message.retry for message in handle.messages] == ([0] if lowered else [0, 1, 2])
+    assert {message._replace(retry=0) for message in handle.messages} == {handle.messages[0]}
+    assert handle.messages[0].died_after == 5
+
+
+@pytest.mark.parametrize("text", [None, "", "-1", "1.0", "nine", "\u0663", "9" * 5000, "0" * 5000])
+def test_what_is_no_number_of_retries_counts_as_none(text: str | None) -> None:
+    assert count(text) == 0
+    assert count("12") == 12
 
 
 def test_each_delay_is_twice_the_last_one_up_to_the_longest() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -19,6 +20,8 @@ from api_server import PATIENCE, SECRETS, ApiServer, api_server, free_port
 from sse_client import SseClient
 
 from hotsettings.testing import Workspace
+
+from .worker_process import broker
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 
@@ -127,10 +130,11 @@ async def test_a_second_signal_waits_for_nobody(tmp_path: Path) -> None:
 async def test_a_bad_edit_degrades_and_stops_nothing(tmp_path: Path) -> None:
     with api_server(tmp_path, {"LOG_LEVEL": "WARNING"}) as server:
         server.break_it("K8S_POD_CPU_LIMIT = 5")
-        health = server.wait_for(lambda now: now["status"] == "degraded")
-        assert "K8S_POD_CPU_LIMIT: expected str, got int" in health["settings"]["last_error"]
+        server.wait_for(lambda now: now["status"] == "degraded")
+        assert "K8S_POD_CPU_LIMIT: expected str, got int" in server.output
         server.edit(RATE_LIMITS="100/fortnight")
-        server.wait_for(lambda now: "100/fortnight" in str(now["settings"]["last_error"]))
+        server.wait_for_figures(lambda now: now["hotsettings_rejections_total"] == 2)
+        assert "100/fortnight" in server.output
         server.edit(RATE_LIMITS="1/minute", LOG_LEVEL="INFO")
         server.wait_for(lambda now: now["status"] == "ok")
         async with httpx.AsyncClient(base_url=server.url) as http:
@@ -140,9 +144,55 @@ async def test_a_bad_edit_degrades_and_stops_nothing(tmp_path: Path) -> None:
         assert server.terminate() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_dead_broker_is_told_within_three_seconds(tmp_path: Path, unique: str, number: signal.Signals) -> None:
+    """One that is gone, and one that takes connections and says nothing."""
+    with broker() as (servers, process), api_server(tmp_path, streaming(servers, unique)) as server:
+        event = {"execution_id": "e-1", "kind": "execution.started"}
+        async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as http:
+
+            async def healthy() -> str:
+                return str((await http.get("/health")).json()["status"])
+
+            assert (await http.post("/api/v1/events", json=event)).status_code == 202
+            assert await healthy() == "ok"
+            process.send_signal(number)
+            began = monotonic()
+            refused = await http.post("/api/v1/events", json=event)
+            assert monotonic() - began < 3
+            assert (refused.status_code, refused.json()) == (503, {"detail": "Kafka does not answer"})
+            while await healthy() == "ok":
+                assert monotonic() - began < 3
+                await asyncio.sleep(0.05)
+            health = await http.get("/health")
+            assert health.status_code == 200
+            assert health.json() == {"status": "degraded", "generation": 1, "layers": ["base", "secrets"]}
+            if number == signal.SIGSTOP:
+                process.send_signal(signal.SIGCONT)
+                server.wait_for(lambda now: now["status"] == "ok")
+                assert (await http.post("/api/v1/events", json=event)).status_code == 202
+
+
+async def test_clients_behind_a_proxy_are_told_apart_where_it_is_trusted(tmp_path: Path) -> None:
+    path, limited = "/api/v1/k8s-limits", {"RATE_LIMITS": "1/minute", "LOG_LEVEL": "WARNING"}
+
+    async def statuses(server: ApiServer) -> list[int]:
+        async with httpx.AsyncClient(base_url=server.url) as http:
+            claims = ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.3, 192.0.2.2")
+            return [(await http.get(path, headers={"X-Forwarded-For": claim})).status_code for claim in claims]
+
+    for name in ("trusted", "not"):
+        (tmp_path / name).mkdir()
+    with api_server(tmp_path / "not", limited, "--trusted-proxies", "10.0.0.0/8") as server:
+        assert await statuses(server) == [200, 429, 429, 429]
+    with api_server(tmp_path / "trusted", limited, "--trusted-proxies", "10.0.0.0/8, 127.0.0.1") as server:
+        assert await statuses(server) == [200, 200, 429, 429]
+
+
 async def test_the_settings_page_is_there_for_who_knows_the_password(tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("only-for-operators\n", encoding="utf-8")
+    password.chmod(0o600)
     with api_server(tmp_path, {"LOG_LEVEL": "WARNING"}, "--settings-page", str(password)) as server:
         async with httpx.AsyncClient(base_url=server.url, follow_redirects=True) as http:
             for wrong in (None, ("admin", "guess"), ("only-for-operators", "")):

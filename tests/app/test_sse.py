@@ -10,8 +10,8 @@ import anyio
 import pytest
 
 from integr8scode import sse
-from integr8scode.fanout import Fanout
-from integr8scode.sse import EventStream
+from integr8scode.fanout import PIECE, Fanout
+from integr8scode.sse import CUT_OFF, EventStream
 
 pytestmark = pytest.mark.anyio
 CLUSTER = "cluster"
@@ -55,10 +55,12 @@ class Stream:
         self.fanout.begin(CLUSTER, {0: 0})
         self.browser = Browser()
         self.done = anyio.Event()
+        self.cut_off = anyio.Event()
 
     async def run(self) -> None:
         response = EventStream(self.fanout, lambda: self.heartbeat)
-        await response({"type": "http"}, self.browser.receive, self.browser.send)
+        scope = {"type": "http", "extensions": {CUT_OFF: self.cut_off.set}}
+        await response(scope, self.browser.receive, self.browser.send)
         self.done.set()
 
     def publish(self, value: bytes) -> None:
@@ -134,4 +136,19 @@ async def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.Monke
     async with opened() as stream:
         stream.browser.stuck = True
         stream.publish(b"never taken")
-    assert stream.browser.messages[-1]["more_body"] is True, "the connection is to be closed, not kept for more"
+    assert stream.browser.messages[-1]["more_body"] is True, "the response has not ended"
+    assert stream.cut_off.is_set()
+
+
+async def test_what_is_large_is_written_in_pieces() -> None:
+    large = b"x" * (3 * PIECE)
+    async with opened() as stream:
+        stream.publish(large)
+        stream.publish(b"small")
+        await stream.browser.until("small")
+        stream.fanout.close()
+    bodies = [message["body"] for message in stream.browser.messages[1:]]
+    assert max(map(len, bodies)) <= PIECE
+    assert b"data: %b\n\n" % large in b"".join(bodies)
+    assert [message["more_body"] for message in stream.browser.messages[1:]].count(False) == 1
+    assert not stream.cut_off.is_set()

@@ -10,7 +10,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from integr8scode.stopping import SIGNALS, stopping
+from integr8scode import stopping as stopping_module
+from integr8scode.stopping import SIGNALS, shielded, stopping
 
 
 @pytest.mark.anyio
@@ -59,6 +60,45 @@ async def test_what_is_held_around_stands_until_the_inside_has_been_left() -> No
 async def test_what_the_block_raises_is_left_alone() -> None:
     with pytest.raises(LookupError), stopping():
         raise LookupError
+
+
+@pytest.mark.anyio
+async def test_a_signal_limits_what_is_shielded_already_and_what_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping_module, "FINISHING", 0.3)
+    monkeypatch.setattr(stopping_module, "CLOSING", 0.3)
+    cut: list[str] = []
+
+    async def shield(name: str, once_stopping: float) -> None:
+        with shielded(once_stopping=once_stopping) as scope:
+            await anyio.sleep_forever()
+        assert scope.cancelled_caught
+        cut.append(name)
+
+    with anyio.fail_after(30):
+        began = anyio.current_time()
+        with stopping():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(shield, "never longer than both steps", 3600)
+                tasks.start_soon(shield, "of its own limit", 0.2)
+                await anyio.wait_all_tasks_blocked()
+                signal.raise_signal(signal.SIGTERM)
+                try:
+                    await anyio.sleep_forever()
+                finally:
+                    await shield("begun later", 0.4)
+        assert 0.6 <= anyio.current_time() - began < 3
+    assert cut == ["of its own limit", "begun later", "never longer than both steps"]
+
+
+@pytest.mark.anyio
+async def test_without_a_signal_a_shield_has_its_own_limit_only() -> None:
+    with stopping(), anyio.CancelScope() as cancelled:
+        cancelled.cancel()
+        with shielded(once_stopping=0.01):
+            await anyio.sleep(0.1)
+        with shielded(0.05) as scope:
+            await anyio.sleep_forever()
+        assert scope.cancelled_caught
 
 
 HANGS = """

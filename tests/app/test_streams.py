@@ -20,6 +20,7 @@ from hotsettings.testing.workspace import Workspace
 from integr8scode import streams
 from integr8scode.fanout import Fanout
 from integr8scode.settings import Settings
+from integr8scode.stream_reader import StreamReader
 from integr8scode.streams import ConsumerPool, event_streams
 
 pytestmark = pytest.mark.anyio
@@ -229,7 +230,7 @@ async def test_what_has_failed_is_tried_again(mock_kafka: str, unique: str, monk
         assert pool is not None
         new_member, failures = pool._new_member, 0
 
-        async def failing() -> streams.Member:
+        async def failing() -> StreamReader:
             nonlocal failures
             failures += 1
             if failures < 3:

@@ -27,7 +27,7 @@ from hotsettings.testing import Workspace
 from hotsettings.testing import live as given_live
 from integr8scode import exporting
 from integr8scode import tracing as tracing_module
-from integr8scode.exporting import COLLECTOR, FollowingExporter, collector
+from integr8scode.exporting import COLLECTOR, FollowingExporter, Unsent, collector
 from integr8scode.sampling import FollowingSampler
 from integr8scode.settings import Settings
 from integr8scode.tracing import QUEUE, identity, tracing
@@ -245,7 +245,7 @@ async def test_a_dead_collector_delays_the_end_for_a_bounded_time_only(
 
 async def test_what_has_been_given_up_goes_to_no_newer_collector(here: OtlpCollector) -> None:
     async with given_live(settings_with()) as live:
-        async with live.resource(partial(collector, sent=anyio.Event()), *COLLECTOR) as resource:
+        async with live.resource(partial(collector, unsent=Unsent()), *COLLECTOR) as resource:
             exporter = FollowingExporter(resource)
             exporter.give_up()
             await live.publish(settings_with(OTEL_EXPORTER_OTLP_ENDPOINT=here.address))

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from threading import Thread
 from time import monotonic, sleep
 
 import anyio
@@ -25,55 +19,9 @@ from otlp_collector import otlp_collector
 from integr8scode.handlers import WORKERS
 from integr8scode.worker import work
 
+from .worker_process import started
+
 EVENT = b'{"execution_id": "e-17", "kind": "execution.requested"}'
-
-
-class Process:
-    """A worker, its folder, and what it says."""
-
-    def __init__(self, folder: Path, *name: str) -> None:
-        self.folder = folder
-        self.output = ""
-        command = [sys.executable, *(name if "-c" in name else ("-m", "integr8scode.worker", *name))]
-        self.process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-        self._reader = Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stderr is not None
-        with self.process.stderr as lines:
-            for line in lines:
-                self.output += line
-
-    def until(self, said: str) -> None:
-        deadline = monotonic() + PATIENCE
-        while re.search(said, self.output) is None:
-            assert monotonic() < deadline, f"it does not say {said!r}:\n{self.output}"
-            assert self.process.poll() is None, f"it has ended:\n{self.output}"
-            sleep(0.02)
-
-    def end(self, number: int) -> int:
-        self.process.send_signal(number)
-        status = self.process.wait(PATIENCE)
-        self._reader.join()
-        return status
-
-    def edit(self, key: str, value: str) -> None:
-        config = self.folder / "config.toml"
-        edited = self.folder / "edited"
-        edited.write_text(re.sub(rf"(?m)^{key} = .*\n|\Z", "", config.read_text(), count=1) + f"{key} = {value}\n")
-        os.replace(edited, config)
-
-
-@contextmanager
-def started(folder: Path, *name: str) -> Iterator[Process]:
-    worker = Process(folder, *name)
-    try:
-        yield worker
-    finally:
-        worker.process.kill()
-        worker.process.wait()
-        worker._reader.join()
 
 
 def test_it_works_under_the_names_of_its_override_until_it_is_told_to_stop(

@@ -45,7 +45,12 @@ def test_all_problems_at_once(run: Run, folder: Path) -> None:
 
 
 def test_json(run: Run, folder: Path) -> None:
-    assert run("check", CLASS, "--format", "json").json() == {"problems": [], "warnings": []}
+    assert run("check", CLASS, "--format", "json").json() == {
+        "problems": [],
+        "total": 0,
+        "warnings": [],
+        "total_warnings": 0,
+    }
     (folder / "config.toml").write_text("RATE = -1\n", encoding="utf-8")
     result = run("check", CLASS, "--format", "json")
     assert result.code == 1
@@ -61,6 +66,34 @@ def test_json(run: Run, folder: Path) -> None:
             "excerpt": ["     1 | RATE = -1", "       |        ^^"],
         }
     ]
+
+
+def test_very_many(run: Run, folder: Path) -> None:
+    unknown = "".join(f"x{number} = 1\n" for number in range(1500))
+    (folder / "config.toml").write_text(unknown, encoding="utf-8")
+    text = run("check", CLASS).out.splitlines()
+    assert (text[0], len(text)) == ("Invalid settings: 1500 problems", 102)
+    assert text[-1] == "  … and 1400 more"
+    found = run("check", CLASS, "--format", "json").json()
+    assert (len(found["problems"]), found["total"]) == (1000, 1500)
+    assert len(run("check", CLASS, "--format", "github").out.splitlines()) == 101
+
+
+def test_very_many_warnings(run: Run, folder: Path) -> None:
+    unknown = "".join(f"x{number} = 1\n" for number in range(1500))
+    (folder / "config.toml").write_text(unknown, encoding="utf-8")
+    (folder / "secrets.toml").write_text('TOKEN = "open-sesame"\n', encoding="utf-8")
+    (folder / "secrets.toml").chmod(0o600)
+    (folder / "lenient.py").write_text(
+        "from hotsettings import BaseSettings\n"
+        "class Lenient(BaseSettings, forbid_unknown_fields=False):\n    TOKEN: str\n",
+        encoding="utf-8",
+    )
+    text = run("check", "lenient:Lenient").out.splitlines()
+    assert text[1] == "Warnings: 1501"
+    assert text[-1] == "  … and 1401 more"
+    found = run("check", "lenient:Lenient", "--format", "json").json()
+    assert (found["total"], len(found["warnings"]), found["total_warnings"]) == (0, 1000, 1501)
 
 
 def test_github(run: Run, folder: Path) -> None:
@@ -108,11 +141,19 @@ def test_secrets_that_git_tracks(run: Run, folder: Path, monkeypatch: pytest.Mon
     git("init", "-q")
     git("add", "config.toml")
     git("commit", "-qm", "config")
+    assert (
+        "  secrets.toml  git does not ignore this secrets file; add secrets.toml to .gitignore"
+        in run("check", CLASS).out
+    )
+    (folder / ".gitignore").write_text("secrets.*\n", encoding="utf-8")
     assert "Warnings" not in run("check", CLASS).out
-    git("add", "secrets.toml")  # staged is enough: the next commit would publish it
+    git("add", "-f", "secrets.toml")  # staged is enough: the next commit would publish it
     assert tracked in run("check", CLASS).out
     git("commit", "-qm", "oops")
     assert tracked in run("check", CLASS).out
+    git("rm", "-q", "--cached", "secrets.toml")
+    assert "git has this secrets file in its last commit (HEAD); commit that it is gone" in run("check", CLASS).out
+    git("add", "-f", "secrets.toml")
     # A git hook has these in its environment; they are about another repository than that of the file.
     monkeypatch.setenv("GIT_DIR", str(folder / "nowhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(folder / "nothing"))
@@ -192,6 +233,7 @@ def test_unknown_keys_that_the_class_tolerates_are_warnings(run: Run, folder: Pa
     assert result == (0, "Valid: 1 by default\nWarnings: 1\n  config.toml:1:1  B: unknown key, ignored\n", "")
 
 
+@pytest.mark.toml_rs
 def test_unreadable_files(run: Run, folder: Path) -> None:
     (folder / "config.toml").unlink()
     (folder / "secrets.toml").write_text("TOKEN = \n", encoding="utf-8")

@@ -14,7 +14,7 @@ from time import monotonic
 
 import pytest
 
-from .conftest import CLASS
+from .conftest import APP, CLASS
 
 COMMAND = Path(sys.executable).with_name("hotsettings")
 PATIENCE = 60.0
@@ -100,3 +100,23 @@ def test_the_tab_key(shell: Shell) -> None:
 def test_several_that_fit(shell: Shell) -> None:
     shell.type("hotsettings \t\t")
     shell.until("reference")
+
+
+def test_it_runs_nothing_of_the_folder_in_which_it_is_pressed(shell: Shell, folder: Path) -> None:
+    there = folder / "there"
+    there.mkdir()
+    touch = f"touch {folder}/mark"
+    evil = rf"""$({touch}) `{touch}` \`{touch}\` \$({touch}) '; {touch}; ' "; {touch}; " ${{x:-$({touch})}} [red]"""
+    app = f"open({str(folder / 'mark')!r}, 'w').close()\n" + APP.replace('"What it is called."', repr(evil))
+    for name in ("demo_app", "json", "rich", "typer", "msgspec", "sitecustomize"):
+        (there / f"{name}.py").write_text(app, encoding="utf-8")
+    shell.type(f"cd {there}\r")
+    shell.until(r"ready> ")
+    shell.type(f"hotsettings explain {CLASS} \t\t")
+    shell.until("WORKERS")
+    shell.type("\x15echo fir''st\r")
+    shell.until(r"first")
+    shell.until(r"ready> ")
+    shell.type(f"hotsettings explain {CLASS} NA\t\x15echo do''ne\r")
+    shell.until(r"done")
+    assert not (folder / "mark").exists()

@@ -92,3 +92,29 @@ def test_whoever_may_not(run: Run, guarded: Guarded) -> None:
         assert last.startswith(f"tls://{guarded.server.address}  cannot be reached: ")
         assert "uthorization" in last
         assert "cAnArY" not in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nats://me:a cAnArY@127.0.0.1:1",
+        "nats://me:a\tcAnArY@127.0.0.1:1",
+        "nats://me:a\u00a0cAnArY@127.0.0.1:1",
+        "nats://me:cAnArY,cAnArY@127.0.0.1:1",
+        "nats://cAnArY:1,cAnArY@127.0.0.1:1",
+        "me:1,cAnArY@127.0.0.1:1",
+        "cAnArY:1,cAnArY@127.0.0.1:1",
+        "nats://127.0.0.1:1,cAnArY@127.0.0.1:1",
+        "nats://me:1/cAnArY@127.0.0.1:1",
+        "nats://cAnArY:1/x@127.0.0.1:1",
+        "me:1#cAnArY@127.0.0.1:1",
+    ],
+)
+def test_nothing_before_the_last_at_of_a_url_is_shown(run: Run, url: str) -> None:
+    for command in (["fleet"], ["history", CLASS, "config.toml"], ["publish", CLASS, "config.toml"]):
+        result = run(*command, "--url", url)
+        assert result.code in (1, 2)
+        assert (
+            "nats://127.0.0.1:1  cannot be reached: connection refused" in result.err or "--url is no URL" in result.err
+        )
+        assert "cAnArY" not in result.out + result.err

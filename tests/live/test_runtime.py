@@ -12,7 +12,17 @@ import pytest
 from anyio.lowlevel import checkpoint
 from live.support import Settings, idle
 
-from hotsettings import Applied, Change, InvalidSettings, LayerError, Live, Rejected, Rejection, runtime
+from hotsettings import (
+    Applied,
+    Change,
+    InvalidSettings,
+    LayerError,
+    Live,
+    Rejected,
+    Rejection,
+    UnforeseenError,
+    runtime,
+)
 from hotsettings.layers import FileLayer, parse
 from hotsettings.live import hub_of
 from hotsettings.runtime import Runtime
@@ -68,6 +78,9 @@ class FakeWatcher:
 
     def live(self) -> None:
         self.accepted += 1
+
+    def distrust(self) -> None:
+        self.read = None
 
     def statuses(self) -> list[LayerStatus]:
         return [LayerStatus(LAYER.name, LAYER.label, self.state)]
@@ -541,7 +554,7 @@ async def test_a_retry_that_is_due_while_somebody_writes(clock: Clock) -> None:
         assert hook.asked == [1, 1]
 
 
-async def test_a_fault_of_ours_ends_nothing(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_nobody_foresaw_ends_nothing(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     async with running(clock, "SECRET_KEY = 'quoted-in-it'") as (live, fake), anyio.create_task_group() as tasks:
         hook, results = Hook(), list[Any]()
         hook.veto = "no"
@@ -556,17 +569,56 @@ async def test_a_fault_of_ours_ends_nothing(clock: Clock, caplog: pytest.LogCapt
         await fake.pass_time(0.6)
         assert fake.looks == looks + 1
         [error] = results
-        assert "can't start new thread" in str(error)
+        assert isinstance(error, UnforeseenError)
         status = live.status
         assert not status.healthy
-        assert "can't start new thread for ********" in str(status.last_error)
-        assert "looking for new settings failed" in caplog.text
-        assert "quoted-in-it" not in caplog.text + str(error) + repr(status)
+        assert "config.toml  unforeseen RuntimeError at runtime.py" in str(status.last_error)
+        assert status.last_error == str(error)
+        assert caplog.text.count("looking for new settings failed") == 1
+        assert "can't start" not in caplog.text + str(error) + repr(status), "it may quote what was read"
         fake.fault = None
         hook.veto = ""
         await fake.pass_time(RESCAN)
         assert live.status.healthy
         assert live.current.B == 1
+
+
+async def test_what_nobody_foresaw_is_told_once_and_lasts_until_all_was_read_and_judged(
+    clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the watcher has seen the change by then, and would say that nothing has changed since."""
+
+    def broken(*_: object) -> frozenset[str]:
+        raise KeyError("quoted-in-it")
+
+    caplog.set_level(logging.INFO)
+    async with running(clock, "SECRET_KEY = 'quoted-in-it'") as (live, fake):
+        events = live.events()
+        with monkeypatch.context() as patch:
+            patch.setattr(runtime, "changed_keys", broken)
+            await fake.say("SECRET_KEY = 'quoted-in-it'\nA = 1")
+            for _ in range(3):
+                assert not live.status.healthy
+                assert live.status.consecutive_failures == 1
+                assert "unforeseen KeyError" in str(live.status.last_error)
+                await fake.pass_time(RESCAN)
+        assert caplog.text.count("looking for new settings failed") == 1
+        rejection = await anext(events)
+        assert isinstance(rejection, Rejection)
+        assert [problem.origin.file for problem in rejection.problems] == ["config.toml"]
+        await fake.pass_time(RESCAN)
+        assert (live.current.A, live.status.healthy, live.status.last_error) == (1, True, None)
+        applied = await anext(events)
+        assert isinstance(applied, Applied)
+        assert applied.keys == {"A"}
+        fake.fault = OSError(5, "quoted-in-it")
+        await fake.pass_time(RESCAN)
+        assert "unforeseen OSError (Input/output error)" in str(live.status.last_error)
+        fake.fault = None
+        await fake.pass_time(RESCAN)
+        assert live.status.healthy
+        assert [type(await anext(events)) for _ in range(2)] == [Rejection, Applied], "of the same state as before"
+        assert "quoted-in-it" not in caplog.text
 
 
 async def test_a_mishap_in_a_reload_ends_nothing(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

@@ -55,7 +55,7 @@ async def told(live: Live[Settings], workspace: Workspace, config: Any, caplog: 
     return f"{event!r}{live.status!r}{rejected}{rejected!r}{rejected.problems!r}{rejected.reason!r}{caplog.text}"
 
 
-@pytest.mark.parametrize("line", ["URL = 'redis://u:{}@h", "URL = ['{}'\nPORT = ", "# {}\x00", "{} = 1 2"])
+@pytest.mark.parametrize("line", ["URL = 'redis://u:{}@h\nPORT = 1\n", "URL = ['{}'\nPORT = ", "# {}\x00", "{} = 1 2"])
 async def test_a_broken_file_quotes_no_secret_of_another_layer(
     settings_workspace: Workspace, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:

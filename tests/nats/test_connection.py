@@ -17,16 +17,21 @@ import pytest
 import trustme
 from anyio.lowlevel import checkpoint
 from fleet_support import Settings, made, until
+from hypothesis import given
+from hypothesis import strategies as st
 from nats.errors import Error as NatsError
-from nats.js.errors import ServiceUnavailableError
+from nats.js.errors import APIError, ServiceUnavailableError
 from nats_server import Server
 
 from hotsettings import LayerError
 from hotsettings.nats import NatsStore
-from hotsettings.nats.connection import connected, described, servers, without_credentials
+from hotsettings.nats.connection import Servers, connected, described, servers, unreachable
+from hotsettings.secrecy import MASK
 
 pytestmark = pytest.mark.anyio
 
+CANARY = "cAnArY"
+ANY = st.text() | st.text(st.sampled_from(" \t\u00a0,@:/?#[]%\\'\"\n\r1a"))
 SEED = b"SUAIBDPBAUTWCWBKIO6XHQNINK5FWJW4OHLXC3HQ2KFE4PEJUA44CNHTC4"
 
 
@@ -84,9 +89,62 @@ class TestWhatIsAsked:
     )
     def test_credentials_are_not_shown(self, url: str, shown: str) -> None:
         where = servers(url, {"password": "canary", "user": "canary"})
-        assert str(where) == without_credentials(url) == shown
+        assert str(where) == shown
         assert repr(where) == f"Servers({shown!r})"
-        assert without_credentials(f"cannot reach {url}, sorry") == f"cannot reach {shown}, sorry"
+        assert where.clear(f"cannot reach {where.urls[0]}, sorry") == f"cannot reach {shown.partition(',')[0]}, sorry"
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "nats://me:1/canary@one:4222",
+            "nats://me:1?canary@one",
+            "nats://me:1#canary@one",
+            "nats://1/@canary/@one",
+            "nats://me:can[ary@one",
+            "nats://me:can\N{FULLWIDTH SOLIDUS}ary@one",
+        ],
+    )
+    def test_a_password_that_ends_the_address_too_early(self, url: str) -> None:
+        for each in (url, [url], f"nats://fine,{url}", ["nats://fine", url]):
+            with pytest.raises(ValueError, match="one of them is no URL") as caught:
+                servers(each, {})
+            assert "ary" not in str(caught.value)
+            assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+    @given(st.lists(st.tuples(ANY, ANY), min_size=1, max_size=3), st.booleans())
+    def test_nothing_before_the_last_at_is_shown(self, logins: list[tuple[str, str]], as_list: bool) -> None:
+        urls = [f"nats://{user}{CANARY}:{CANARY}{password}@h{n}:4222" for n, (user, password) in enumerate(logins)]
+        written = urls if as_list else ",".join(urls)
+        try:
+            where = servers(written, {"user": f"{CANARY}é", "password": f"p\t{CANARY}", "token": CANARY})
+        except ValueError as error:
+            refusal = str(error)
+            where = Servers((), {})
+        else:
+            refusal = ""
+        assert CANARY not in refusal
+        if refusal:
+            return
+        assert CANARY not in str(where) + repr(where)
+        for url in urls:
+            for said in (url, repr(url), f"what {written} says", url.partition("://")[2].rpartition("@")[0]):
+                for reason in (NatsError(said), OSError(5, said), ValueError(said), APIError(description=said)):
+                    assert CANARY not in described(reason, where)
+                    assert CANARY not in str(unreachable(where, reason))
+
+    @given(ANY)
+    def test_what_was_given_is_known_whole(self, password: str) -> None:
+        where = servers("nats://h", {"user": "me", "password": password})
+        text = described(NatsError(f"<{password}> is wrong"), where)
+        # In one line, and one of up to three characters only as a word of its own.
+        if len(password) > 3 and password.strip():
+            assert text == f"<{MASK}> is wrong"
+
+    def test_the_rest_stays_readable(self) -> None:
+        where = servers("nats://me:pw@one:4222", {})
+        assert described(OSError(f"me: pw of some pwd at {where.urls[0]}"), where) == (
+            f"{MASK}: {MASK} of some pwd at nats://one:4222"
+        )
 
 
 @pytest.mark.parametrize(
@@ -96,13 +154,14 @@ class TestWhatIsAsked:
         (TimeoutError(), "no answer in time"),
         (NatsError("nats: 'Authorization Violation'"), "Authorization Violation"),
         (NatsError("nats://me:canary@one is\n  not there"), "nats://one is not there"),
+        (NatsError("no canary is\n  right"), f"no {MASK} is right"),
         (ServiceUnavailableError(code=503, description="system 'x' temporarily away"), "system 'x' temporarily away"),
         (ServiceUnavailableError(code=503), "ServiceUnavailableError"),
         (EOFError(), "EOFError"),
     ],
 )
 def test_reasons_are_one_line(error: Exception, text: str) -> None:
-    assert described(error) == text
+    assert described(error, Servers(("nats://me:canary@one",), {})) == text
 
 
 class TestThereIsNone:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
 import pytest
 from faults.harness import allowed, needs
 from hypothesis import given, settings
@@ -605,6 +607,13 @@ class Known(BaseSettings):
     names: tuple[str, ...] = ()
 
 
+class Within(BaseSettings):
+    dbs: tuple[Db, ...] = ()
+    pair: tuple[int, Db | None] = (1, None)
+    by_name: Mapping[str, Db] = {}
+    one: Db | None = None
+
+
 class Open(BaseSettings):
     port: int = 0
     names: tuple[str, ...] = ()
@@ -685,6 +694,17 @@ class TestWhatMayBeCopied:
     def test_it_holds_one(self, text: str, schema: Schema) -> None:
         assert not may_be_copied(text, live(schema))
         assert may_be_copied(text, Redactor(OPEN))
+
+    @pytest.mark.parametrize("fields", [["dbs"], ["pair"], ["by_name"], ["one"]])
+    @pytest.mark.parametrize("text", ["# password = 'x'", "#passwort: x", "# [[dbs]]\n#   password='x'"])
+    def test_it_names_a_secret_of_a_struct_that_is_nested_in_anything(self, fields: list[str], text: str) -> None:
+        within: Any = Within
+        annotations = {field.name: field.type for field in msgspec.structs.fields(within) if field.name in fields}
+        cls = types.new_class(
+            "One", (BaseSettings,), {}, lambda namespace: namespace.update(__annotations__=annotations)
+        )
+        assert not may_be_copied(text, Redactor(Schema(cls)))
+        assert may_be_copied("# partition_key = 'x'\n# host = 'y'", Redactor(Schema(cls)))
 
     def test_a_key_that_is_no_word(self) -> None:
         class Odd(BaseSettings, rename={"one": "The Key"}):

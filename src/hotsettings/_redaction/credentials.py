@@ -38,13 +38,18 @@ COMMON = frozenset(
 _DEEPEST = 4
 """How many texts may stand in each other, such as a list of URLs in a member of JSON."""
 
+_FEW = 32
+"""Delimiters up to which a credential is looked for from each of them on, and not only between two."""
+
 _ARMOUR = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SEVERAL_URLS = re.compile(r"[\s,;]+(?=[A-Za-z][A-Za-z0-9+.-]*://)")
 _LOGIN = re.compile(r"[^\s:/@=]+:(?P<password>.+)@[^@]+", re.DOTALL)
 _PAIR = re.compile(
-    r"""(?P<name>[A-Za-z_][\w.-]*)\s*(?:=(?!=)|:(?=\s))\s*(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>[^']*)'|(?P<bare>[^\s;,&"']+))"""
+    r"""(?<![\w.-])(?P<name>[A-Za-z_][\w.-]*+)\s*+(?:=(?!=)|:(?=\s))\s*+(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^'\\]|\\.)*)'|\{(?P<braced>[^{}]*)\}|(?P<bare>[^\s;,&"']+))""",
+    re.DOTALL,
 )
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CREDENTIAL = re.compile(r"(?i)pass|pwd|secret|token|key|auth|sig|cred|private")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2,4}")
 _MADE_UP = re.compile(r"(?=.*[0-9])(?=.*[A-Za-z]).{16,}", re.DOTALL)
@@ -63,7 +68,11 @@ def credentials_in(text: str) -> Iterator[str]:
 
 
 def _pieces(text: str) -> list[str]:
+    """What a parser that knows some of the delimiters could cut out: each beginning and end is looked for too."""
     pieces = [*_DELIMITERS.split(text), *text.splitlines()]
+    delimiters = list(_DELIMITERS.finditer(text))
+    if len(delimiters) <= _FEW:
+        pieces += [text[delimiter.end() :] for delimiter in delimiters]
     return [*pieces, *text.split(".")] if _TOKEN.fullmatch(text) else pieces
 
 
@@ -142,13 +151,15 @@ def _in_pairs(text: str) -> Iterator[str]:
 
 
 def _value(pair: re.Match[str]) -> str:
-    return next(value for value in pair.group("double", "single", "bare") if value is not None)
+    return next(value for value in pair.group("double", "single", "braced", "bare") if value is not None)
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """A text as it is written in a URL, and as it is meant."""
+    """A text as it is written, and as a URL or a quoted value means it."""
     from urllib.parse import unquote
 
     yield text
     if "%" in text:
         yield unquote(text)
+    if "\\" in text:
+        yield _ESCAPED.sub(r"\1", text)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ..errors import InvalidSettings, LayerError, Problem
 from ..layers import Document
 from ..schema import Schema
+from ..secrecy import MASK
 from .credentials import COMMON, credentials_in
 from .exceptions import Redacted, described, kind_of, said, traced
 from .matching import Matcher
@@ -22,6 +23,10 @@ _LONGEST = 32 * 1024
 _MOST = 10_000
 _MUCH = 8 * 1024 * 1024
 """Former secrets, and characters in them, that are remembered."""
+
+_MOST_AT_ONCE = 20_000
+_MUCH_AT_ONCE = 1024 * 1024
+"""Secrets of one moment, and characters in them, beyond which nothing of any text is shown: half a second's work."""
 
 _KEPT = 0.9
 """The part of these that is kept when there are more, so that the oldest are forgotten many at a time."""
@@ -47,6 +52,7 @@ class Redactor:
         self._new: list[SecretText] = []
         self._matcher = Matcher(self._names)
         self._forgetting = False
+        self._too_many = False
         self._lock = Lock()
         self._remember(default_secrets(schema))
         self.learn(documents)
@@ -56,13 +62,13 @@ class Redactor:
 
         Former ones are remembered, up to 10,000 or 8 MiB.
         """
-        self._remember(secrets_of(self.schema, documents))
-        if settings is not None:
-            self._remember(secrets_in(self.schema, settings))
+        held = () if settings is None else secrets_in(self.schema, settings)
+        self._remember((*secrets_of(self.schema, documents), *held))
 
     def _remember(self, secrets: Iterable[SecretText]) -> None:
         found = dict.fromkeys(secrets)
         with self._lock:
+            self._too_many = len(found) > _MOST_AT_ONCE or sum(len(each.text) for each in found) > _MUCH_AT_ONCE
             for secret in found:
                 if secret in self._known:
                     del self._known[secret]
@@ -98,12 +104,14 @@ class Redactor:
             half, out = _LONGEST // 2, len(text) - _LONGEST
             return f"{self.redact(text[:half])}\n... {out} characters left out ...\n{self.redact(text[-half:])}"
         with self._lock:
+            if self._too_many:
+                return f"{MASK} (there are too many secrets to look for)"
             return self._whole_matcher().redact(text)
 
     def finds(self, text: str) -> bool:
         """Whether there is a secret in a text, however long it is."""
         with self._lock:
-            return next(self._whole_matcher().spans(text), None) is not None
+            return self._too_many or next(self._whole_matcher().spans(text), None) is not None
 
     def _whole_matcher(self) -> Matcher:
         for secret in self._new:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -15,6 +16,10 @@ from ..layers import Document
 from ..marks import SECRET
 from ..merge import ABSENT, Values, follow
 from ..schema import NATIVE, Schema, as_values
+
+_UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
+_PRINTABLE = re.compile(r"[ !#-&(-\[\]-~]*")
+"""What is written everywhere as it is, and what ``repr`` and JSON leave as it is."""
 
 
 class SecretText(NamedTuple):
@@ -82,7 +87,8 @@ def _marked(annotation: Any, value: Any, key: str, secret: bool) -> Iterator[Sec
             yield from (text for element, item in elements for text in _marked(element, item, key, hidden))
         if hidden:
             yield from _texts(value, key)
-            yield from _texts(_decoded(member, value), key)
+            if inner is not str:
+                yield from _texts(_decoded(member, value), key)
 
 
 def _marked_in_table(inner: Any, table: Values, key: str, secret: bool) -> Iterator[SecretText]:
@@ -137,19 +143,17 @@ def _texts(value: Any, key: str) -> Iterator[SecretText]:
         yield from (SecretText(key, text, parts=False) for text in sorted(written))
 
 
-def quotings(text: str) -> Iterator[str]:
-    """Yield a text as it is, and as ``repr``, JSON, URLs and HTML write it."""
-    yield text
-    if text.isascii() and text.isalnum():
-        return
+def quotings(text: str) -> set[str]:
+    """Return a text as it is, and as ``repr``, JSON, URLs and HTML write it."""
+    if _UNQUOTED.fullmatch(text):
+        return {text}
     import html  # these are slow to import, and needed only where a text is redacted
     import json
     from urllib.parse import quote, quote_plus
 
     data = text.encode(errors="replace")
-    yield text.strip()
-    yield from (
-        written[1:-1] for written in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False))
-    )
-    yield repr(data)[2:-1]
-    yield from (quote(data), quote(data, safe=""), quote_plus(data), html.escape(text))
+    found = {text, text.strip(), quote(data), quote(data, safe=""), quote_plus(data), html.escape(text)}
+    if not _PRINTABLE.fullmatch(text):
+        found |= {repr(text)[1:-1], ascii(text)[1:-1], repr(data)[2:-1]}
+        found |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    return found

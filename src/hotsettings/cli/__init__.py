@@ -5,6 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import NoReturn
+
+from ..boundary import fault
+from ..errors import UnforeseenError
+
+UNFORESEEN = 3
+"""The exit code where a command itself failed, whatever the files say."""
 
 
 def main() -> None:
@@ -26,8 +33,18 @@ def main() -> None:
                 app(prog_name="hotsettings")
             finally:
                 sys.stdout.flush()
-        except BrokenPipeError:  # `| head`: the reader has seen enough, and Python would complain once more at its exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
+        except Exception as error:
+            _end(error)
         return
     sys.exit(f"hotsettings: the command line needs {missing}; install it with: pip install 'hotsettings[cli]'")
+
+
+def _end(error: Exception) -> NoReturn:
+    """End with what no command foresaw: in one line, for a traceback could show what the files say."""
+    if isinstance(error, BrokenPipeError):
+        # `| head`: the reader has seen enough, and Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    what = str(error.problems[0]) if isinstance(error, UnforeseenError) else f"unforeseen {fault(error)}"
+    sys.stderr.write(f"hotsettings: {what}\n")
+    sys.exit(UNFORESEEN)

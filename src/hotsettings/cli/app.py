@@ -102,7 +102,7 @@ def check(
     """
     found = checking.check(target, Files(config, secrets, override))
     {Format.text: checking.as_text, Format.json: checking.as_json, Format.github: checking.as_github}[report](found)
-    raise typer.Exit(1 if found.problems else 0)
+    raise typer.Exit(1 if found.problems.total else 0)
 
 
 @app.command(

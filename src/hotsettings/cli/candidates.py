@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from ..decode import findings
-from ..errors import InvalidSettings, Problem
+from ..decode import Finding, findings
+from ..errors import MOST_PROBLEMS, NO_PROBLEMS, InvalidSettings, Problem, Problems
 from ..explain import Setting, masked
 from ..keys import Path, dotted
 from ..layers import Document, FileLayer, Layer, fetch, parse
 from ..load import read_all, readable, validated
 from ..merge import ABSENT, Values, follow, merge
-from ..problems import tolerated
+from ..problems import explained, tolerated
 from ..schema import Leaf, Schema
 from ..secrecy import HIDDEN
 from ..snapshot import same
@@ -36,8 +37,8 @@ class Verdict(Struct, frozen=True):
     rule across keys could be checked.
     """
 
-    problems: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
+    problems: Problems
+    warnings: Problems
     exposed: tuple[Problem, ...]
     unchecked: tuple[str, ...]
 
@@ -69,32 +70,29 @@ def judge(schema: Schema, candidate: Document, below: Sequence[str], above: Sequ
     others = [read_all(schema, [FileLayer(path, secret=True) for path in paths]) for paths in (below, above)]
     documents = (*others[0], candidate, *others[1])
     values = merge(document.values for document in documents)
-    problems: tuple[Problem, ...] = ()
+    problems = NO_PROBLEMS
     unchecked: tuple[str, ...] = ()
     try:
         validated(schema, documents, values)
     except InvalidSettings as error:
-        problems = error.problems
+        problems = Problems(error.problems, error.total)
         if not (below or above):
-            unchecked = tuple(_left_to_others(schema, values))
-            problems = tuple(each for each in problems if not _is_missing(each, unchecked))
+            found = findings(schema, values, sys.maxsize).first
+            unchecked = tuple(dotted(finding.path) for finding in found if _left_to_others(finding))
+            own = [finding for finding in found if not _left_to_others(finding)]
+            problems = Problems(explained(schema, documents, own[:MOST_PROBLEMS]), len(own))
     if not candidate.text:
         why = "it is empty, which a process takes for a loss"
-        problems += (Problem("", why, candidate.layer.origin(), "if it is meant, a comment is enough"),)
+        empty = Problem("", why, candidate.layer.origin(), "if it is meant, a comment is enough")
+        problems = Problems((*problems.first, empty), problems.total + 1)
     private = [document for document in documents if document.layer.secret]
     exposed = tuple(secrets_in(schema, candidate, private))
-    return Verdict(problems, tuple(tolerated(schema, [candidate])), exposed, unchecked)
+    return Verdict(problems, tolerated(schema, [candidate]), exposed, unchecked)
 
 
-def _left_to_others(schema: Schema, values: Values) -> Iterator[str]:
-    """Required keys that another layer could still set. It cannot reach into an array."""
-    for finding in findings(schema, values):
-        if finding.at == "missing" and not any(isinstance(part, int) for part in finding.path):
-            yield dotted(finding.path)
-
-
-def _is_missing(problem: Problem, keys: Sequence[str]) -> bool:
-    return problem.key in keys and not problem.foreign and problem.message.startswith("required, but")
+def _left_to_others(finding: Finding) -> bool:
+    """Whether it is a required key that another layer could still set. It cannot reach into an array."""
+    return finding.at == "missing" and not any(isinstance(part, int) for part in finding.path)
 
 
 def differences(schema: Schema, old: Document, new: Document) -> list[Change]:

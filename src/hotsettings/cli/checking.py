@@ -7,9 +7,9 @@ from collections import Counter
 from msgspec import Struct
 from rich.text import Text
 
-from ..errors import Problem, SettingsError
+from ..errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
 from ..explain import origins
-from ..load import Loaded, read_all, validated
+from ..load import Loaded, read_all, uncollected, validated
 from ..merge import merge
 from ..problems import tolerated
 from . import output
@@ -21,21 +21,25 @@ class Found(Struct, frozen=True):
     """The outcome of a check. ``title`` is the first line of the report."""
 
     title: str
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
+    problems: Problems = NO_PROBLEMS
+    warnings: Problems = NO_PROBLEMS
 
 
 def check(target: str, files: Files) -> Found:
     """Load, and look for what is wrong or unwise."""
-    unwise: tuple[Problem, ...] = ()
+    unwise = NO_PROBLEMS
     try:
         schema = find_schema(target, files.secrets)
         documents = read_all(schema, files.layers())
-        unwise = (*warnings(schema, documents), *tolerated(schema, documents))
-        settings = validated(schema, documents, merge([document.values for document in documents]))
+        loud, unknown = tuple(warnings(schema, documents)), tolerated(schema, documents)
+        unwise = Problems((*loud, *unknown.first)[:MOST_PROBLEMS], len(loud) + unknown.total)
+        with uncollected(documents):
+            settings = validated(schema, documents, merge([document.values for document in documents]))
+    except UnforeseenError:
+        raise
     except SettingsError as error:
-        return Found(output.title(error), output.problems_of(error), unwise)
-    return Found(_summary(Loaded(schema, documents, settings)), (), unwise)
+        return Found(output.title(error), Problems(output.problems_of(error), error.total), unwise)
+    return Found(_summary(Loaded(schema, documents, settings)), warnings=unwise)
 
 
 def _summary(loaded: Loaded) -> str:
@@ -48,17 +52,17 @@ def _summary(loaded: Loaded) -> str:
 def as_text(found: Found) -> None:
     """For a person: the problems or a summary, then the warnings."""
     console = output.console()
-    if found.problems:
-        output.problems(console, found.title, found.problems, "red")
+    if found.problems.total:
+        output.problems(console, found.title, found.problems.first, "red", found.problems.total)
     else:
         output.hanging(console, "", Text(found.title, style="green"), 2)
-    if found.warnings:
-        colour = "red" if any(warning.message == LOUD for warning in found.warnings) else "yellow"
-        output.problems(console, f"Warnings: {len(found.warnings)}", found.warnings, colour)
+    if unwise := found.warnings.first:
+        colour = "red" if any(warning.message == LOUD for warning in unwise) else "yellow"
+        output.problems(console, f"Warnings: {found.warnings.total}", unwise, colour, found.warnings.total)
 
 
 def as_json(found: Found) -> None:
-    """For a program: an object with ``problems`` and ``warnings``."""
+    """For a program: an object with ``problems`` and ``warnings``, and how many there are of each."""
     output.problems_json(found.problems, found.warnings)
 
 
@@ -66,5 +70,5 @@ def as_github(found: Found) -> None:
     """For a GitHub workflow: annotations in the files, and the first line of the report for its log."""
     output.line(" ".join(found.title.splitlines()))  # a file's name may have lines, and one could be a command
     for level, problems in (("error", found.problems), ("warning", found.warnings)):
-        for problem in problems:
+        for problem in problems.first[:SHOWN_PROBLEMS]:
             output.line(output.github(problem, level))

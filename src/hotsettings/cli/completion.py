@@ -9,7 +9,7 @@ from collections.abc import MutableMapping
 import typer
 
 from ..schema import Schema
-from .target import find_schema
+from . import outline
 
 
 def rejoin_class(environ: MutableMapping[str, str]) -> None:
@@ -29,14 +29,16 @@ def rejoin_class(environ: MutableMapping[str, str]) -> None:
 
 
 def keys(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Complete a key of the class that stands before it, with what it means. Says nothing if there is no such class."""
+    """Complete a key of the class that stands before it, with what it means. Says nothing if there is no such class.
+
+    The class is read and not imported: a press of Tab runs nothing of the folder in which it happens.
+    """
     target = ctx.params.get("target")
     if not isinstance(target, str):
         return []
     # Whatever goes wrong, a message would end up in the middle of what is being typed.
-    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(Exception, SystemExit):
-        schema = find_schema(target)
-        return [(leaf.key, leaf.description) for leaf in schema.leaves if leaf.key.startswith(incomplete)]
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(Exception):
+        return [(key, description) for key, description in outline.keys(target) if key.startswith(incomplete)]
     return []
 
 

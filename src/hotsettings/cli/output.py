@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from ..errors import Origin, Problem, SettingsError
+from ..errors import NO_PROBLEMS, SHOWN_PROBLEMS, Origin, Problem, Problems, SettingsError, UnforeseenError, unshown
 from ..secrecy import Hidden
 
 _MARGIN = 9
@@ -52,11 +52,13 @@ def hanging(console: Console, prefix: str, text: Text, indent: int) -> None:
         before = " " * indent
 
 
-def problems(console: Console, title: str, found: Sequence[Problem], colour: str) -> None:
-    """Print a title in colour, then each problem."""
+def problems(console: Console, title: str, found: Sequence[Problem], colour: str, total: int | None = None) -> None:
+    """Print a title in colour, then the first problems, and how many more there are."""
     console.print(Text(title, style=f"bold {colour}"))
-    for each in found:
+    for each in found[:SHOWN_PROBLEMS]:
         problem(console, each, colour)
+    for text in unshown(len(found) if total is None else total):
+        console.print(Text(f"  {text}"))
 
 
 def problem(console: Console, what: Problem, colour: str) -> None:
@@ -75,11 +77,16 @@ def problem(console: Console, what: Problem, colour: str) -> None:
 
 
 def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
-    """Report what keeps a command from its work, on standard error or as JSON where JSON is expected, and exit with 1."""
+    """Report what keeps a command from its work, on standard error or as JSON where JSON is expected, and exit with 1.
+
+    What nobody foresaw goes on to the end of the command, which is the same for whatever it meets.
+    """
+    if isinstance(error, UnforeseenError):
+        raise error
     if json:
-        problems_json(problems_of(error))
+        problems_json(Problems(problems_of(error), error.total))
     else:
-        problems(console(stderr=True), title(error), problems_of(error), "red")
+        problems(console(stderr=True), title(error), problems_of(error), "red", error.total)
     raise typer.Exit(1)
 
 
@@ -132,9 +139,16 @@ def origin_json(origin: Origin) -> dict[str, Any]:
     return values
 
 
-def problems_json(found: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
-    """Write an object with ``problems`` and ``warnings``."""
-    json({"problems": [problem_json(each) for each in found], "warnings": [problem_json(each) for each in warnings]})
+def problems_json(found: Problems, warnings: Problems = NO_PROBLEMS) -> None:
+    """Write an object with ``problems`` and ``warnings``, the first 1,000 of each, and how many there are."""
+    json(
+        {
+            "problems": [problem_json(each) for each in found.first],
+            "total": found.total,
+            "warnings": [problem_json(each) for each in warnings.first],
+            "total_warnings": warnings.total,
+        }
+    )
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

@@ -63,7 +63,9 @@ def rollback(schema: Schema, store: Store, key: str, number: int, layers: Layers
         except InvalidSettings as error:
             if not manner.force:
                 raise
-            output.problems(output.console(stderr=True), "Does not fit the class of today", error.problems, "yellow")
+            output.problems(
+                output.console(stderr=True), "Does not fit the class of today", error.problems, "yellow", error.total
+            )
     except SettingsError as error:
         output.fail(error)
     _offer(schema, store, key, candidate, held, manner)
@@ -73,8 +75,9 @@ def _judge(schema: Schema, candidate: Candidate, layers: Layers, manner: Manner)
     """Say what is unwise. Raises SettingsError for what must not be published."""
     verdict = candidates.judge(schema, candidate.document, layers.below, layers.above)
     console = output.console(stderr=True)
-    if verdict.warnings:
-        output.problems(console, f"Warnings: {len(verdict.warnings)}", verdict.warnings, "yellow")
+    if unwise := verdict.warnings.first:
+        total = verdict.warnings.total
+        output.problems(console, f"Warnings: {total}", unwise, "yellow", total)
     if verdict.exposed:
         output.problems(
             console,
@@ -85,8 +88,8 @@ def _judge(schema: Schema, candidate: Candidate, layers: Layers, manner: Manner)
         if not manner.force_secrets:
             console.print(Text("Not published; --force-secrets does it all the same"))
             raise typer.Exit(1)
-    if verdict.problems:
-        raise InvalidSettings(verdict.problems)
+    if verdict.problems.total:
+        raise InvalidSettings(verdict.problems.first, verdict.problems.total)
     if verdict.unchecked:
         named = ", ".join(verdict.unchecked)
         text = f"{named} must come from other layers; rules across keys are checked once --with FILE names those"

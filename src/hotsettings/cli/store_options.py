@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.text import Text
 
-from ..errors import SettingsError
+from ..errors import Problems, SettingsError
 from . import output
 from .target import Usage
 
@@ -80,14 +80,18 @@ def store(
         options |= {"user": user, "password": _password(password_file)}
     if any(tls):
         options["tls"] = _tls(*tls)
-    urls = [one if "://" in one else f"nats://{one}" for part in url.split(",") if (one := part.strip())]
-    try:
-        return Store(servers(urls, options), bucket)
-    except ValueError as error:
-        if "@" not in url:
-            raise Usage(f"--url: {error}") from None
+    urls = [part.strip() for part in url.split(",") if part.strip()]
+    # A later one with credentials and without a scheme may as well be the rest of a password that has a comma.
+    if not any("@" in one and "://" not in one for one in urls[1:]):
+        try:
+            return Store(servers([one if "://" in one else f"nats://{one}" for one in urls], options), bucket)
+        except ValueError as error:
+            if "@" not in url:
+                raise Usage(f"--url: {error}") from None
     # Whatever is wrong with it, a part of a password could be taken for something else, and shown.
-    raise Usage("--url is no URL of a NATS server; write / @ : , in a user or password as %2F %40 %3A %2C")
+    raise Usage(
+        "--url is no URL of a NATS server; begin each with nats://, and write / @ : , in a user or password as %2F %40 %3A %2C"
+    )
 
 
 def _need_nkeys() -> None:
@@ -159,7 +163,7 @@ def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
         for each in error.problems
     ]
     if json:
-        output.problems_json(problems)
+        output.problems_json(Problems(tuple(problems), error.total))
     else:
         title = f"{output.title(error).partition(':')[0]}: " if not _unreached(problems[0].message) else ""
         console = output.console(stderr=True)

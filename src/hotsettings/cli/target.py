@@ -8,6 +8,8 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any, NoReturn
 
 import typer
@@ -47,7 +49,7 @@ class Files(Struct, frozen=True):
 
 
 def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
-    """Import ``package.module:Class``, the working directory first.
+    """Import ``package.module:Class``; see ``_import`` for where it is looked for.
 
     A mistake in it is a usage error, and so is a module that cannot be imported: its traceback is printed, without what the
     secrets file says. Raises SettingsError where the module itself loads settings and cannot.
@@ -55,11 +57,10 @@ def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
     module_name, colon, class_name = target.partition(":")
     if not colon or not all(module_name.split(".")) or not class_name:
         raise Usage(f"{target!r} does not name a class; write it as package.module:Class")
-    if (here := os.getcwd()) not in sys.path:
-        sys.path.insert(0, here)
+    here = os.getcwd()
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the module prints is no part of the output
-            module = importlib.import_module(module_name)
+            module = _import(module_name, here)
     except SettingsError:
         raise
     except ModuleNotFoundError as error:
@@ -71,6 +72,38 @@ def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
     else:
         return _schema_in(module, class_name)
     raise Usage(f"no module {missing} in {here} or on the Python path; run this where it can be imported")
+
+
+class _FirstIn:
+    """Finds one module in a folder, if it is there."""
+
+    def __init__(self, folder: str, name: str) -> None:
+        self._folder = folder
+        self._name = name
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, [self._folder, *sys.path]) if name == self._name else None
+
+
+def _import(name: str, here: str) -> Any:
+    """Import the module that was named: out of the working directory if it is there, else from the Python path.
+
+    Only what was named comes first out of the working directory. All else in there comes last on the path, and not at all
+    where the module is installed: a ``rich.py`` or ``json.py`` there takes nobody's place, neither ours nor the library's.
+    """
+    top = name.partition(".")[0]
+    known = {*sys.modules, *sys.stdlib_module_names}
+    found = None if here in sys.path or top in known else PathFinder.find_spec(top, [here])
+    # A mere folder of that name does not come before a package that is installed.
+    if found is None or _FirstIn(here, top).find_spec(top).origin != found.origin:  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
+        return importlib.import_module(name)
+    finder = _FirstIn(here, top)
+    sys.path.append(here)
+    sys.meta_path.insert(0, finder)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _schema_in(module: Any, class_name: str) -> Schema:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
-import subprocess
 from collections.abc import Iterator, Sequence
 
 from ..errors import Problem
@@ -12,6 +10,8 @@ from ..layers import Document, FileLayer
 from ..merge import ABSENT, follow
 from ..positions import Place
 from ..schema import Leaf, Schema
+from . import git
+from .permissions import exposures
 
 LOUD = "SECRET IN A FILE THAT IS NOT FOR SECRETS"
 
@@ -39,31 +39,25 @@ def secrets_in(schema: Schema, document: Document, private: Sequence[Document]) 
 
 def _exposed(layer: FileLayer) -> Iterator[Problem]:
     path, origin = os.fspath(layer.path), layer.origin()
-    if os.name == "posix" and _readable_by_others(path):
-        yield Problem("", "other users can read this secrets file", origin, f"chmod 600 {layer.label}")
-    if _tracked_by_git(path):
+    for exposure in exposures(path, layer.label):
+        yield Problem("", exposure.message, origin, exposure.hint)
+    try:
+        known = git.ask(path)
+    except git.CannotTell as why:
+        message = f"could not tell whether git has this secrets file, so that is not checked: {why.reason}"
+        yield Problem("", message, origin, why.hint)
+        return
+    if known is None:
+        return
+    if known.tracked:
         hint = f"git rm --cached {layer.label}, ignore it, and change the secrets in it"
         yield Problem("", "git tracks this secrets file", origin, hint)
-
-
-def _readable_by_others(path: str) -> bool:
-    try:
-        return bool(os.stat(path).st_mode & stat.S_IROTH)
-    except OSError:
-        return False  # it was read a moment ago and is gone
-
-
-def _tracked_by_git(path: str) -> bool:
-    folder, name = os.path.split(os.path.realpath(path))
-    # The folder decides which repository is asked, not what a git hook has in its environment. A checkout that belongs to
-    # another user, which is usual in containers, is looked at all the same, but nothing in its configuration is run.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    options = ("-C", folder, "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "--literal-pathspecs")
-    command = ["git", *options, "ls-files", "--error-unmatch", "--", name]
-    try:
-        return subprocess.run(command, capture_output=True, check=False, timeout=10, env=environment).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False  # without git nothing is tracked
+    elif known.committed:
+        hint = "commit that it is gone, ignore it, and change the secrets in it: older commits keep them"
+        yield Problem("", "git has this secrets file in its last commit (HEAD)", origin, hint)
+    elif not known.ignored:
+        hint = f"add {layer.label} to .gitignore, or `git add .` takes it"
+        yield Problem("", "git does not ignore this secrets file", origin, hint)
 
 
 def _not_secret(schema: Schema, document: Document) -> Iterator[Problem]:

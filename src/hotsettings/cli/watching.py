@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from rich.text import Text
 
-from ..errors import SettingsError
+from ..errors import SHOWN_PROBLEMS, SettingsError, unshown
 from ..explain import Explanation, Setting, effective
 from ..live import Live
 from ..log import logger
@@ -61,10 +61,10 @@ class Reporter:
         """Print why an edit was not accepted."""
         console = output.console()
         console.print(_time(event).append(f"rejected, generation {generation} stays live", style="bold red"))
-        for problem in event.problems:
+        for problem in event.problems[:SHOWN_PROBLEMS]:
             output.problem(console, problem, "red")
-        if not event.problems:
-            console.print(Text(f"  {event.reason}", style="red"))
+        for text in unshown(event.total) if event.problems else [event.reason]:
+            console.print(Text(f"  {text}", style="red"))
 
     def note(self, message: str) -> None:
         """Print a warning of the watcher."""
@@ -86,7 +86,8 @@ class PlainReporter(Reporter):
         _line(f"{_stamp(news.event)} generation {news.event.generation}: {what}")
 
     def rejected(self, event: Rejection, generation: int) -> None:
-        reasons = [str(problem) for problem in event.problems] or [event.reason]
+        reasons = [str(problem) for problem in event.problems[:SHOWN_PROBLEMS]] or [event.reason]
+        reasons += unshown(event.total)
         _line(f"{_stamp(event)} rejected, generation {generation} stays live: {' | '.join(reasons)}")
 
     def note(self, message: str) -> None:
@@ -119,6 +120,7 @@ class JsonReporter(Reporter):
                 "generation": generation,
                 "reason": event.reason,
                 "problems": problems,
+                "total": event.total,
             }
         )
 

@@ -126,7 +126,8 @@ class Companion:
         except (NatsError, TimeoutError) as error:
             self._client = None
             if not self._complained:
-                logger.warning("%s: what is applied cannot be reported: %s", self._store.bucket, described(error))
+                why = described(error, self._store.servers)
+                logger.warning("%s: what is applied cannot be reported: %s", self._store.bucket, why)
             self._complained = True
             return False
         self._complained = False

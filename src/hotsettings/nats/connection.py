@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -19,6 +19,7 @@ from nats.errors import NoServersError
 from nats.js.errors import APIError
 
 from ..errors import LayerError, Origin, Problem
+from ..secrecy import MASK
 
 CONNECT_TIMEOUT = 2.0
 """Seconds within which a server has to take a connection, before the next one is tried. The option of this name counts more."""
@@ -31,8 +32,10 @@ _RESERVED = {
     *("reconnected_cb", "reconnect_time_wait", "dont_randomize", "reconnect_to_server_handler"),
 }
 _OPTIONS = inspect.signature(Client.connect).parameters.keys() - {"self"}
-# Up to the last @, since a password may have some that are not escaped, or a slash.
-_CREDENTIALS = re.compile(r"(?<=://)[^\s,]*@")
+_PROVING = ("user", "password", "token", "nkeys_seed_str")
+"""Options that say who connects, or prove it."""
+_SHORT = 4
+"""Characters from which on a credential is looked for inside of words too."""
 
 
 class Servers(Struct, frozen=True):
@@ -42,10 +45,31 @@ class Servers(Struct, frozen=True):
     options: dict[str, Any]
 
     def __str__(self) -> str:
-        return ",".join(map(without_credentials, self.urls))
+        return ",".join(map(_shown, self.urls))
 
     def __repr__(self) -> str:
         return f"Servers({str(self)!r})"  # options may have passwords too
+
+    def clear(self, text: str) -> str:
+        """A text of nats-py or of a server without what was given to connect: whole URLs, users, passwords and tokens."""
+        for url in self.urls:
+            for written in _spellings(url):
+                text = text.replace(written, _shown(url))
+        for credential in sorted(self._credentials(), key=len, reverse=True):
+            if len(credential) < _SHORT:
+                text = re.sub(rf"(?<!\w){re.escape(credential)}(?!\w)", MASK, text)
+            else:
+                text = text.replace(credential, MASK)
+        return text
+
+    def _credentials(self) -> set[str]:
+        given = [self.options[name] for name in _PROVING if isinstance(self.options.get(name), str)]
+        for url in self.urls:
+            login = urlsplit(url).netloc.rpartition("@")[0]
+            given += [login, *login.split(":", 1)]
+        return {
+            written for one in given for part in (one, unquote(one)) for written in _spellings(part) if part.strip()
+        }
 
 
 def servers(url: str | Sequence[str], options: dict[str, Any]) -> Servers:
@@ -69,9 +93,22 @@ def servers(url: str | Sequence[str], options: dict[str, Any]) -> Servers:
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme in {"nats", "tls", "ws", "wss"} and bool(parts.hostname) and parts.port != 0
+        known = parts.scheme in {"nats", "tls", "ws", "wss"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+    # With a / ? or # in it a password ends the address too early, and a part of it would pass for a host or a port.
+    return known and "@" not in parts.path + parts.query + parts.fragment
+
+
+def _shown(url: str) -> str:
+    """The scheme, host and port of a URL: all that is ever shown of it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _spellings(text: str) -> set[str]:
+    """How a text may stand in a message: as it is, without what is cut out of URLs, and as a repr has it."""
+    return {text, text.translate({9: None, 10: None, 13: None}), repr(text)[1:-1]}
 
 
 @asynccontextmanager
@@ -136,18 +173,13 @@ async def _close(client: Client) -> None:
 
 def unreachable(where: Servers, reason: Exception) -> LayerError:
     """The error for servers that cannot be reached, or do not answer as they should."""
-    return LayerError([Problem("", f"cannot be reached: {described(reason)}", Origin("store", str(where)))])
+    return LayerError([Problem("", f"cannot be reached: {described(reason, where)}", Origin("store", str(where)))])
 
 
-def described(error: BaseException) -> str:
+def described(error: BaseException, where: Servers) -> str:
     """What an exception of nats-py says, in one line and without credentials."""
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     said = error.description or "" if isinstance(error, APIError) else str(error)
-    text = re.sub("^'(.*)'$", r"\1", without_credentials(" ".join(said.split())).removeprefix("nats: "))
+    text = re.sub("^'(.*)'$", r"\1", " ".join(where.clear(said).split()).removeprefix("nats: "))
     return text or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
-
-
-def without_credentials(text: str) -> str:
-    """A text with user names and passwords cut out of its URLs."""
-    return _CREDENTIALS.sub("", text)

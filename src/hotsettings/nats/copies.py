@@ -28,6 +28,7 @@ from ..errors import LayerError, Origin, Problem
 from ..keys import misspells
 from ..layers import Layer, Unreadable, parse
 from ..schema import Schema
+from ..shape import structs_below
 
 LARGEST_COPY = 64 * 1024 * 1024
 """Bytes that a copy may have."""
@@ -244,7 +245,8 @@ def _spelt(value: Any) -> Iterator[str]:
 def _names_secret(schema: Schema, text: str) -> bool:
     """Whether the name of a secret, or what could be meant to be one, stands where a key does. Comments may speak of it."""
     names = {name.casefold() for name in schema.secret_names}
-    others = {part.casefold() for leaf in schema.leaves for part in leaf.path} - names
+    fields = (field for struct in structs_below(schema.cls) for field in msgspec.structs.fields(struct))
+    others = {field.encode_name.casefold() for field in fields} - names
     # A name that is no single word is looked for as it is.
     exact = (rf"(?<![\w-]){re.escape(name)}[\"']?\s*[=:.\]]" for name in names)
     return any(re.search(name, text.casefold()) for name in exact) or misspells(text, names, others)

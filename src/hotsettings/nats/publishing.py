@@ -98,13 +98,15 @@ async def _attempt(bucket: Bucket, key: str, data: bytes, expected: int, sign: s
         why = f"{len(data)} bytes are more than the server takes at once"
         raise Refused(Problem("", why, origin, "raise its max_payload, or publish less")) from None
     except (ServiceUnavailableError, NoStreamResponseError) as error:
-        raise _Unclear(described(error), perhaps_written=False) from None
+        raise _Unclear(described(error, bucket.where), perhaps_written=False) from None
     except APIError as error:
         if error.err_code in _TAKEN:
             return await _own(bucket, key, expected, sign)
-        raise Refused(Problem("", described(error), origin, "the server's configuration says why")) from None
+        raise Refused(
+            Problem("", described(error, bucket.where), origin, "the server's configuration says why")
+        ) from None
     except (NatsError, OSError, TimeoutError) as error:
-        raise _Unclear(described(error), perhaps_written=True) from None
+        raise _Unclear(described(error, bucket.where), perhaps_written=True) from None
     else:
         return written.seq
 
@@ -163,6 +165,6 @@ async def create_bucket(where: Servers, name: str, replicas: int = 1) -> None:
         except (BadRequestError, ServerError) as error:
             origin = Origin("store", f"{where} {name}")
             hint = "there may be fewer servers than replicas" if replicas > 1 else "may this user make one?"
-            raise Refused(Problem("", f"the bucket cannot be made: {described(error)}", origin, hint)) from None
+            raise Refused(Problem("", f"the bucket cannot be made: {described(error, where)}", origin, hint)) from None
         except (NatsError, OSError, TimeoutError) as error:
             raise unreachable(where, error) from None

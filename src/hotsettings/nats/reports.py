@@ -16,7 +16,7 @@ from nats.js.api import KeyValueConfig, StorageType
 from nats.js.errors import BucketNotFoundError
 from nats.js.kv import KeyValue
 
-from ..errors import Problem
+from ..errors import SHOWN_PROBLEMS, Problem, unshown
 from ..layers import Layer
 from ..stores import Store, StoreLayer
 
@@ -132,7 +132,8 @@ def _without_values(rejection: Rejection | None, error: str | None) -> str | Non
     if rejection is None:
         return "the last look was not applied (its log says why)"
     if rejection.problems:
-        return "; ".join(map(_place_and_rule, rejection.problems))
+        first = rejection.problems[:SHOWN_PROBLEMS]
+        return "; ".join([*map(_place_and_rule, first), *unshown(rejection.total)])
     return f"refused by {rejection.reason.partition(':')[0]} (its log says why)"
 
 

@@ -61,7 +61,7 @@ class Session:
                 try:
                     await self._follow()
                 except Exception as error:
-                    self._lose(_reason(error))
+                    self._lose(_reason(error, self._where))
                 delay = _FIRST_RETRY if self.state == "read" else min(2 * delay, _LONGEST_RETRY)
                 self._go(self._unreached)
                 await anyio.sleep(delay * random.random())
@@ -109,11 +109,11 @@ class Session:
         self.state = state
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, where: Servers) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, LayerError):
         return error.problems[0].message.removeprefix("cannot be reached: ")
     if isinstance(error, NoBucket):
         return "there is no such bucket; publish into it first"
-    return "its server does not answer" if isinstance(error, Silent) else described(error)
+    return "its server does not answer" if isinstance(error, Silent) else described(error, where)

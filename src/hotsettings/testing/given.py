@@ -82,8 +82,9 @@ class _Given:
             self.loaded, self._error, self._failures = loaded, None, 0
             return change
         self._error, self._failures = text, self._failures + 1
-        hub.log.tell(Rejection(self._attempted_at, text, getattr(reason, "problems", ()), self._failures))
-        raise Rejected(reason)
+        rejected = Rejected(reason)
+        hub.log.tell(Rejection(self._attempted_at, text, rejected.problems, self._failures, rejected.total))
+        raise rejected
 
     def status(self) -> Status:
         """How it stands."""

@@ -335,3 +335,37 @@ async def test_it_is_written_once_for_all_who_look(monkeypatch: pytest.MonkeyPat
 def version_in(page: str) -> str:
     (version,) = re.findall(r'data-version="(\S+)"', page)
     return str(version)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_what_cannot_be_shown_is_an_error_of_one_line(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("quoted-in-it")
+
+    async with live(Settings.from_values()) as held:
+        app = settings_page(held, authorize=everybody)
+        with monkeypatch.context() as patch:
+            patch.setattr(page_app, "content", broken)
+            answer = await ask(app, method=method)
+        assert answer.status == 500
+        assert answer.body == (b"" if method == "HEAD" else b"The page cannot be shown; the log says why\n")
+        [record] = caplog.records
+        assert record.getMessage().startswith("the settings page failed: ValueError at integrations/page/app.py:")
+        assert "quoted-in-it" not in caplog.text
+        assert (await ask(app, method=method)).status == 200
+
+
+async def test_a_stream_in_which_something_fails_ends(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("quoted-in-it")
+
+    async with live(Settings.from_values()) as held:
+        app = settings_page(held, authorize=everybody)
+        monkeypatch.setattr(page_app, "loaded_of", broken)
+        answer = await ask(app, "/events")
+        assert (answer.status, answer.body) == (200, b"retry: 500\n\n")
+        assert "quoted-in-it" not in caplog.text

@@ -16,7 +16,9 @@ from urllib.parse import parse_qs, quote
 import anyio
 from msgspec.structs import replace
 
+from ...boundary import fault, way_of
 from ...live import Live, loaded_of
+from ...log import logger
 from .asgi import ASGIApp, Receive, Scope, Send, body, gone, path_below, start
 from .record import Record
 from .render import content
@@ -138,9 +140,20 @@ class _Application:
         elif self._page.record.closed:
             await self._plain(scope, send, 503, "These settings are not watched any more")
         elif path == "/":
-            await self._whole(scope, send, 200, "text/html", self._page.html())
+            page = self._html()
+            if page is None:
+                await self._plain(scope, send, 500, "The page cannot be shown; the log says why")
+            else:
+                await self._whole(scope, send, 200, "text/html", page)
         else:
             await self._events(scope, receive, send)
+
+    def _html(self) -> bytes | None:
+        try:
+            return self._page.html()
+        except Exception as error:
+            _log(error)
+            return None
 
     async def _allowed(self, scope: Scope) -> bool:
         allowed = self._authorize(scope)
@@ -184,7 +197,12 @@ class _Application:
             await body(send, b"retry: 500\n\n", more=True)
             while not page.record.closed and anyio.current_time() < ends:
                 news = page.record.news
-                if (version := page.version()) != known:
+                try:
+                    version = page.version()
+                except Exception as error:
+                    _log(error)
+                    break
+                if version != known:
                     known = version
                     await body(send, f"id: {known}\ndata: {known}\n\n".encode(), more=True)
                     continue
@@ -195,6 +213,11 @@ class _Application:
         except OSError:  # the client has left in the middle of it
             pass
         stream.cancel()
+
+
+def _log(error: Exception) -> None:
+    """Log where the page failed, and nothing of what the exception says: it may quote a value."""
+    logger.error("the settings page failed: %s (%s)", fault(error), ", ".join(way_of(error)))
 
 
 def _known_version(scope: Scope) -> str:

@@ -1,0 +1,264 @@
+"""What git knows of a secrets file, without letting a repository run anything.
+
+A repository is a program of whoever can write it: its configuration names commands that git runs by itself, for a file
+system monitor, a filter, or a remote from which missing objects are fetched. The folder of a settings file may lie in the
+repository of somebody else. So git is asked in two steps:
+
+1. In the file's folder, where the repository is. That checks who owns it, which git alone knows how to do
+   (``safe.directory``), and reads its configuration, but neither its index nor an object, so nothing in it is run.
+2. For an empty repository of our own, which borrows the index, the objects and the list of ignored names of the other one.
+   Git does not see the other configuration then, and with no remote there is nothing to fetch from. An object that is
+   missing is an error.
+
+This does not depend on the version of git: the variables that forbid fetching are a second line of defence.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from msgspec import Struct
+
+TIMEOUT = 2.0
+"""Seconds that git gets for all answers about one file."""
+
+_MOST_OUTPUT = 64 * 1024
+_MOST_SHARED = 1000
+_LARGEST_EXCLUDE = 1024 * 1024
+
+_OPTIONS = (
+    "--no-pager",
+    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "core.untrackedCache=false"),
+)
+_ENVIRONMENT = {
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    # A repository on another file system than the file tracks it all the same.
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+    # The protocols that are allowed. A word such as "none" would allow the protocol of this name, for which git runs
+    # `git remote-none`, which an alias can be. No protocol and no alias can have a slash for its name.
+    "GIT_ALLOW_PROTOCOL": "/",
+}
+
+
+class Known(Struct, frozen=True):
+    """What git knows of a file: whether its index has it, whether its last commit has it, whether it is ignored."""
+
+    tracked: bool = False
+    committed: bool = False
+    ignored: bool = True
+
+
+class CannotTell(Exception):
+    """Git does not answer: why, and what to do about it."""
+
+    def __init__(self, reason: str, hint: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+def ask(path: str) -> Known | None:
+    """Return what git knows of the file that ``path`` leads to; None if it lies in no repository. Raises CannotTell."""
+    folder, name = os.path.split(os.path.realpath(path))
+    repository = _repository_above(folder)
+    if repository is None:
+        return None
+    git = _Git(repository)
+    where = git.find(folder)
+    name = where.prefix + name
+    with _borrowed(where) as directory:
+        environment = {
+            "GIT_DIR": directory,
+            "GIT_INDEX_FILE": where.index,
+            "GIT_OBJECT_DIRECTORY": where.objects,
+            "GIT_WORK_TREE": where.top,
+        }
+        # A name is no pattern. The last command knows none, and takes a name with a colon at its start for an option.
+        literally = ("--literal-pathspecs",)
+        indexed = ("ls-files", "--error-unmatch", "--", name)
+        not_found, _ = git.run(where.top, *indexed, options=literally, also=environment, good=(0, 1))
+        if not not_found:
+            return Known(tracked=True)
+        held = ("ls-tree", "--full-tree", where.head, "--", name)
+        if where.head and git.run(where.top, *held, options=literally, also=environment)[1]:
+            return Known(committed=True)
+        ignoring = ("check-ignore", "--quiet", "--no-index", "--", f"./{name}")
+        not_ignored, _ = git.run(where.top, *ignoring, options=where.options, also=environment, good=(0, 1))
+        return Known(ignored=not not_ignored)
+
+
+def _repository_above(folder: str) -> str | None:
+    """The nearest folder, from this one on upwards, that has a .git."""
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        folder, below = os.path.dirname(folder), folder
+        if folder == below:
+            return None
+    return folder
+
+
+class _Where(Struct, frozen=True):
+    """Where a repository keeps what is borrowed of it, and the options that decide what it ignores."""
+
+    top: str
+    prefix: str
+    directory: str
+    index: str
+    objects: str
+    exclude: str
+    object_format: str
+    head: str
+    options: tuple[str, ...]
+
+
+class _Git:
+    """The git of this machine, asked about what lies in one repository. Raises CannotTell."""
+
+    def __init__(self, repository: str) -> None:
+        self._repository = repository
+        self._end = time.monotonic() + TIMEOUT
+        # Nothing is run out of the working directory, which a relative entry would mean.
+        self._path = os.pathsep.join(filter(os.path.isabs, os.environ.get("PATH", os.defpath).split(os.pathsep)))
+        program = shutil.which("git", path=self._path)
+        if program is None or not os.path.isabs(program):
+            raise CannotTell("there is no git here", "run this where git is installed")
+        self._program = program
+
+    def find(self, folder: str) -> _Where:
+        paths = (path for name in ("index", "objects", "info/exclude") for path in ("--git-path", name))
+        asked = ("--show-toplevel", "--show-prefix", "--absolute-git-dir", *paths, "--show-object-format")
+        lines = os.fsdecode(self.run(folder, "rev-parse", *asked)[1]).split("\n")
+        if len(lines) != 8:
+            raise CannotTell("the name of a folder on the way has a line end", "rename that folder")
+        top, prefix, directory, *inside, object_format, _ = lines
+        if not _is_same(os.path.join(top, prefix), folder):
+            raise CannotTell(f"the repository in {self._repository} is about files elsewhere", "look there")
+        index, objects, exclude = (os.path.join(folder, path) for path in inside)
+        _, head = self.run(folder, "rev-parse", "--verify", "--quiet", "HEAD", good=(0, 1))
+        wanted = r"^core\.(excludesfile|ignorecase|precomposeunicode)$"
+        _, found = self.run(folder, "config", "-z", "--get-regexp", wanted, good=(0, 1))
+        settings = (setting.replace("\n", "=", 1) for setting in os.fsdecode(found).split("\0") if setting)
+        options = tuple(option for setting in settings for option in ("-c", setting))
+        return _Where(
+            top,
+            prefix,
+            directory,
+            index,
+            objects,
+            exclude,
+            object_format,
+            head.decode("ascii", "replace").strip(),
+            options,
+        )
+
+    def run(
+        self,
+        folder: str,
+        *command: str,
+        options: Sequence[str] = (),
+        also: Mapping[str, str] = {},
+        good: Sequence[int] = (0,),
+    ) -> tuple[int, bytes]:
+        """Run a command in a folder; return its status, which has to be a good one, and what it writes."""
+        # The file decides which repository is asked, not what a git hook has in its environment.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        environment |= {**_ENVIRONMENT, **also, "PATH": self._path}
+        try:
+            process = subprocess.Popen(
+                [self._program, *_OPTIONS, *options, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=folder,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError:
+            raise CannotTell("git cannot be run here", "run this where git is installed") from None
+        watchdog = threading.Timer(max(0.0, self._end - time.monotonic()), _kill, [process])
+        watchdog.daemon = True
+        watchdog.start()
+        with process:
+            assert process.stdout is not None
+            output = process.stdout.read(_MOST_OUTPUT + 1)
+            if len(output) > _MOST_OUTPUT:
+                _kill(process)
+            status = process.wait()
+        watchdog.cancel()
+        if time.monotonic() >= self._end:
+            raise CannotTell(f"git did not answer within {TIMEOUT:.0f} seconds", "run this again")
+        if status not in good or len(output) > _MOST_OUTPUT:
+            raise self._refusal()
+        return status, output
+
+    def _refusal(self) -> CannotTell:
+        """Why git refuses, as far as can be seen without reading its sentences."""
+        shown = self._repository
+        if _is_strange(shown) or _is_strange(os.path.join(shown, ".git")):
+            hint = f"run this as its owner; if you trust it: git config --global --add safe.directory {shown}"
+            return CannotTell(f"the repository in {shown} belongs to another user", hint)
+        return CannotTell(f"git cannot read the repository in {shown}", "repair it, or run this in a full clone of it")
+
+
+def _is_same(one: str, other: str) -> bool:
+    with suppress(OSError):
+        return os.path.samefile(one, other)
+    return False
+
+
+def _is_strange(path: str) -> bool:
+    try:
+        return os.name == "posix" and os.lstat(path).st_uid != os.geteuid()
+    except OSError:
+        return True
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(OSError):  # it may be gone
+        if os.name == "posix":
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+@contextmanager
+def _borrowed(where: _Where) -> Generator[str, None, None]:
+    """Make an empty repository that knows how the other one names objects, and nothing else of its configuration."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="hotsettings-", ignore_cleanup_errors=True) as directory:
+            for name in ("objects", "refs", "info"):
+                os.mkdir(os.path.join(directory, name))
+            config = "[core]\nrepositoryformatversion = 0\nbare = false\n"
+            if where.object_format == "sha256":
+                config = "[core]\nrepositoryformatversion = 1\nbare = false\n[extensions]\nobjectformat = sha256\n"
+            for name, text in (("HEAD", "ref: refs/heads/none\n"), ("config", config)):
+                with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+                    file.write(text)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                status = os.stat(where.exclude)
+                if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST_EXCLUDE:
+                    shutil.copyfile(where.exclude, os.path.join(directory, "info", "exclude"))
+            _share_index(where.directory, directory)
+            yield directory
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise CannotTell(f"what git needs cannot be read or written: {reason}", "run this as a user who may") from None
+
+
+def _share_index(theirs: str, ours: str) -> None:
+    """Let git find the other half of an index that is split in two."""
+    with os.scandir(theirs) as entries:
+        shared = [entry.name for entry in entries if entry.name.startswith("sharedindex.")]
+    for name in shared[:_MOST_SHARED]:
+        os.symlink(os.path.join(theirs, name), os.path.join(ours, name))

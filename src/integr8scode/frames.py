@@ -1,0 +1,72 @@
+"""What is sent to the clients of event streams: events and notices as frames, and the ids by which clients come back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+Positions = Mapping[int, int]
+"""The next offset, by partition."""
+
+OVERHEAD = 400
+"""Bytes that an entry takes in memory beside its frame, about."""
+
+
+class Entry(NamedTuple):
+    """An event with its place in Kafka, or a notice, which has none."""
+
+    frame: bytes
+    """As it is sent. All clients are sent the same object."""
+    id: str = ""
+    partition: int | None = None
+    offset: int = 0
+    at: float = 0.0
+    """When it was added, in seconds of the monotonic clock."""
+
+    @property
+    def size(self) -> int:
+        return len(self.frame) + OVERHEAD
+
+    def frame_with(self, another_id: str) -> bytes:
+        """The frame, for a client that needs another id."""
+        return _head(another_id) + self.frame[len(_head(self.id)) :]
+
+
+def event(body: bytes, positions: Positions, partition: int, offset: int, at: float) -> Entry:
+    """An event of which ``body`` is what ``data_of`` returned, after which a client is at these positions."""
+    written = write_id(positions)
+    return Entry(_head(written) + body, written, partition, offset, at)
+
+
+def notice(name: str, data: str, at: float = 0.0) -> Entry:
+    return Entry(b"event: %b\ndata: %b\n\n" % (name.encode(), data.encode()), at=at)
+
+
+def data_of(value: bytes) -> bytes:
+    """One ``data:`` line for each line, or a line break in an event would end it."""
+    lines = value.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return b"".join(b"data: %b\n" % line.encode() for line in lines) + b"\n"
+
+
+def unseen(entry: Entry, seen: Positions) -> bool:
+    return entry.partition is not None and entry.offset >= seen.get(entry.partition, 0)
+
+
+def write_id(positions: Positions) -> str:
+    return ",".join(f"{partition}:{offset}" for partition, offset in sorted(positions.items()))
+
+
+def read_id(text: str) -> Positions | None:
+    """Read what ``write_id`` wrote; None for anything else, since clients may send what they like."""
+    try:
+        pairs = [pair.split(":") for pair in text.split(",")]
+        return {int(partition): int(offset) for partition, offset in pairs}
+    except ValueError:
+        return None
+
+
+def _head(written_id: str) -> bytes:
+    return b"id: %b\n" % written_id.encode() if written_id else b""
+
+
+GAP = notice("gap", "events were missed")

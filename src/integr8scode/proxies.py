@@ -1,0 +1,66 @@
+"""Who has sent a request: the address that counts for rate limits.
+
+Behind a proxy every request comes from the proxy's address, and whom it is for stands in X-Forwarded-For, a header that
+anybody can write. A proxy appends the address that it sees to what the header said before. So the header is believed from
+its right end, and only as far as trusted proxies have written it: the rightmost address that is not a trusted proxy's is
+the client. Whoever does not come from a trusted proxy is taken at its own address, whatever its headers say. No proxy is
+trusted unless the operator says so, not even on this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from starlette.types import Scope
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class TrustedProxies:
+    """The proxies that are believed: networks such as ``10.0.0.0/8``, or single addresses. Raises ValueError for others."""
+
+    def __init__(self, networks: Iterable[str] = ()) -> None:
+        self._networks: tuple[Network, ...] = tuple(ip_network(each) for each in networks)
+
+    def client_of(self, scope: Scope) -> str:
+        """Return the client's address, or what the server knows of the other end if that is none."""
+        peer, _ = scope["client"] or ("", 0)
+        client = read_address(peer)
+        if client is None:
+            return str(peer)
+        hops = _forwarded_for(scope)
+        while self._trusts(client):
+            hop = read_address(next(hops, ""))
+            if hop is None:  # the proxy says nothing more that can be read: all behind it count as one
+                break
+            client = hop
+        return str(client)
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address in network for network in self._networks)
+
+
+def read_address(text: str) -> Address | None:
+    """Read an address as proxies write it, perhaps with a port: ``10.0.0.1:80``, ``[::1]:80``. IPv4 in IPv6 is IPv4."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _forwarded_for(scope: Scope) -> Iterator[str]:
+    """What X-Forwarded-For says, from right to left. Several headers of this name are one list."""
+    for name, value in reversed(scope["headers"]):
+        if name.lower() == b"x-forwarded-for":
+            rest = value.decode("latin-1")
+            while rest:
+                rest, _, hop = rest.rpartition(",")
+                yield hop
