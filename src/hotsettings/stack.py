@@ -61,6 +61,8 @@ class Stack:
         self._followed = [_followed(layer, settle) for layer in layers]
         self._files = [each for each in self._followed if isinstance(each, FollowedFile)]
         self._waiting: dict[Followed[Any, Any], float] = {}
+        self.due: float | None = None
+        """When to look again for a layer without which the others were read, in seconds of the monotonic clock."""
 
     def unmoved(self) -> bool:
         """Whether a mere look shows them as they were read: all that is needed as long as nothing was told."""
@@ -78,6 +80,7 @@ class Stack:
             file.route = route
         for each in self._followed:
             each.look()
+        self.due = None
         suspects = [each for each in self._followed if each.suspect]
         if not suspects:
             self._waiting = {}
@@ -89,6 +92,7 @@ class Stack:
         ready = [each for each in suspects if each not in self._waiting]
         slow = [each for each in self._waiting if each not in late]
         if ready and not slow:
+            self.due = now + min(waits[each] for each in late) if late else None
             return self._read(ready, late, now)
         seconds = max(waits[each] for each in slow or self._waiting)
         if ready:

@@ -64,6 +64,8 @@ class Watcher:
 
     async def woken(self, within: float) -> None:
         """Wait until something may have changed, or for so many seconds."""
+        if (due := self._stack.due) is not None:
+            within = min(within, due - time.monotonic())
         with anyio.move_on_after(max(0.0, within)):
             await self._woken.wait()
         self._woken = anyio.Event()

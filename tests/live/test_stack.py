@@ -179,7 +179,9 @@ def test_the_others_do_not_wait_for_ever(watched: Watched) -> None:
                     assert seen.seconds == pytest.approx(2.0 - 0.5 * number), "until the others wait no longer"
                 assert list(watched.stack.waiting()) == ["secrets"]
         assert watched.clock.monotonic() - watched.stack.waiting()["secrets"] == pytest.approx(2.0)
+        assert watched.stack.due is None
         assert watched.values() == [{"A": 2}, {"S": 1}]
+        assert watched.stack.due == pytest.approx(watched.clock.monotonic() + 10.0)
         assert [os.path.basename(path) for path in watched.stack.complete_targets] == ["config.toml"]
         seen = watched.look(after=5.0)
         assert isinstance(seen, Unsettled), "there is nothing to be read but this"
