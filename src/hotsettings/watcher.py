@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-# A watch outlives the last free descriptor. Without one nothing can be imported, so it is done here: elsewhere these are
-# imported when there is a mistake to explain.
-import difflib  # noqa: F401
-import html  # noqa: F401
-import json  # noqa: F401
 import logging
 import time
-import traceback  # noqa: F401
-import urllib.parse  # noqa: F401
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import TypeVar
 
 import anyio
 from anyio import to_thread
 
-from . import problems  # noqa: F401
 from .layers import Layer
 from .log import logger
 from .routes import Route
@@ -25,6 +18,11 @@ from .stack import Read, Stack, Unchanged, Unsettled
 from .status import LayerStatus
 from .wakeups import Kind, Wakeups, opener
 from .wakeups.looking import Looking
+
+# A watch outlives the last free descriptor. Nothing can be imported without one, so what is imported elsewhere only when there
+# is a mistake to explain is imported here.
+for _name in ("html", "json", "traceback", "urllib.parse", f"{__package__}.problems"):
+    import_module(_name)
 
 R = TypeVar("R")
 
