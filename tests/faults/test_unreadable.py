@@ -130,7 +130,10 @@ def test_mode_and_owner_are_set_after_the_rename(strangers: Party, open_place: P
             os.replace(fresh, place.config)
             time.sleep(delay)
             set_it()
-            followers.reach(whole(tag), time.monotonic(), SETTLE + 0.05)
+            readable = time.monotonic()
+            followers.reach(whole(tag), readable, SETTLE + 0.05)
+            # It is told, and need not be found by the next try: after a second that is half a second away.
+            assert all(following.reaches(whole(tag), readable, 0.02) < 0.3 for following in followers.of("inotify"))
         for following in followers:
             assert not rejections(following)
         followers.saw_only(map(whole, (1, 2, 3)))
