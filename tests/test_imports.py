@@ -17,11 +17,11 @@ PACKAGE = Path(hotsettings.__file__).parent
 # A package stands for all modules in it. A new module goes below everything that it needs.
 CORE = [
     *("errors", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy", "schema"),
-    *("guard", "positions", "layers", "merge", "decode", "problems", "log", "load", "explain", "snapshot"),
+    *("guard", "positions", "layers", "merge", "decode", "problems", "log", "backoff", "load", "explain", "snapshot"),
     *("restart", "status", "foreign", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),
 ]
 WITH_ANYIO = [
-    *("tasks", "events", "subscribers", "resources", "hub", "replacing", "transaction", "live"),
+    *("tasks", "calling", "waits", "worker", "signals", "events", "subscribers", "resources", "hub", "replacing", "transaction", "live"),
     *("wakeups", "watcher", "runtime", "watch"),
 ]
 FACE = ["settings", "__init__"]
@@ -33,6 +33,7 @@ ALLOWED = {
     "msgspec": {*ORDER},
     "toml_rs": {"layers", "positions", "explain"},
     "anyio": {*WITH_ANYIO, "testing", "nats", "cli", "integrations"},
+    "trio": {"calling"},
     "inotify_simple": {"wakeups.inotify"},
     "watchfiles": {"wakeups.watching"},
     "pytest": {"pytest_plugin"},
