@@ -16,7 +16,7 @@ from .resources import Resource
 from .schema import Schema
 from .snapshot import Change, Snapshot
 from .subscribers import Board, Changes
-from .tasks import failure_of, sheltered
+from .tasks import beyond_exceptions, failure_of, sheltered
 from .waits import Waits
 
 S = TypeVar("S")
@@ -122,8 +122,8 @@ class Hub(Generic[S]):
         handle.failures += 1
         self.callback_failures += 1
         logger.error("callback %s raised:\n%s", handle.name, self.texts.trace(failure))
-        if self.escaped is None and not issubclass(type(failure), Exception):
-            self.escaped = failure
+        if self.escaped is None:
+            self.escaped = beyond_exceptions(failure)
 
 
 async def called(function: Callback, change: Change[Any]) -> None:

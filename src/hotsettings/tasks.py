@@ -48,6 +48,22 @@ def failure_of(error: BaseException) -> BaseException:
     return error
 
 
+def beyond_exceptions(error: BaseException) -> BaseException | None:
+    """What of an exception is no ``Exception``, such as SystemExit, and no cancellation; None if there is nothing."""
+    waiting, found, cancelled = [error], list[BaseException](), False
+    while waiting:
+        each = waiting.pop()
+        if issubclass(type(each), BaseExceptionGroup):
+            waiting += BaseExceptionGroup.exceptions.__get__(each)  # its own may say anything
+        elif issubclass(type(each), anyio.get_cancelled_exc_class()):
+            cancelled = True
+        elif not issubclass(type(each), Exception):
+            found.append(each)
+    if not found:
+        return None
+    return found[-1] if cancelled else error
+
+
 def stray_cancellation(error: BaseException) -> RuntimeError:
     """What stands for a cancellation that nobody has asked for."""
     stray = RuntimeError("something that it waited for was cancelled")

@@ -1,0 +1,120 @@
+"""What fails by itself is tried again with growing pauses, and told twice at most for each attempt."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import anyio
+import pytest
+from hypothesis import given as cases
+from hypothesis import strategies as st
+from live.support import given, until
+
+from hotsettings import backoff
+from hotsettings.backoff import Backoff
+from hotsettings.testing import live
+
+
+def test_it_doubles_up_to_the_longest() -> None:
+    delays = Backoff()
+    assert [delays.next() for _ in range(9)] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    delays.reset()
+    assert delays.next() == 1
+
+
+@cases(st.lists(st.floats(0, 200)))
+def test_it_begins_anew_only_after_what_has_worked_for_as_long_as_the_last_delay(worked: list[float]) -> None:
+    delays, last = Backoff(), 0.0
+    for seconds in worked:
+        delay = delays.next(seconds)
+        if seconds >= 60:
+            assert delay == 0
+        elif seconds >= last:
+            assert delay == 1
+        else:
+            assert delay == min(2 * last, 60)
+        last = delay
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["overlap", "exclusive"])
+@pytest.mark.parametrize("how", ["raises", "ends", "raises at once"])
+async def test_one_that_dies_as_soon_as_it_stands(
+    kind: Literal["overlap", "exclusive"], how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.02)
+    caplog.set_level(logging.DEBUG)
+    built: list[float] = []
+    dies = False
+
+    @asynccontextmanager
+    async def build(_: Any) -> AsyncIterator[None]:
+        built.append(anyio.current_time())
+        async with anyio.create_task_group() as tasks:
+            if dies and how == "raises":
+                tasks.start_soon(fail)
+            elif dies:
+                tasks.cancel_scope.cancel()
+            yield
+            if dies and how == "raises at once":
+                raise ConnectionError
+
+    async def fail() -> None:
+        raise ConnectionError
+
+    async with live(given()) as held, held.resource(build, "A", replace=kind) as resource:
+        dies = True
+        assert resource.instance is not None
+        resource.instance._scope.cancel()
+        await until(lambda: len(built) >= 6)  # that first one, and five attempts
+        pauses = [later - earlier for earlier, later in itertools.pairwise(built[1:])]
+        assert all(pause >= 0.035 * 2**number for number, pause in enumerate(pauses)), pauses
+        assert not held.status.healthy or resource.instance is not None
+        records = [record for record in caplog.records if record.name == "hotsettings"]
+        assert len(records) <= 2 * len(built)
+        dies = False
+        await until(lambda: len(built) == 7)
+        await until(lambda: held.status.healthy)
+        caplog.clear()
+        await anyio.sleep(0.1)
+        assert len(built) == 7
+
+
+@pytest.mark.anyio
+async def test_one_that_has_stood_for_long_is_rebuilt_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 3600.0)
+    monkeypatch.setattr(backoff, "LONGEST", 0.05)
+    built = 0
+
+    @asynccontextmanager
+    async def build(_: Any) -> AsyncIterator[None]:
+        nonlocal built
+        built += 1
+        yield
+
+    async with live(given()) as held, held.resource(build, "A") as resource:
+        await anyio.sleep(0.06)
+        assert resource.instance is not None
+        resource.instance._scope.cancel()
+        await until(lambda: built == 2)
+        await until(lambda: held.status.healthy)
+
+
+@pytest.mark.anyio
+async def test_the_first_build_that_ends_at_once_raises() -> None:
+    @asynccontextmanager
+    async def build(_: Any) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.cancel_scope.cancel()
+            yield
+
+    async with live(given()) as held:
+        try:
+            async with held.resource(build, "A") as resource:
+                await until(lambda: not held.status.healthy or resource.instance is None)
+        except Exception as error:
+            assert "ended as soon as it stood" in str(error)  # noqa: PT017 - which of the two is up to the event loop
