@@ -348,7 +348,9 @@ async def test_down_until_its_block_is_left(attempts: int, caplog: pytest.LogCap
                 await held.publish(given(A=1))
             await until(lambda: caplog.text.count("could not be built") >= attempts)
         told = [record.getMessage() for record in caplog.records if "could not be built" in record.getMessage()]
-        assert not [each for each in told if "Traceback" in each], "it stood in the first record, of the one that is down"
+        assert not [each for each in told if "Traceback" in each], (
+            "it stood in the first record, of the one that is down"
+        )
         assert all("OSError: no" in each for each in told)
         ledger.fail = lambda _: None
         await anyio.sleep(0.01)  # longer than the pause between two attempts

@@ -65,7 +65,7 @@ async def test_any_number_share_one_in_nested_blocks(workspace: Workspace, handl
         for number in (2, 3, 4):
             workspace.write({"A": number})
             hang_up()
-            await until(lambda number=number: all(live.current.A == number for live in lives))  # type: ignore[misc]
+            await until(lambda number=number: all(number == live.current.A for live in lives))  # type: ignore[misc]
             assert signal.getsignal(signal.SIGHUP) is not handler
             lives.pop()
             await blocks.pop().aclose()

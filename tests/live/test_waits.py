@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from live.support import Ledger, Settings, given, idle, until
 
+import hotsettings.files
 from hotsettings import Live, Rejected, waits, worker
 from hotsettings.testing import Workspace, live
 
@@ -80,10 +82,7 @@ async def test_a_writer_that_does_not_close(
 async def test_a_read_that_hangs(
     workspace: Workspace, impatient: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import threading
-
-    from hotsettings import files
-
+    files: Any = hotsettings.files
     caplog.set_level(logging.INFO, "hotsettings")
     go, fetch = threading.Event(), files.fetch
 
@@ -162,10 +161,7 @@ async def test_nobody_is_named_who_is_quick(workspace: Workspace, caplog: pytest
 async def test_a_first_look_that_hangs_is_told(
     workspace: Workspace, impatient: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import threading
-
-    from hotsettings import files
-
+    files: Any = hotsettings.files
     go, fetch = threading.Event(), files.fetch
     monkeypatch.setattr(files, "fetch", lambda layer: (go.wait(20), fetch(layer))[1])
     async with anyio.create_task_group() as tasks:
@@ -271,9 +267,10 @@ async def test_others_that_wait_for_themselves() -> None:
 
         async def hook(change: Any) -> None:
             await held.wait_applied()  # of what is live, which depends on nobody here
-            for call in (lambda: held.wait_applied(change.generation), lambda: held.publish(given(A=5))):
+            calls: list[Awaitable[object]] = [held.wait_applied(change.generation), held.publish(given(A=5))]
+            for call in calls:
                 try:
-                    await call()
+                    await call
                 except RuntimeError as error:
                     refused.append(str(error))
 
