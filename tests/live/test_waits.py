@@ -89,7 +89,7 @@ async def test_a_read_that_hangs(
     def hang(layer: Any) -> bytes | None:
         if layer.name == "secrets":
             go.wait(20)
-        return fetch(layer)
+        return fetch(layer)  # type: ignore[no-any-return]
 
     async with Settings.watch(**workspace.paths, settle=0.0, rescan_interval=0.05) as held:
         monkeypatch.setattr(files, "fetch", hang)
