@@ -12,10 +12,11 @@ import anyio
 import pytest
 from hypothesis import given as cases
 from hypothesis import strategies as st
-from live.support import given, until
+from live.support import Ledger, given, until
 
 from hotsettings import backoff
 from hotsettings.backoff import Backoff
+from hotsettings.resources import Instance
 from hotsettings.testing import live
 
 
@@ -47,6 +48,7 @@ async def test_one_that_dies_as_soon_as_it_stands(
     kind: Literal["overlap", "exclusive"], how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.02)
+    monkeypatch.setattr(Instance, "stood", 0.0)  # on a busy machine it is some milliseconds
     caplog.set_level(logging.DEBUG)
     built: list[float] = []
     dies = False
@@ -82,6 +84,28 @@ async def test_one_that_dies_as_soon_as_it_stands(
         caplog.clear()
         await anyio.sleep(0.1)
         assert len(built) == 7
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["overlap", "exclusive"])
+async def test_one_that_cannot_be_built_again(
+    kind: Literal["overlap", "exclusive"], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(backoff, "FIRST", 0.02)
+    ledger, tried = Ledger(), list[float]()
+
+    def fail(_: Any) -> Exception | None:
+        tried.append(anyio.current_time())
+        return ConnectionError("away") if len(tried) < 5 else None
+
+    async with live(given()) as held, held.resource(ledger.build, "A", replace=kind) as resource:
+        ledger.fail = fail
+        resource.current.broken.set()
+        await until(lambda: ledger.opened == 2)
+        pauses = [later - earlier for earlier, later in itertools.pairwise(tried)]
+        assert all(pause >= 0.035 * 2**number for number, pause in enumerate(pauses)), pauses
+        await until(lambda: held.status.healthy)
+        assert [record.levelname for record in caplog.records] == ["ERROR"] + ["WARNING"] * 4
 
 
 @pytest.mark.anyio

@@ -419,6 +419,28 @@ async def test_whoever_cancels_the_task_that_calls_it(late: bool) -> None:
         assert ledger.open == []
 
 
+async def test_whoever_cancels_the_task_at_its_very_end() -> None:
+    """Where nothing is awaited any more, the task itself ends cancelled: neither others nor the watch may end with it."""
+    if anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
+        pytest.skip("trio has no such thing")
+
+    class Instance:
+        async def __aenter__(self) -> None:
+            pass
+
+        async def __aexit__(self, *_: object) -> None:
+            cancel_task()
+
+    async with live(given()) as held:
+        held.prepare(lambda _: cancel_task())
+        held.prepare(lambda _: idle())
+        async with held.resource(lambda _: Instance(), "A"):
+            await held.publish(given(A=1))
+            assert held.current.A == 1
+            await idle()
+            await works(held, 2)
+
+
 @pytest.mark.filterwarnings("ignore:coroutine", "ignore::pytest.PytestUnraisableExceptionWarning")  # one never began
 async def test_all_tasks_cancelled_by_somebody_else() -> None:
     """Not one of ours may vanish with its veto."""
