@@ -50,11 +50,12 @@ def failure_of(error: BaseException) -> BaseException:
 
 def beyond_exceptions(error: BaseException) -> BaseException | None:
     """What of an exception is no ``Exception``, such as SystemExit, and no cancellation; None if there is nothing."""
+    members: Any = BaseExceptionGroup.exceptions  # that of a derived class may say anything
     waiting, found, cancelled = [error], list[BaseException](), False
     while waiting:
         each = waiting.pop()
         if issubclass(type(each), BaseExceptionGroup):
-            waiting += BaseExceptionGroup.exceptions.__get__(each)  # its own may say anything
+            waiting += members.__get__(each)
         elif issubclass(type(each), anyio.get_cancelled_exc_class()):
             cancelled = True
         elif not issubclass(type(each), Exception):

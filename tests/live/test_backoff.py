@@ -12,9 +12,9 @@ import anyio
 import pytest
 from hypothesis import given as cases
 from hypothesis import strategies as st
-from live.support import Ledger, given, until
+from live.support import Ledger, given, idle, until
 
-from hotsettings import backoff
+from hotsettings import ResourceDown, backoff
 from hotsettings.backoff import Backoff
 from hotsettings.resources import Instance
 from hotsettings.testing import live
@@ -129,16 +129,23 @@ async def test_one_that_has_stood_for_long_is_rebuilt_at_once(monkeypatch: pytes
 
 
 @pytest.mark.anyio
-async def test_the_first_build_that_ends_at_once_raises() -> None:
+@pytest.mark.parametrize(("stands", "said"), [(True, "ended as soon as it stood"), (False, "the watching has ended")])
+async def test_one_that_has_ended_before_anybody_could_use_it(stands: bool, said: str) -> None:
+    """Whether its task or the one that waits for it runs first is up to the event loop."""
+
     @asynccontextmanager
     async def build(_: Any) -> AsyncIterator[None]:
+        if not stands:
+            await anyio.sleep_forever()
         async with anyio.create_task_group() as tasks:
             tasks.cancel_scope.cancel()
             yield
 
-    async with live(given()) as held:
-        try:
-            async with held.resource(build, "A") as resource:
-                await until(lambda: not held.status.healthy or resource.instance is None)
-        except Exception as error:
-            assert "ended as soon as it stood" in str(error)  # noqa: PT017 - which of the two is up to the event loop
+    instance: Instance[None] = Instance()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(instance.host, build, None, lambda *_: None)
+        await idle()
+        instance._scope.cancel()
+        await instance.gone()
+        with pytest.raises(ResourceDown, match=said):
+            await instance.built()

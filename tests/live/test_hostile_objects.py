@@ -16,6 +16,8 @@ from live.support import Ledger, Settings, given, idle, parts, until
 
 from hotsettings import Rejected, SettingsError, backoff
 from hotsettings.foreign import ForeignTexts
+from hotsettings.log import logger
+from hotsettings.tasks import failure_of
 from hotsettings.testing import GivenLive, Workspace, live
 
 pytestmark = pytest.mark.anyio
@@ -310,9 +312,9 @@ async def test_handlers_of_the_log(settings_workspace: Workspace, capsys: pytest
             attack()
             return True
 
-    handler, logger = Handler(), logging.getLogger("hotsettings")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    handler, its_logger = Handler(), logging.getLogger("hotsettings")
+    its_logger.addHandler(handler)
+    its_logger.setLevel(logging.INFO)
     try:
         settings_workspace.write({"A": 0})
         async with Settings.watch(**settings_workspace.paths, settle=0.0) as held:
@@ -330,8 +332,8 @@ async def test_handlers_of_the_log(settings_workspace: Workspace, capsys: pytest
                 assert attack.raised
         attack.error = None
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(logging.NOTSET)
+        its_logger.removeHandler(handler)
+        its_logger.setLevel(logging.NOTSET)
     assert "hotsettings: a handler or filter of the log raised Hostile" in capsys.readouterr().err
 
 
@@ -495,3 +497,32 @@ async def test_what_is_raised_while_the_block_is_left() -> None:
         except BaseException as left:
             assert not isinstance(error, Exception)
             assert left is parts(held).escaped  # noqa: PT017 - whether anything leaves is up to the event loop
+
+
+async def test_ctrl_c_is_not_theirs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    error: BaseException = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        failure_of(error)
+
+    class Interrupted(logging.Filter):
+        def filter(self, _: logging.LogRecord) -> bool:
+            raise error
+
+    interrupted = Interrupted()
+    logging.getLogger("hotsettings").addFilter(interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            logger.warning("in the middle of it")
+        error = OSError("a secret of the handler's")
+        logger.warning("lost")
+        assert capsys.readouterr().err == "hotsettings: a handler or filter of the log raised OSError\n"
+        monkeypatch.setattr(logging, "raiseExceptions", False)
+        logger.warning("lost, as in production")
+        assert capsys.readouterr().err == ""
+    finally:
+        logging.getLogger("hotsettings").removeFilter(interrupted)
+
+
+async def test_who_logs_is_the_caller(caplog: pytest.LogCaptureFixture) -> None:
+    logger.warning("here")
+    assert [record.filename for record in caplog.records] == ["test_hostile_objects.py"]
