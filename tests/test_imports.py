@@ -21,7 +21,20 @@ CORE = [
     *("restart", "status", "foreign", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),
 ]
 WITH_ANYIO = [
-    *("tasks", "calling", "waits", "worker", "signals", "events", "subscribers", "resources", "hub", "replacing", "transaction", "live"),
+    *(
+        "tasks",
+        "calling",
+        "waits",
+        "worker",
+        "signals",
+        "events",
+        "subscribers",
+        "resources",
+        "hub",
+        "replacing",
+        "transaction",
+        "live",
+    ),
     *("wakeups", "watcher", "runtime", "watch"),
 ]
 FACE = ["settings", "__init__"]

@@ -81,5 +81,5 @@ async def sheltered(work: Callable[..., Awaitable[object]], *arguments: Any) -> 
     try:
         await work(*arguments)
         await checkpoint()
-    except anyio.get_cancelled_exc_class():
-        pass  # by somebody else, or by the group, which is over then
+    except anyio.get_cancelled_exc_class() as error:
+        failure_of(error)  # raises it only where the group is cancelled

@@ -45,17 +45,22 @@ async def main():
         os.{call} = before
 """
 
-HANGS_AT_THE_START = HANGS.replace(
-    """    async with Settings.watch(settle=0.0, rescan_interval=0.1, watcher="poll") as live:
-        os.{call} = hangs
-        Path("config.toml").write_text("A = 2")
-""",
-    """    os.{call} = hangs
-    with anyio.move_on_after(0.5):
-        async with Settings.watch():
-            pass
-    if True:
-""",
+HANGS_AT_THE_START = (
+    HANGS[: HANGS.index("async def main")]
+    + """
+async def enter():
+    async with Settings.watch():
+        pass
+
+async def main():
+    os.{call} = hangs
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(enter)
+        while not stuck.is_set():
+            await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    os.{call} = before
+"""
 )
 
 EXITS = """
