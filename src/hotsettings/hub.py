@@ -112,8 +112,9 @@ class Hub(Generic[S]):
         except BaseException as error:
             # Its task may be in any state by now: cancelled by itself, or in a cancel scope that was never left. So it goes
             # on in another one, which learns at its first await whether all of this is over.
-            if used:
-                self._call_back_in(context, handle, changes)
+            if not used:
+                failure_of(error)  # raises what ends all of this
+            self._call_back_in(context, handle, changes)
             self._note(handle, failure_of(error))
         else:
             await changes.aclose()

@@ -127,10 +127,9 @@ class _Transaction:
         async with anyio.create_task_group() as tasks:
             for name, work in works:
                 self._hub.context.copy().run(tasks.start_soon, sheltered, attempt, name, work)
-        if vetoes:
-            raise vetoes[0]
-        if pending:  # somebody has cancelled the task before it began, and anyio takes that for the end of the group
-            raise Vetoed(pending[0], RuntimeError("the task that was to call it was cancelled"))
+        if pending:  # with no veto where somebody has cancelled a task, and anyio takes that for the end of the group
+            cancelled = Vetoed(pending[0], RuntimeError("the task that was to call it was cancelled"))
+            raise vetoes[0] if vetoes else cancelled
 
     def _concerns(self, hook: Handle) -> bool:
         return hook.keys is None or not hook.keys.isdisjoint(self._change.keys)

@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from live.support import Ledger, Settings, given, idle, until
+from live.support import Ledger, Settings, given, idle, parts, until
 
 import hotsettings.files
 from hotsettings import Live, Rejected, waits, worker
@@ -145,6 +145,19 @@ async def test_whoever_thinks(
             await until(lambda: held.current.A == 2)
             assert held.status.waiting_for == ()
             assert told(caplog, str(wait)) == ["WARNING", "INFO"]
+
+
+async def test_each_of_several_is_told_in_its_time(impatient: None, caplog: pytest.LogCaptureFixture) -> None:
+    async with live(given()) as held:
+        known = parts(held).waits
+        first = known.begin("hook", "first")
+        await anyio.sleep(0.05)
+        second = known.begin("hook", "second")
+        await until(lambda: bool(told(caplog, "the hook first")))
+        assert not told(caplog, "the hook second")
+        await until(lambda: bool(told(caplog, "the hook second")))
+        for turn in (first, second):
+            known.end(turn)
 
 
 async def test_nobody_is_named_who_is_quick(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
