@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import anyio
-from anyio import to_thread
 
 from .layers import Layer
 from .log import logger
@@ -15,6 +14,7 @@ from .stack import Read, Stack, Unchanged, Unsettled
 from .status import LayerStatus
 from .wakeups import Kind, Wakeups, opener
 from .wakeups.looking import Looking
+from .worker import Worker
 
 R = TypeVar("R")
 
@@ -32,9 +32,7 @@ class Watcher:
         self._told = True
         self._lost = anyio.CancelScope()
         self._blind = False
-        # One of its own: the default limiter belongs to the user, and a stalled mount must not use that up.
-        self._limiter = anyio.CapacityLimiter(1)
-        self._looking_since: float | None = None
+        self._worker = Worker("hotsettings-looks")
 
     def wake(self) -> None:
         """Make ``woken`` return, and the next look be a thorough one."""
@@ -63,8 +61,13 @@ class Watcher:
             self._opened.set()
             await anyio.sleep(self._rescan)
 
-    async def observe(self, evaluate: Callable[[Read], R]) -> Unchanged | Unsettled | tuple[Read, R]:
-        """Look at the layers, off the event loop; what was read is evaluated there too."""
+    async def observe(
+        self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None]
+    ) -> Unchanged | Unsettled | tuple[Read, R]:
+        """Look at the layers, off the event loop; what was read is evaluated there too.
+
+        ``slow`` is called with the names of the layers of which one may hang, if that takes longer than ``PATIENCE``.
+        """
         await self._opened.wait()
         wakeups, started = self._wakeups, time.monotonic()
         told, self._told = self._told, False
@@ -75,16 +78,13 @@ class Watcher:
             seen = self._stack.observe(wakeups.arm, wakeups.told, wakeups.confirm)
             return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
-        self._looking_since = started
         try:
-            seen = await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
+            seen = await self._worker.run(work, lambda: slow(self._stack.visited()))
         except OSError as error:  # no more watches
             self._lose(error)
             self._wakeups = Looking()
             self._lost.cancel()
             return Unsettled(0.0)
-        finally:
-            self._looking_since = None
         wakeups.drain()
         # Whoever has written while it was read may have closed it by now, and what was read is the half of it.
         if isinstance(seen, tuple) and any(wakeups.told(path).written >= started for path in self._stack.targets):
@@ -101,10 +101,13 @@ class Watcher:
         """What was read last was not judged: read everything again at the next look."""
         self._stack.distrust()
 
-    @property
-    def looking_for(self) -> float:
-        """For how many seconds a look has been under way; 0 if none is."""
-        return 0.0 if self._looking_since is None else time.monotonic() - self._looking_since
+    def writing(self) -> list[str]:
+        """The names of the layers that somebody was writing at the last look."""
+        return self._stack.unsettled()
+
+    def close(self) -> None:
+        """End the thread. A look that hangs in it is left alone."""
+        self._worker.close()
 
     def statuses(self) -> list[LayerStatus]:
         """How each layer stood when it was read last."""

@@ -62,12 +62,12 @@ async def test_written_and_perhaps_closed_while_it_was_read(
         tasks.start_soon(watcher.run)
         later = time.monotonic() + 60.0
         telling.next = Told(writer, later, later)  # of the half that this look has read
-        assert await watcher.observe(lambda read: read) == Unsettled(0.0)
+        assert await watcher.observe(lambda read: read, print) == Unsettled(0.0)
         # However unchanged the file looks, it is read again, and that is taken.
         telling.word = Told(Writer.CLOSED, time.monotonic())
         watcher.wake()
         with anyio.fail_after(10):
-            while not isinstance(seen := await watcher.observe(lambda read: read), tuple):
+            while not isinstance(seen := await watcher.observe(lambda read: read, print), tuple):
                 await anyio.sleep(0.01)
                 watcher.wake()
         assert isinstance(seen[0], Read)
@@ -77,7 +77,7 @@ async def test_written_and_perhaps_closed_while_it_was_read(
         telling.next = Told(Writer.CLOSED, later, 0.0)
         telling.word = Told(Writer.CLOSED, time.monotonic())
         watcher.wake()
-        seen = await watcher.observe(lambda read: read)
+        seen = await watcher.observe(lambda read: read, print)
         assert not isinstance(seen, Unchanged | Unsettled)
         assert seen[0].contents == (b"A = 2",)
         tasks.cancel_scope.cancel()
