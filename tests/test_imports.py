@@ -17,24 +17,25 @@ PACKAGE = Path(hotsettings.__file__).parent
 # A package stands for all modules in it. A new module goes below everything that it needs.
 CORE = [
     *("errors", "boundary", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy"),
-    *(
-        "schema",
-        "guard",
-        "toml_parser",
-        "positions",
-        "layers",
-        "merge",
-        "decode",
-        "log",
-        "_redaction",
-        "problems",
-        "load",
-    ),
-    *("explain", "snapshot"),
+    *("schema", "guard", "toml_parser", "positions", "layers", "merge", "decode", "log", "backoff", "_redaction"),
+    *("problems", "load", "explain", "snapshot"),
     *("restart", "status", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),
 ]
 WITH_ANYIO = [
-    *("tasks", "events", "subscribers", "resources", "hub", "replacing", "transaction", "live"),
+    *(
+        "tasks",
+        "calling",
+        "waits",
+        "worker",
+        "signals",
+        "events",
+        "subscribers",
+        "resources",
+        "hub",
+        "replacing",
+        "transaction",
+        "live",
+    ),
     *("wakeups", "watcher", "runtime", "watch"),
 ]
 FACE = ["settings", "__init__"]
@@ -46,6 +47,7 @@ ALLOWED = {
     "msgspec": {*ORDER},
     "toml_rs": {"toml_parser"},
     "anyio": {*WITH_ANYIO, "testing", "nats", "cli", "integrations"},
+    "trio": {"calling"},
     "inotify_simple": {"wakeups.inotify"},
     "watchfiles": {"wakeups.watching"},
     "pytest": {"pytest_plugin"},

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Sequence
-from typing import Final, ParamSpec, TypeVar
+from types import TracebackType
+from typing import Any, Final, ParamSpec, TypeVar
 
 from .errors import Origin, Problem, SettingsError, UnforeseenError
 
@@ -17,6 +18,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _HERE: Final = os.path.dirname(__file__) + os.sep
+
+# What the interpreter knows of an exception, whatever its class answers when it is asked.
+_EXCEPTION: Final[Any] = BaseException
+_NAME: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
+_TRACEBACK: Final[Callable[[BaseException], TracebackType | None]] = _EXCEPTION.__traceback__.__get__
+_MEMBERS: Final[Callable[[BaseException], Sequence[BaseException]]] = BaseExceptionGroup.__dict__["exceptions"].__get__
+_ERRNO: Final[Callable[[BaseException], int | None]] = OSError.__dict__["errno"].__get__
 
 _OUT_OF: Final[dict[type[BaseException], str]] = {
     MemoryError: "the process has no memory left",
@@ -37,7 +45,7 @@ def guarded(origins: Sequence[Origin], work: Callable[P, T], /, *args: P.args, *
     except Exception as error:
         raised = error
     # Not in the handler, or what is raised next would have this one as its context.
-    failure = raised if isinstance(raised, SettingsError) else unforeseen(raised, origins)
+    failure = raised if issubclass(type(raised), SettingsError) else unforeseen(raised, origins)
     del raised
     try:
         raise failure
@@ -79,11 +87,11 @@ def unforeseen(error: BaseException, origins: Sequence[Origin]) -> UnforeseenErr
 
 def fault(error: BaseException) -> str:
     """The type of an exception, and the last place in this package that it came through. Nothing of what it says."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    name = type(error).__name__
-    if isinstance(error, OSError) and error.errno is not None:
-        name += f" ({os.strerror(error.errno)})"
+    while issubclass(type(error), BaseExceptionGroup):
+        error = _MEMBERS(error)[0]
+    name = _NAME(type(error))
+    if issubclass(type(error), OSError) and (number := _ERRNO(error)) is not None:
+        name += f" ({os.strerror(number)})"
     way = way_of(error)
     return f"{name} at {way[-1]}" if way else name
 
@@ -91,7 +99,7 @@ def fault(error: BaseException) -> str:
 def way_of(error: BaseException) -> list[str]:
     """The places in this package that an exception came through, the innermost last. Source lines could quote something."""
     places: list[str] = []
-    trace = error.__traceback__
+    trace = _TRACEBACK(error)
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         if file.startswith(_HERE) and file != __file__:

@@ -9,7 +9,7 @@ layers said at one moment. A layer that has never been complete cannot be left o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -63,10 +63,12 @@ class Stack:
         self._waiting: dict[Followed[Any, Any], float] = {}
         self.due: float | None = None
         """When to look again for a layer without which the others were read, in seconds of the monotonic clock."""
+        self._visited: Followed[Any, Any] | None = None
+        self._moving: list[Followed[Any, Any]] = []
 
     def unmoved(self) -> bool:
         """Whether a mere look shows them as they were read: all that is needed as long as nothing was told."""
-        return all(each.unmoved for each in self._followed)
+        return all(each.unmoved for each in self._visit(self._followed))
 
     def observe(self, arm: Arm, told: TellAbout, confirm: float) -> Observation:
         """Look, and read what has changed if it has settled. Raises OSError when no more can be watched."""
@@ -78,9 +80,9 @@ class Stack:
             routes = find_routes(paths)  # and look again: what came before was not told
         for file, route in zip(self._files, routes, strict=True):
             file.route = route
-        for each in self._followed:
+        for each in self._visit(self._followed):
             each.look()
-        self.due = None
+        self.due, self._moving = None, []
         suspects = [each for each in self._followed if each.suspect]
         if not suspects:
             self._waiting = {}
@@ -104,10 +106,11 @@ class Stack:
     ) -> Observation:
         others = [each for each in self._followed if each not in late]
         seen = [each.sight for each in others]
-        differing = [each for each in suspects if each.read()]
-        for each in others:
+        differing = [each for each in self._visit(suspects) if each.read()]
+        for each in self._visit(others):
             each.look()
-        if [each.sight for each in others] != seen:
+        self._moving = [each for each, before in zip(others, seen, strict=True) if each.sight != before]
+        if self._moving:
             return Unsettled(0.0)  # they may not belong together
         retries = [each.retry for each in suspects if each.retry is not None]
         if retries:
@@ -120,6 +123,24 @@ class Stack:
             tuple(each.content for each in self._followed),
             tuple(each.document for each in self._followed if each.document is not None),
         )
+
+    def _visit(self, layers: Iterable[Followed[Any, Any]]) -> Iterator[Followed[Any, Any]]:
+        """Go through layers, and let it be known at which we are: a look at it may hang."""
+        try:
+            for each in layers:
+                self._visited = each
+                yield each
+        finally:
+            self._visited = None
+
+    def visited(self) -> list[str]:
+        """The names of the layers of which one is being looked at or read, in case that hangs. From any thread."""
+        visited = self._visited
+        return [each.layer.name for each in (self._followed if visited is None else [visited])]
+
+    def unsettled(self) -> list[str]:
+        """The names of the layers for which the last look was not taken: somebody is writing them."""
+        return [each.layer.name for each in dict.fromkeys([*self._waiting, *self._moving])]
 
     def distrust(self) -> None:
         """What was read last is not taken: read all layers again, however unchanged they look."""

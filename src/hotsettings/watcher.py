@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TypeVar
 
 import anyio
-from anyio import to_thread
 
 from .layers import Layer
 from .log import logger
@@ -18,6 +16,7 @@ from .stack import Read, Stack, Unchanged, Unsettled
 from .status import LayerStatus
 from .wakeups import Kind, Wakeups, opener
 from .wakeups.looking import Looking
+from .worker import Worker
 
 # A watch outlives the last free descriptor. Nothing can be imported without one, so what is imported elsewhere only when there
 # is a mistake to explain is imported here.
@@ -46,9 +45,7 @@ class Watcher:
         self._blind = False
         self._warned = False
         self._delay = rescan_interval
-        # One of its own: the default limiter belongs to the user, and a stalled mount must not use that up.
-        self._limiter = anyio.CapacityLimiter(1)
-        self._looking_since: float | None = None
+        self._worker = Worker("hotsettings-looks")
 
     def wake(self) -> None:
         """Make ``woken`` return, and the next look read all files, however unchanged they look."""
@@ -89,8 +86,13 @@ class Watcher:
             await anyio.sleep(self._delay)
             self._delay = min(2 * self._delay, max(_STEADY, self._rescan))
 
-    async def observe(self, evaluate: Callable[[Read], R]) -> Unchanged | Unsettled | tuple[Read, R]:
-        """Look at the layers, off the event loop; what was read is evaluated there too."""
+    async def observe(
+        self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None]
+    ) -> Unchanged | Unsettled | tuple[Read, R]:
+        """Look at the layers, off the event loop; what was read is evaluated there too.
+
+        ``slow`` is called with the names of the layers of which one may hang, if that takes longer than ``PATIENCE``.
+        """
         await self._opened.wait()
         wakeups, started = self._wakeups, time.monotonic()
         told, self._told = self._told, False
@@ -107,17 +109,14 @@ class Watcher:
             seen = self._stack.observe(arm, wakeups.told, wakeups.confirm)
             return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
-        self._looking_since = started
         try:
-            seen = await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._limiter)
+            seen = await self._worker.run(work, lambda: slow(self._stack.visited()))
             self._drain(wakeups)
         except _NoMoreEvents as failure:
             self._lose(failure.reason)
             self._wakeups = Looking()
             self._lost.cancel()
             return Unsettled(0.0)
-        finally:
-            self._looking_since = None
         # Whoever has written while it was read may have closed it by now, and what was read is the half of it.
         if isinstance(seen, tuple) and any(
             wakeups.told(path).written >= started for path in self._stack.complete_targets
@@ -135,10 +134,13 @@ class Watcher:
         """What was read last was not judged: read everything again at the next look."""
         self._stack.distrust()
 
-    @property
-    def looking_for(self) -> float:
-        """For how many seconds a look has been under way; 0 if none is."""
-        return 0.0 if self._looking_since is None else time.monotonic() - self._looking_since
+    def writing(self) -> list[str]:
+        """The names of the layers that somebody was writing at the last look."""
+        return self._stack.unsettled()
+
+    def close(self) -> None:
+        """End the thread. A look that hangs in it is left alone."""
+        self._worker.close()
 
     def waiting(self) -> dict[str, float]:
         """The names of the layers that are waited for, as they are still being written, and since when (monotonic seconds)."""
@@ -161,9 +163,8 @@ class Watcher:
 
     def _lose(self, error: Exception) -> None:
         if not self._blind:
-            level = logging.INFO if self._warned else logging.WARNING
-            said = "no more file events (%s): looking every %g s until they can be had again"
-            logger.log(level, said, error, self._rescan)
+            tell = logger.info if self._warned else logger.warning
+            tell("no more file events (%s): looking every %g s until they can be had again", error, self._rescan)
             self._blind = self._warned = True
 
     def _regain(self, wakeups: Wakeups) -> None:

@@ -14,7 +14,7 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -133,9 +133,9 @@ class Following:
         """Ask for things, and do not wait until they are there."""
         while True:
             with anyio.move_on_after(self.random.choice([0, 0.001, 0.01, 0.1])):
-                ask = self.random.choice(
-                    [self.live.reload, self.live.wait_applied, self.live.changes().__anext__, self.lease]
-                )
+                asked: list[Callable[[], Awaitable[object]]] = [self.live.reload, self.live.wait_applied]
+                asked += [self.live.changes().__anext__, self.lease]
+                ask = self.random.choice(asked)
                 try:
                     await ask()
                 except Rejected:

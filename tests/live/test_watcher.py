@@ -64,12 +64,12 @@ async def test_written_and_perhaps_closed_while_it_was_read(
         tasks.start_soon(watcher.run)
         later = time.monotonic() + 60.0
         telling.next = Told(writer, later, later)  # of the half that this look has read
-        assert await watcher.observe(lambda read: read) == Unsettled(0.0)
+        assert await watcher.observe(lambda read: read, print) == Unsettled(0.0)
         # However unchanged the file looks, it is read again, and that is taken.
         telling.word = Told(Writer.CLOSED, time.monotonic())
         watcher.wake()
         with anyio.fail_after(10):
-            while not isinstance(seen := await watcher.observe(lambda read: read), tuple):
+            while not isinstance(seen := await watcher.observe(lambda read: read, print), tuple):
                 await anyio.sleep(0.01)
                 watcher.wake()
         assert isinstance(seen[0], Read)
@@ -79,7 +79,7 @@ async def test_written_and_perhaps_closed_while_it_was_read(
         telling.next = Told(Writer.CLOSED, later, 0.0)
         telling.word = Told(Writer.CLOSED, time.monotonic())
         watcher.wake()
-        seen = await watcher.observe(lambda read: read)
+        seen = await watcher.observe(lambda read: read, print)
         assert not isinstance(seen, Unchanged | Unsettled)
         assert seen[0].contents == (b"A = 2",)
         tasks.cancel_scope.cancel()
@@ -143,7 +143,7 @@ async def test_whatever_wakeups_raise_ends_in_looking_alone(
 
     async def reads(content: bytes) -> None:
         with anyio.fail_after(10):
-            while not isinstance(seen := await watcher.observe(lambda read: read), tuple):
+            while not isinstance(seen := await watcher.observe(lambda read: read, lambda names: None), tuple):
                 await watcher.woken(0.005)
                 watcher.wake()
         assert seen[0].contents == (content,)
@@ -156,7 +156,7 @@ async def test_whatever_wakeups_raise_ends_in_looking_alone(
         with anyio.fail_after(10):
             while failing.opened < 4:
                 watcher.wake()
-                await watcher.observe(lambda read: read)
+                await watcher.observe(lambda read: read, lambda names: None)
                 await anyio.sleep(0.002)
         began, opened = time.monotonic(), failing.opened
         await anyio.sleep(0.15)
@@ -165,7 +165,7 @@ async def test_whatever_wakeups_raise_ends_in_looking_alone(
         with anyio.fail_after(10 + 4 * (time.monotonic() - began)):
             while "can be had again" not in caplog.messages[-1]:
                 watcher.wake()
-                await watcher.observe(lambda read: read)
+                await watcher.observe(lambda read: read, lambda names: None)
                 await anyio.sleep(0.005)
         tasks.cancel_scope.cancel()
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
@@ -186,11 +186,11 @@ async def test_a_failure_after_a_long_time_is_a_new_one(
             failing.fail = True
             with anyio.fail_after(10):
                 while len(caplog.messages) < number:
-                    await watcher.observe(lambda read: read)
+                    await watcher.observe(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
                 failing.fail = False
                 while watcher._blind:
-                    await watcher.observe(lambda read: read)
+                    await watcher.observe(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
             assert not watcher.waiting()
             watcher._lost.cancel()

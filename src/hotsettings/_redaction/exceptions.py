@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeGuard, TypeVar
 
 from ..errors import SettingsError
 
+E = TypeVar("E", bound=BaseException)
+
 _MOST = 30
 """Exceptions of a group that are described."""
+
+# Of a group itself, whatever its class puts in their place.
+_GROUP: Any = BaseExceptionGroup
+_MESSAGE: Callable[[BaseException], str] = _GROUP.message.__get__
+_EXCEPTIONS: Callable[[BaseException], tuple[BaseException, ...]] = _GROUP.exceptions.__get__
 
 _SILENT = "(it fails to say what it is)"
 
@@ -23,6 +31,11 @@ class Redacted(Exception):
         return str(self.args[0]) or self.kind
 
 
+def _is(error: BaseException, kind: type[E]) -> TypeGuard[E]:
+    """Like isinstance, which asks an object for its class and gets any answer."""
+    return issubclass(type(error), kind)
+
+
 def said(error: BaseException) -> str:
     """What an exception says, and all that it groups, in one text."""
     first, *others = _members(error)
@@ -31,7 +44,7 @@ def said(error: BaseException) -> str:
 
 def described(error: BaseException) -> str:
     """What an exception says, after its type."""
-    text, kind = (error.args[0] if isinstance(error, Redacted) else said(error)), kind_of(error)
+    text, kind = (error.args[0] if _is(error, Redacted) else said(error)), kind_of(error)
     return ": ".join(filter(None, (kind, text)))
 
 
@@ -44,9 +57,9 @@ def traced(error: BaseException) -> str:
 
 def kind_of(error: BaseException) -> str:
     """The name of its type; "" for errors of settings, whose texts need none."""
-    if isinstance(error, Redacted):
+    if _is(error, Redacted):
         return error.kind
-    return "" if isinstance(error, SettingsError) else asked(lambda: type(error).__name__) or "Exception"
+    return "" if _is(error, SettingsError) else asked(lambda: type(error).__name__) or "Exception"
 
 
 def asked(say: Callable[[], str]) -> str | None:
@@ -60,7 +73,7 @@ def asked(say: Callable[[], str]) -> str | None:
 
 
 def _message(error: BaseException) -> str:
-    text = asked(lambda: error.message if isinstance(error, BaseExceptionGroup) else str(error))
+    text = asked(lambda: _MESSAGE(error) if _is(error, BaseExceptionGroup) else str(error))
     return _SILENT if text is None else text
 
 
@@ -70,7 +83,7 @@ def _members(error: BaseException) -> Iterator[BaseException]:
     waiting, count = [*_inside(error)], 1
     while waiting and count < _MOST:
         member = waiting.pop(0)
-        if isinstance(member, BaseExceptionGroup):
+        if _is(member, BaseExceptionGroup):
             waiting[:0] = _inside(member)
         else:
             count += 1
@@ -78,4 +91,4 @@ def _members(error: BaseException) -> Iterator[BaseException]:
 
 
 def _inside(error: BaseException) -> Sequence[BaseException]:
-    return error.exceptions[:_MOST] if isinstance(error, BaseExceptionGroup) else ()
+    return _EXCEPTIONS(error)[:_MOST] if _is(error, BaseExceptionGroup) else ()
