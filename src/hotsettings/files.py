@@ -49,7 +49,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
     def __init__(self, layer: FileLayer, settle: float) -> None:
         super().__init__(layer)
         self.path = os.fsdecode(layer.path)
-        self.route: Route
+        self.route = Route(self.path, ())
         self.racy = False
         self._latest: Sight | None = None
         self._settle = settle
@@ -57,7 +57,9 @@ class FollowedFile(Followed[FileLayer, Sight]):
         self._read_route: Route | None = None
         self._untold = False
         self._failure: _Failure | None = None
-        self._stale = False
+        self.moved: str | None = None
+        """The mount point on the way to it, if what is mounted there was renamed or removed outside."""
+        self._replaced = False
         self._local: tuple[int, bool] | None = None
 
     def look(self) -> None:
@@ -134,7 +136,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
         if self._failure is not None:
             return
         super().taken(now)
-        self._stale = bool(self.sight.inode and not self.sight.links and single_file_mounts([self.route.target]))
+        self._replaced = bool(self.sight.inode and not self.sight.links and single_file_mounts([self.route.target]))
         self._read_route = self.route
         self._settling.taken(now)
 
@@ -143,10 +145,15 @@ class FollowedFile(Followed[FileLayer, Sight]):
         status = super().status()
         return status if self._failure is None else replace(status, since=self._failure.since)
 
+    @property
+    def stale_mount(self) -> str | None:
+        """The mount point on the way to it through which edits from outside do not arrive any more."""
+        return self.moved or (self.route.target if self._replaced else None)
+
     def _state(self) -> LayerState:
         if self._failure is not None:
             return "unreadable"
-        if self._stale:
+        if self.stale_mount is not None:
             return "stale"
         return "missing" if self.seen is None or self.seen.missing else "read"
 

@@ -18,7 +18,7 @@ from .hub import Hub
 from .layers import Document, Unreadable
 from .load import Loaded, assemble, readable
 from .log import AS_EVENT, logger
-from .mounts import ADVICE, single_file_mounts
+from .mounts import ADVICE, ADVICE_FOR_FOLDERS, single_file_mounts
 from .restart import keep_first
 from .schema import Schema
 from .snapshot import Snapshot, changed_keys
@@ -333,10 +333,20 @@ class Runtime(Generic[S]):
             )
 
     def _warn_of_stale(self) -> None:
-        stale = {layer.file for layer in self._watcher.statuses() if layer.state == "stale"}
-        for label in sorted(stale - self._stale):
-            logger.warning("%s was replaced outside of its mount: no edit arrives here any more; %s", label, ADVICE)
-        self._stale = stale
+        stale, targets = self._watcher.stale_mounts, self._watcher.targets
+        for point, label in stale.items():
+            if point in self._stale:
+                continue
+            if point in targets:
+                logger.warning("%s was replaced outside of its mount: no edit arrives here any more; %s", label, ADVICE)
+            else:
+                logger.warning(
+                    "the folder that is mounted at %s was renamed or removed outside: edits under its old path do not "
+                    "arrive here any more; %s",
+                    point,
+                    ADVICE_FOR_FOLDERS,
+                )
+        self._stale = set(stale)
 
 
 def _problems(reason: BaseException) -> tuple[tuple[Problem, ...], int]:

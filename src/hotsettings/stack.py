@@ -17,6 +17,7 @@ from msgspec import Struct
 from .files import FollowedFile
 from .followed import Followed, TellAbout
 from .layers import Document, FileLayer, Layer, Unreadable
+from .mounts import Sources
 from .routes import Route, find_routes
 from .status import LayerStatus
 from .stores import FollowedKey, StoreLayer
@@ -60,11 +61,21 @@ class Stack:
         self._settle = settle
         self._followed = [_followed(layer, settle) for layer in layers]
         self._files = [each for each in self._followed if isinstance(each, FollowedFile)]
+        self._sources = Sources()
         self._waiting: dict[Followed[Any, Any], float] = {}
         self.due: float | None = None
         """When to look again for a layer without which the others were read, in seconds of the monotonic clock."""
         self._visited: Followed[Any, Any] | None = None
         self._moving: list[Followed[Any, Any]] = []
+
+    def look_at_mounts(self) -> None:
+        """See whether what is mounted on the way to the files was renamed or removed outside."""
+        self._sources.look()
+        self._mark_moved()
+
+    def _mark_moved(self) -> None:
+        for file in self._files:
+            file.moved = self._sources.moved(file.route.places)
 
     def unmoved(self) -> bool:
         """Whether a mere look shows them as they were read: all that is needed as long as nothing was told."""
@@ -80,6 +91,8 @@ class Stack:
             routes = find_routes(paths)  # and look again: what came before was not told
         for file, route in zip(self._files, routes, strict=True):
             file.route = route
+        self._sources.arm(path for file in self._files for path in file.route.places)
+        self._mark_moved()
         for each in self._visit(self._followed):
             each.look()
         self.due, self._moving = None, []
@@ -170,6 +183,11 @@ class Stack:
     def waiting(self) -> dict[str, float]:
         """The names of the layers that are waited for, and since when, in seconds of the monotonic clock. From any thread."""
         return {each.layer.name: since for each, since in self._waiting.items()}
+
+    @property
+    def stale_mounts(self) -> dict[str, str]:
+        """The mount points through which edits from outside do not arrive any more, and the label of a file behind each."""
+        return {point: file.layer.label for file in self._files if (point := file.stale_mount) is not None}
 
     def statuses(self) -> list[LayerStatus]:
         """How each layer stood when it was read last."""

@@ -41,6 +41,7 @@ class Watcher:
         self._opened = anyio.Event()
         self._woken = anyio.Event()
         self._told = True
+        self._mounts_due = 0.0
         self._lost = anyio.CancelScope()
         self._blind = False
         self._warned = False
@@ -104,6 +105,9 @@ class Watcher:
                 raise _NoMoreEvents(error) from error
 
         def work() -> Unchanged | Unsettled | tuple[Read, R]:
+            if started >= self._mounts_due:
+                self._mounts_due = started + self._rescan
+                self._stack.look_at_mounts()
             if not told and self._stack.unmoved():
                 return Unchanged()
             seen = self._stack.observe(arm, wakeups.told, wakeups.confirm)
@@ -149,6 +153,11 @@ class Watcher:
     def statuses(self) -> list[LayerStatus]:
         """How each layer stood when it was read last."""
         return self._stack.statuses()
+
+    @property
+    def stale_mounts(self) -> dict[str, str]:
+        """The mount points through which edits from outside do not arrive any more, and the label of a file behind each."""
+        return self._stack.stale_mounts
 
     @property
     def targets(self) -> list[str]:

@@ -68,6 +68,7 @@ class FakeWatcher:
         self.writers: list[str] = []
         self.state: LayerState = "read"
         self.targets = ["/config.toml"]
+        self.stale_mounts: dict[str, str] = {}
         self.woken_up = False
         self.news = anyio.Event()
         self.go = anyio.Event()
