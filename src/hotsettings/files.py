@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import time
 
@@ -80,6 +81,11 @@ class FollowedFile(Followed[FileLayer, Sight]):
             return False
         return look(self.path, self.seen) == self.seen
 
+    def discard(self) -> None:
+        """Hold again what it held before it was read last. When it is read again is left to the backoff, if it has failed."""
+        self.content, self._data, self.document = self._before
+        self.racy = True
+
     def distrust(self) -> None:
         """Read it at the next look, however unchanged it looks, and though reading it has failed just now."""
         self.racy = True
@@ -94,8 +100,8 @@ class FollowedFile(Followed[FileLayer, Sight]):
         now = time.monotonic()
         return max(0.0, self._failure.retry_at - now) if now - self._failure.began < PATIENCE else None
 
-    def wait(self, told: TellAbout, now: float, confirm: float) -> float:
-        """Seconds until it may be read."""
+    def wait(self, told: TellAbout, now: float, confirm: float, *, hasty: bool = False) -> float:
+        """Seconds until it may be read; if ``hasty``, it may be when it has stood still for ``settle``, whoever has it open."""
         if self._failure is not None and self.sight == self._failure.sight and self.retry:
             return self.retry
         word = told(self.route.target)
@@ -109,6 +115,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
             age(self.sight),
             arrived=self._arrived(),
             confirm=confirm,
+            longest=self._settle if hasty else math.inf,
             being_written=self._being_written,
         )
 

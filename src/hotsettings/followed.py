@@ -40,6 +40,8 @@ class Followed(ABC, Generic[L, G]):
         self.document: Document | Unreadable | None = None
         self._filled = False
         self._data: bytes | None = None
+        self._before: tuple[object, bytes | None, Document | Unreadable | None] = None, None, None
+        """What it held before it was read last."""
 
     @abstractmethod
     def look(self) -> None:
@@ -56,8 +58,8 @@ class Followed(ABC, Generic[L, G]):
         """Whether a mere look shows it as it was read."""
 
     @abstractmethod
-    def wait(self, told: TellAbout, now: float, confirm: float) -> float:
-        """Seconds until what is in sight may be read."""
+    def wait(self, told: TellAbout, now: float, confirm: float, *, hasty: bool = False) -> float:
+        """Seconds until what is in sight may be read; if ``hasty``, rest is enough, whoever has it open."""
 
     @abstractmethod
     def unsure(self, now: float) -> bool:
@@ -81,6 +83,7 @@ class Followed(ABC, Generic[L, G]):
 
     def read(self) -> bool:
         """Read it, and parse it if it is not what it was; return whether it is not."""
+        self._before = self.content, self._data, self.document
         try:
             return self._put(*self._fetch())
         except SettingsError as error:
@@ -98,8 +101,13 @@ class Followed(ABC, Generic[L, G]):
         """What is in sight was read, beginning at this time."""
         self.seen, self.read_at = self.sight, now
 
+    def discard(self) -> None:
+        """Hold again what it held before it was read last: that read does not count, and nothing of it may go live."""
+        self.content, self._data, self.document = self._before
+        self.distrust()
+
     def distrust(self) -> None:
-        """What was read last is not taken: it is suspect, however unchanged it looks."""
+        """Be suspect, however unchanged it looks: it has to be read again."""
         self.seen = None
 
     def live(self) -> None:

@@ -21,14 +21,15 @@ ADVICE = (
 )
 
 ADVICE_FOR_FOLDERS = (
-    "mount a folder above it that stays, lead the path through it with a symlink, and restart the container or the service"
+    "mount a folder above it that stays, lead the path through it with a symlink, and restart the container "
+    "or the service"
 )
 
 
 class Mount(NamedTuple):
     """One line of the table. ``root`` is the path of what is mounted, within its file system; ``kind`` is its type."""
 
-    id: str
+    number: str
     root: str
     point: str
     kind: str
@@ -79,7 +80,7 @@ class Sources:
             except OSError:
                 continue
             # Another inode is another mount, at the same point.
-            first = self._first.setdefault((mount.id, mount.point, found.st_dev, found.st_ino), mount.root)
+            first = self._first.setdefault((mount.number, mount.point, found.st_dev, found.st_ino), mount.root)
             if first != mount.root:
                 moved.add(mount.point)
         self._moved = frozenset(moved)
@@ -121,8 +122,8 @@ def _mounts() -> list[Mount]:
 
 def _parse(line: str) -> Mount:
     fields, _, source = line.partition(" - ")
-    id, _, _, root, point, *_ = fields.split(" ")
-    return Mount(id, root, _unescaped(point), source.partition(" ")[0])
+    number, _, _, root, point, *_ = fields.split(" ")
+    return Mount(number, root, _unescaped(point), source.partition(" ")[0])
 
 
 def _unescaped(path: str) -> str:

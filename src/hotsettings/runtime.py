@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ._redaction import Redactor
 from .backoff import Backoff
 from .boundary import fault, guarded, unforeseen, way_of
-from .errors import Origin, Problem, Rejected, SettingsError, UnforeseenError
+from .errors import LayerError, Origin, Problem, Rejected, SettingsError, UnforeseenError
 from .hub import Hub
 from .layers import Document, Unreadable
 from .load import Loaded, assemble, readable
@@ -33,6 +33,13 @@ S = TypeVar("S")
 
 _FRAMES = 20
 """Places in this package that a log names of what nobody foresaw: it may be an endless recursion."""
+
+
+_HASTY = 10.0
+"""Seconds after which the start takes a file that has stood still for ``settle``, even if somebody has it open for writing. A
+file that its writer never closes would keep the process from starting for ever."""
+_GIVES_UP = 20.0
+"""Seconds after which the start fails, because a file has not even stood still for that long."""
 
 
 class _Candidate:
@@ -86,17 +93,50 @@ class Runtime(Generic[S]):
         """What failed at the last look in a way that nobody foresaw. Since then nothing was read and judged."""
 
     async def first(self) -> Loaded:
-        """Read the files for the first time, once they stand still. Raises SettingsError."""
+        """Read the files for the first time, once they stand still. Raises SettingsError, also if they never do."""
+        began, warned = time.monotonic(), False
         while True:
+            hasty = time.monotonic() - began >= _HASTY
             try:
-                seen = await self._watcher.observe(self._evaluate, _warn_at_first)
+                seen = await self._watcher.observe(self._evaluate, _warn_at_first, hasty=hasty)
             except Exception as error:
-                failure = unforeseen(error, self._origins())
+                failure: SettingsError = unforeseen(error, self._origins())
                 break
             if isinstance(seen, tuple):
                 return self._begin(*seen)
-            await self._watcher.woken(seen.seconds if isinstance(seen, Unsettled) else 0.0)
+            waited = time.monotonic() - began
+            if waited >= _GIVES_UP:
+                failure = self._never_still(waited)
+                break
+            if waited >= PATIENCE and not warned and (writing := self._watcher.writing()):
+                warned = True
+                logger.warning(
+                    "the start waits for layer %s, which somebody is still writing; from %g s on it has to stand still "
+                    "for a moment only, and after %g s the start fails",
+                    ", ".join(writing),
+                    _HASTY,
+                    _GIVES_UP,
+                )
+            within = seen.seconds if isinstance(seen, Unsettled) else 0.0
+            ahead = [milestone - waited for milestone in (PATIENCE, _HASTY, _GIVES_UP) if milestone > waited]
+            await self._watcher.woken(min(within, *ahead))
         raise failure
+
+    def _never_still(self, waited: float) -> LayerError:
+        statuses = self._watcher.statuses()
+        writing = self._watcher.writing() or [layer.name for layer in statuses]
+        return LayerError(
+            [
+                Problem(
+                    "",
+                    f"it has been written to for {waited:.0f} s without a pause, so it is not known to be complete",
+                    Origin(layer.name, layer.file),
+                    "write a new file, and rename it over this one",
+                )
+                for layer in statuses
+                if layer.name in writing
+            ]
+        )
 
     def _begin(self, read: Read, outcome: Loaded | SettingsError) -> Loaded:
         if isinstance(outcome, SettingsError):
@@ -181,9 +221,9 @@ class Runtime(Generic[S]):
         try:
             seen = await self._watcher.observe(self._evaluate, self._warn_of_hanging)
         finally:
-            self._hub.waits.only("reading", ())
+            self._hub.waits.only("reading", {})
         now = time.monotonic()
-        self._hub.waits.only("writing", self._watcher.writing() if isinstance(seen, Unsettled) else ())
+        self._hub.waits.only("writing", self._watcher.writing())
         if isinstance(seen, Unsettled):
             self._look_in(min(seen.seconds, self._rescan))
             return

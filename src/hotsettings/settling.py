@@ -40,6 +40,7 @@ Pure: what is seen, what is known of the writer, and the time go in; how long to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
@@ -106,13 +107,15 @@ class Settling:
         *,
         arrived: Arrived = Arrived.NOT,
         confirm: float = 0.0,
+        longest: float = math.inf,
         being_written: Callable[[], bool | None] = lambda: None,
     ) -> float:
         """Return how many seconds to wait, 0 if it can be read now.
 
         ``age`` is for how long the file has not been changed by its own account. That a file stands still counts from the
         first look on, where ``age`` counts too. ``confirm`` are the seconds that APPEARED takes where the file's times do
-        not tell that it was moved. ``being_written`` asks the kernel, which costs a few microseconds.
+        not tell that it was moved. ``longest`` are the seconds of rest that are enough in any case, even if somebody has the
+        file open. ``being_written`` asks the kernel, which costs a few microseconds.
         """
         if sight != self._seen:
             self._seen, self._since = sight, now
@@ -130,13 +133,13 @@ class Settling:
             )  # written last before it was told of, when one that is being written was still empty
         unclear = writer in (Writer.OPEN, Writer.CREATED, Writer.APPEARED) or arrived is Arrived.UNKNOWN
         written = being_written() if unclear else None
-        needed = self._needed(sight, writer, arrived, written, min(confirm, self._settle))
+        needed = min(longest, self._needed(sight, writer, arrived, written, min(confirm, self._settle)))
         if still < needed:
             close_is_told = writer is Writer.OPEN or (writer is Writer.CREATED and sight.links == 1)
             return needed - still if close_is_told or not written else min(self._again, needed - still)
         # It may be taken, unless somebody is still at it.
-        if still < UNCLOSED and (written if unclear else being_written()):
-            return min(self._again, UNCLOSED - still)
+        if still < min(UNCLOSED, longest) and (written if unclear else being_written()):
+            return min(self._again, min(UNCLOSED, longest) - still)
         return 0.0
 
     def has_news(self, told: Told) -> bool:

@@ -9,7 +9,7 @@ layers said at one moment. A layer that has never been complete cannot be left o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -66,7 +66,7 @@ class Stack:
         self.due: float | None = None
         """When to look again for a layer without which the others were read, in seconds of the monotonic clock."""
         self._visited: Followed[Any, Any] | None = None
-        self._moving: list[Followed[Any, Any]] = []
+        self._read_last: Sequence[Followed[Any, Any]] = ()
 
     def look_at_mounts(self) -> None:
         """See whether what is mounted on the way to the files was renamed or removed outside."""
@@ -81,8 +81,11 @@ class Stack:
         """Whether a mere look shows them as they were read: all that is needed as long as nothing was told."""
         return all(each.unmoved for each in self._visit(self._followed))
 
-    def observe(self, arm: Arm, told: TellAbout, confirm: float) -> Observation:
-        """Look, and read what has changed if it has settled. Raises OSError when no more can be watched."""
+    def observe(self, arm: Arm, told: TellAbout, confirm: float, *, hasty: bool = False) -> Observation:
+        """Look, and read what has changed if it has settled. Raises OSError when no more can be watched.
+
+        If ``hasty``, what has stood still for ``settle`` is read, even if somebody has it open for writing.
+        """
         paths = [file.path for file in self._files]
         routes = find_routes(paths)
         for _ in range(_MOST_ARMINGS):
@@ -95,35 +98,44 @@ class Stack:
         self._mark_moved()
         for each in self._visit(self._followed):
             each.look()
-        self.due, self._moving = None, []
+        self.due, self._read_last = None, ()
         suspects = [each for each in self._followed if each.suspect]
         if not suspects:
             self._waiting = {}
             return Unchanged()
-        now = time.monotonic()
-        waits = {each: each.wait(told, now, confirm) for each in suspects}
-        self._waiting = {each: self._waiting.get(each, now) for each, wait in waits.items() if wait > 0}
+        now, before = time.monotonic(), self._waiting
+        waits = {each: each.wait(told, now, confirm, hasty=hasty) for each in suspects}
+        self._waiting = {each: before.get(each, now) for each, wait in waits.items() if wait > 0}
         late = {each for each, since in self._waiting.items() if each.document and now - since >= PATIENCE}
         ready = [each for each in suspects if each not in self._waiting]
         slow = [each for each in self._waiting if each not in late]
         if ready and not slow:
             self.due = now + min(waits[each] for each in late) if late else None
-            return self._read(ready, late, now)
+            self._read_last = ready
+            seen = self._read(ready, late, before, now)
+            if isinstance(seen, Unsettled):
+                self._discard()
+            return seen
         seconds = max(waits[each] for each in slow or self._waiting)
         if ready:
             seconds = min(seconds, max(self._waiting[each] for each in slow) + PATIENCE - now)
         return Unsettled(seconds)
 
     def _read(
-        self, suspects: Sequence[Followed[Any, Any]], late: Collection[Followed[Any, Any]], now: float
+        self,
+        suspects: Sequence[Followed[Any, Any]],
+        late: Collection[Followed[Any, Any]],
+        before: Mapping[Followed[Any, Any], float],
+        now: float,
     ) -> Observation:
         others = [each for each in self._followed if each not in late]
         seen = [each.sight for each in others]
         differing = [each for each in self._visit(suspects) if each.read()]
         for each in self._visit(others):
             each.look()
-        self._moving = [each for each, before in zip(others, seen, strict=True) if each.sight != before]
-        if self._moving:
+        moving = {each for each, sight in zip(others, seen, strict=True) if each.sight != sight}
+        if moving:
+            self._waiting = {**self._waiting, **{each: before.get(each, now) for each in moving}}
             return Unsettled(0.0)  # they may not belong together
         retries = [each.retry for each in suspects if each.retry is not None]
         if retries:
@@ -151,12 +163,14 @@ class Stack:
         visited = self._visited
         return [each.layer.name for each in (self._followed if visited is None else [visited])]
 
-    def unsettled(self) -> list[str]:
-        """The names of the layers for which the last look was not taken: somebody is writing them."""
-        return [each.layer.name for each in dict.fromkeys([*self._waiting, *self._moving])]
+    def _discard(self) -> None:
+        for each in self._read_last:
+            each.discard()
+        self._read_last = ()
 
     def distrust(self) -> None:
-        """What was read last is not taken: read all layers again, however unchanged they look."""
+        """What was read at the last look does not count: read all layers again, however unchanged they look."""
+        self._discard()
         for each in self._followed:
             each.distrust()
 
@@ -180,8 +194,8 @@ class Stack:
         """Those of them that were not being written at the last look."""
         return [file.route.target for file in self._files if file not in self._waiting]
 
-    def waiting(self) -> dict[str, float]:
-        """The names of the layers that are waited for, and since when, in seconds of the monotonic clock. From any thread."""
+    def writing(self) -> dict[str, float]:
+        """The names of the layers that somebody was writing at the last look, and since when, in monotonic seconds."""
         return {each.layer.name: since for each, since in self._waiting.items()}
 
     @property

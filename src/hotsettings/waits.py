@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Collection
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 import anyio
@@ -64,15 +64,15 @@ class Waits:
             seconds = time.monotonic() - turn.began
             logger.info("no longer waiting for %s; it took %.1f s", turn.wait, seconds)
 
-    def only(self, kind: WaitKind, names: Collection[str]) -> None:
-        """Note all waits of a kind: end those that are over, and begin those that are new."""
+    def only(self, kind: WaitKind, since: Mapping[str, float]) -> None:
+        """Note all waits of a kind, and since when they last, in monotonic seconds: end the others, and begin the new ones."""
         known = [turn for turn in self._turns if turn.wait.kind == kind]
         for turn in known:
-            if turn.wait.name not in names:
+            if turn.wait.name not in since:
                 self.end(turn)
-        for name in names:
+        for name, began in since.items():
             if all(turn.wait.name != name for turn in known):
-                self.begin(kind, name)
+                self.begin(kind, name, time.monotonic() - began)
 
     def all(self, *, long: bool) -> tuple[Wait, ...]:
         """What is waited for now, or only what takes long."""

@@ -88,9 +88,11 @@ class Watcher:
             self._delay = min(2 * self._delay, max(_STEADY, self._rescan))
 
     async def observe(
-        self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None]
+        self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None], *, hasty: bool = False
     ) -> Unchanged | Unsettled | tuple[Read, R]:
         """Look at the layers, off the event loop; what was read is evaluated there too.
+
+        If ``hasty``, a file that has stood still for ``settle`` is read, even if somebody has it open for writing.
 
         ``slow`` is called with the names of the layers of which one may hang, if that takes longer than ``PATIENCE``.
         """
@@ -110,7 +112,7 @@ class Watcher:
                 self._stack.look_at_mounts()
             if not told and self._stack.unmoved():
                 return Unchanged()
-            seen = self._stack.observe(arm, wakeups.told, wakeups.confirm)
+            seen = self._stack.observe(arm, wakeups.told, wakeups.confirm, hasty=hasty)
             return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
         try:
@@ -138,17 +140,13 @@ class Watcher:
         """What was read last was not judged: read everything again at the next look."""
         self._stack.distrust()
 
-    def writing(self) -> list[str]:
-        """The names of the layers that somebody was writing at the last look."""
-        return self._stack.unsettled()
+    def writing(self) -> dict[str, float]:
+        """The names of the layers that somebody was writing at the last look, and since when, in monotonic seconds."""
+        return self._stack.writing()
 
     def close(self) -> None:
         """End the thread. A look that hangs in it is left alone."""
         self._worker.close()
-
-    def waiting(self) -> dict[str, float]:
-        """The names of the layers that are waited for, as they are still being written, and since when (monotonic seconds)."""
-        return self._stack.waiting()
 
     def statuses(self) -> list[LayerStatus]:
         """How each layer stood when it was read last."""

@@ -61,9 +61,9 @@ def test_sources_that_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     other.mkdir()
     monkeypatch.setattr(mounts, "_TABLE", str(table))
 
-    def mount(root: str, id: int = 41) -> None:
+    def mount(root: str, number: int = 41) -> None:
         table.write_text(
-            f"22 1 259:1 /images/1 / rw - ext4 /dev/root rw\n{id} 22 259:1 {root} {app} rw - ext4 /dev/root rw\n"
+            f"22 1 259:1 /images/1 / rw - ext4 /dev/root rw\n{number} 22 259:1 {root} {app} rw - ext4 /dev/root rw\n"
             f"51 22 0:7 / {other} rw - tmpfs tmpfs rw\n52 22 259:1 /srv/gone {tmp_path}/gone rw - ext4 /dev/root rw\n"
         )
 
@@ -81,6 +81,6 @@ def test_sources_that_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     mount("/srv/conf")
     sources.look()
     assert sources.moved([f"{app}/deep"]) is None, "it was put back"
-    mount("/srv/new", id=42)
+    mount("/srv/new", number=42)
     sources.look()
     assert sources.moved([f"{app}/deep"]) is None, "another mount took its place"

@@ -65,7 +65,7 @@ class FakeWatcher:
         self.fault: Exception | None = None
         self.looks = 0
         self.accepted = 0
-        self.writers: list[str] = []
+        self.writers: dict[str, float] = {}
         self.state: LayerState = "read"
         self.targets = ["/config.toml"]
         self.stale_mounts: dict[str, str] = {}
@@ -84,7 +84,7 @@ class FakeWatcher:
     def distrust(self) -> None:
         self.read = None
 
-    def writing(self) -> list[str]:
+    def writing(self) -> dict[str, float]:
         return self.writers
 
     def statuses(self) -> list[LayerStatus]:
@@ -98,7 +98,9 @@ class FakeWatcher:
             await self.news.wait()
         self.woken_up = False
 
-    async def observe(self, evaluate: Callable[[Read], Any], slow: Callable[[list[str]], None]) -> Any:
+    async def observe(
+        self, evaluate: Callable[[Read], Any], slow: Callable[[list[str]], None], *, hasty: bool = False
+    ) -> Any:
         self.looks += 1
         self.slow = slow
         text = self.text
