@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Generic, TypeVar
 
 import anyio
@@ -95,6 +95,7 @@ class Runtime(Generic[S]):
     async def first(self) -> Loaded:
         """Read the files for the first time, once they stand still. Raises SettingsError, also if they never do."""
         began, warned = time.monotonic(), False
+        gives_up = _GIVES_UP + self._watcher.settle
         while True:
             hasty = time.monotonic() - began >= _HASTY
             try:
@@ -104,37 +105,31 @@ class Runtime(Generic[S]):
                 break
             if isinstance(seen, tuple):
                 return self._begin(*seen)
-            waited = time.monotonic() - began
-            if waited >= _GIVES_UP:
-                failure = self._never_still(waited)
+            waited, writing = time.monotonic() - began, self._watcher.writing()
+            if waited >= gives_up:
+                failure = self._never_still(writing, waited)
                 break
-            if waited >= PATIENCE and not warned and (writing := self._watcher.writing()):
+            if waited >= PATIENCE and writing and not warned:
                 warned = True
                 logger.warning(
-                    "the start waits for layer %s, which somebody is still writing; from %g s on it has to stand still "
-                    "for a moment only, and after %g s the start fails",
+                    "the start waits for layer %s, which somebody is still writing; after %g s it takes what is there "
+                    "as soon as that stands still for %g s, and after %g s it fails",
                     ", ".join(writing),
                     _HASTY,
-                    _GIVES_UP,
+                    self._watcher.settle,
+                    gives_up,
                 )
-            within = seen.seconds if isinstance(seen, Unsettled) else 0.0
-            ahead = [milestone - waited for milestone in (PATIENCE, _HASTY, _GIVES_UP) if milestone > waited]
-            await self._watcher.woken(min(within, *ahead))
+            ahead = [seconds - waited for seconds in (PATIENCE, _HASTY, gives_up) if seconds > waited]
+            await self._watcher.woken(min(seen.seconds if isinstance(seen, Unsettled) else 0.0, *ahead))
         raise failure
 
-    def _never_still(self, waited: float) -> LayerError:
-        statuses = self._watcher.statuses()
-        writing = self._watcher.writing() or [layer.name for layer in statuses]
+    def _never_still(self, writing: Collection[str], waited: float) -> LayerError:
+        message = f"it was written to without a pause for {waited:.0f} s, so it is not known to be complete"
         return LayerError(
             [
-                Problem(
-                    "",
-                    f"it has been written to for {waited:.0f} s without a pause, so it is not known to be complete",
-                    Origin(layer.name, layer.file),
-                    "write a new file, and rename it over this one",
-                )
-                for layer in statuses
-                if layer.name in writing
+                Problem("", message, origin, "write a new file, and rename it over this one")
+                for origin in self._origins()
+                if origin.layer in writing or not writing
             ]
         )
 

@@ -35,6 +35,7 @@ class Watcher:
 
     def __init__(self, layers: Sequence[Layer], settle: float, rescan_interval: float, kind: Kind) -> None:
         self._open = opener(kind)
+        self.settle = settle
         self._rescan = rescan_interval
         self._wakeups: Wakeups = Looking()
         self._stack = Stack(layers, settle)

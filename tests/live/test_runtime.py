@@ -68,6 +68,7 @@ class FakeWatcher:
         self.writers: dict[str, float] = {}
         self.state: LayerState = "read"
         self.targets = ["/config.toml"]
+        self.settle = 0.1
         self.stale_mounts: dict[str, str] = {}
         self.woken_up = False
         self.news = anyio.Event()
