@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -34,7 +34,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def appending(path: Path, every: float) -> Iterator[None]:
+def appending(path: Path, every: float) -> Generator[None]:
     """Keep a file open, and append a line to it again and again."""
     over = threading.Event()
 
