@@ -144,6 +144,7 @@ class Runtime(Generic[S]):
     def follow(self, hub: Hub[S]) -> None:
         """Take the hub to keep up to date; its snapshot is what was read first."""
         self._hub = hub
+        hub.waits.refresh = lambda: hub.waits.only("writing", self._watcher.writing())
         self._attempted_at = hub.head.snapshot.loaded_at
 
     async def run(self) -> None:
@@ -218,7 +219,7 @@ class Runtime(Generic[S]):
         finally:
             self._hub.waits.only("reading", {})
         now = time.monotonic()
-        self._hub.waits.only("writing", self._watcher.writing())
+        self._hub.waits.refresh()
         if isinstance(seen, Unsettled):
             self._look_in(min(seen.seconds, self._rescan))
             return

@@ -76,7 +76,10 @@ class Stack:
 
     def unmoved(self) -> bool:
         """Whether all layers look as they did when they were read. As long as there are no events, that is enough."""
-        return all(each.unmoved for each in self._visit(self._followed))
+        unmoved = all(each.unmoved for each in self._visit(self._followed))
+        if unmoved:
+            self._waiting = {}
+        return unmoved
 
     def observe(self, arm: Arm, told: TellAbout, confirm: float, *, hasty: bool = False) -> Observation:
         """Look, and read what has changed if it has settled. Raises OSError when no more can be watched.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 
 import anyio
@@ -44,6 +44,8 @@ class Waits:
         self._tasks = tasks
         self._turns: list[Turn] = []
         self._attended = False
+        self.refresh: Callable[[], object] = lambda: None
+        """Called before waits are told, to bring those up to date that a worker thread begins and ends."""
 
     def begin(self, kind: WaitKind, name: str, seconds: float = 0.0) -> Turn:
         """Note that an edit waits for this, and has done so for some seconds already."""
@@ -76,6 +78,7 @@ class Waits:
 
     def all(self, *, long: bool) -> tuple[Wait, ...]:
         """All waits, or only those that take long."""
+        self.refresh()
         return tuple(turn.wait for turn in self._turns if turn.long or not long)
 
     def refuse_inside(self, call: str, why: str) -> None:
@@ -88,6 +91,7 @@ class Waits:
         """Warn of each wait that takes long, until no others are left."""
         while waiting := [turn.began for turn in self._turns if not turn.warned]:
             await anyio.sleep(max(0.0, min(waiting) + PATIENCE - time.monotonic()))
+            self.refresh()
             for turn in self._turns:
                 if turn.long and not turn.warned:
                     self._warn(turn)
@@ -95,7 +99,10 @@ class Waits:
 
     def _warn(self, turn: Turn) -> None:
         turn.warned = True
-        logger.warning("waiting for %s, for over %g s now: nothing new goes live before", turn.wait, PATIENCE)
+        meanwhile = (
+            "the other layers go on without it" if turn.wait.kind == "writing" else "nothing new goes live before"
+        )
+        logger.warning("waiting for %s, for over %g s now: %s", turn.wait, PATIENCE, meanwhile)
 
 
 _turns: ContextVar[tuple[Turn, ...]] = ContextVar("_turns", default=())
