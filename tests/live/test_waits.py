@@ -101,7 +101,8 @@ async def test_a_read_that_hangs(
         monkeypatch.setattr(files, "attempt", hang)
         workspace.write({"A": 2}, secrets={"SECRET_KEY": "another-one"})
         try:
-            await until(lambda: waiting(held) == [("reading", "secrets")])
+            await until(lambda: bool(told(caplog, "a read of which")))
+            assert waiting(held) == [("reading", "secrets")]
             states = {layer.name: layer.state for layer in held.status.layers}
             assert states == {"base": "read", "secrets": "reading", "override": "read"}
             assert not held.status.healthy
