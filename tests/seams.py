@@ -14,7 +14,19 @@ from msgspec import ValidationError
 
 CANARY: Final = "canary-4711-in-a-layer"
 MODULES: Final = (
-    *("keys", "notation", "excerpts", "shape", "frozen", "secrecy", "guard", "toml_parser", "positions", "layers"),
+    *(
+        "spelling",
+        "keys",
+        "notation",
+        "excerpts",
+        "shape",
+        "frozen",
+        "secrecy",
+        "guard",
+        "toml_parser",
+        "positions",
+        "layers",
+    ),
     *("merge", "decode", "problems", "load", "explain", "snapshot", "restart"),
 )
 

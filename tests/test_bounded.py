@@ -21,11 +21,11 @@ from msgspec import Struct
 
 from hotsettings import BaseSettings, InvalidSettings, Rejected, Secret
 from hotsettings.explain import effective
-from hotsettings.keys import Effort, Names
 from hotsettings.layers import Document, Layer
 from hotsettings.load import Loaded, assemble
 from hotsettings.problems import tolerated
 from hotsettings.settings import schema_of
+from hotsettings.spelling import Budget, Vocabulary
 
 MOST = 2.3
 """Times the work that twice the input may take: twice, and a little for what is ordered or indexed."""
@@ -134,7 +134,7 @@ def test_no_more_effort_is_made_than_is_left() -> None:
     names = [name(number) for number in range(200)]
     taken = []
     for number in (100, 100, 200):
-        sought = Names(names, Effort(30_000))
+        sought = Vocabulary(names, Budget(30_000))
         taken.append(steps(lambda sought=sought, number=number: [sought.closest(key[:-1]) for key in names[:number]]))  # type: ignore[misc]
     assert sought.exhausted
     assert taken[2] < 1.2 * taken[1]

@@ -21,9 +21,10 @@ from msgspec.structs import replace
 
 from . import shape
 from .frozen import freeze_fields
-from .keys import Effort, Names, Path, dotted
+from .keys import Path, dotted
 from .merge import Values
 from .schema import NATIVE, Schema
+from .spelling import Budget, Vocabulary
 
 # From here on msgspec repeats the value or a key.
 _FROM_QUOTE = re.compile(r" (['`]|[+-]?\d).*", re.DOTALL)
@@ -104,7 +105,7 @@ def findings(schema: Schema, values: Values, most: int) -> Findings:
 class _Kind:
     """What can be said of an annotation once for all values of it."""
 
-    def __init__(self, annotation: Any, effort: Effort) -> None:
+    def __init__(self, annotation: Any, budget: Budget) -> None:
         self.annotation = annotation
         self.members = shape.alternatives(annotation)
         self.tags: dict[tuple[type, Any], Any] = {}
@@ -116,7 +117,7 @@ class _Kind:
         bare, metadata = shape.unwrap(annotation)
         self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
         self._verdicts: dict[type, Exception | None] = {}
-        self._effort = effort
+        self._budget = budget
         self._asked = 0
 
     def fault(self, value: Any) -> Exception | None:
@@ -158,7 +159,7 @@ class _Kind:
         if (entry := shape.entries_of(self.annotation)) is None:
             return None
         key_type, item_type = entry
-        return None if key_type is str else _Kind(_mapping(key_type), self._effort), item_type
+        return None if key_type is str else _Kind(_mapping(key_type), self._budget), item_type
 
     @cached_property
     def allowed(self) -> tuple[str, ...]:
@@ -172,15 +173,15 @@ class _Kind:
         return f"expected one of {', '.join(self.allowed[:_LISTED])}{more}"
 
     @cached_property
-    def names(self) -> Names:
+    def names(self) -> Vocabulary:
         """The same, for what was probably meant."""
-        return Names(self.allowed, self._effort)
+        return Vocabulary(self.allowed, self._budget)
 
 
 class _Table:
     """What can be said of a Struct once for all tables of it."""
 
-    def __init__(self, struct: type[Struct], effort: Effort) -> None:
+    def __init__(self, struct: type[Struct], budget: Budget) -> None:
         kind = shape.struct_class(struct)
         assert kind is not None  # a generic S[T] does not tell its configuration itself
         fields = msgspec.structs.fields(struct)
@@ -188,12 +189,12 @@ class _Table:
         self.required = [field.encode_name for field in fields if field.required]
         self.strict = kind.__struct_config__.forbid_unknown_fields
         self.tag_field = kind.__struct_config__.tag_field
-        self._effort = effort
+        self._budget = budget
 
     @cached_property
-    def names(self) -> Names:
+    def names(self) -> Vocabulary:
         """Its keys, for what was probably meant."""
-        return Names(self.fields, self._effort)
+        return Vocabulary(self.fields, self._budget)
 
 
 class _Examination:
@@ -204,7 +205,7 @@ class _Examination:
         self.total = 0
         self._most = most
         self._schema = schema
-        self._effort = Effort()
+        self._budget = Budget()
         self._patience = _PATIENCE
         self._kinds: dict[int, _Kind] = {}
         self._tables: dict[type[Struct], _Table] = {}
@@ -216,7 +217,7 @@ class _Examination:
 
     def _kind(self, annotation: Any) -> _Kind:
         if (kind := self._kinds.get(id(annotation))) is None:
-            kind = _Kind(annotation, self._effort)  # it keeps the annotation, so nothing else gets this id
+            kind = _Kind(annotation, self._budget)  # it keeps the annotation, so nothing else gets this id
             self._kinds[id(annotation)] = kind
         return kind
 
@@ -288,7 +289,7 @@ class _Examination:
 
     def _fields(self, struct: type[Struct], values: Values, path: Path) -> None:
         if (table := self._tables.get(struct)) is None:
-            table = self._tables[struct] = _Table(struct, self._effort)
+            table = self._tables[struct] = _Table(struct, self._budget)
         fields = table.fields
         for key, value in values.items():
             if key in fields:

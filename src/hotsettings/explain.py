@@ -12,13 +12,14 @@ from msgspec.structs import replace
 from .boundary import guarded
 from .errors import Origin
 from .guard import hazard
-from .keys import Path, closest, dotted
+from .keys import Path, dotted
 from .load import Loaded
 from .merge import ABSENT, follow, merge, trace
 from .notation import toml
 from .schema import Leaf, Schema, as_values
 from .secrecy import HIDDEN
 from .shape import may_hold
+from .spelling import closest
 from .toml_parser import ParserError, loads
 
 KEPT = Origin("live until the restart")

@@ -14,11 +14,12 @@ from ._redaction import Redactor
 from .decode import Finding, findings
 from .errors import MOST_PROBLEMS, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
 from .excerpts import excerpt, line_around
-from .keys import Misspelt, Path, dotted, misspells
+from .keys import Path, dotted
 from .layers import Document, Unreadable
 from .merge import Values, trace
 from .positions import Place, Span, covered
 from .schema import Schema
+from .spelling import MisspeltKeys, misspells
 
 _AROUND = 2_000
 """Characters before and behind a value among which secrets are looked for, much more than an excerpt shows."""
@@ -229,7 +230,7 @@ class _Report:
         around = _around(text, start)
         if self._delicate_spans(index).meet(*line_around(text, start)) or self._redactor.finds(around):
             return ()
-        if self._misspelt.stands_in(around):
+        if self._misspelt.found_in(around):
             return ()  # in a table that takes no notice of unknown keys
         return excerpt(text, start, end)
 
@@ -263,5 +264,5 @@ class _Report:
         return "".join(char if char.isprintable() else " " for char in said)
 
     @cached_property
-    def _misspelt(self) -> Misspelt:
-        return Misspelt(self._schema.secret_names, self._schema.names)
+    def _misspelt(self) -> MisspeltKeys:
+        return MisspeltKeys(self._schema.secret_names, self._schema.names)

@@ -17,11 +17,11 @@ from msgspec import Struct
 
 from .._redaction import Redactor
 from ..errors import SettingsError
-from ..keys import closest
 from ..layers import Document, FileLayer, read
 from ..load import Loaded, load
 from ..schema import Schema
 from ..settings import BaseSettings, file_layers, schema_of
+from ..spelling import closest
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
