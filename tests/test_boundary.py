@@ -19,7 +19,7 @@ from seams import CANARY, FAULTS, SEAMS, spoil
 
 import hotsettings
 from hotsettings import BaseSettings, LayerError, Secret, SettingsError, UnforeseenError
-from hotsettings.boundary import cleanly, fault, guarded
+from hotsettings.boundary import guarded, type_and_place, without_frames
 from hotsettings.explain import effective, explain
 from hotsettings.layers import FileLayer
 from hotsettings.load import load
@@ -74,9 +74,9 @@ def entries(folder: Path) -> dict[str, Callable[[], object]]:
         "from_values, unknown object": lambda: Settings.from_values(NAME=CANARY, TOKEN=object()),
         "replace": lambda: settings.replace(NAME="other"),
         "replace, invalid": lambda: settings.replace(PORTS=[CANARY]),
-        "explain": lambda: cleanly(explain)(loaded, "NAME"),
-        "explain a table": lambda: cleanly(explain)(loaded, "db"),
-        "effective": lambda: cleanly(effective)(loaded),
+        "explain": lambda: without_frames(explain)(loaded, "NAME"),
+        "explain a table": lambda: without_frames(explain)(loaded, "db"),
+        "effective": lambda: without_frames(effective)(loaded),
         "origins": lambda: Snapshot[Settings](loaded, 1).origins,
         "digest": lambda: Snapshot[Settings](loaded, 1).digest,
     }
@@ -91,7 +91,7 @@ def check(error: SettingsError) -> None:
     while trace is not None:
         if trace.tb_frame.f_code.co_filename.startswith(str(Path(hotsettings.__file__).parent)):
             assert CANARY not in repr(trace.tb_frame.f_locals)
-            assert trace.tb_frame.f_code.co_name in {"clean", "__call__"}, trace.tb_frame
+            assert trace.tb_frame.f_code.co_name in {"wrapper", "__call__"}, trace.tb_frame
         trace = trace.tb_next
     assert error.problems
 
@@ -189,11 +189,11 @@ def test_what_is_said_of_a_fault() -> None:
             raise error
         return caught.value
 
-    assert fault(raised(OSError(28, CANARY))) == "OSError (No space left on device)"
-    assert fault(raised(OSError(CANARY))) == "OSError"
-    assert fault(raised(ExceptionGroup("", [ExceptionGroup("", [KeyError(CANARY)])]))) == "KeyError"
+    assert type_and_place(raised(OSError(28, CANARY))) == "OSError (No space left on device)"
+    assert type_and_place(raised(OSError(CANARY))) == "OSError"
+    assert type_and_place(raised(ExceptionGroup("", [ExceptionGroup("", [KeyError(CANARY)])]))) == "KeyError"
     with pytest.raises(UnforeseenError) as caught:
-        cleanly(lambda: guarded([], _ends))()
+        without_frames(lambda: guarded([], _ends))()
     assert str(caught.value) == "Unforeseen error: 1 problem\n  unforeseen MemoryError; the process has no memory left"
 
 

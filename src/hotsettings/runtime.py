@@ -11,7 +11,7 @@ import anyio
 from msgspec.structs import replace
 
 from ._redaction import Redactor
-from .boundary import fault, guarded, unforeseen, way_of
+from .boundary import guarded, places_of, type_and_place, unforeseen
 from .errors import Origin, Rejected, SettingsError, UnforeseenError
 from .hub import Hub
 from .layers import Document, Unreadable
@@ -193,8 +193,8 @@ class Runtime(Generic[S]):
             self._attempted_at = _now()
             self._failures += 1
             # Not what it says: that may quote what was read.
-            way = ", ".join(way_of(error)[-_FRAMES:])
-            logger.error("looking for new settings failed; the old ones serve: %s (%s)", fault(error), way)
+            way = ", ".join(places_of(error)[-_FRAMES:])
+            logger.error("looking for new settings failed; the old ones serve: %s (%s)", type_and_place(error), way)
             self._hub.log.tell(Rejection(self._attempted_at, str(failed), failed.problems, self._failures))
         self._fault = failed
         self._contents = ()

@@ -13,7 +13,7 @@ from ..layers import Document
 from ..schema import Schema
 from ..secrecy import MASK
 from .credentials import COMMON, credentials_in
-from .exceptions import Redacted, described, kind_of, said, traced
+from .exceptions import Redacted, message_of, traceback_of, type_and_message, type_name_of
 from .matching import Matcher
 from .secrets import SecretText, default_secrets, quotings, secrets_in, secrets_of
 
@@ -135,14 +135,14 @@ class Redactor:
 
     def describe(self, error: BaseException) -> str:
         """An exception in one text, redacted: its type and what it says."""
-        return self.redact(described(error))
+        return self.redact(type_and_message(error))
 
     def trace(self, error: BaseException) -> str:
         """An exception with its traceback, redacted, for the log."""
-        return self.redact(traced(error))
+        return self.redact(traceback_of(error))
 
     def redacted(self, error: BaseException) -> BaseException:
         """Return what stands for an exception: redacted texts, and no object of somebody else's."""
         if type(error) is LayerError or type(error) is InvalidSettings:
             return type(error)(map(self.problem, error.problems))
-        return error if type(error) is Redacted else Redacted(self.redact(said(error)), kind_of(error))
+        return error if type(error) is Redacted else Redacted(self.redact(message_of(error)), type_name_of(error))

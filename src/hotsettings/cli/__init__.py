@@ -7,7 +7,7 @@ import os
 import sys
 from typing import NoReturn
 
-from ..boundary import fault
+from ..boundary import type_and_place
 from ..errors import UnforeseenError
 
 UNFORESEEN = 3
@@ -45,6 +45,6 @@ def _end(error: Exception) -> NoReturn:
         # `| head`: the reader has seen enough, and Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    what = str(error.problems[0]) if isinstance(error, UnforeseenError) else f"unforeseen {fault(error)}"
+    what = str(error.problems[0]) if isinstance(error, UnforeseenError) else f"unforeseen {type_and_place(error)}"
     sys.stderr.write(f"hotsettings: {what}\n")
     sys.exit(UNFORESEEN)
