@@ -8,16 +8,15 @@ import functools
 import gc
 import operator
 import pickle
-import sys
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec import Struct
+from steps import steps
 
 from hotsettings import BaseSettings, InvalidSettings, Rejected, Secret
 from hotsettings.explain import effective
@@ -29,25 +28,6 @@ from hotsettings.spelling import Budget, Vocabulary
 
 MOST = 2.3
 """Times the work that twice the input may take: twice, and a little for what is ordered or indexed."""
-
-
-def steps(call: Callable[[], object]) -> int:
-    """How many instructions of Python a call executes."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal count
-        frame.f_trace_lines, frame.f_trace_opcodes = False, True
-        count += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def settings(fields: Mapping[str, Any], *, tolerant: bool = False) -> Any:
