@@ -7,7 +7,6 @@ import enum
 import html
 import json
 import reprlib
-import sys
 import textwrap
 import threading
 import urllib.parse
@@ -20,6 +19,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
+from steps import steps
 
 from hotsettings import BaseSettings, Secret
 from hotsettings._redaction import Redactor, credentials, redactor
@@ -413,7 +413,7 @@ class TestRemembering:
             assert known.redact(secret) == MASK
         assert known.redact(many[0]) == many[0]
         assert all(known.redact(secret) == MASK for secret in many[-40:])
-        assert caplog.text.count("the oldest are not masked any more") == 1
+        assert caplog.text.count("the oldest are no longer masked") == 1
 
     def test_what_is_live_is_never_forgotten(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -495,21 +495,3 @@ class TestWork:
         known.redact("")
         known.redact("")
         assert looked == [CANARY]
-
-
-def steps(work: Callable[[], object]) -> int:
-    """How many lines of Python a piece of work takes."""
-    count = 0
-
-    def trace(frame: Any, event: str, argument: Any) -> Any:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count

@@ -518,7 +518,9 @@ class TestRules:
                 if next(calls):
                     raise ValueError("no")
 
-        assert lines(S, tmp_path) == ["a rule refused these values, and took them when they were examined"]
+        assert lines(S, tmp_path) == [
+            "a rule of the class rejected these values, but accepted them when they were checked again"
+        ]
 
     def test_who_wants_to_leave_may_leave(self, tmp_path: Path) -> None:
         class S(BaseSettings):

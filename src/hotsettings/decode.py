@@ -1,7 +1,7 @@
 """Merged values become a settings Struct, or a list of everything that is wrong with them.
 
-msgspec stops at the first error and tells its place in prose only. So the happy path is one ``msgspec.convert``, and when
-that fails a second walk converts each value by itself. What msgspec's messages look like is known here alone.
+msgspec stops at the first error and tells its place in prose only. So the happy path is one ``msgspec.convert``, and
+when that fails a second walk converts each value by itself. What msgspec's messages look like is known here alone.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ _HOW = {
 }
 _SLICES = (500, 20)
 _PATIENCE = 100_000
-"""Values looked at one by one, from which on a table or array that is not good counts as one problem."""
+"""Values that are checked one by one. Beyond that, an invalid table or array counts as one problem."""
 _LISTED = 50
-"""Values of a choice that a message lists."""
+"""Allowed values that a message lists."""
 _FEW = 10
-"""Values of one annotation from which on it pays to make a Struct for them."""
+"""From so many values of one annotation on, it pays to make a Struct for them."""
 _WRAPPED = "value"
 _BY_TYPE = (str, int, float, bool)
 _TELLING = frozenset({str, bool, dict, list, NoneType})
-"""Types of values that are right or wrong for these whatever the value is; some floats are taken for an int."""
+"""For values of these types, the type alone decides whether `_BY_TYPE` accepts them. Some floats pass as int."""
 
 Item = tuple[str | int, Any]
 """What a table or array holds, with its key or index."""
@@ -64,9 +64,9 @@ Item = tuple[str | int, Any]
 class Finding(Struct, frozen=True):
     """Something wrong with the value at ``path``.
 
-    ``at`` tells what to point at: the key as written, the value, or nothing because it is missing. A ``foreign`` message
-    was written by a rule of the user's and may quote values; any other never does. A message that lists the values that are
-    allowed has a ``brief`` one beside it, which does not.
+    ``at`` says what to point at: the key, the value, or nothing because it is missing. A ``foreign`` message comes from
+    code of the user and may quote values; others never do. If the message lists the allowed values, ``brief`` is one
+    without them.
     """
 
     path: Path
@@ -86,9 +86,9 @@ def decode(schema: Schema, values: Values) -> Struct:
 
 
 class Findings(Struct, frozen=True):
-    """The first things that keep values from being decoded, in the order of the values, and how many there are in all.
+    """The first findings, in the order of the values, and how many there are in all.
 
-    Of very many, a table or array with several things wrong in it counts as one.
+    After very many, a table or array counts as one finding, whatever is wrong in it.
     """
 
     first: list[Finding]
@@ -96,14 +96,14 @@ class Findings(Struct, frozen=True):
 
 
 def findings(schema: Schema, values: Values, most: int) -> Findings:
-    """Find everything that keeps ``values`` from being decoded; explain the first ``most``, and only count the rest."""
+    """Find everything that is wrong with ``values``. Explain the first ``most`` findings, and only count the rest."""
     examination = _Examination(schema, most)
     examination.value(schema.cls, values, ())
     return Findings(examination.first, examination.total)
 
 
 class _Kind:
-    """What can be said of an annotation once for all values of it."""
+    """What is known of an annotation, worked out once for all its values."""
 
     def __init__(self, annotation: Any, budget: Budget) -> None:
         self.annotation = annotation
@@ -121,7 +121,7 @@ class _Kind:
         self._asked = 0
 
     def fault(self, value: Any) -> Exception | None:
-        """What msgspec, or a rule of the user's, has against a value."""
+        """Return the exception with which msgspec or code of the user rejects a value, if it does."""
         kind = type(value)
         if self._by_type and kind in _TELLING:
             if kind not in self._verdicts:
@@ -131,12 +131,12 @@ class _Kind:
         return _fault(self._wrapped, {_WRAPPED: value}) if self._asked > _FEW else _fault(self.annotation, value)
 
     def fit(self, values: list[Any]) -> bool:
-        """Whether all these values are good: of many, one by one is a hundred times slower."""
+        """Whether all these values are valid. For many, asking one by one is a hundred times slower."""
         return _fault(self._wrapped_list, {_WRAPPED: values}) is None
 
     @cached_property
     def _wrapped(self) -> type[Struct]:
-        """A Struct around one value: msgspec takes the annotation apart once for it, and not for each value."""
+        """A Struct around one value, so that msgspec analyses the annotation once and not for each value."""
         return msgspec.defstruct("Wrapped", [(_WRAPPED, self.annotation)])
 
     @cached_property
@@ -155,7 +155,7 @@ class _Kind:
 
     @cached_property
     def entries(self) -> tuple[_Kind | None, Any] | None:
-        """Of a mapping, what its keys must be, where that is anything but str, and the annotation of its values."""
+        """For a mapping, the annotation of its keys unless it is str, and that of its values."""
         if (entry := shape.entries_of(self.annotation)) is None:
             return None
         key_type, item_type = entry
@@ -163,23 +163,23 @@ class _Kind:
 
     @cached_property
     def allowed(self) -> tuple[str, ...]:
-        """What a value, or the tag of a table, may be where that is a choice."""
+        """The allowed values of a Literal or Enum, or the tags of a union of tables."""
         return tuple(map(str, _allowed(self.annotation) or [tag for _, tag in self.tags]))
 
     @cached_property
     def one_of(self) -> str:
-        """The message for what is none of these."""
+        """The message for a value that is not allowed."""
         more = f" and {len(self.allowed) - _LISTED} more" if len(self.allowed) > _LISTED else ""
         return f"expected one of {', '.join(self.allowed[:_LISTED])}{more}"
 
     @cached_property
     def names(self) -> Vocabulary:
-        """The same, for what was probably meant."""
+        """The allowed values, to find which one was probably meant."""
         return Vocabulary(self.allowed, self._budget)
 
 
 class _Table:
-    """What can be said of a Struct once for all tables of it."""
+    """What is known of a Struct, worked out once for all its tables."""
 
     def __init__(self, struct: type[Struct], budget: Budget) -> None:
         kind = shape.struct_class(struct)
@@ -193,12 +193,12 @@ class _Table:
 
     @cached_property
     def names(self) -> Vocabulary:
-        """Its keys, for what was probably meant."""
+        """Its keys, to find which one was probably meant."""
         return Vocabulary(self.fields, self._budget)
 
 
 class _Examination:
-    """One walk over the values, with the schema at hand for hints. What is said of an annotation is worked out once."""
+    """One walk over the values that finds everything wrong with them."""
 
     def __init__(self, schema: Schema, most: int) -> None:
         self.first: list[Finding] = []
@@ -211,7 +211,7 @@ class _Examination:
         self._tables: dict[type[Struct], _Table] = {}
 
     def _counted(self) -> bool:
-        """Count a finding. Whether it is among the first, which are explained."""
+        """Count a finding. Return whether it is one of the first, which are explained."""
         self.total += 1
         return self.total <= self._most
 
@@ -222,7 +222,7 @@ class _Examination:
         return kind
 
     def value(self, annotation: Any, value: Any, path: Path) -> None:
-        """Where a table or array is not good, blame what is in it; the whole only where each part is good."""
+        """Check a value. Report what is wrong inside of an invalid table or array, or all of it if each part is valid."""
         kind = self._kind(annotation)
         if kind.tag_field is not None and isinstance(value, dict):
             chosen = self._by_tag(kind, kind.tag_field, value, path)
@@ -241,7 +241,7 @@ class _Examination:
             self.first.append(self._explained(fault, kind, value, path))
 
     def _by_tag(self, kind: _Kind, field: str, table: Values, path: Path) -> Any:
-        """Of the Structs that a table could be, choose the one that its tag names; None where it names none."""
+        """Return the Struct that the tag of a table names. If it names none, report that and return None."""
         tag = table.get(field)
         if isinstance(tag, str | int) and (member := kind.tags.get((type(tag), tag))) is not None:
             return member
@@ -268,12 +268,12 @@ class _Examination:
             self._entries(*kind.entries, value, path)
 
     def _items(self, annotation: Any, items: Sequence[Item], path: Path) -> None:
-        """Look at items with their keys or indices; of many, only at those of slices that do not fit."""
+        """Check items, given with their keys or indices. If they are many, check only those in invalid slices."""
         for part, item in items if len(items) <= _SLICES[-1] else self._doubtful(self._kind(annotation), items):
             self.value(annotation, item, (*path, part))
 
     def _doubtful(self, kind: _Kind, items: Sequence[Item], sizes: Sequence[int] = _SLICES) -> Iterator[Item]:
-        """Leave out slices of many items, and slices of these, that are good."""
+        """Yield the items without those in valid slices."""
         for start in range(0, len(items), sizes[0]):
             some = items[start : start + sizes[0]]
             if not kind.fit([item for _, item in some]):
@@ -339,7 +339,7 @@ def _mapping(key_type: Any) -> Any:
 def _fault(annotation: Any, value: Any) -> Exception | None:
     try:
         msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except Exception as error:  # a __post_init__ with a fault of its own must not end the process that reloads
+    except Exception as error:  # a __post_init__ may raise anything
         return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
     return None
 

@@ -31,8 +31,8 @@ _LONGEST_KEY = 1000
 class Entry(Struct, frozen=True):
     """What one layer, or the class, says about a key.
 
-    ``value`` is a plain TOML value, ``secrecy.HIDDEN`` where it is secret. ``live`` tells whether it takes part in the result: a
-    table does so together with those of other layers, anything else only where it is the winner.
+    ``value`` is a plain TOML value, ``secrecy.HIDDEN`` where it is secret. ``live`` tells whether it takes part in the
+    result: a table does so together with those of other layers, anything else only where it is the winner.
     """
 
     value: Any
@@ -70,8 +70,8 @@ class Explanation(Struct, frozen=True):
 def explain(loaded: Loaded, key: str) -> Explanation:
     """Explain a leaf, a table of leaves, or a key inside a mapping.
 
-    Raises ValueError, with a suggestion, for a key that settings of this class cannot have, and KeyError for one inside a
-    mapping that no layer sets; UnforeseenError if it fails in a way that nobody foresaw.
+    Raises ValueError, with a suggestion, for a key that settings of this class cannot have, and KeyError for one inside
+    a mapping that no layer sets; UnforeseenError if this package fails.
     """
     path = known_path(loaded.schema, key, _whence(loaded))
     explanation = guarded(_whence(loaded), _explained, loaded, path)
@@ -150,18 +150,18 @@ def _effective(loaded: Loaded) -> tuple[Setting, ...]:
 
 
 def _hidden(loaded: Loaded, leaf: Leaf) -> bool:
-    """Whether its live value may be one of a secret layer."""
+    """Whether the live value of a leaf may come from a secret layer."""
     return leaf.key in loaded.hidden or set_by_secrets(loaded, leaf)
 
 
 def set_by_secrets(loaded: Loaded, leaf: Leaf) -> bool:
-    """Whether a secret layer says anything of it, even if another layer wins."""
+    """Whether a secret layer sets a leaf, even if another layer wins."""
     secret = (document.values for document in loaded.documents if document.layer.secret)
     return any(follow(values, leaf.path) is not ABSENT for values in secret)
 
 
 def origins(loaded: Loaded) -> dict[str, Origin]:
-    """Where the live value of each leaf is written, by key. A merged table is said to be where its highest layer is.
+    """Where the live value of each leaf is written, by key. For a merged table, that is its place in the highest layer.
 
     Raises UnforeseenError.
     """
@@ -193,7 +193,7 @@ def known_path(schema: Schema, key: str, origins: Sequence[Origin] = ()) -> Path
 
 
 def _meant(schema: Schema, key: str) -> Path | str:
-    """The path, or a sentence that says that there is none."""
+    """Return the path, or the message that there is none."""
     path = parse_key(key)
     if path is not None:
         leaf = schema.leaf_of(path)
@@ -223,7 +223,7 @@ def parse_key(key: str) -> Path | None:
 
 
 def masked(schema: Schema, path: Path, value: Any, hidden: frozenset[str] = frozenset()) -> Any:
-    """Return a plain value with every secret in it replaced by HIDDEN, and every leaf whose key is in ``hidden``.
+    """Return a plain value in which HIDDEN replaces every secret, and every leaf whose key is in ``hidden``.
 
     None, the absence of a secret, stays.
     """

@@ -24,7 +24,7 @@ LARGEST = 1024 * 1024
 """Bytes that a layer may have: the limit of a Kubernetes Secret."""
 
 _LARGE = 100_000
-"""Bytes from which on the collector is noticed."""
+"""Bytes from which on a run of the garbage collector takes noticeable time."""
 
 # Non-blocking, or opening a FIFO would wait for its writer; no terminal is taken over. Windows has neither, and would
 # translate line ends.
@@ -34,8 +34,8 @@ _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NON
 class Layer(Struct, frozen=True, kw_only=True):
     """One source of values: a TOML document, in a file (``FileLayer``) or in a store.
 
-    ``label`` is what errors call it, together with the ``revision`` where there is one. A layer that is not ``required`` may
-    be missing. Nothing that a ``secret`` layer holds is ever shown.
+    ``label`` is what errors call it, together with the ``revision`` where there is one. A layer that is not
+    ``required`` may be missing. Nothing that a ``secret`` layer holds is ever shown.
     """
 
     name: str = ""
@@ -107,7 +107,7 @@ class Document(Struct, frozen=True, dict=True):
 class Unreadable(Struct, frozen=True):
     """A layer that could not be read or parsed, and why.
 
-    ``offset`` is where in the ``text`` it went wrong; the text is empty where there is no line to show.
+    ``offset`` is the place of the mistake in ``text``. The text is empty if there is no line to show.
     """
 
     layer: Layer
@@ -139,7 +139,7 @@ def read(layer: FileLayer) -> Document | Unreadable:
 
 
 def unreadable(layer: Layer, error: SettingsError) -> Unreadable:
-    """What becomes of a layer when reading or parsing it raises."""
+    """Turn the error of a layer into the layer's result."""
     problem = error.problems[0]
     return Unreadable(layer, problem.origin, problem.message, problem.hint)
 
@@ -156,7 +156,7 @@ def parse(layer: Layer, data: bytes) -> Document | Unreadable:
     """Parse the bytes of a layer. Raises UnforeseenError."""
     if len(data) < _LARGE:
         return guarded([layer.origin()], _parsed, layer, data)
-    with Uncollected(len(data)):
+    with CollectorPaused(len(data)):
         return guarded([layer.origin()], _parsed, layer, data)
 
 
@@ -190,11 +190,13 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
     return document if misfit is None else _misfit(document, *misfit)
 
 
-class Uncollected:
-    """Keeps the garbage collector from looking again and again through the values of large layers while they are made.
+class CollectorPaused:
+    """Pauses the garbage collector while large layers are parsed, merged and decoded.
 
-    It would take longer than the parser, and there is nothing in them to be collected. ``size`` is that of the layers in
-    bytes or characters.
+    It would scan the new values again and again, for longer than the parser takes, and find no garbage.
+
+    Args:
+        size: The size of the layers, in bytes or characters. For small layers nothing is paused.
     """
 
     __slots__ = ("_paused",)

@@ -33,7 +33,7 @@ _STALLED = 1.0
 """Seconds after which a look that has not come back is told of in the status."""
 
 _FRAMES = 20
-"""Places in this package that a log names of what nobody foresaw: it may be an endless recursion."""
+"""Places in this package that the log names for an unexpected exception, which may be an endless recursion."""
 
 
 class _Candidate:
@@ -80,7 +80,7 @@ class Runtime(Generic[S]):
         self._requests: list[_Request] = []
         self._stale: set[str] = set()
         self._fault: UnforeseenError | None = None
-        """What failed at the last look in a way that nobody foresaw. Since then nothing was read and judged."""
+        """The unexpected failure of the last attempt to read and judge the layers; None after a success."""
 
     async def first(self) -> Loaded:
         """Read the files for the first time, once they stand still. Raises SettingsError."""
@@ -187,15 +187,16 @@ class Runtime(Generic[S]):
             self._retry_at = max(self._retry_at, self._look_at)
 
     def _fail(self, error: Exception) -> None:
-        """A look failed in a way that nobody foresaw: all is read again later. It is told once for as long as it goes on."""
+        """Report an unexpected failure, once for as long as it repeats, and have all layers read again later."""
         failed = unforeseen(error, self._origins())
         if self._fault is None or self._fault.problems != failed.problems:
             self._attempted_at = _now()
             self._failures += 1
-            # Not what it says: that may quote what was read.
+            # The message of the exception stays out of the log: it may quote what was read.
             way = ", ".join(places_of(error)[-_FRAMES:])
             logger.error("looking for new settings failed; the old ones serve: %s (%s)", type_and_place(error), way)
-            self._hub.log.tell(Rejection(self._attempted_at, str(failed), failed.problems, self._failures))
+            rejection = Rejection(self._attempted_at, str(failed), failed.problems, self._failures, failed.total)
+            self._hub.log.tell(rejection)
         self._fault = failed
         self._contents = ()
         self._watcher.distrust()

@@ -98,7 +98,7 @@ class Watcher:
         self._stack.live()
 
     def distrust(self) -> None:
-        """What was read last was not judged: read everything again at the next look."""
+        """Read all layers again at the next look: what was read last could not be judged."""
         self._stack.distrust()
 
     @property

@@ -1,8 +1,9 @@
-"""Which parts of a secret text are credentials: what is left of it without its names.
+"""Which parts of a secret text are credentials, and which are only names.
 
-A secret is seldom one word. A URL names a host and a database, a key comes in lines between its armour, a document of JSON
-has members. What is quoted of it is often a part, so each part that is long enough is looked for by itself. Its names are
-not: a log without hosts and databases helps nobody.
+A secret is seldom one word. A URL names a host and a database, a key comes in lines between its armour, a JSON document
+has members. Messages often quote just a part of it, so the redactor looks for each part that is long enough. It does
+not look for
+names: a log without hosts and databases helps nobody.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ COMMON = frozenset(
         "scram-sha-512",
     ]
 )
-"""Words that stand in many connection strings, and in the messages about them."""
+"""Words that many connection strings contain, and the messages about them."""
 
 _DEEPEST = 4
-"""How many texts may stand in each other, such as a list of URLs in a member of JSON."""
+"""How deep texts are taken apart, such as a list of URLs in a member of JSON."""
 
 _FEW = 32
-"""Delimiters up to which a credential is looked for from each of them on, and not only between two."""
+"""Up to so many delimiters, also what follows each of them, up to the end, is a piece; not only what is between two."""
 
 _ARMOUR = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -57,9 +58,9 @@ _DELIMITERS = re.compile(r"""[\s,;:=&?#/@|%"'`\\<>(){}\[\]]+""")
 
 
 def credentials_in(text: str) -> Iterator[str]:
-    """Yield the credentials in a secret text, and the pieces that delimiters cut out of them, each of 8 or more characters.
+    """Yield the credentials in a secret text, and the pieces between their delimiters, each of 8 or more characters.
 
-    The text itself is among them, unless something in it is a name.
+    The text itself is a credential, unless a part of it is a name.
     """
     for whole in _credentials(text, 0):
         for part in (whole, whole.strip(), *_pieces(whole)):
@@ -68,7 +69,7 @@ def credentials_in(text: str) -> Iterator[str]:
 
 
 def _pieces(text: str) -> list[str]:
-    """What a parser that knows some of the delimiters could cut out: each beginning and end is looked for too."""
+    """Return what a parser could cut out that knows only some of the delimiters."""
     pieces = [*_DELIMITERS.split(text), *text.splitlines()]
     delimiters = list(_DELIMITERS.finditer(text))
     if len(delimiters) <= _FEW:
@@ -98,7 +99,7 @@ def _credentials(text: str, depth: int) -> Iterator[str]:
 def _document(text: str) -> Any:
     if text.lstrip()[:1] not in ("{", "["):
         return None
-    import json  # slow to import, like the next, and needed only to explain a mistake
+    import json  # slow to import, and needed only to explain a mistake
 
     try:
         return json.loads(text)
@@ -119,9 +120,9 @@ def _scalars(value: Any) -> Iterator[str]:
 
 
 def _in_url(url: str) -> Iterator[str]:
-    """What proves who is calling; where nothing does, everything that could be secret: the path and the query."""
+    """Yield the credentials in a URL. If it has none, yield the parts of its path and query: any could be secret."""
     rest = url.partition("://")[2]
-    # Up to the last @, since passwords are written with characters in them that a URL has no place for.
+    # Up to the last @: people write passwords with an unescaped @ or / in them.
     user, at, address = rest.rpartition("@")
     name, _, password = user.partition(":")
     path, _, query = address.partition("?")
@@ -131,18 +132,18 @@ def _in_url(url: str) -> Iterator[str]:
     if at:
         yield from _decoded(password)
         if len(password) < LONG or _MADE_UP.fullmatch(name):
-            yield from _decoded(name)  # some services take a token for the user, and no password or any
+            yield from _decoded(name)  # some services take a token as the user, with no password or any
     elif not proving:
         for piece in (*path.split("/")[1:], *(value for _, value in options)):
             yield from _decoded(piece)
 
 
 def _in_pairs(text: str) -> Iterator[str]:
-    """The values that a text gives to names such as ``password``; all of it where it gives none."""
+    """Yield the values of pairs such as ``password=...``; the whole text if there are none."""
     pairs = list(_PAIR.finditer(text))
     before = text[: pairs[0].start()] if pairs else ""
     if before and not before[-1].isspace():
-        pairs = []  # a token that happens to have such a sign in it
+        pairs = []  # a token that happens to contain a = or :
     proving = [_value(pair) for pair in pairs if _CREDENTIAL.search(pair["name"])]
     if proving:
         yield from (each for value in proving for each in _decoded(value))
@@ -155,7 +156,7 @@ def _value(pair: re.Match[str]) -> str:
 
 
 def _decoded(text: str) -> Iterator[str]:
-    """A text as it is written, and as a URL or a quoted value means it."""
+    """Yield a text as it is written, and with the escapes of URLs and of quoted values resolved."""
     from urllib.parse import unquote
 
     yield text

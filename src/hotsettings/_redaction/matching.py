@@ -1,7 +1,7 @@
-"""Finding many secrets in one text, in one pass over it.
+"""Finds many secrets in one text, in one pass over it.
 
-Secrets are looked up by their first and by their last eight characters. So the work grows with the length of the text, and
-hardly with the number of the secrets.
+Secrets are looked up by their first and their last eight characters. So the work grows with the length of the text, and
+hardly with the number of secrets.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from ..secrecy import MASK
 
 LONG = 8
-"""Characters from which on a secret is looked for everywhere, and from which on a part of it counts as one."""
+"""A secret of so many characters or more is looked for everywhere, and so is a part of one."""
 
 SHORT = 4
-"""Characters from which on a secret is looked for as a word of its own; a shorter one only beside its key."""
+"""A secret of so many characters or more is looked for as a word of its own; a shorter one only beside its key."""
 
 _BESIDE = 8
 """Characters at most between a key and the short secret beside it, such as `` = "``."""
@@ -27,10 +27,10 @@ Span = tuple[int, int]
 
 
 class Matcher:
-    """Masks the secrets that it was given.
+    """Masks the secrets that were added to it.
 
     Args:
-        names: Words that are no secrets, though a secret may begin or end with one of them.
+        names: Words that are never masked by themselves, though a secret may begin or end with one of them.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -50,7 +50,7 @@ class Matcher:
             self._beside.setdefault(key.casefold(), set()).add(secret)
 
     def add_part(self, part: str) -> None:
-        """Look for a credential of 8 or more characters, and for its beginnings and ends. A shorter one is left out."""
+        """Look for a credential, and for its beginnings and ends. What has less than 8 characters is ignored."""
         if len(part) >= LONG:
             self._starts.add(_lower(part), whole=False)
             self._ends.add(_lower(part)[::-1], whole=False)
@@ -64,7 +64,7 @@ class Matcher:
         return "".join([*shown, text[at:]]) if at else text
 
     def spans(self, text: str) -> Iterator[Span]:
-        """Yield where secrets stand, in no order; they may overlap."""
+        """Yield the spans of secrets, in no order; they may overlap."""
         lower, size = _lower(text), len(text)
         yield from self._starts.spans(lower)
         for start, end in self._ends.spans(lower[::-1]):
@@ -92,7 +92,7 @@ class Matcher:
 
 
 class _Starts:
-    """Texts that are looked up by their first characters. What is one of ``names`` is no part of any."""
+    """Texts that are looked up by their first characters. A common start that is one of ``names`` does not count."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
@@ -116,7 +116,7 @@ class _Starts:
             if first not in whole and first not in parts:
                 continue
             if start + self._longest <= covered:
-                continue  # nothing that begins here could reach beyond what is found already
+                continue  # no match that begins here could reach beyond the last one
             rest = text[start : start + self._longest]
             part = _common_start(parts.get(first, []), rest)
             length = max(_whole_at_start(whole.get(first, []), rest), 0 if rest[:part] in self._names else part)
@@ -132,13 +132,13 @@ def _whole_at_start(known: list[str], text: str) -> int:
         before = known[at - 1]
         if text.startswith(before):
             return len(before)
-        # Whatever ``text`` starts with stands no later than what both have in common.
+        # If ``text`` starts with one of them, that one sorts no later than what both have in common.
         at = bisect_right(known, text[: _common(before, text)], 0, at - 1)
     return 0
 
 
 def _common_start(known: list[str], text: str) -> int:
-    """How many characters ``text`` has at its start in common with one of these sorted texts, or 0."""
+    """The length of the longest start that ``text`` shares with one of these sorted texts, or 0."""
     at = bisect_right(known, text)
     return max((_common(each, text) for each in known[max(0, at - 1) : at + 1]), default=0)
 
@@ -167,7 +167,7 @@ def _joined(spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def _is_word(text: str, start: int, end: int) -> bool:
-    """Whether no letter or digit goes on at either end of a span."""
+    """Whether a span neither begins nor ends inside a word."""
     before = start > 0 and _in_word(text[start]) and _in_word(text[start - 1])
     after = end < len(text) and _in_word(text[end - 1]) and _in_word(text[end])
     return not (before or after)
@@ -179,4 +179,4 @@ def _in_word(char: str) -> bool:
 
 def _lower(text: str) -> str:
     lower = text.lower()
-    return lower if len(lower) == len(text) else text  # else places in one are not places in the other
+    return lower if len(lower) == len(text) else text  # else an offset in one would not be the same in the other

@@ -1,4 +1,4 @@
-"""Knows the secrets of a settings class, and redacts texts of them."""
+"""Knows the secrets of a settings class, and masks them in texts."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from .matching import Matcher
 from .secrets import SecretText, default_secrets, quotings, secrets_in, secrets_of
 
 _LONGEST = 32 * 1024
-"""Characters of a text that are shown; of a longer one, the first and the last half of that."""
+"""Characters of a text that are shown. A longer text keeps half of them at its start and half at its end."""
 
 _MOST = 10_000
 _MUCH = 8 * 1024 * 1024
-"""Former secrets, and characters in them, that are remembered."""
+"""How many secrets are remembered, former ones included, and how many characters."""
 
 _MOST_AT_ONCE = 20_000
 _MUCH_AT_ONCE = 1024 * 1024
-"""Secrets of one moment, and characters in them, beyond which nothing of any text is shown: half a second's work."""
+"""If the documents of one moment hold more secrets, or characters in them, no text is shown: half a second's work."""
 
 _KEPT = 0.9
-"""The part of these that is kept when there are more, so that the oldest are forgotten many at a time."""
+"""When there are too many, the oldest are forgotten down to this fraction: forgetting rebuilds the matcher."""
 
 
 class Redactor:
-    """Redacts texts of the secrets of a settings class: of its defaults, and of all documents that it has been given.
+    """Masks the secrets of a settings class: those of its defaults, and those of all documents that it has learnt.
 
-    It may be used from any thread. What a secret costs, it costs when a text is redacted for the first time after it came.
+    It may be used from any thread. A new secret is prepared for matching only when the next text is redacted.
 
     Args:
         schema: The settings class.
-        documents: What is known from the start.
+        documents: Documents whose secrets are known from the start.
     """
 
     def __init__(self, schema: Schema, documents: Iterable[Document] = ()) -> None:
@@ -58,9 +58,9 @@ class Redactor:
         self.learn(documents)
 
     def learn(self, documents: Iterable[Document], settings: Struct | None = None) -> None:
-        """Redact the secrets of these documents from now on too, and those that ``settings`` hold.
+        """Mask the secrets of these documents from now on too, and those in ``settings``.
 
-        Former ones are remembered, up to 10,000 or 8 MiB.
+        Former secrets are remembered, up to 10,000 or 8 MiB.
         """
         held = () if settings is None else secrets_in(self.schema, settings)
         self._remember((*secrets_of(self.schema, documents), *held))
@@ -80,7 +80,7 @@ class Redactor:
                 self._forget(keep=len(found))
 
     def _forget(self, keep: int) -> None:
-        """Forget the oldest, but none of the newest that are to be kept."""
+        """Forget the oldest secrets, but none of the newest ``keep``."""
         oldest = list(self._known)[: len(self._known) - keep]
         for secret in oldest:
             if len(self._known) <= _KEPT * _MOST and self._size <= _KEPT * _MUCH:
@@ -93,13 +93,13 @@ class Redactor:
 
             self._forgetting = True
             logger.warning(
-                "there were more than %d secrets, or %d MiB of them: the oldest are not masked any more",
+                "more than %d secrets or %d MiB of secrets are known: the oldest are no longer masked",
                 _MOST,
                 _MUCH >> 20,
             )
 
     def redact(self, text: str) -> str:
-        """Return a text with a mask in place of every secret. Of one longer than 32 KiB the middle is left out."""
+        """Return a text with every secret masked. A text of more than 32 KiB loses its middle."""
         if len(text) > _LONGEST:
             half, out = _LONGEST // 2, len(text) - _LONGEST
             return f"{self.redact(text[:half])}\n... {out} characters left out ...\n{self.redact(text[-half:])}"
@@ -124,7 +124,7 @@ class Redactor:
         return self._matcher
 
     def problem(self, problem: Problem) -> Problem:
-        """Return a problem whose texts show no secret. Its key is a name where the class has it."""
+        """Return a problem whose texts show no secret. A key that the class has is only a name, and stays."""
         return replace(
             problem,
             key=problem.key if problem.key in self._keys else self.redact(problem.key),
@@ -134,15 +134,15 @@ class Redactor:
         )
 
     def describe(self, error: BaseException) -> str:
-        """An exception in one text, redacted: its type and what it says."""
+        """Return the type and the redacted message of an exception."""
         return self.redact(type_and_message(error))
 
     def trace(self, error: BaseException) -> str:
-        """An exception with its traceback, redacted, for the log."""
+        """Return an exception with its traceback, redacted, for the log."""
         return self.redact(traceback_of(error))
 
     def redacted(self, error: BaseException) -> BaseException:
-        """Return what stands for an exception: redacted texts, and no object of somebody else's."""
+        """Return an exception that can be kept: redacted, and without any object of other code."""
         if type(error) is LayerError or type(error) is InvalidSettings:
             return type(error)(map(self.problem, error.problems))
         return error if type(error) is Redacted else Redacted(self.redact(message_of(error)), type_name_of(error))

@@ -1,4 +1,4 @@
-"""Which values are secret, and how each of them can be written in a text."""
+"""Which values are secret, and how a text can write each of them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ..schema import NATIVE, Schema, as_values
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
 _PRINTABLE = re.compile(r"[ !#-&(-\[\]-~]*")
-"""What is written everywhere as it is, and what ``repr`` and JSON leave as it is."""
+"""Texts that no quoting changes, and texts that ``repr`` and JSON do not change."""
 
 
 class SecretText(NamedTuple):
-    """A secret as it is written in a text.
+    """A secret as a text can write it.
 
-    ``key`` is the last name on the way to it. A text that somebody has chosen may consist of ``parts``; what is written of a
-    number or a date has none.
+    ``key`` is the last name in the path of the value. A text may hold several credentials, so its ``parts`` are looked
+    for too; a number or a date has none.
     """
 
     key: str
@@ -35,13 +35,13 @@ class SecretText(NamedTuple):
 
 
 def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[SecretText]:
-    """Yield the secrets in documents, as they are written there and as the settings hold them."""
+    """Yield the secrets in documents, both as written there and as decoded."""
     documents = list(documents)
     public = [document.values for document in documents if not document.layer.secret]
     leaves = [leaf for leaf in schema.leaves if leaf.secret]
     for document in documents:
         if document.layer.secret:
-            yield from _said_here_only(document.values, public, ())
+            yield from _only_in_secret_layer(document.values, public, ())
         for leaf in leaves:
             value = follow(document.values, leaf.path)
             if value is not ABSENT:
@@ -49,7 +49,7 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
 
 
 def secrets_in(schema: Schema, settings: Struct) -> Iterator[SecretText]:
-    """Yield the secrets that settings hold."""
+    """Yield the secrets in settings."""
     for leaf in schema.leaves:
         if leaf.secret:
             yield from _marked(leaf.annotation, as_values(leaf.value_in(settings)), leaf.path[-1], leaf.marked)
@@ -63,18 +63,18 @@ def default_secrets(schema: Schema) -> Iterator[SecretText]:
                 yield from _marked(leaf.annotation, as_values(default), leaf.path[-1], leaf.marked)
 
 
-def _said_here_only(values: Values, public: list[Values], path: Path) -> Iterator[SecretText]:
-    """Yield what a secret layer says, apart from what another layer says of the same key too."""
+def _only_in_secret_layer(values: Values, public: list[Values], path: Path) -> Iterator[SecretText]:
+    """Yield the values of a secret layer, but not those that another layer repeats under the same key."""
     for key, value in values.items():
         here = (*path, key)
         if isinstance(value, dict):
-            yield from _said_here_only(value, public, here)
+            yield from _only_in_secret_layer(value, public, here)
         elif not any(follow(layer, here) == value for layer in public):
             yield from _texts(value, key)
 
 
 def _marked(annotation: Any, value: Any, key: str, secret: bool) -> Iterator[SecretText]:
-    """Yield what is declared secret in a value, or all of it where the whole is."""
+    """Yield those parts of a value that are declared secret, or all of it where the whole value is."""
     bare, metadata = shape.unwrap(annotation)
     secret = secret or SECRET in metadata
     for member in shape.alternatives(bare):
@@ -103,14 +103,14 @@ def _marked_in_table(inner: Any, table: Values, key: str, secret: bool) -> Itera
 
 
 def _elements(inner: Any) -> Iterable[Any]:
-    """The annotations of what an array holds."""
+    """Return the annotations of the elements of an array."""
     if shape.struct_class(inner) is None:
         return shape.items_of(inner)
     return [field.type for field in msgspec.structs.fields(inner)]
 
 
 def _decoded(annotation: Any, value: Any) -> Any:
-    """What the settings hold, which need not look like what is written: bytes, for example."""
+    """Return the value as the settings hold it if its type differs from the written one, as with bytes; else None."""
     try:
         decoded = msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
     except Exception:  # its text may hold secrets, and nothing depends on it
@@ -119,7 +119,7 @@ def _decoded(annotation: Any, value: Any) -> Any:
 
 
 def _texts(value: Any, key: str) -> Iterator[SecretText]:
-    """Yield every text of a value, names left out. Booleans, None and blank texts tell nothing."""
+    """Yield every text in a value except names. Booleans, None and blank texts reveal nothing."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _texts(item, str(name))
@@ -144,7 +144,7 @@ def _texts(value: Any, key: str) -> Iterator[SecretText]:
 
 
 def quotings(text: str) -> set[str]:
-    """Return a text as it is, and as ``repr``, JSON, URLs and HTML write it."""
+    """Return a text as it is, and as ``repr``, JSON, URLs and HTML quote it."""
     if _UNQUOTED.fullmatch(text):
         return {text}
     import html  # these are slow to import, and needed only where a text is redacted

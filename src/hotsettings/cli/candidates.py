@@ -33,8 +33,8 @@ class Candidate(Struct, frozen=True):
 class Verdict(Struct, frozen=True):
     """What is wrong with a document, and what is unwise.
 
-    ``exposed`` are its keys that are Secret. ``unchecked`` are required keys that it leaves to other layers: without them no
-    rule across keys could be checked.
+    ``exposed`` are its keys that are Secret. ``unchecked`` are required keys that it leaves to other layers: without
+    them no rule across keys could be checked.
     """
 
     problems: Problems
@@ -63,7 +63,7 @@ def _parsed(schema: Schema, layer: Layer, data: bytes) -> Document:
 
 
 def judge(schema: Schema, candidate: Document, below: Sequence[str], above: Sequence[str]) -> Verdict:
-    """Validate a document among the files below and above it. Where none is named, what it leaves to others is no problem.
+    """Validate a document among the files below and above it. If none is named, keys left to others are no problem.
 
     Nothing of the other files is shown: they may hold secrets. Raises LayerError for those that cannot be read.
     """
@@ -91,7 +91,7 @@ def judge(schema: Schema, candidate: Document, below: Sequence[str], above: Sequ
 
 
 def _left_to_others(finding: Finding) -> bool:
-    """Whether it is a required key that another layer could still set. It cannot reach into an array."""
+    """Whether another layer could still set the required key: not in an array, since layers replace arrays whole."""
     return finding.at == "missing" and not any(isinstance(part, int) for part in finding.path)
 
 

@@ -1,4 +1,4 @@
-"""Who, besides the user that runs this, can read or change a file, or put another one in its place."""
+"""Finds out who else can read or change a file, or replace it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..routes import find_routes
 
 
 class Exposure(Struct, frozen=True):
-    """What somebody can do to a file, and the way out."""
+    """What another user can do to a file, and how to prevent it."""
 
     message: str
     hint: str
 
 
 def exposures(path: str, label: str) -> Iterator[Exposure]:
-    """Yield what is open in a secrets file that ``path`` leads to, and in the folders and links on the way to it."""
+    """Yield what other users can do to a secrets file, and to the folders and links on the way to it."""
     if os.name != "posix":
         return
     [route] = find_routes([os.path.abspath(path)])
@@ -28,7 +28,7 @@ def exposures(path: str, label: str) -> Iterator[Exposure]:
     except OSError:
         return  # it was read a moment ago and is gone
     yield from _of_file(status, label)
-    known = {os.geteuid(), 0, status.st_uid}  # whoever owns the file has been named already
+    known = {os.geteuid(), 0, status.st_uid}  # a foreign owner of the file has been reported already
     for folder in dict.fromkeys(folder for entry, _ in route.entries for folder in _with_parents(entry)):
         yield from _of_folder(folder, direct=folder in route.folders, known=known)
     for folder, name in route.entries:
@@ -41,7 +41,7 @@ def _of_file(status: os.stat_result, label: str) -> Iterator[Exposure]:
         if mode & others:
             yield Exposure(f"other users can {verb} this secrets file", f"chmod 600 {label}")
         elif mode & group:
-            # Kubernetes gives the files of a Secret to fsGroup; that the group can read them is how the program does.
+            # Kubernetes gives the files of a Secret to the group fsGroup, and the program reads them as a member of it.
             hint = f"chmod 600 {label}; if the program reads it by its group, as with fsGroup, let nobody else be in it"
             yield Exposure(f"its group, {_group(status.st_gid)}, can {verb} this secrets file", hint)
     if status.st_uid not in (os.geteuid(), 0):
@@ -56,8 +56,8 @@ def _of_folder(folder: str, *, direct: bool, known: set[int]) -> Iterator[Exposu
             return  # nobody can change it, as where Kubernetes mounts a Secret
     except OSError:
         return
-    # In a sticky folder nobody can replace what belongs to others. In the one of the file itself they can still put
-    # theirs in its place, in the moment in which an editor has moved the file away.
+    # In a sticky folder nobody can replace a file of another user. But in the folder of the file itself, they can create
+    # one of this name at the moment when an editor has moved the file away.
     if not status.st_mode & stat.S_ISVTX or direct:
         if status.st_mode & stat.S_IWOTH:
             yield Exposure(f"other users can replace this secrets file, in {folder}", f"chmod o-w {folder}")
@@ -87,7 +87,7 @@ def _with_parents(folder: str) -> Iterator[str]:
 
 
 def _is_private(status: os.stat_result) -> bool:
-    """Whether the group is the owner's own, as many systems make one for each user, with nobody else in it."""
+    """Whether the group has the owner as its only member: many systems make such a group for each user."""
     import grp
     import pwd
 

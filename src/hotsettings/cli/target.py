@@ -49,10 +49,10 @@ class Files(Struct, frozen=True):
 
 
 def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
-    """Import ``package.module:Class``; see ``_import`` for where it is looked for.
+    """Import ``package.module:Class``. See ``_import`` for where it is looked for.
 
-    A mistake in it is a usage error, and so is a module that cannot be imported: its traceback is printed, without what the
-    secrets file says. Raises SettingsError where the module itself loads settings and cannot.
+    A mistake in it is a usage error, and so is a module that cannot be imported: its traceback is printed, without what
+    the secrets file says. Raises SettingsError where the module itself loads settings and cannot.
     """
     module_name, colon, class_name = target.partition(":")
     if not colon or not all(module_name.split(".")) or not class_name:
@@ -86,15 +86,16 @@ class _FirstIn:
 
 
 def _import(name: str, here: str) -> Any:
-    """Import the module that was named: out of the working directory if it is there, else from the Python path.
+    """Import a module from the working directory if it is there, else from the Python path.
 
-    Only what was named comes first out of the working directory. All else in there comes last on the path, and not at all
-    where the module is installed: a ``rich.py`` or ``json.py`` there takes nobody's place, neither ours nor the library's.
+    Only this module is taken from the working directory first. Whatever it imports is looked for there last, so a
+    ``rich.py`` or ``json.py`` there shadows nothing. If the module is installed, nothing is imported from the working
+    directory.
     """
     top = name.partition(".")[0]
     known = {*sys.modules, *sys.stdlib_module_names}
     found = None if here in sys.path or top in known else PathFinder.find_spec(top, [here])
-    # A mere folder of that name does not come before a package that is installed.
+    # A mere folder of that name does not shadow an installed package.
     if found is None or _FirstIn(here, top).find_spec(top).origin != found.origin:  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
         return importlib.import_module(name)
     finder = _FirstIn(here, top)

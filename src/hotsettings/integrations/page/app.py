@@ -216,7 +216,7 @@ class _Application:
 
 
 def _log(error: Exception) -> None:
-    """Log where the page failed, and nothing of what the exception says: it may quote a value."""
+    """Log where the page failed, but not the message of the exception, which may quote a value."""
     logger.error("the settings page failed: %s (%s)", type_and_place(error), ", ".join(places_of(error)))
 
 
