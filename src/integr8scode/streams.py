@@ -1,12 +1,14 @@
 """The consumer pool: SSE_CONSUMER_POOL_SIZE Kafka consumers feed the fan-out of this process.
 
 The consumers belong to no group. Each API process must see every event, so a group would have to be one per process,
-whose offsets nobody needs afterwards, and each change of its size would be a rebalance by the broker. Here the partitions
-are dealt out by hand, and where to read on stands in the fan-out, which survives every consumer:
+whose offsets nobody needs afterwards, and each change of its size would be a rebalance by the broker. Here the
+partitions are dealt out by hand, and where to read on stands in the fan-out, which survives every consumer:
 
 - the pool is a resource: other brokers mean new connections, and brokers that do not answer reject the reload;
-- it reads only when it has been told to, after the swap, so a candidate that is rejected in the end has published nothing;
-- its size is brought about by a step that may be repeated at any time: after a change, after a failure, for new partitions.
+- it reads only when it has been told to, after the swap, so a candidate that is rejected in the end has published
+  nothing;
+- its size is brought about by a step that may be repeated at any time: after a change, after a failure, for new
+  partitions.
 """
 
 from __future__ import annotations
@@ -32,9 +34,9 @@ logger = logging.getLogger(__name__)
 
 CONNECTION = ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_REQUEST_TIMEOUT_MS", "ENABLE_EVENT_STREAMING")
 ASK_EVERY = 0.5
-"""Seconds between two questions whether the brokers answer."""
+"""Seconds between two checks whether the brokers answer."""
 ANSWER_WITHIN = 1.5
-"""Seconds in which they have to."""
+"""Seconds in which the brokers have to answer a check."""
 LOOK_AGAIN = 5.0
 """Seconds until new partitions are seen, and until what has failed is tried again."""
 
@@ -127,7 +129,7 @@ class ConsumerPool:
     ) -> None:
         self.members: list[StreamReader] = []
         self.answering = True
-        """Whether the brokers answer; no older than ASK_EVERY and ANSWER_WITHIN together."""
+        """Whether the brokers answer. At most ASK_EVERY and ANSWER_WITHIN seconds old."""
         self._live = live
         self._settings = settings
         self._fanout = fanout
