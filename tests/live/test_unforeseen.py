@@ -67,7 +67,7 @@ async def test_in_the_middle_of_a_watch(
         rejection = await anext(events)
         assert isinstance(rejection, Rejection)
         assert status.last_error == rejection.reason
-        assert rejection.total == len(rejection.problems) == 1
+        assert rejection.total == len(rejection.problems) > 0
         assert isinstance(caught.value.reason, SettingsError)
         told = [record for record in caplog.records if record.levelno >= logging.WARNING]
         assert len(told) == 1
