@@ -1,7 +1,7 @@
 """Merged values become a settings Struct, or a list of everything that is wrong with them.
 
-msgspec stops at the first error and tells its place in prose only. So the happy path is one ``msgspec.convert``, and
-when that fails a second walk converts each value by itself. What msgspec's messages look like is known here alone.
+msgspec stops at the first error and tells its place in prose only. So the happy path is one ``msgspec.convert``, and when
+that fails a second walk converts each value by itself. What msgspec's messages look like is known here alone.
 """
 
 from __future__ import annotations

@@ -21,9 +21,8 @@ class Origin(Struct, frozen=True):
     """Where a value was written.
 
     ``layer`` is the layer's name ("base", "secrets", "override"), "default" for a default of the class and "values" for
-    values given in code. ``file`` is the path as the caller wrote it, or where a store holds it, in the ``revision``
-    that was read; ``line`` and ``column`` count from 1, in characters. A default has no file, and a problem with a
-    whole file no line.
+    values given in code. ``file`` is the path as the caller wrote it, or where a store holds it, in the ``revision`` that was
+    read; ``line`` and ``column`` count from 1, in characters. A default has no file, and a problem with a whole file no line.
     """
 
     layer: str

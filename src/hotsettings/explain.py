@@ -31,8 +31,8 @@ _LONGEST_KEY = 1000
 class Entry(Struct, frozen=True):
     """What one layer, or the class, says about a key.
 
-    ``value`` is a plain TOML value, ``secrecy.HIDDEN`` where it is secret. ``live`` tells whether it takes part in the
-    result: a table does so together with those of other layers, anything else only where it is the winner.
+    ``value`` is a plain TOML value, ``secrecy.HIDDEN`` where it is secret. ``live`` tells whether it takes part in the result: a
+    table does so together with those of other layers, anything else only where it is the winner.
     """
 
     value: Any

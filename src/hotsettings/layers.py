@@ -34,8 +34,8 @@ _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NON
 class Layer(Struct, frozen=True, kw_only=True):
     """One source of values: a TOML document, in a file (``FileLayer``) or in a store.
 
-    ``label`` is what errors call it, together with the ``revision`` where there is one. A layer that is not
-    ``required`` may be missing. Nothing that a ``secret`` layer holds is ever shown.
+    ``label`` is what errors call it, together with the ``revision`` where there is one. A layer that is not ``required`` may
+    be missing. Nothing that a ``secret`` layer holds is ever shown.
     """
 
     name: str = ""

@@ -79,9 +79,9 @@ class _Lost(Exception):
 def places(text: str, wanted: Iterable[Path] | None = None) -> Iterator[tuple[Path, Place]]:
     """Yield every key, table and array element in the order of the text, up to where it ceases to be TOML.
 
-    A container comes before what is in it. A path comes again for each header or dotted key that touches its table. The
-    walk is lazy by statements: it costs a consumer who stops early only what stands before. It is several times faster
-    when told the paths that are `wanted`; then these are sure to come, and others may be left out.
+    A container comes before what is in it. A path comes again for each header or dotted key that touches its table. The walk
+    is lazy by statements: it costs a consumer who stops early only what stands before. It is several times faster when told
+    the paths that are `wanted`; then these are sure to come, and others may be left out.
     """
     return _Walk(text).places(_ALL if wanted is None else _tree(wanted))
 

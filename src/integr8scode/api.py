@@ -1,8 +1,8 @@
 """The HTTP API.
 
-Starlette and no more: the settings are validated by msgspec already, and so are the few request bodies. Each request
-has one snapshot pinned to it, so a reload in its middle does not show; only what outlives a reload (an open event
-stream) asks for what is newest.
+Starlette and no more: the settings are validated by msgspec already, and so are the few request bodies. Each request has
+one snapshot pinned to it, so a reload in its middle does not show; only what outlives a reload (an open event stream)
+asks for what is newest.
 """
 
 from __future__ import annotations

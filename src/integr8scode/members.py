@@ -1,8 +1,8 @@
 """A member of a consumer group, and the batches that it reads.
 
-Kafka deals the partitions out anew whenever a member comes or goes, which other processes cause too. A partition that
-is taken away in the middle of a batch would be read again by its new owner from before the batch; so the member keeps
-the group waiting until the batch has been handled and committed.
+Kafka deals the partitions out anew whenever a member comes or goes, which other processes cause too. A partition that is
+taken away in the middle of a batch would be read again by its new owner from before the batch; so the member keeps the
+group waiting until the batch has been handled and committed.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # of a library w
     async def _place(self, new: Sequence[TopicPartition]) -> None:
         """Begin partitions of which nothing has been committed, where "latest" or "none" must not decide.
 
-        The group's own topic is read from its first record. Elsewhere the end is taken once and for all, or everything
-        that arrives between this consumer and the next would be skipped.
+        The group's own topic is read from its first record. Elsewhere the end is taken once and for all, or everything that
+        arrives between this consumer and the next would be skipped.
         """
         # Not seek_to_beginning: it can lose against a search for the end that is on its way.
         own = await self._consumer.beginning_offsets([each for each in new if each.topic == self._own_topic])

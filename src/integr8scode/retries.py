@@ -1,9 +1,8 @@
 """What happens to a message that could not be handled: retries with growing delays, then the dead-letter topic.
 
 The message is written to the group's own retries topic, and its partition goes on. There each retry has a partition of
-its own, as far as there are enough of them: in one partition all wait equally long, so the first is always the first
-due. The DLQ_* settings are asked for when the time comes and never kept, so a change takes effect on what waits
-already.
+its own, as far as there are enough of them: in one partition all wait equally long, so the first is always the first due.
+The DLQ_* settings are asked for when the time comes and never kept, so a change takes effect on what waits already.
 
 The headers of a message record its earlier attempts. Anybody who writes to a topic can set them, so they count only on
 topics to which this application alone writes: the group's retries, and the dead letters. A record from any other topic

@@ -23,10 +23,10 @@ CUT_OFF = "integr8scode.cut_off"
 class EventStream(Response):
     """A response that ends when the client has gone, or the fan-out is closed.
 
-    ``heartbeat`` gives the seconds after which an idle stream gets a sign of life. It is asked again whenever the
-    fan-out wakes its streams, so a new interval counts for streams that are open. Each heartbeat says how long it is
-    until the next one, and is an event rather than a comment, which no script in a browser gets to see: a client that
-    hears nothing for much longer knows that the connection is dead.
+    ``heartbeat`` gives the seconds after which an idle stream gets a sign of life. It is asked again whenever the fan-out
+    wakes its streams, so a new interval counts for streams that are open. Each heartbeat says how long it is until the
+    next one, and is an event rather than a comment, which no script in a browser gets to see: a client that hears nothing
+    for much longer knows that the connection is dead.
     """
 
     media_type = "text/event-stream"

@@ -1,14 +1,12 @@
 """The consumer pool: SSE_CONSUMER_POOL_SIZE Kafka consumers feed the fan-out of this process.
 
 The consumers belong to no group. Each API process must see every event, so a group would have to be one per process,
-whose offsets nobody needs afterwards, and each change of its size would be a rebalance by the broker. Here the
-partitions are dealt out by hand, and where to read on stands in the fan-out, which survives every consumer:
+whose offsets nobody needs afterwards, and each change of its size would be a rebalance by the broker. Here the partitions
+are dealt out by hand, and where to read on stands in the fan-out, which survives every consumer:
 
 - the pool is a resource: other brokers mean new connections, and brokers that do not answer reject the reload;
-- it reads only when it has been told to, after the swap, so a candidate that is rejected in the end has published
-  nothing;
-- its size is brought about by a step that may be repeated at any time: after a change, after a failure, for new
-  partitions.
+- it reads only when it has been told to, after the swap, so a candidate that is rejected in the end has published nothing;
+- its size is brought about by a step that may be repeated at any time: after a change, after a failure, for new partitions.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ class Candidate(Struct, frozen=True):
 class Verdict(Struct, frozen=True):
     """What is wrong with a document, and what is unwise.
 
-    ``exposed`` are its keys that are Secret. ``unchecked`` are required keys that it leaves to other layers: without
-    them no rule across keys could be checked.
+    ``exposed`` are its keys that are Secret. ``unchecked`` are required keys that it leaves to other layers: without them no
+    rule across keys could be checked.
     """
 
     problems: Problems

@@ -5,9 +5,9 @@ for filters, and for fetching missing objects. A settings file may be in the rep
 twice:
 
 1. In the folder of the file, where the repository is. Git checks who owns the repository (``safe.directory``), which
-   only git can do right. It reads the configuration, but neither the index nor any object, so it runs nothing. 2. In an
-   empty repository of our own, which borrows the index, the objects and the excluded names of the other one. Git does
-   not see the configuration of the other one. There is no remote to fetch from, so a missing object is an error.
+   only git can do right. It reads the configuration, but neither the index nor any object, so it runs nothing.
+2. In an empty repository of our own, which borrows the index, the objects and the excluded names of the other one. Git
+   does not see the configuration of the other one. There is no remote to fetch from, so a missing object is an error.
 
 This does not depend on the version of git. The environment variables that forbid fetching are a second line of defence.
 """

@@ -51,8 +51,8 @@ class Files(Struct, frozen=True):
 def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
     """Import ``package.module:Class``. See ``_import`` for where it is looked for.
 
-    A mistake in it is a usage error, and so is a module that cannot be imported: its traceback is printed, without what
-    the secrets file says. Raises SettingsError where the module itself loads settings and cannot.
+    A mistake in it is a usage error, and so is a module that cannot be imported: its traceback is printed, without what the
+    secrets file says. Raises SettingsError where the module itself loads settings and cannot.
     """
     module_name, colon, class_name = target.partition(":")
     if not colon or not all(module_name.split(".")) or not class_name:
