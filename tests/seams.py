@@ -1,5 +1,4 @@
-"""The seams at which handling layers can be made to fail. They are not listed but found: every function and method of the
-modules that do it."""
+"""The seams at which handling layers can be made to fail: every function and method of the modules that do it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Whatever fails inside, what comes out is a SettingsError that holds nothing of the layers.
+"""Whatever fails inside, users get a SettingsError that holds nothing of the layers.
 
-The seams are not listed but found: every function and method of the modules that handle layers is made to fail, one after the
-other, while everything that users call is called.
+Every function and method of the modules that handle layers is made to fail, one after the other, while all that users call is
+called.
 """
 
 from __future__ import annotations

@@ -311,9 +311,9 @@ class _Examination:
 
     def _explained(self, fault: Exception, kind: _Kind, value: Any, path: Path) -> Finding:
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
-            return Finding(path, f"{type(fault).__name__}: {_said(fault)}", foreign=True)
+            return Finding(path, f"{type(fault).__name__}: {_message_of(fault)}", foreign=True)
         if fault.__cause__ is not None:
-            return Finding(path, _said(fault.__cause__), foreign=True)  # raised by a __post_init__ or an Enum
+            return Finding(path, _message_of(fault.__cause__), foreign=True)  # raised by a __post_init__ or an Enum
         return self._translated(str(fault), kind, value, path)
 
     def _translated(self, report: str, kind: _Kind, value: Any, path: Path) -> Finding:
@@ -344,7 +344,7 @@ def _fault(annotation: Any, value: Any) -> Exception | None:
     return None
 
 
-def _said(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     try:
         return str(error) or type(error).__name__
     except Exception:

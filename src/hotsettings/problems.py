@@ -80,10 +80,10 @@ def problems_in(
     Without a ``redactor``, only the secrets of these documents are known.
     """
     found = findings(schema, values, MOST_PROBLEMS)
-    return Problems(explained(schema, documents, found.first, redactor), found.total)
+    return Problems(as_problems(schema, documents, found.first, redactor), found.total)
 
 
-def explained(
+def as_problems(
     schema: Schema, documents: Sequence[Document], found: Sequence[Finding], redactor: Redactor | None = None
 ) -> tuple[Problem, ...]:
     """Return findings as problems, sorted by file and place."""

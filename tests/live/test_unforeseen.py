@@ -1,4 +1,4 @@
-"""A watch in which something fails that nobody foresaw, at any seam: unhealthy while it lasts, told once, and good again."""
+"""A watch that fails unexpectedly, at any seam, is unhealthy while that lasts, reports it once, and recovers."""
 
 from __future__ import annotations
 

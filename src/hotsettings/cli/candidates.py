@@ -15,7 +15,7 @@ from ..keys import Path, dotted
 from ..layers import Document, FileLayer, Layer, fetch, parse
 from ..load import read_all, readable, validated
 from ..merge import ABSENT, Values, follow, merge
-from ..problems import explained, tolerated
+from ..problems import as_problems, tolerated
 from ..schema import Leaf, Schema
 from ..secrecy import HIDDEN
 from ..snapshot import same
@@ -80,7 +80,7 @@ def judge(schema: Schema, candidate: Document, below: Sequence[str], above: Sequ
             found = findings(schema, values, sys.maxsize).first
             unchecked = tuple(dotted(finding.path) for finding in found if _left_to_others(finding))
             own = [finding for finding in found if not _left_to_others(finding)]
-            problems = Problems(explained(schema, documents, own[:MOST_PROBLEMS]), len(own))
+            problems = Problems(as_problems(schema, documents, own[:MOST_PROBLEMS]), len(own))
     if not candidate.text:
         why = "it is empty, which a process takes for a loss"
         empty = Problem("", why, candidate.layer.origin(), "if it is meant, a comment is enough")

@@ -93,12 +93,13 @@ def _import(name: str, here: str) -> Any:
     directory.
     """
     top = name.partition(".")[0]
-    known = {*sys.modules, *sys.stdlib_module_names}
-    found = None if here in sys.path or top in known else PathFinder.find_spec(top, [here])
-    # A mere folder of that name does not shadow an installed package.
-    if found is None or _FirstIn(here, top).find_spec(top).origin != found.origin:  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
-        return importlib.import_module(name)
     finder = _FirstIn(here, top)
+    known = {*sys.modules, *sys.stdlib_module_names}
+    there = None if here in sys.path or top in known else PathFinder.find_spec(top, [here])
+    first = finder.find_spec(top)
+    # A mere folder of that name does not shadow an installed package.
+    if there is None or first is None or first.origin != there.origin:
+        return importlib.import_module(name)
     sys.path.append(here)
     sys.meta_path.insert(0, finder)
     try:

@@ -50,7 +50,7 @@ class Servers(Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Servers({str(self)!r})"  # options may have passwords too
 
-    def clear(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Redact in a text what was given to connect: whole URLs, users, passwords and tokens."""
         for url in self.urls:
             for written in _spellings(url):
@@ -181,5 +181,5 @@ def described(error: BaseException, where: Servers) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     said = error.description or "" if isinstance(error, APIError) else str(error)
-    text = re.sub("^'(.*)'$", r"\1", " ".join(where.clear(said).split()).removeprefix("nats: "))
+    text = re.sub("^'(.*)'$", r"\1", " ".join(where.redact(said).split()).removeprefix("nats: "))
     return text or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
