@@ -23,6 +23,7 @@ from .spelling import closest
 from .toml_parser import ParserError, loads
 
 KEPT = Origin("live until the restart")
+NOT_SET = "no layer sets it, and it has no default"
 """Of a value that the documents say differently by now."""
 
 _LONGEST_KEY = 1000
@@ -67,6 +68,14 @@ class Explanation(Struct, frozen=True):
         return "\n".join([self.key, *lines])
 
 
+class UnknownKey(ValueError):
+    """Raised for a key that settings of a class cannot have. ``near`` is the key that was probably meant."""
+
+    def __init__(self, message: str, near: str | None = None) -> None:
+        super().__init__(message)
+        self.near = near
+
+
 def explain(loaded: Loaded, key: str) -> Explanation:
     """Explain a leaf, a table of leaves, or a key inside a mapping.
 
@@ -76,7 +85,7 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     path = known_path(loaded.schema, key, _whence(loaded))
     explanation = guarded(_whence(loaded), _explained, loaded, path)
     if explanation is None:
-        raise KeyError(f"{key}: no layer sets it, and it has no default")
+        raise KeyError(f"{key}: {NOT_SET}")
     return explanation
 
 
@@ -187,20 +196,20 @@ def _places(loaded: Loaded) -> dict[str, Origin]:
 def known_path(schema: Schema, key: str, origins: Sequence[Origin] = ()) -> Path:
     """Return the path that a dotted key means. Raises ValueError, with a suggestion, where it can mean none."""
     path = guarded(origins, _meant, schema, key)
-    if isinstance(path, str):
-        raise ValueError(path)
+    if isinstance(path, UnknownKey):
+        raise path
     return path
 
 
-def _meant(schema: Schema, key: str) -> Path | str:
-    """Return the path, or the message that there is none."""
+def _meant(schema: Schema, key: str) -> Path | UnknownKey:
+    """Return the path, or the error that there is none."""
     path = parse_key(key)
     if path is not None:
         leaf = schema.leaf_of(path)
         if may_hold(leaf.annotation, path[len(leaf.path) :]) if leaf is not None else schema.leaves_below(path):
             return path
     near = closest(key, [leaf.key for leaf in schema.leaves])
-    return f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else "")
+    return UnknownKey(f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else ""), near)
 
 
 def parse_key(key: str) -> Path | None:
