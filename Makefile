@@ -14,7 +14,7 @@ MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --upgrade --all-extras --generate-hashes
 
-.PHONY: help test test-app demo lint ruff mypy pyright format coverage bench fuzz fleet docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
+.PHONY: help test test-app demo lint ruff mypy pyright format coverage soak bench fuzz fleet docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -54,6 +54,9 @@ coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core m
 	@$(BIN)/coverage report
 	@echo "==> The core, all but the command line, at 100%:"
 	@$(BIN)/coverage report --omit="*/hotsettings/cli.py,*/hotsettings/cli/*" --fail-under=100
+
+soak: $(VENV)/.for-test ## follow files that random writers change, under random faults (5 minutes); longer: make soak ARGS="--minutes 30"
+	@PYTHONPATH=tests $(BIN)/python -m faults.soak $(ARGS)
 
 bench: $(VENV)/.for-bench ## measure everything beside its peers (14 minutes); a smoke run: make bench ARGS=--quick
 	@$(BIN)/python -m benchmarks $(ARGS)

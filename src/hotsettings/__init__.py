@@ -9,9 +9,9 @@ How data flows, and where:
     the three steps       load (boundary)
     Settings -> Snapshot  snapshot (explain)
     who wants to know     live (hub, subscribers, events, resources)
-    all or nothing        transaction (replacing)
-    layers -> Snapshot    runtime (watcher, stack, followed, files, settling, sight, routes, wakeups/, stores, restart, mounts)
-    the face              settings, watch
+    all or nothing        transaction (replacing, backoff, waits)
+    layers -> Snapshot    runtime (watcher, worker, stack, followed, files, settling, sight, routes, wakeups/, stores, restart, mounts)
+    the face              settings, watch (signals, calling)
 """
 
 from typing import TYPE_CHECKING, Any

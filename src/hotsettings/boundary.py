@@ -11,7 +11,8 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Sequence
-from typing import Final, ParamSpec, TypeVar
+from types import TracebackType
+from typing import Any, Final, ParamSpec, TypeVar
 
 from .errors import Origin, Problem, SettingsError, UnforeseenError
 
@@ -19,6 +20,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _HERE: Final = os.path.dirname(__file__) + os.sep
+
+# What the interpreter knows of an exception, whatever its class answers when it is asked.
+_EXCEPTION: Final[Any] = BaseException
+_NAME: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
+_TRACEBACK: Final[Callable[[BaseException], TracebackType | None]] = _EXCEPTION.__traceback__.__get__
+_MEMBERS: Final[Callable[[BaseException], Sequence[BaseException]]] = BaseExceptionGroup.__dict__["exceptions"].__get__
+_ERRNO: Final[Callable[[BaseException], int | None]] = OSError.__dict__["errno"].__get__
 
 _OUT_OF: Final[dict[type[BaseException], str]] = {
     MemoryError: "the process has no memory left",
@@ -38,7 +46,7 @@ def guarded(origins: Sequence[Origin], work: Callable[P, T], /, *args: P.args, *
         raised: Exception = error
     except Exception as error:
         raised = error
-    failure = raised if isinstance(raised, SettingsError) else unforeseen(raised, origins)
+    failure = raised if issubclass(type(raised), SettingsError) else unforeseen(raised, origins)
     del raised
     try:
         raise failure
@@ -83,11 +91,11 @@ def unforeseen(error: BaseException, origins: Sequence[Origin]) -> UnforeseenErr
 
 def type_and_place(error: BaseException) -> str:
     """Return the type of an exception, and the last place in this package that it came through, but not its message."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    name = type(error).__name__
-    if isinstance(error, OSError) and error.errno is not None:
-        name += f" ({os.strerror(error.errno)})"
+    while issubclass(type(error), BaseExceptionGroup):
+        error = _MEMBERS(error)[0]
+    name = _NAME(type(error))
+    if issubclass(type(error), OSError) and (number := _ERRNO(error)) is not None:
+        name += f" ({os.strerror(number)})"
     places = places_of(error)
     return f"{name} at {places[-1]}" if places else name
 
@@ -98,7 +106,7 @@ def places_of(error: BaseException) -> list[str]:
     Source lines are left out: an argument written in one could be quoted.
     """
     places: list[str] = []
-    trace = error.__traceback__
+    trace = _TRACEBACK(error)
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         if file.startswith(_HERE) and file != __file__:

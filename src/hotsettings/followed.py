@@ -63,6 +63,11 @@ class Followed(ABC, Generic[L, G]):
     def unsure(self, now: float) -> bool:
         """Whether what was read differs, though nothing had told of a change, and may not be all of it."""
 
+    @property
+    def retry(self) -> float | None:
+        """Seconds until it is to be read again because reading it has failed just now; None where that is not so."""
+        return None
+
     def status(self) -> LayerStatus:
         """How it stood when it was read last."""
         return LayerStatus(self.layer.name, self.layer.label, self._state(), self.identity.revision)
@@ -76,12 +81,12 @@ class Followed(ABC, Generic[L, G]):
 
     def read(self) -> bool:
         """Read it, and parse it if it is not what it was; return whether it is not."""
-        failed: Unreadable | None = None
-        content: object
         try:
-            content, data = self._fetch()
+            return self._put(*self._fetch())
         except SettingsError as error:
-            content, data, failed = str(error), None, unreadable(self.identity, error)
+            return self._put(str(error), None, unreadable(self.identity, error))
+
+    def _put(self, content: object, data: bytes | None, failed: Unreadable | None = None) -> bool:
         if self.document is not None and content == self.content:
             return False
         # In this order: content is not taken for read if parsing it fails.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -15,7 +16,8 @@ from .resources import Resource
 from .schema import Schema
 from .snapshot import Change, Snapshot
 from .subscribers import Board, Changes
-from .tasks import StrayCancellations
+from .tasks import beyond_exceptions, failure_of, sheltered
+from .waits import Waits
 
 S = TypeVar("S")
 Callback = Callable[[Change[Any]], Awaitable[object] | object]
@@ -76,6 +78,11 @@ class Hub(Generic[S]):
         """Held by whoever replaces resources."""
         self.closing = False
         self.callback_failures = 0
+        self.waits = Waits(tasks)
+        self.context = copy_context()
+        """That of whoever began to watch. Hooks, builds and callbacks run in copies of it, whoever calls them."""
+        self.escaped: BaseException | None = None
+        """What a callback raised first that is no Exception, such as SystemExit: for whoever watches, at the end."""
 
     def publish(self, snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
         """Swap: readers see the new settings from the next read on."""
@@ -89,18 +96,36 @@ class Hub(Generic[S]):
         self.board.close()
         self.log.close()
 
-    async def run_callback(self, handle: Handle, changes: Changes[S]) -> None:
-        """Call back for each change until cancelled. Whatever it raises is logged and counted, and hurts nobody."""
-        with handle.scope():
-            async for change in changes:
-                try:
-                    with StrayCancellations():
-                        await called(handle.function, change)
-                except Exception as error:
-                    handle.failures += 1
-                    self.callback_failures += 1
-                    logger.error("callback %s raised:\n%s", handle.name, self.redactor.trace(error))
-        await changes.aclose()
+    def call_back(self, handle: Handle, changes: Changes[S]) -> None:
+        """Call back for each change from now on. Whatever it raises is logged and counted, and hurts nobody."""
+        self._call_back_in(self.context.copy(), handle, changes)
+
+    def _call_back_in(self, context: Context, handle: Handle, changes: Changes[S]) -> None:
+        context.run(self.tasks.start_soon, sheltered, self._call_back, context, handle, changes)
+
+    async def _call_back(self, context: Context, handle: Handle, changes: Changes[S]) -> None:
+        used = False
+        try:
+            with handle.scope():
+                async for change in changes:
+                    used = True
+                    await called(handle.function, change)
+        except BaseException as error:
+            # Its task may be in any state by now: cancelled by itself, or in a cancel scope that was never left. So it goes
+            # on in another one, which learns at its first await whether all of this is over.
+            if not used:
+                failure_of(error)  # raises what ends all of this
+            self._call_back_in(context, handle, changes)
+            self._note(handle, failure_of(error))
+        else:
+            await changes.aclose()
+
+    def _note(self, handle: Handle, failure: BaseException) -> None:
+        handle.failures += 1
+        self.callback_failures += 1
+        logger.error("callback %s raised:\n%s", handle.name, self.redactor.trace(failure))
+        if self.escaped is None:
+            self.escaped = beyond_exceptions(failure)
 
 
 async def called(function: Callback, change: Change[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
@@ -29,6 +30,11 @@ _LARGE = 100_000
 # Non-blocking, or opening a FIFO would wait for its writer; no terminal is taken over. Windows has neither, and would
 # translate line ends.
 _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
+
+
+_LASTING = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR})
+"""What the path itself is to blame for. Every other error of reading may pass: no descriptor left, a stale NFS handle, a mode
+that is set a moment later."""
 
 
 class Layer(Struct, frozen=True, kw_only=True):
@@ -146,10 +152,26 @@ def unreadable(layer: Layer, error: SettingsError) -> Unreadable:
 
 def fetch(layer: FileLayer) -> bytes | None:
     """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError or UnforeseenError."""
+    try:
+        return attempt(layer)
+    except OSError as error:
+        failed = failure(layer, error)
+    raise failed
+
+
+def attempt(layer: FileLayer) -> bytes | None:
+    """Do what ``fetch`` does, but raise OSError for what may pass while the path stays as it is."""
     fetched = guarded([layer.origin()], _fetched, layer)
+    if isinstance(fetched, OSError):
+        raise fetched
     if isinstance(fetched, Problem):
         raise LayerError([fetched])
     return fetched
+
+
+def failure(layer: FileLayer, error: OSError) -> LayerError:
+    """Say why a layer cannot be read."""
+    return LayerError([_failure(layer, error)])
 
 
 def parse(layer: Layer, data: bytes) -> Document | Unreadable:
@@ -160,15 +182,21 @@ def parse(layer: Layer, data: bytes) -> Document | Unreadable:
         return guarded([layer.origin()], _parsed, layer, data)
 
 
-def _fetched(layer: FileLayer) -> bytes | Problem | None:
+def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
     try:
         return _contents(os.fsdecode(layer.path))
     except FileNotFoundError:
         if not layer.required:
             return None
         return Problem("", "no such file", layer.origin(), _way_out(layer))
-    except (OSError, _Unsuitable) as error:
-        return Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
+    except OSError as error:
+        return _failure(layer, error) if error.errno in _LASTING else error.with_traceback(None)
+    except _Unsuitable as error:
+        return _failure(layer, error)
+
+
+def _failure(layer: FileLayer, error: OSError | _Unsuitable) -> Problem:
+    return Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
 
 
 def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:

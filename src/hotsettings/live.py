@@ -41,8 +41,8 @@ class Source(Protocol):
         """How it stands."""
         ...
 
-    async def reload(self) -> None:
-        """Look for something newer now. Raises Rejected."""
+    async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
+        """Look for something newer now. Raises Rejected, or TimeoutError after so many seconds."""
         ...
 
 
@@ -87,18 +87,21 @@ class Live(Head[S], Generic[S]):
     def on_change(self, callback: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
         """Call back, sync or async, after changes of these keys. A slow one gets the newest change only.
 
-        What it raises is logged and counted. A sync callback runs on the event loop and must not block it.
+        What it raises is logged and counted; what is no Exception (``SystemExit``) is raised again where the block of
+        ``watch`` ends. A sync callback runs on the event loop and must not block it. It runs in a copy of the context in
+        which ``watch`` was entered, which it keeps from call to call.
         """
         chosen = self._keys(keys)
         handle = Handle(callback, chosen, lambda _: None)
-        self._hub.tasks.start_soon(self._hub.run_callback, handle, self._hub.board.changes(chosen))
+        self._hub.call_back(handle, self._hub.board.changes(chosen))
         return handle
 
     def prepare(self, hook: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
         """Ask ``hook`` before a change of these keys goes live: ``change.new`` is the candidate.
 
         Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason. What is
-        vetoed is tried again, after 1 to 60 seconds. It is not asked about the settings that are live already.
+        vetoed is tried again, after 1 to 60 seconds. It is not asked about the settings that are live already. It runs in a
+        copy of the context in which ``watch`` was entered.
         """
         hooks = self._hub.hooks
         handle = Handle(hook, self._keys(keys), lambda handle: hooks.pop(handle, None))
@@ -118,8 +121,10 @@ class Live(Head[S], Generic[S]):
 
         "overlap" builds the new one beside the old one, and closes the old one when its leases have ended. "exclusive" is
         for what cannot stand twice: it closes the old one first. A build that fails rejects the reload; the first
-        one raises here. What raises while it stands is built anew. Leases that last longer than ``drain_timeout`` seconds
-        lose what they hold.
+        one raises here. What raises while it stands is built anew: at once if it has stood for a minute, else after 1 to 60
+        seconds, twice as long each time that it has not stood for longer than that. Leases that last longer than
+        ``drain_timeout`` seconds lose what they hold. Every build runs in a copy of the context in which ``watch`` was
+        entered.
 
         A reload that replaces it waits before that, for a random part of ``jitter`` seconds, so that many processes which
         follow the same files do not all do so at once. Until then everything stays as it was.
@@ -139,13 +144,23 @@ class Live(Head[S], Generic[S]):
         """Iterate over every Applied and Rejection from this call on, for the record."""
         return self._hub.log.read()
 
-    async def reload(self) -> Change[S] | None:
+    async def reload(self, timeout: float | None = None) -> Change[S] | None:  # noqa: ASYNC109 - as above
         """Settle and look at the files now.
 
-        Returns what has changed since the call, or None. Raises Rejected if what is there cannot go live.
+        Returns what has changed since the call, or None. What a hook has vetoed is tried again at once; all who call this
+        while a try is under way share the next one.
+
+        Args:
+            timeout: give up after so many seconds; None waits for as long as it takes, as for a writer that closes its file.
+
+        Raises:
+            Rejected: what is there cannot go live.
+            TimeoutError: it takes longer than ``timeout``; the message says what is waited for.
+            RuntimeError: a hook or a build has called this, which would wait for itself.
         """
+        self._hub.waits.refuse_inside("reload()", "which it would wait for")
         before = self.snapshot
-        await self._source.reload()
+        await self._source.reload(timeout)
         if self.snapshot is before:
             return None
         change = self._hub.board.change_since(before)
@@ -154,10 +169,19 @@ class Live(Head[S], Generic[S]):
     async def wait_applied(self, generation: int | None = None) -> None:
         """Return when every subscriber has finished with that generation (the newest by default).
 
+        It waits for subscribers and not for files: straight after an edit the newest generation is still the old one, and
+        ``reload()`` is what waits for the edit.
+
         A callback has finished when it has returned, an iterator when it has asked for its next change. One that was
         closed, cancelled or collected does not count, nor does the one in whose body this is called. A resource has when
         it has swapped.
+
+        Raises:
+            RuntimeError: a hook or a build waits for what can only come after it.
         """
+        resources = list(self._hub.resources)
+        if (generation or 0) > self.snapshot.generation or any(resource.outdated for resource in resources):
+            self._hub.waits.refuse_inside("wait_applied()", "which has to return before that can be applied")
         await self._hub.board.wait_applied(generation)
         for resource in list(self._hub.resources):
             await resource.caught_up()

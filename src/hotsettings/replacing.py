@@ -12,42 +12,51 @@ import anyio
 from .hub import Hub
 from .log import logger
 from .resources import Instance, Resource
-from .tasks import StrayCancellations
+from .tasks import failure_of
+from .waits import Turn
 
 T = TypeVar("T")
 Candidates = dict[Resource[Any], Instance[Any]]
 
-FIRST_RETRY = 1.0
-LONGEST_RETRY = 60.0
-"""Seconds between attempts at what has failed: doubled from the first to the longest."""
-
 _draw = random.SystemRandom().uniform  # of another generator, processes that fork or seed alike would draw the same
 
 
-async def build(hub: Hub[Any], resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
+async def build(
+    hub: Hub[Any], resource: Resource[Any], settings: Any, candidates: Candidates, turn: Turn | None = None
+) -> Instance[Any]:
     """Build an instance for these settings; one that dies while it stands is mended."""
 
-    def ended(instance: Instance[Any], error: Exception | None) -> None:
-        why = hub.redactor.trace(error) if error is not None else "its context manager ended by itself"
-        logger.error("resource %s failed:\n%s", resource.name, why)
-        if instance is resource.instance and not (hub.closing or resource.closed):
-            resource.stand(None, resource.settings, failed=True)
-            hub.tasks.start_soon(mend, hub, resource)
+    def ended(instance: Instance[Any], failure: BaseException | None) -> None:
+        why = hub.redactor.trace(failure) if failure is not None else "its context manager ended by itself"
+        if instance is not resource.instance or instance.retired or _over(hub, resource):
+            logger.error("resource %s failed:\n%s", resource.name, why)
+            return
+        delay = resource.backoff.next(instance.stood)
+        when = f"in {delay:g} s" if delay else "at once"
+        logger.error("resource %s failed; building it anew %s:\n%s", resource.name, when, why)
+        resource.stand(None, resource.settings, failed=True)
+        hub.tasks.start_soon(mend, hub, resource, delay)
 
-    return await resource.start(settings, hub.tasks, ended, candidates)
+    context = hub.context.copy()
+    if turn is not None:
+        context.run(turn.enter)
+    return await resource.start(settings, hub.tasks, context, ended, candidates)
 
 
 async def build_in_time(hub: Hub[Any], resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
     """Build within ``prepare_timeout``. For tasks of our own."""
-    return await in_time(hub, resource.name, partial(build, hub, resource, settings, candidates))
+    turn = hub.waits.begin("build", resource.name)
+    return await in_time(hub, turn, partial(build, hub, resource, settings, candidates, turn))
 
 
-async def in_time(hub: Hub[Any], name: str, work: Callable[[], Awaitable[T]]) -> T:
+async def in_time(hub: Hub[Any], turn: Turn, work: Callable[[], Awaitable[T]]) -> T:
     """Raise TimeoutError if this takes longer than ``prepare_timeout``. For tasks of our own."""
-    with StrayCancellations():
+    try:
         with anyio.move_on_after(hub.prepare_timeout):
             return await work()
-        raise TimeoutError(f"{name} did not finish within {hub.prepare_timeout:g} s")
+        raise TimeoutError(f"{turn.wait.name} did not finish within {hub.prepare_timeout:g} s")
+    finally:
+        hub.waits.end(turn)
 
 
 async def linger(hub: Hub[Any], resources: Sequence[Resource[Any]]) -> None:
@@ -107,15 +116,17 @@ def with_dependents(chosen: Iterable[Resource[Any]], known: Sequence[Resource[An
     return [resource for resource in known if resource in found]
 
 
-async def take_down(group: Sequence[Resource[Any]]) -> None:
+async def take_down(hub: Hub[Any], group: Sequence[Resource[Any]]) -> None:
     """Let the leases of exclusive resources end and close them, those that need others first."""
     for resource in reversed(group):
         resource.gate()
         instance = resource.instance
         if instance is not None:
+            turn = hub.waits.begin("leases", resource.name)
             try:
                 await retire(resource, instance)
             finally:
+                hub.waits.end(turn)
                 if instance.retired:
                     resource.instance = None
                 else:
@@ -130,10 +141,13 @@ async def put_back(hub: Hub[Any], group: Sequence[Resource[Any]]) -> None:
             continue
         try:
             rebuilt[resource] = await build_in_time(hub, resource, resource.settings, rebuilt)
-        except Exception as error:
-            logger.error("resource %s is down: rebuilding it failed:\n%s", resource.name, hub.redactor.trace(error))
+        except BaseException as error:
+            why, delay = hub.redactor.trace(failure_of(error)), resource.backoff.next()
+            logger.error(
+                "resource %s is down: rebuilding it failed; trying again in %g s:\n%s", resource.name, delay, why
+            )
             resource.stand(None, resource.settings, failed=True)
-            hub.tasks.start_soon(mend, hub, resource)
+            hub.tasks.start_soon(mend, hub, resource, delay)
         else:
             let_go(hub, resource, resource.stand(rebuilt[resource], resource.settings))
 
@@ -156,35 +170,37 @@ def outdate(hub: Hub[Any], resource: Resource[Any]) -> None:
     hub.tasks.start_soon(mend, hub, resource)
 
 
-async def mend(hub: Hub[Any], resource: Resource[Any]) -> None:
-    """Build a resource that is down or outdated for the newest settings; try until that succeeds."""
+async def mend(hub: Hub[Any], resource: Resource[Any], delay: float = 0.0) -> None:
+    """Build a resource that is down or outdated for the newest settings, after so many seconds; try until that succeeds."""
     if resource.mending:  # since an earlier attempt; each reload that fails would add one more
         return  # the other is woken by what has made this one necessary
     resource.mending = True
     try:
-        await _mend(hub, resource)
+        await _mend(hub, resource, delay)
     finally:
         resource.mending = False
 
 
-async def _mend(hub: Hub[Any], resource: Resource[Any]) -> None:
-    delay = FIRST_RETRY
-    while not _over(hub, resource):
+async def _mend(hub: Hub[Any], resource: Resource[Any], delay: float) -> None:
+    told = delay > 0  # where it failed, with its traceback
+    while True:
+        if delay:
+            with anyio.move_on_after(delay):
+                await resource.changed()
         async with hub.lock:
             if _over(hub, resource) or (resource.instance is not None and not resource.outdated):
                 return
             try:
                 await _renew(hub, resource, hub.head.current)
-            except Exception as error:
+            except BaseException as error:
+                failure, delay = failure_of(error), resource.backoff.next()
                 # Where it failed is told once; what it says may change.
-                why = f"\n{hub.redactor.trace(error)}" if delay == FIRST_RETRY else f" {hub.redactor.describe(error)}"
+                why = f" {hub.redactor.describe(failure)}" if told else f"\n{hub.redactor.trace(failure)}"
                 logger.warning("resource %s could not be built; trying again in %g s:%s", resource.name, delay, why)
+                told = True
             else:
                 logger.info("resource %s stands again", resource.name)
                 return
-        with anyio.move_on_after(delay):
-            await resource.changed()
-        delay = min(2 * delay, LONGEST_RETRY)
 
 
 def _over(hub: Hub[Any], resource: Resource[Any]) -> bool:
@@ -193,10 +209,10 @@ def _over(hub: Hub[Any], resource: Resource[Any]) -> bool:
 
 async def _renew(hub: Hub[Any], resource: Resource[Any], settings: Any) -> None:
     if resource.exclusive:
-        await take_down([resource])
+        await take_down(hub, [resource])
     try:
         instance = await build_in_time(hub, resource, settings, {})
-    except Exception:
+    except BaseException:
         if resource.instance is None:
             resource.stand(None, settings, failed=True)
         raise

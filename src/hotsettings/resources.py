@@ -6,21 +6,23 @@ Each instance lives in a task of its own, which enters and leaves the context ma
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any, Generic, TypeVar, cast
 
 import anyio
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskGroup
 
+from .backoff import Backoff
 from .errors import SettingsError
 from .log import name_of
-from .tasks import StrayCancellations
+from .tasks import failure_of, sheltered
 
 T = TypeVar("T")
 Build = Callable[[Any], AbstractAsyncContextManager[T]]
-Ended = Callable[["Instance[Any]", Exception | None], None]
+Ended = Callable[["Instance[Any]", BaseException | None], None]
 
 
 class ResourceDown(SettingsError):
@@ -39,30 +41,53 @@ class Instance(Generic[T]):
         """Instances of other resources that its build used: when one is replaced, this has to be built anew."""
         self.leases = 0
         self.retired = False
+        self.failure: BaseException | None = None
+        """What ended it, or kept it from standing."""
+        self._stood_at: float | None = None
+        self._built = anyio.Event()
         self._scope = anyio.CancelScope()
         self._retire = anyio.Event()
         self._released = anyio.Event()
         self._gone = anyio.Event()
 
-    async def host(
-        self, build: Build[T], settings: Any, ended: Ended, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Enter what ``build`` returns, keep it open, leave it. ``ended`` is told if it fails after it stood."""
-        stood, failure = False, None
+    async def host(self, build: Build[T], settings: Any, ended: Ended) -> None:
+        """Enter what ``build`` returns, keep it open, leave it. ``ended`` is told if it fails after it stood.
+
+        Whatever that raises is kept in ``failure``: this is a task of a group that must not end.
+        """
         try:
-            with self._scope, StrayCancellations():
+            with self._scope:
                 async with _opened(build, settings) as self.value:
-                    stood = True
-                    task_status.started()
+                    self._stood_at = time.monotonic()
+                    self._built.set()
                     await self._retire.wait()
-        except Exception as error:
-            if not stood:
-                raise
-            failure = error
+        except BaseException as error:
+            self.failure = failure_of(error)
         finally:
             self._gone.set()
-        if failure is not None or not self.retired:
-            ended(self, failure)
+            self._built.set()
+        if self._stood_at is not None and (self.failure is not None or not self.retired):
+            ended(self, self.failure)
+
+    async def built(self) -> None:
+        """Wait until it stands. Raises what the build raised, or what has ended it since; cancelled, it undoes the build."""
+        try:
+            await self._built.wait()
+        except BaseException:
+            await self.close(0.0)
+            raise
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+        if self.over:
+            raise ResourceDown(
+                "it ended as soon as it stood" if self._stood_at is not None else "the watching has ended"
+            )
+
+    @property
+    def stood(self) -> float:
+        """For how many seconds it has stood."""
+        return 0.0 if self._stood_at is None else time.monotonic() - self._stood_at
 
     def release(self) -> None:
         """End a lease."""
@@ -151,6 +176,8 @@ class Resource(Generic[T]):
         self.settings: Any = None
         self.needs: frozenset[Resource[Any]] = frozenset()
         """Resources that the build of the last instance used."""
+        self.backoff = Backoff()
+        """How long to wait before it is built anew, when it fails by itself."""
         self.retiring: set[Instance[T]] = set()
         """Instances that have been replaced and are not closed yet."""
         self.gated = False
@@ -206,17 +233,22 @@ class Resource(Generic[T]):
         return self.keys is None or not self.keys.isdisjoint(keys)
 
     async def start(
-        self, settings: Any, tasks: TaskGroup, ended: Ended, candidates: dict[Resource[Any], Instance[Any]]
+        self,
+        settings: Any,
+        tasks: TaskGroup,
+        context: Context,
+        ended: Ended,
+        candidates: dict[Resource[Any], Instance[Any]],
     ) -> Instance[T]:
-        """Build an instance for these settings. Raises what the build raises."""
+        """Build an instance for these settings, in this context. Raises what the build raises."""
         instance: Instance[T] = Instance()
         building = Building(self, instance, candidates)
-        token = _building.set(building)
+        context.run(_building.set, building)
         try:
-            await tasks.start(instance.host, self.build, settings, ended)
+            context.run(tasks.start_soon, sheltered, instance.host, self.build, settings, ended)
+            await instance.built()
         finally:
             building.active = False
-            _building.reset(token)
         return instance
 
     def gate(self) -> None:

@@ -11,26 +11,25 @@ import anyio
 from msgspec.structs import replace
 
 from ._redaction import Redactor
+from .backoff import Backoff
 from .boundary import guarded, places_of, type_and_place, unforeseen
-from .errors import Origin, Rejected, SettingsError, UnforeseenError
+from .errors import Origin, Problem, Rejected, SettingsError, UnforeseenError
 from .hub import Hub
 from .layers import Document, Unreadable
 from .load import Loaded, assemble, readable
 from .log import AS_EVENT, logger
 from .mounts import ADVICE, single_file_mounts
-from .replacing import FIRST_RETRY, LONGEST_RETRY
 from .restart import keep_first
 from .schema import Schema
 from .snapshot import Snapshot, changed_keys
 from .stack import Read, Unsettled
 from .status import Applied, LayerStatus, Rejection, Status
+from .tasks import failure_of, sheltered
 from .transaction import Vetoed, apply
+from .waits import PATIENCE
 from .watcher import Watcher
 
 S = TypeVar("S")
-
-_STALLED = 1.0
-"""Seconds after which a look that has not come back is told of in the status."""
 
 _FRAMES = 20
 """Places in this package that the log names for an unexpected exception, which may be an endless recursion."""
@@ -39,9 +38,11 @@ _FRAMES = 20
 class _Candidate:
     """A transaction under way."""
 
-    def __init__(self, loaded: Loaded, keys: frozenset[str]) -> None:
+    def __init__(self, loaded: Loaded, keys: frozenset[str], requested: bool) -> None:
         self.loaded = loaded
         self.keys = keys
+        self.requested = requested
+        """Somebody has asked for it, before the backoff was over."""
         self.scope = anyio.CancelScope()
         self.done = anyio.Event()
 
@@ -51,8 +52,10 @@ class _Request:
 
     def __init__(self) -> None:
         self.answered = anyio.Event()
+        self.looked = False
+        """There was a look since it was asked, and what is being tried is what was there then."""
         self.tried = False
-        """What was there has been tried since it was asked, or is being tried."""
+        """What was there has been tried since it was asked, or is being tried: a try that had begun before does not count."""
         self.rejection: BaseException | None = None
 
 
@@ -76,7 +79,7 @@ class Runtime(Generic[S]):
         self._candidate: _Candidate | None = None
         self._look_at = 0.0
         self._retry_at: float | None = None
-        self._delay = FIRST_RETRY
+        self._backoff = Backoff()
         self._requests: list[_Request] = []
         self._stale: set[str] = set()
         self._fault: UnforeseenError | None = None
@@ -86,7 +89,7 @@ class Runtime(Generic[S]):
         """Read the files for the first time, once they stand still. Raises SettingsError."""
         while True:
             try:
-                seen = await self._watcher.observe(self._evaluate)
+                seen = await self._watcher.observe(self._evaluate, _warn_at_first)
             except Exception as error:
                 failure = unforeseen(error, self._origins())
                 break
@@ -117,19 +120,26 @@ class Runtime(Generic[S]):
                 await self._watcher.woken(min(deadlines) - time.monotonic())
                 try:
                     await self._step()
-                except Exception as error:
-                    self._fail(error)
+                except BaseException as error:
+                    self._fail(failure_of(error))
         finally:
             self._answer(self._requests, None)
 
-    async def reload(self) -> None:
-        """Look now, and return when what is there is live. Raises Rejected if it cannot be."""
+    async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
+        """Look now, and return when what is there is live. Raises Rejected if it cannot be, or TimeoutError."""
         if self._hub.closing:
             return
         request = _Request()
         self._requests.append(request)
         self._watcher.wake()
-        await request.answered.wait()
+        try:
+            with anyio.move_on_after(timeout):
+                await request.answered.wait()
+        finally:
+            self._requests = [other for other in self._requests if other is not request]
+        if not request.answered.is_set():
+            waits = ", ".join(map(str, self._hub.waits.all(long=False))) or "the files"
+            raise TimeoutError(f"reload() gave up after {timeout:g} s, waiting for {waits}")
         if request.rejection is not None:
             raise Rejected(request.rejection)
 
@@ -143,7 +153,7 @@ class Runtime(Generic[S]):
             healthy=self._error is None
             and self._fault is None
             and not down
-            and all(layer.state in ("read", "missing") for layer in layers),
+            and all(layer.state in ("read", "missing", "writing") for layer in layers),
             loaded_at=snapshot.loaded_at,
             last_attempt_at=self._attempted_at,
             last_error=str(self._fault) if self._fault is not None else self._error,
@@ -151,18 +161,29 @@ class Runtime(Generic[S]):
             pending_restart=self.loaded.pending,
             layers=layers,
             callback_failures=self._hub.callback_failures,
+            waiting_for=self._hub.waits.all(long=True),
         )
 
     def _layers(self) -> tuple[LayerStatus, ...]:
-        layers = self._watcher.statuses()
-        if self._watcher.looking_for > _STALLED:
-            layers = [replace(layer, state="reading") for layer in layers]
-        return tuple(layers)
+        held_up = {wait.name: wait for wait in self._hub.waits.all(long=True) if wait.kind in ("writing", "reading")}
+        return tuple(
+            replace(layer, state=wait.kind, since=wait.since) if (wait := held_up.get(layer.name)) else layer
+            for layer in self._watcher.statuses()
+        )
+
+    def _warn_of_hanging(self, layers: Sequence[str]) -> None:
+        """A look has not come back for a while."""
+        for name in layers:
+            self._hub.waits.begin("reading", name, PATIENCE)
 
     async def _step(self) -> None:
-        asked = self._requests[:]
-        seen = await self._watcher.observe(self._evaluate)
+        asked, before = self._requests[:], self._candidate
+        try:
+            seen = await self._watcher.observe(self._evaluate, self._warn_of_hanging)
+        finally:
+            self._hub.waits.only("reading", ())
         now = time.monotonic()
+        self._hub.waits.only("writing", self._watcher.writing() if isinstance(seen, Unsettled) else ())
         if isinstance(seen, Unsettled):
             self._look_in(min(seen.seconds, self._rescan))
             return
@@ -173,11 +194,12 @@ class Runtime(Generic[S]):
         if isinstance(seen, tuple) and seen[0].contents != self._contents:
             await self._take(*seen)
         elif self._retry_at is not None and (now >= self._retry_at or not all(request.tried for request in asked)):
-            self._propose()
+            self._propose(requested=now < self._retry_at)
         if self._candidate is None:
             self._answer(asked, self._rejection)
         for request in asked:
-            request.tried = True
+            request.looked = True
+            request.tried = request.tried or self._candidate is not before
         self._fault = None
 
     def _look_in(self, seconds: float) -> None:
@@ -186,7 +208,7 @@ class Runtime(Generic[S]):
         if self._retry_at is not None:
             self._retry_at = max(self._retry_at, self._look_at)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Report an unexpected failure, once for as long as it repeats, and have all layers read again later."""
         failed = unforeseen(error, self._origins())
         if self._fault is None or self._fault.problems != failed.problems:
@@ -226,7 +248,8 @@ class Runtime(Generic[S]):
             self._candidate.scope.cancel()
             await self._candidate.done.wait()
         self._contents = read.contents
-        self._retry_at, self._delay = None, FIRST_RETRY
+        self._retry_at = None
+        self._backoff.reset()
         if isinstance(outcome, SettingsError):
             self._good = None
             self._reject(outcome, str(outcome))
@@ -234,14 +257,14 @@ class Runtime(Generic[S]):
             self._good = outcome
             self._propose()
 
-    def _propose(self) -> None:
+    def _propose(self, *, requested: bool = False) -> None:
         """Start the transaction that makes the newest good state live, if it differs from what is."""
         assert self._good is not None
         self._attempted_at, self._retry_at = _now(), None
         keys = changed_keys(self._schema, self._hub.head.current, self._good.settings)
         if keys:
-            self._candidate = _Candidate(self._good, keys)
-            self._hub.tasks.start_soon(self._transact, self._candidate)
+            self._candidate = _Candidate(self._good, keys, requested)
+            self._hub.tasks.start_soon(sheltered, self._transact, self._candidate)
         else:
             self._accept(self._good, keys)
 
@@ -252,21 +275,24 @@ class Runtime(Generic[S]):
                 snapshot: Snapshot[S] = Snapshot(loaded, hub.head.snapshot.generation + 1)
                 await apply(hub, snapshot, candidate.keys)
                 self._accept(loaded, candidate.keys)
-        except Exception as error:
-            veto = error if isinstance(error, Vetoed) else self._mishap(error)
+        except BaseException as error:
+            veto = error if isinstance(error, Vetoed) else self._mishap(failure_of(error))
+            # Who asks again and again is answered again and again, but does not make the next try by itself any later.
+            delay = (candidate.requested and self._backoff.delay) or self._backoff.next()
             text = f"{veto.by}: {self.redactor.describe(veto.reason)}"
-            self._reject(veto.reason, text, f"; trying again in {self._delay:g} s")
-            self._retry_at = time.monotonic() + self._delay
-            self._delay = min(2 * self._delay, LONGEST_RETRY)
+            self._reject(veto.reason, text, f"; trying again in {delay:g} s")
+            self._retry_at = time.monotonic() + delay
         finally:
             self._candidate = None
             candidate.done.set()
         if not candidate.scope.cancel_called:  # otherwise what has taken its place will answer
-            self._answer([request for request in self._requests if request.tried], self._rejection)
+            rejected = self._retry_at is not None
+            heard = [each for each in self._requests if each.tried or (each.looked and not rejected)]
+            self._answer(heard, self._rejection)
         if self._retry_at is not None:
-            self._watcher.wake()  # it waits for something later
+            self._watcher.wake()  # it waits for something later, or somebody has asked meanwhile
 
-    def _mishap(self, error: Exception) -> Vetoed:
+    def _mishap(self, error: BaseException) -> Vetoed:
         """What nobody has thought of ends no process either: it is tried again, like what a hook has refused."""
         logger.error("making new settings live failed:\n%s", self.redactor.trace(error))
         return Vetoed("the reload itself", self.redactor.redacted(error))
@@ -292,7 +318,7 @@ class Runtime(Generic[S]):
         self._failures += 1
         generation = self._hub.head.snapshot.generation
         logger.warning("reload rejected, generation %d stays live: %s%s", generation, text, outlook, extra=AS_EVENT)
-        problems, total = (reason.problems, reason.total) if isinstance(reason, SettingsError) else ((), 0)
+        problems, total = _problems(reason)
         self._hub.log.tell(Rejection(self._attempted_at, text, problems, self._failures, total))
 
     def _answer(self, requests: Sequence[_Request], rejection: BaseException | None) -> None:
@@ -312,6 +338,15 @@ class Runtime(Generic[S]):
         for label in sorted(stale - self._stale):
             logger.warning("%s was replaced outside of its mount: no edit arrives here any more; %s", label, ADVICE)
         self._stale = stale
+
+
+def _problems(reason: BaseException) -> tuple[tuple[Problem, ...], int]:
+    """The problems of our own errors, and how many there are."""
+    return (reason.problems, reason.total) if isinstance(reason, SettingsError) else ((), 0)
+
+
+def _warn_at_first(layers: Sequence[str]) -> None:
+    logger.warning("the first look has not come back for over %g s: layer %s", PATIENCE, ", ".join(layers))
 
 
 def _now() -> datetime.datetime:

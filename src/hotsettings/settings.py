@@ -235,7 +235,8 @@ else:
             Iterators (``changes()``, ``events()``) begin where they are called, and end with the block. Cancelling a scope
             around the block closes resources before shielded cleanup in it has finished; let the scope be inside.
 
-            Raises LayerError or InvalidSettings when entered with files that cannot go live.
+            Raises LayerError or InvalidSettings when entered with files that cannot go live, and ValueError when it is
+            called with a ``reload_signal`` outside of the main thread, where no signal can be received.
             """
             from .watch import watch_layers  # whoever only loads pays neither for anyio nor for a watcher
 

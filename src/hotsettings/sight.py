@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import signal
 import stat
+import sys
 import time
 
+if sys.platform == "linux":
+    import fcntl
+
 from msgspec import Struct
+from msgspec.structs import replace
 
 _COARSEST_CLOCK = 2.5
 """Seconds. File systems round times, to ten milliseconds as a rule and to two seconds at worst (FAT)."""
+
+_ANY = -1
+"""Stands for an inode that changes from look to look."""
 
 
 class Sight(Struct, frozen=True):
@@ -28,6 +38,11 @@ class Sight(Struct, frozen=True):
     error: int = 0
 
     @property
+    def shifting(self) -> bool:
+        """Whether the file system gives the same file another inode at each look: the inode tells nothing then."""
+        return self.inode == _ANY
+
+    @property
     def missing(self) -> bool:
         """Whether there is nothing at all."""
         return not self.inode and not self.error
@@ -42,8 +57,23 @@ class Sight(Struct, frozen=True):
         return bool(self.inode) and read_ns - self.changed_ns < _COARSEST_CLOCK * 1e9
 
 
-def look(path: str) -> Sight:
-    """Look at what ``path`` leads to. Never raises OSError."""
+def look(path: str, last: Sight | None = None) -> Sight:
+    """Look at what ``path`` leads to. Never raises OSError.
+
+    Where the inode alone is another than in ``last``, it is looked at twice: it may be another at each look.
+    """
+    sight = _look(path)
+    if last is None or sight == last or not sight.inode or _but_inode(sight) != _but_inode(last):
+        return sight
+    again = _look(path)
+    return _but_inode(sight) if again != sight and _but_inode(again) == _but_inode(sight) else again
+
+
+def _but_inode(sight: Sight) -> Sight:
+    return replace(sight, inode=_ANY)
+
+
+def _look(path: str) -> Sight:
     try:
         found = os.stat(path)
     except FileNotFoundError:
@@ -59,6 +89,29 @@ def look(path: str) -> Sight:
         found.st_nlink,
         stat.S_ISREG(found.st_mode),
     )
+
+
+def being_written(path: str) -> bool | None:
+    """Whether a process has this regular file open for writing; None where the system does not tell us.
+
+    Linux grants a read lease only where nobody has, and only to the owner. It is given back at once: a writer who opens the
+    file in these microseconds waits for as long. The signal that would tell us of him is one that is ignored by default.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except (OSError, ValueError):
+        return None
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return True if error.errno == errno.EAGAIN else None
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def age(sight: Sight) -> float:

@@ -9,30 +9,59 @@ from msgspec import Struct
 
 from .errors import Problem
 
-LayerState = Literal["read", "missing", "reading", "stale", "offline", "copy"]
+LayerState = Literal["read", "missing", "writing", "reading", "unreadable", "stale", "offline", "copy"]
+WaitKind = Literal["writing", "reading", "hook", "build", "leases"]
 
 
 class LayerStatus(Struct, frozen=True):
     """How one layer stands.
 
-    ``state`` is "read", "missing" (and allowed to be), "reading" (a read has not come back for over a second: a stalled
-    mount), "stale" (the file was replaced outside of a single-file mount, so that no edit will ever arrive), "offline" (its
-    store cannot be reached, and what it held last serves) or "copy" (its store could not be reached since the start, and the
-    last good copy on disk serves). ``revision`` is that of the document in its store which was read last.
+    ``state`` is "read", "missing" (and allowed to be), "writing" (somebody has been writing the file for over 2 seconds; edits
+    of other layers go live without it), "reading" (a read has not come back for over 2 seconds: a stalled mount), "unreadable"
+    (reading it fails, and is tried again; after 2 seconds that is a rejection), "stale" (the file was replaced outside of a
+    single-file mount, so that no edit will ever arrive), "offline" (its store cannot be reached, and what it held last serves)
+    or "copy" (its store could not be reached since the start, and the last good copy on disk serves). ``revision`` is that of
+    the document in its store which was read last. ``since`` is when the writing, reading or failing began, in UTC.
     """
 
     name: str
     file: str
     state: LayerState
     revision: int | None = None
+    since: datetime.datetime | None = None
+
+
+class Wait(Struct, frozen=True):
+    """What has kept an edit from going live for over 2 seconds, and since when, in UTC.
+
+    ``kind`` is "writing" or "reading" (of the layer ``name``), "hook" or "build" (one that has not returned), or "leases" (of
+    an exclusive resource that is to be replaced). Hooks and resources are named after their functions.
+    """
+
+    kind: WaitKind
+    name: str
+    since: datetime.datetime
+
+    def __str__(self) -> str:
+        return _SAID[self.kind].format(self.name)
+
+
+_SAID: dict[WaitKind, str] = {
+    "writing": "layer {}, which somebody is still writing",
+    "reading": "layer {}, a read of which does not come back",
+    "hook": "the hook {}",
+    "build": "the build {}",
+    "leases": "the leases of {}",
+}
 
 
 class Status(Struct, frozen=True):
     """The health of a live object; times are in UTC.
 
     ``healthy`` is False while the last reload stands rejected, while a resource is down, and while a layer's state is another
-    than "read" or "missing". ``last_error`` is the reason as a person reads it. ``pending_restart`` are the keys whose new
-    values wait for the next start of the process. ``callback_failures`` counts what callbacks have raised so far.
+    than "read", "missing" or "writing". ``last_error`` is the reason as a person reads it. ``pending_restart`` are the keys
+    whose new values wait for the next start of the process. ``callback_failures`` counts what callbacks have raised so far.
+    ``waiting_for`` says what has kept an edit from going live for over 2 seconds.
     """
 
     generation: int
@@ -44,6 +73,7 @@ class Status(Struct, frozen=True):
     pending_restart: frozenset[str]
     layers: tuple[LayerStatus, ...]
     callback_failures: int = 0
+    waiting_for: tuple[Wait, ...] = ()
 
 
 class Applied(Struct, frozen=True, tag=True):

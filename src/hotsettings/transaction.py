@@ -24,6 +24,7 @@ from .replacing import (
 )
 from .resources import Resource
 from .snapshot import Change, Snapshot
+from .tasks import failure_of, sheltered
 
 S = TypeVar("S")
 Work = Callable[[], Awaitable[None]]
@@ -96,7 +97,7 @@ class _Transaction:
                 continue
             group = [r for r in with_dependents([resource], self._exclusive) if r not in self._down]
             self._down += group
-            await take_down(group)
+            await take_down(self._hub, group)
             for each in group:
                 await self._all([(each.name, partial(self._build, each))])
 
@@ -111,29 +112,36 @@ class _Transaction:
         if not works:  # as a rule: most changes concern no hook and no resource
             return
         vetoes: list[Vetoed] = []
+        pending = [name for name, _ in works]
 
         async def attempt(name: str, work: Work) -> None:
             try:
                 await work()
-            except Exception as error:
-                vetoes.append(Vetoed(name, self._hub.redactor.redacted(error)))
+            except BaseException as error:
+                vetoes.append(Vetoed(name, self._hub.redactor.redacted(failure_of(error))))
                 tasks.cancel_scope.cancel()
+            else:
+                pending.remove(name)
 
         async with anyio.create_task_group() as tasks:
             for name, work in works:
-                tasks.start_soon(attempt, name, work)
-        if vetoes:
-            raise vetoes[0]
+                self._hub.context.copy().run(tasks.start_soon, sheltered, attempt, name, work)
+        if pending:  # with no veto where somebody has cancelled a task, and anyio takes that for the end of the group
+            cancelled = Vetoed(pending[0], RuntimeError("the task that was to call it was cancelled"))
+            raise vetoes[0] if vetoes else cancelled
 
     def _concerns(self, hook: Handle) -> bool:
         return hook.keys is None or not hook.keys.isdisjoint(self._change.keys)
 
     async def _ask(self, hook: Handle) -> None:
+        turn = self._hub.waits.begin("hook", hook.name)
+        turn.enter()
+
         async def ask() -> None:
             with hook.scope():
                 await called(hook.function, self._change)
 
-        await in_time(self._hub, hook.name, ask)
+        await in_time(self._hub, turn, ask)
 
     async def _build(self, resource: Resource[Any]) -> None:
         settings = self._snapshot.settings

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import anyio
-from anyio.abc import TaskStatus
 from msgspec.structs import replace
 
-from .errors import Rejected, SettingsError
+from .errors import SettingsError
 from .layers import Document, FileLayer, Layer
 from .live import Live, hub_of
 from .log import logger
 from .runtime import Runtime
 from .schema import Schema
+from .signals import checked_signal, reload_at
 from .snapshot import Snapshot
 from .stores import StoreLayer
 from .tasks import background_tasks
@@ -25,18 +23,35 @@ from .wakeups import Kind
 from .watcher import Watcher
 
 
-@asynccontextmanager
-async def watch_layers(
+def watch_layers(
     schema: Schema,
     layers: Sequence[Layer],
     *,
     settle: float,
     rescan_interval: float,
     prepare_timeout: float,
-    reload_signal: signal.Signals | int | None,
+    reload_signal: int | None,
+    watcher: Kind,
+) -> AbstractAsyncContextManager[Live[Any]]:
+    """Watch layers and hold the live object that follows them. Raises LayerError, InvalidSettings or ValueError at the start.
+
+    Raises ValueError at the call where signals cannot be received.
+    """
+    if reload_signal is not None:
+        checked_signal(reload_signal)
+    return _watch_layers(schema, layers, settle, rescan_interval, prepare_timeout, reload_signal, watcher)
+
+
+@asynccontextmanager
+async def _watch_layers(
+    schema: Schema,
+    layers: Sequence[Layer],
+    settle: float,
+    rescan_interval: float,
+    prepare_timeout: float,
+    reload_signal: int | None,
     watcher: Kind,
 ) -> AsyncGenerator[Live[Any], None]:
-    """Watch layers and hold the live object that follows them. Raises LayerError, InvalidSettings or ValueError at the start."""
     if not settle >= 0:
         raise ValueError(f"settle must be 0 seconds or more, not {settle}")
     for name, seconds in (("rescan_interval", rescan_interval), ("prepare_timeout", prepare_timeout)):
@@ -47,12 +62,14 @@ async def watch_layers(
     watching = Watcher(layers, settle, rescan_interval, watcher)
     runtime: Runtime[Any] = Runtime(schema, watching, rescan_interval)
     failure: SettingsError | None = None
+    escaped: BaseException | None = None
     async with AsyncExitStack() as stack, background_tasks() as tasks:
+        stack.callback(watching.close)
         tasks.start_soon(watching.run)
         try:
             for store in stores:
                 await stack.enter_async_context(store.opened())
-                stack.enter_context(store.told(watching.wake))
+                stack.enter_context(store.told(watching.hint))
             snapshot: Snapshot[Any] = Snapshot(await runtime.first(), 1)
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say
@@ -63,15 +80,18 @@ async def watch_layers(
             for store in stores:
                 tasks.start_soon(store.accompany, live)
             if reload_signal is not None:
-                await tasks.start(_reload_on_signal, live, signal.Signals(reload_signal))
+                await tasks.start(reload_at, checked_signal(reload_signal), live.reload)
             logger.info("following %s; generation 1 is live", ", ".join(map(_named, snapshot.loaded.documents)))
             try:
                 yield live
             finally:
                 hub_of(live).close()
+                escaped = hub_of(live).escaped
                 logger.info("the end of following; generation %d was the last", live.snapshot.generation)
     if failure is not None:
         raise failure
+    if escaped is not None:
+        raise escaped
 
 
 def _named(document: Document) -> str:
@@ -93,20 +113,3 @@ def _prepared(layers: Sequence[Layer]) -> list[Layer]:
             layer = replace(layer, path=os.path.abspath(layer.path))
         prepared.append(layer)
     return prepared
-
-
-async def _reload_on_signal(
-    live: Live[Any], number: signal.Signals, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-) -> None:
-    before = signal.getsignal(number)
-    try:
-        with anyio.open_signal_receiver(number) as signals:
-            task_status.started()
-            while True:
-                await anext(signals)
-                try:
-                    await live.reload()
-                except Rejected:
-                    pass  # the runtime has logged it
-    finally:
-        signal.signal(number, before or signal.SIG_DFL)  # asyncio leaves the default, and SIGHUP would end the process

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .harness import Party, Place, Watched
+from .harness import Party, Place, Watched, needs
 
 if sys.platform != "linux":
     collect_ignore_glob = ["test_*.py"]  # what is re-enacted here, and how, is Linux
@@ -74,3 +76,31 @@ def place(tmp_path: Path) -> Place:
     place = Place(folder)
     place.begin()
     return place
+
+
+@pytest.fixture
+def open_place() -> Iterator[Place]:
+    """A place that others can reach: pytest keeps its own folders private, and sees to it whenever it starts."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        place = Place(Path(folder, "place"))
+        place.folder.mkdir()
+        place.begin()
+        yield place
+
+
+@pytest.fixture
+def strangers(open_place: Place) -> Iterator[Party]:
+    """One process for each watcher, none of which owns the files: the kernel does not tell them who is writing."""
+    needs(os.geteuid() == 0, "only root can become somebody else")
+    started = [Watched(watcher) for watcher in ("inotify", "watchfiles", "poll")]
+    try:
+        for watched in started:
+            watched.ready()
+            with watched.follow(open_place):
+                pass  # whatever it imports is imported now
+            watched.ask("become", "became", uid=54_321)
+        yield Party(started)
+    finally:
+        for watched in started:
+            watched.end()

@@ -206,9 +206,11 @@ class Following:
         if watched.watcher == "poll":
             self.options["rescan_interval"] = options.get("looking", 0.05)
         self.options.pop("looking", None)
+        more = {"crowd": self.options.pop("crowd")} if "crowd" in self.options else {}
         self._place = place
         self._since = len(watched.reports)
-        watched.order("watch", self.id, paths=place.paths, options=self.options, readers=self.readers, pause=self.pause)
+        order = {"paths": place.paths, "options": self.options, "readers": self.readers, "pause": self.pause, **more}
+        watched.order("watch", self.id, **order)
 
     @property
     def reports(self) -> list[Report]:

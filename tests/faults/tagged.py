@@ -90,3 +90,8 @@ def _tag(value: int) -> int:
 def whole(base: int, secrets: int = 0, override: int = ABSENT) -> State:
     """A state that is not torn."""
     return (base,), (secrets,), (override,)
+
+
+def is_vetoed(state: State) -> bool:
+    """Whether the hook of a soak vetoes it."""
+    return any(tag % 10 == 7 for tag in state[0])

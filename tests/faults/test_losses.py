@@ -139,6 +139,25 @@ def test_no_inotify_left(place: Place, watcher: str, backend: str, name: str) ->
             assert len(watched.logged()) == 1, watched.logged()
 
 
+@pytest.mark.parametrize(
+    ("watcher", "backend"), [("inotify", "asyncio"), ("watchfiles", "asyncio"), ("watchfiles", "trio")]
+)
+def test_a_neighbour_whose_name_is_no_text(place: Place, watcher: str, backend: str) -> None:
+    """watchfiles fails at its name. inotify does not mind."""
+    with process(watcher, backend) as watched, watched.follow(place, rescan_interval=0.3) as following:
+        odd = os.fsencode(place.folder) + b"/caf\xe9"
+        for tag in range(2, 7):
+            os.close(os.open(odd, os.O_CREAT | os.O_WRONLY))
+            os.unlink(odd)
+            following.reaches(whole(tag), replace(place.config, text(tag)), 0.3 + SETTLE)
+        if watcher == "watchfiles":
+            watched.wait("", "log", lambda report: "can be had again" in report["message"])
+            time.sleep(0.3 + SETTLE)
+            following.reaches(whole(9), replace(place.config, text(9)), 0.1)
+        assert len(watched.logged()) == (watcher == "watchfiles"), watched.logged()
+        following.saw_only(map(whole, [*range(1, 7), 9]))
+
+
 def test_watches_run_out_later(place: Place) -> None:
     """A link leads to more folders than there are watches left."""
     needs(limits_can_be_set(), "the system allows no user namespaces")
@@ -222,6 +241,35 @@ def test_a_read_that_hangs(place: Place, watcher: str, backend: str) -> None:
             following.leave()  # quick all the same
             watched.ask("unblock", "unblocked")
             following.leave = lambda: None  # type: ignore[method-assign]  # done
+
+
+def test_a_layer_that_never_stands_still(everybody: Party, place: Place) -> None:
+    """Somebody appends to the secrets all the time, and never closes them: edits of the base are live after two seconds."""
+    told = Party([member for member in everybody.members if member.watcher == "inotify"])
+    with told.follow(place, rescan_interval=NEVER) as followers:
+        with place.secrets.open("a") as file:
+            over = threading.Event()
+
+            def append() -> None:
+                while not over.is_set():
+                    file.write(f"# {time.monotonic()}\n")
+                    file.flush()
+                    time.sleep(0.05)
+
+            appending = threading.Thread(target=append)
+            appending.start()
+            try:
+                time.sleep(SETTLE)
+                for tag in (2, 3):
+                    followers.reach(whole(tag), replace(place.config, text(tag)), 2.0)
+            finally:
+                over.set()
+                appending.join()
+            file.seek(0)
+            file.truncate()
+            file.write(text(5, "S"))
+        followers.reach(whole(3, 5), time.monotonic(), 0.02)
+        followers.saw_only([whole(1), whole(2), whole(3), whole(3, 5)])
 
 
 def test_edits_while_the_watch_begins(everybody: Party, place: Place) -> None:

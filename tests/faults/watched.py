@@ -9,21 +9,24 @@ import gc
 import json
 import logging
 import os
+import random
+import resource
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 import hotsettings.files
-from hotsettings import Applied, Live, Rejected, Rejection, SettingsError
+from hotsettings import Applied, Change, Live, Rejected, Rejection, Resource, SettingsError
 
-from .tagged import Tagged, state_of
+from .tagged import State, Tagged, is_vetoed, state_of
 
 Order = dict[str, Any]
 _telling = threading.Lock()
@@ -53,6 +56,9 @@ class Following:
         self.live: Live[Tagged]
         self.leaving = anyio.Event()
         self.over = False
+        self.built = 0
+        self.random: random.Random
+        self.resource: Resource[State]
 
     async def run(self) -> None:
         began = time.monotonic()
@@ -63,12 +69,16 @@ class Following:
                 for reader in readers:
                     reader.start()
                 self.live.on_change(lambda change: tell(self.id, "called", state=state_of(change.new)))
-                async with anyio.create_task_group() as tasks:
+                async with AsyncExitStack() as stack, anyio.create_task_group() as tasks:
+                    if "crowd" in self.order:
+                        await self.crowd(self.order["crowd"], stack, tasks)
                     tasks.start_soon(self.subscribe)
                     tasks.start_soon(self.record)
                     await self.leaving.wait()
                     tasks.cancel_scope.cancel()
                 self.over = True
+                if self.built:
+                    tell(self.id, "unclosed", number=self.built)
                 for reader in readers:
                     reader.join()
                 ended = time.monotonic()
@@ -89,6 +99,52 @@ class Following:
                     tell(self.id, "seen", state=state_of(now))
             if pause:
                 time.sleep(pause)
+
+    async def crowd(self, seed: int, stack: AsyncExitStack, tasks: TaskGroup) -> None:
+        """Everything else that a program may have: hooks, resources, bad subscribers, and callers that give up."""
+        self.random = random.Random(seed)
+        self.live.prepare(self.veto)
+        self.resource = await stack.enter_async_context(self.live.resource(self.build, drain_timeout=0.5))
+        self.live.on_change(self.dawdle)
+        self.live.on_change(self.fail)
+        tasks.start_soon(self.give_up)
+
+    async def veto(self, change: Change[Tagged]) -> None:
+        await anyio.sleep(self.random.choice([0, 0.001, 0.02]))
+        if is_vetoed(state_of(change.new)):
+            raise ValueError("vetoed")
+
+    @asynccontextmanager
+    async def build(self, settings: Tagged) -> AsyncIterator[State]:
+        self.built += 1
+        try:
+            await anyio.sleep(self.random.choice([0, 0.001, 0.02]))
+            yield state_of(settings)
+        finally:
+            self.built -= 1
+
+    async def dawdle(self, change: Change[Tagged]) -> None:
+        await anyio.sleep(0.3)
+
+    def fail(self, change: Change[Tagged]) -> None:
+        raise ValueError("a callback that fails")
+
+    async def give_up(self) -> None:
+        """Ask for things, and do not wait until they are there."""
+        while True:
+            with anyio.move_on_after(self.random.choice([0, 0.001, 0.01, 0.1])):
+                asked: list[Callable[[], Awaitable[object]]] = [self.live.reload, self.live.wait_applied]
+                asked += [self.live.changes().__anext__, self.lease]
+                ask = self.random.choice(asked)
+                try:
+                    await ask()
+                except Rejected:
+                    pass
+            await anyio.sleep(self.random.choice([0.01, 0.2]))
+
+    async def lease(self) -> None:
+        async with self.resource.lease():
+            await anyio.sleep(0.01)
 
     async def subscribe(self) -> None:
         changes = self.live.changes()
@@ -115,6 +171,9 @@ class Following:
             generation=status.generation,
             error=status.last_error,
             layers=layers,
+            built=self.built,
+            resource=self.resource.current if "crowd" in self.order else None,
+            since=[layer.since.timestamp() for layer in status.layers if layer.since],
             state=state_of(self.live.current),
         )
 
@@ -157,6 +216,15 @@ class Process:
             case "limit":
                 Path("/proc/sys/user", order["name"]).write_text(str(order["value"]))
                 tell(order["id"], "limited")
+            case "fail":
+                self.fail(order["errno"])
+                tell(order["id"], "failing")
+            case "mend":
+                self.unpatch.close()
+                tell(order["id"], "mended")
+            case "starve":
+                self.starve()
+                tell(order["id"], "starved")
             case "block":
                 self.block()
                 tell(order["id"], "blocked")
@@ -173,16 +241,34 @@ class Process:
 
     def block(self) -> None:
         """Let every read hang, as on a dead network mount."""
-        files: Any = hotsettings.files
-        fetch: Callable[[Any], bytes | None] = files.fetch
         self.stuck = threading.Event()
+        self.patch(lambda layer: self.stuck.wait())
 
-        def hang(layer: Any) -> bytes | None:
-            self.stuck.wait()
-            return fetch(layer)
+    def fail(self, number: int) -> None:
+        """Let every read fail, as on a broken disk."""
 
-        setattr(hotsettings.files, "fetch", hang)  # noqa: B010 - the name is not the module's own
-        self.unpatch.callback(setattr, hotsettings.files, "fetch", fetch)
+        def fail(layer: Any) -> None:
+            raise OSError(number, os.strerror(number))
+
+        self.patch(fail)
+
+    def patch(self, before: Callable[[Any], object]) -> None:
+        """Do this before every read."""
+        files: Any = hotsettings.files
+        attempt: Callable[[Any], bytes | None] = files.attempt
+
+        def patched(layer: Any) -> bytes | None:
+            before(layer)
+            return attempt(layer)
+
+        setattr(hotsettings.files, "attempt", patched)  # noqa: B010 - the name is not the module's own
+        self.unpatch.callback(setattr, hotsettings.files, "attempt", attempt)
+
+    def starve(self) -> None:
+        """Leave no descriptor to be had."""
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+        self.unpatch.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
 
 
 async def cycle(order: Order) -> None:

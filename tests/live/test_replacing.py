@@ -11,7 +11,7 @@ import anyio
 import pytest
 from live.support import Ledger, Settings, Thing, given, idle, parts, until
 
-from hotsettings import Rejected, replacing
+from hotsettings import Rejected, backoff, replacing
 from hotsettings.testing import GivenLive, Workspace, live
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ async def no_deadlock() -> AsyncIterator[None]:
 def draws(monkeypatch: pytest.MonkeyPatch) -> Draws:
     draws = Draws()
     monkeypatch.setattr(replacing, "_draw", draws)
-    monkeypatch.setattr(replacing, "FIRST_RETRY", 0.001)
+    monkeypatch.setattr(backoff, "FIRST", 0.001)
     return draws
 
 
@@ -230,7 +230,7 @@ async def test_a_failure_ends_the_wait(kind: Kind, whose: str) -> None:
 
 @both_kinds
 async def test_what_is_down_is_not_waited_for(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacing, "FIRST_RETRY", AGES)
+    monkeypatch.setattr(backoff, "FIRST", AGES)
     ledger = Ledger()
     async with live(given()) as held:
         async with held.resource(ledger.build, "A", replace=kind, jitter=AGES) as resource:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotsettings.settling import UNCLOSED, Settling, Told, Writer
+from hotsettings.settling import UNCLOSED, Arrived, Settling, Told, Writer
 from hotsettings.sight import Sight
 
 SETTLE = 0.1
@@ -22,9 +22,18 @@ FOLDER = Sight(1, 1, 4096, 1, 1, 2, regular=False)
 
 
 def wait(
-    sight: Sight, told: Told = UNTOLD, *, now: float = 100.0, age: float = 0.0, settling: Settling | None = None
+    sight: Sight,
+    told: Told = UNTOLD,
+    *,
+    now: float = 100.0,
+    age: float = 0.0,
+    settling: Settling | None = None,
+    arrived: Arrived = Arrived.NOT,
+    held: bool | None = None,
 ) -> float:
-    return (settling or Settling(SETTLE)).wait(sight, "/target", told, now, age, CONFIRM)
+    """``held`` is what the kernel says when it is asked whether the file is being written."""
+    settling = settling or Settling(SETTLE)
+    return settling.wait(sight, told, now, age, arrived=arrived, confirm=CONFIRM, being_written=lambda: held)
 
 
 @pytest.mark.parametrize(
@@ -32,11 +41,17 @@ def wait(
     [
         (FULL, Writer.UNKNOWN, SETTLE),
         (FULL, Writer.CLOSED, 0.0),
+        (FULL, Writer.MOVED, 0.0),
         (FULL, Writer.OPEN, UNCLOSED),
         (FULL, Writer.CREATED, UNCLOSED),
-        (Sight(1, 1, 10, 1, 1, links=2), Writer.CREATED, 0.0),  # a hard link: it was whole before
+        (Sight(1, 1, 10, 1, 2, links=2), Writer.CREATED, 0.0),  # a hard link: it was whole before
+        (
+            Sight(1, 1, 10, 1, 1, links=2),
+            Writer.CREATED,
+            SETTLE,
+        ),  # and has been written to since, by its other name perhaps
         (Sight(1, 1, 10, 1, 1, links=2), Writer.OPEN, UNCLOSED),
-        (FULL, Writer.APPEARED, CONFIRM),
+        (FULL, Writer.APPEARED, SETTLE),
         (MOVED, Writer.APPEARED, 0.0),
         (MOVED, Writer.CREATED, SETTLE),
         (MOVED, Writer.OPEN, UNCLOSED),
@@ -63,23 +78,66 @@ def test_the_first_look_trusts_the_age_of_the_file() -> None:
     assert wait(FULL, age=-5.0) == pytest.approx(SETTLE)  # the file system's clock is ahead
     assert wait(FULL, Told(Writer.OPEN, 100.0), age=3600.0) == pytest.approx(UNCLOSED), "somebody is writing"
     settling = Settling(SETTLE)
-    settling.taken("/target", 99.0)
+    settling.taken(99.0)
     assert wait(EMPTY, age=3600.0, settling=settling) == pytest.approx(SETTLE), "later looks know better"
 
 
-def test_a_swapped_link_leads_to_what_is_complete() -> None:
+def test_what_was_complete_before_the_swap_is_taken_at_once() -> None:
     settling = Settling(SETTLE)
-    settling.taken("/elsewhere", 99.0)
-    assert wait(FULL, settling=settling) == 0.0
-    assert wait(EMPTY, settling=settling) == pytest.approx(SETTLE)
-    assert wait(MISSING, settling=settling) == pytest.approx(SETTLE)
+    settling.taken(99.0)
+    assert wait(FULL, settling=settling, arrived=Arrived.COMPLETE) == 0.0
+    assert wait(EMPTY, settling=settling, arrived=Arrived.COMPLETE) == pytest.approx(SETTLE)
+    assert wait(MISSING, settling=settling, arrived=Arrived.COMPLETE) == pytest.approx(SETTLE)
+
+
+@pytest.mark.parametrize(("held", "seconds"), [(None, SETTLE), (False, 0.0), (True, SETTLE)])
+def test_what_was_written_after_the_swap_waits_for_its_writer(held: bool | None, seconds: float) -> None:
+    """No event has told of the writer. If the kernel does, it is asked again and again: no event may tell of the close."""
+    settling = Settling(SETTLE)
+    settling.taken(99.0)
+    assert wait(FULL, settling=settling, arrived=Arrived.UNKNOWN, held=held) == pytest.approx(seconds)
+    later = wait(FULL, settling=settling, arrived=Arrived.UNKNOWN, held=held, now=105.0)
+    assert later == (pytest.approx(SETTLE) if held else 0.0)
+    assert wait(FULL, settling=settling, arrived=Arrived.UNKNOWN, held=held, now=111.0) == 0.0
+    told = Told(Writer.OPEN, 112.0)
+    assert wait(FULL, told, settling=settling, arrived=Arrived.UNKNOWN, now=112.0) == pytest.approx(UNCLOSED)
+
+
+@pytest.mark.parametrize(
+    ("sight", "writer", "arrived"),
+    [
+        (FULL, Writer.UNKNOWN, Arrived.NOT),
+        (FULL, Writer.CLOSED, Arrived.NOT),
+        (FULL, Writer.MOVED, Arrived.NOT),
+        (FULL, Writer.UNKNOWN, Arrived.COMPLETE),
+        (Sight(1, 1, 10, 1, 1, links=2), Writer.CREATED, Arrived.NOT),
+        (MOVED, Writer.APPEARED, Arrived.NOT),
+    ],
+)
+def test_a_file_that_is_still_open_is_not_taken(sight: Sight, writer: Writer, arrived: Arrived) -> None:
+    """Its writer rests for long, another process has closed it, or it was put there before it was finished."""
+    settling = Settling(SETTLE)
+    settling.taken(99.0)
+    told = Told(writer, 100.0)
+    wait(sight, told, settling=settling, arrived=arrived, held=True)
+    for now in (100.2, 104.0, 109.5):
+        assert wait(sight, told, settling=settling, arrived=arrived, now=now, held=True) == pytest.approx(SETTLE)
+    assert wait(sight, told, settling=settling, arrived=arrived, now=109.5, held=False) == 0.0
+    assert wait(sight, told, settling=settling, arrived=arrived, now=110.1, held=True) == 0.0
+
+
+@pytest.mark.parametrize("writer", [Writer.OPEN, Writer.CREATED])
+def test_truncate_never_closes(writer: Writer) -> None:
+    told = Told(writer, 100.0)
+    assert wait(FULL, told, held=False) == pytest.approx(SETTLE)
+    assert wait(FULL, told, held=True) == pytest.approx(UNCLOSED)
 
 
 def test_what_was_told_before_it_was_read_is_no_news() -> None:
     settling = Settling(SETTLE)
     told = Told(Writer.OPEN, 98.0)
     assert settling.has_news(told)
-    settling.taken("/target", 99.0)
+    settling.taken(99.0)
     assert not settling.has_news(told)
     assert settling.has_news(Told(Writer.OPEN, 99.5))
     assert wait(FULL, told, settling=settling) == pytest.approx(SETTLE)
@@ -117,10 +175,10 @@ steps = st.lists(
 def test_against_a_model(script: list[Write | Close | Pause]) -> None:
     """The model keeps the time of the last write and the last word, and asks at every step."""
     settling, now = Settling(SETTLE), 1000.0
-    settling.taken("/target", now)
+    settling.taken(now)
     size, clock, told = 3, 1, Told()
     sight = Sight(1, 1, size, clock, clock, 1)
-    settling.wait(sight, "/target", told, now, 0.0, CONFIRM)
+    settling.wait(sight, told, now, 0.0, confirm=CONFIRM)
     last_write = now
     word = Writer.UNKNOWN
     for step in script:
@@ -134,9 +192,9 @@ def test_against_a_model(script: list[Write | Close | Pause]) -> None:
         elif isinstance(step, Close):
             word, told, last_write = Writer.CLOSED, Told(Writer.CLOSED, now), now
         else:
-            promised = now + settling.wait(sight, "/target", told, now, 0.0, CONFIRM)
+            promised = now + settling.wait(sight, told, now, 0.0, confirm=CONFIRM)
             now += step.seconds
-        seconds = settling.wait(sight, "/target", told, now, 0.0, CONFIRM)
+        seconds = settling.wait(sight, told, now, 0.0, confirm=CONFIRM)
         needed = SETTLE if size == 0 or word is Writer.UNKNOWN else UNCLOSED if word is Writer.OPEN else 0.0
         assert seconds == pytest.approx(max(0.0, last_write + needed - now), abs=1e-6)
         if promised is not None:

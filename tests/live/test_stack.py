@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as replaced
 
 from hotsettings import BaseSettings, LayerError, files, followed, layers, sight, stack
 from hotsettings.layers import FileLayer
@@ -140,18 +143,62 @@ def test_where_nothing_is_told_it_has_to_stand_still(watched: Watched) -> None:
 
 def test_one_open_writer_holds_all(watched: Watched) -> None:
     watched.values(after=5.0)
-    watched.secrets.write_text("S = ")
-    watched.clock.ahead += 0.0078125
-    watched.tell(watched.secrets, Writer.OPEN)
-    replace(watched.config, "A = 2")
-    watched.tell(watched.config, Writer.CLOSED)
-    for waited in (0.0, 1.0):
-        seen = watched.look(after=waited)
-        assert isinstance(seen, Unsettled)
-        assert seen.seconds == pytest.approx(10.0 - waited)
-    watched.secrets.write_text("S = 1")
+    with watched.secrets.open("w") as file:
+        file.write("S = ")
+        file.flush()
+        watched.clock.ahead += 0.0078125
+        watched.tell(watched.secrets, Writer.OPEN)
+        replace(watched.config, "A = 2")
+        watched.tell(watched.config, Writer.MOVED)
+        for waited in (0.0, 1.0):
+            seen = watched.look(after=waited)
+            assert isinstance(seen, Unsettled)
+            assert seen.seconds == pytest.approx(2.0 - waited)
+        file.write("1")
     watched.tell(watched.secrets, Writer.CLOSED)
     assert watched.values() == [{"A": 2}, {"S": 1}]
+
+
+def test_the_others_do_not_wait_for_ever(watched: Watched) -> None:
+    """A layer that is written for long says meanwhile what it said before; each says it when it was asked for."""
+    watched.secrets.write_text("S = 1")
+    assert watched.values(after=5.0) == [{"A": 1}, {"S": 1}]
+    with watched.secrets.open("a") as file:
+        for number in range(5):
+            file.write(f"\nT{number} = 1")
+            file.flush()
+            watched.clock.ahead += 0.5
+            watched.tell(watched.secrets, Writer.OPEN)
+            if number == 1:
+                replace(watched.config, "A = 2")
+                watched.tell(watched.config, Writer.MOVED)
+            if number < 4:
+                seen = watched.look()
+                assert isinstance(seen, Unsettled)
+                if number > 1:
+                    assert seen.seconds == pytest.approx(2.0 - 0.5 * number), "until the others wait no longer"
+                assert list(watched.stack.waiting()) == ["secrets"]
+        assert watched.clock.monotonic() - watched.stack.waiting()["secrets"] == pytest.approx(2.0)
+        assert watched.stack.due is None
+        assert watched.values() == [{"A": 2}, {"S": 1}]
+        assert watched.stack.due == pytest.approx(watched.clock.monotonic() + 10.0)
+        assert [os.path.basename(path) for path in watched.stack.complete_targets] == ["config.toml"]
+        seen = watched.look(after=5.0)
+        assert isinstance(seen, Unsettled), "there is nothing to be read but this"
+        assert seen.seconds == pytest.approx(5.0)
+    watched.tell(watched.secrets, Writer.CLOSED)
+    assert watched.values() == [{"A": 2}, {"S": 1, **{f"T{number}": 1 for number in range(5)}}]
+    assert not watched.stack.waiting()
+
+
+def test_a_layer_that_was_never_complete_is_waited_for(watched: Watched) -> None:
+    with watched.config.open("w") as file:
+        file.write("A = 1")
+        file.flush()
+        for _ in range(8):
+            os.utime(watched.config)
+            watched.tell(watched.config, Writer.OPEN)
+            assert isinstance(watched.look(after=1.0), Unsettled)
 
 
 def test_a_change_within_a_tick_of_the_clock_is_still_seen(watched: Watched) -> None:
@@ -173,16 +220,16 @@ def test_what_changes_while_it_is_read_is_read_again(watched: Watched, monkeypat
     watched.values(after=5.0)
     replace(watched.config, "A = 2")
 
-    def fetch(layer: FileLayer) -> bytes | None:
-        data = layers.fetch(layer)
+    def attempt(layer: FileLayer) -> bytes | None:
+        data = layers.attempt(layer)
         if layer.name == "base":
             replace(watched.config, "A = 33")
-            monkeypatch.setattr(files, "fetch", layers.fetch)
+            monkeypatch.setattr(files, "attempt", layers.attempt)
         return data
 
     watched.clock.ahead += 0.0078125
     watched.tell(watched.config, Writer.CLOSED)
-    monkeypatch.setattr(files, "fetch", fetch)
+    monkeypatch.setattr(files, "attempt", attempt)
     seen = watched.look()
     assert isinstance(seen, Unsettled)
     assert seen.seconds == 0.0
@@ -277,6 +324,224 @@ def test_a_swapped_link_is_taken_at_once(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "new").symlink_to("two")
     os.replace(tmp_path / "new", tmp_path / "data")
     assert watched.values() == [{"A": "two"}, {}]
+
+
+@pytest.fixture
+def swapped(tmp_path: Path, clock: Clock) -> Watched:
+    """The file is reached through a link to a folder, which can be swapped; the first state was read."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.toml").write_text(f"A = '{name}'")
+    watched = Watched(tmp_path, clock)
+    watched.config.unlink()
+    watched.config.symlink_to("data/config.toml")
+    (tmp_path / "data").symlink_to("one")
+    assert watched.values(after=5.0) == [{"A": "one"}, {}]
+    return watched
+
+
+def swap(watched: Watched, link: str = "data") -> None:
+    folder = watched.config.parent
+    (folder / "new").symlink_to("two")
+    os.replace(folder / "new", folder / link)
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["the kernel says who writes", "it does not"])
+def test_what_is_written_after_the_swap_has_to_be_finished(
+    swapped: Watched, monkeypatch: pytest.MonkeyPatch, knows: bool
+) -> None:
+    if not knows:
+        monkeypatch.setattr(files, "being_written", lambda path: None)
+    elif sight.being_written(str(swapped.config)) is None:
+        pytest.skip("the system does not tell who has a file open")
+    swap(swapped)
+    with swapped.config.open("w") as file:
+        file.write("A = 3\n")
+        file.flush()
+        seen = swapped.look()
+        assert isinstance(seen, Unsettled)
+        assert seen.seconds == pytest.approx(SETTLE)
+        if knows:
+            assert isinstance(swapped.look(after=9.5), Unsettled)
+        file.write("B = 3\n")
+    swapped.clock.ahead += 0.0078125
+    swapped.tell(swapped.config, Writer.CLOSED)
+    assert swapped.values() == [{"A": 3, "B": 3}, {}]
+
+
+def test_a_kubernetes_volume_is_taken_at_once(swapped: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kubelet writes the files and swaps the link within one tick of the clock."""
+    monkeypatch.setattr(files, "being_written", lambda path: None)
+    folder = swapped.config.parent
+    (folder / "data").rename(folder / "..data")
+    swapped.config.unlink()
+    swapped.config.symlink_to("..data/config.toml")
+    assert isinstance(swapped.look(after=5.0), Unchanged), "another way to the same file"
+    (folder / "two" / "config.toml").write_text("A = 2")
+    swap(swapped, "..data")
+    assert swapped.values() == [{"A": 2}, {}]
+
+
+def test_a_folder_that_is_renamed_in_is_taken_at_once(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not one that is made anew: its times tell nothing of when it has come."""
+    monkeypatch.setattr(files, "being_written", lambda path: None)
+    folder = watched.config.parent
+    conf, fresh = folder / "conf", folder / "fresh"
+    watched.config.rename(folder / "first")
+    watched.config.symlink_to("conf/config.toml")
+    conf.mkdir()
+    (folder / "first").rename(conf / "config.toml")
+    assert watched.values(after=5.0) == [{"A": 1}, {}]
+    fresh.mkdir()
+    (fresh / "config.toml").write_text("A = 2")
+    wait_for_a_tick(folder)
+    conf.rename(folder / "old")
+    fresh.rename(conf)
+    assert watched.values() == [{"A": 2}, {}]
+    conf.rename(folder / "older")
+    conf.mkdir()
+    (conf / "config.toml").write_text("A = 3")
+    wait_for_a_tick(folder)
+    (conf / "another").touch()
+    seen = watched.look()
+    assert isinstance(seen, Unsettled)
+    assert seen.seconds == pytest.approx(SETTLE)
+    assert watched.values(after=SETTLE) == [{"A": 3}, {}]
+
+
+def wait_for_a_tick(folder: Path) -> None:
+    """Wait until the file system's clock has moved on."""
+    probe = folder / "tick"
+    probe.touch()
+    began = probe.stat().st_ctime_ns
+    while probe.stat().st_ctime_ns == began:
+        probe.touch()
+
+
+def test_who_has_a_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.toml"
+    assert sight.being_written(str(path)) is None
+    path.touch()
+    if sight.being_written(str(path)) is None:
+        pytest.skip("the system does not tell who has a file open")
+    with path.open():
+        assert sight.being_written(str(path)) is False
+    with path.open("a"):
+        assert sight.being_written(str(path)) is True
+    assert sight.being_written(str(path)) is False
+    assert sight.being_written("/dev/null") is None, "there is nothing that could be told"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert sight.being_written(str(path)) is None
+
+
+class Disk:
+    """Reads, or fails to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.error: OSError | None = None
+        monkeypatch.setattr(files, "attempt", self.attempt)
+
+    def attempt(self, layer: FileLayer) -> bytes | None:
+        if self.error is not None and layer.name == "base":
+            raise self.error
+        return layers.attempt(layer)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def unsettled(watched: Watched, after: float = 0.0) -> float:
+    seen = watched.look(after)
+    assert isinstance(seen, Unsettled), seen
+    return seen.seconds
+
+
+def fail(watched: Watched, disk: Disk) -> None:
+    watched.values(after=5.0)
+    watched.stack.live()
+    disk.error = OSError(errno.EIO, "Input/output error")
+    replace(watched.config, "A = 2")
+    watched.clock.ahead += 0.0078125
+    watched.tell(watched.config, Writer.MOVED)
+    assert unsettled(watched) == pytest.approx(0.1)
+
+
+def test_a_read_that_fails_is_tried_again(watched: Watched, disk: Disk) -> None:
+    fail(watched, disk)
+    [base, _] = watched.stack.statuses()
+    assert base.state == "unreadable"
+    assert base.since is not None
+    assert not watched.stack.unmoved()
+    assert unsettled(watched, after=0.0625) == pytest.approx(0.0375), "not before its time"
+    assert unsettled(watched, after=0.0625) == pytest.approx(0.2)
+    disk.error = None
+    assert watched.values(after=0.25) == [{"A": 2}, {}]
+    [base, _] = watched.stack.statuses()
+    assert (base.state, base.since) == ("read", None)
+
+
+def test_a_read_that_goes_on_failing_is_a_rejection_until_it_does_not(watched: Watched, disk: Disk) -> None:
+    fail(watched, disk)
+    assert "input/output error" in watched.error(after=2.0)
+    assert "input/output error" in watched.error(after=2.0), "and it is still tried"
+    assert watched.stack.statuses()[0].state == "unreadable"
+    disk.error = None
+    assert watched.values(after=2.0) == [{"A": 2}, {}]
+
+
+def test_a_read_that_fails_is_tried_at_once_when_the_file_changes_or_somebody_asks(
+    watched: Watched, disk: Disk
+) -> None:
+    fail(watched, disk)
+    disk.error = None
+    watched.stack.distrust()
+    assert watched.values() == [{"A": 2}, {}]
+    disk.error = OSError(errno.EACCES, "Permission denied")
+    replace(watched.config, "A = 3")
+    watched.clock.ahead += 0.0078125
+    watched.tell(watched.config, Writer.MOVED)
+    assert unsettled(watched) == pytest.approx(0.1)
+    disk.error = None
+    watched.config.chmod(0o600)
+    assert watched.values() == [{"A": 3}, {}]
+
+
+def test_at_the_start_a_read_that_fails_is_an_error(watched: Watched, disk: Disk) -> None:
+    disk.error = PermissionError(errno.EACCES, "Permission denied")
+    assert "permission denied" in watched.error(after=5.0)
+
+
+def test_what_is_to_blame_on_the_path_is_not_tried_again(watched: Watched) -> None:
+    watched.values(after=5.0)
+    watched.config.unlink()
+    watched.config.symlink_to(watched.config.name)
+    watched.look()
+    assert watched.error(after=SETTLE)
+    assert watched.stack.statuses()[0].state != "unreadable"
+
+
+def test_an_inode_that_is_another_at_each_look(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It tells nothing; so the content is compared at every look."""
+    inodes = count(1)
+    real = sight._look
+    monkeypatch.setattr(
+        sight, "_look", lambda path: replaced(real(path), inode=next(inodes) if real(path).inode else 0)
+    )
+    watched.look(after=5.0)
+    assert watched.values(after=SETTLE) == [{"A": 1}, {}]
+    assert not watched.stack.unmoved()
+    assert watched.values() == [{"A": 1}, {}]
+    replace(watched.config, "A = 2")
+    watched.look()
+    watched.look()
+    assert watched.values(after=SETTLE) == [{"A": 2}, {}]
+
+
+def test_a_way_that_changes_at_each_look_is_not_followed_for_ever(watched: Watched) -> None:
+    watched.arm = lambda routes: True
+    assert watched.values(after=5.0) == [{"A": 1}, {}]
 
 
 def test_sight() -> None:

@@ -12,7 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from live.support import Ledger, Thing, given, idle, parts
 
-from hotsettings import Rejected, replacing
+from hotsettings import Rejected, backoff
 from hotsettings.testing import GivenLive, live
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ Kind = Literal["overlap", "exclusive"]
 
 @pytest.fixture(autouse=True)
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacing, "FIRST_RETRY", 0.001)
+    monkeypatch.setattr(backoff, "FIRST", 0.001)
 
 
 class World:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 # Of each module one, and where the layers are looked at.
 CHOSEN: Final = [
-    *("layers._contents", "layers._parsed", "layers.fetch", "layers.parse", "guard.hazard", "guard.unfit"),
+    *("layers._contents", "layers._parsed", "layers.attempt", "layers.parse", "guard.hazard", "guard.unfit"),
     *("toml_parser.loads", "merge.merge", "load._validated", "load.assemble", "restart.keep_first", "snapshot.same"),
     *("snapshot.changed_keys",),
 ]

@@ -15,7 +15,7 @@ from rich.text import Text
 from ..errors import SHOWN_PROBLEMS, SettingsError, unshown
 from ..explain import Explanation, Setting, effective
 from ..live import Live
-from ..log import logger
+from ..log import NAME
 from ..notation import toml
 from ..schema import Schema
 from ..status import Applied, Rejection
@@ -131,7 +131,7 @@ class JsonReporter(Reporter):
 def run(schema: Schema, files: Files, watcher: Kind, json: bool) -> None:
     """Watch and print until interrupted. Exits with 1 if the files cannot be loaded at the start."""
     reporter = JsonReporter() if json else Reporter() if output.console().is_terminal else PlainReporter()
-    logger.addHandler(WarningsOnly(reporter))
+    logging.getLogger(NAME).addHandler(WarningsOnly(reporter))
     try:
         anyio.run(_watch, schema, files, watcher, reporter)
     except KeyboardInterrupt:

@@ -52,11 +52,12 @@ class _Given:
         self._error: str | None = None
         self._failures = 0
 
-    async def reload(self) -> None:
+    async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - as Live has it
         """Nothing newer is anywhere."""
 
     async def publish(self, settings: Any) -> Change[Any] | None:
         """Let other settings go live. Raises Rejected."""
+        hub_of(self.live).waits.refuse_inside("publish()", "which it would wait for")
         async with self._publishing:
             return await self._publish(settings)
 
@@ -99,6 +100,7 @@ class _Given:
             pending_restart=self.loaded.pending,
             layers=(),
             callback_failures=hub.callback_failures,
+            waiting_for=hub.waits.all(long=True),
         )
 
 
@@ -115,6 +117,9 @@ async def live(settings: S, *, prepare_timeout: float = 10.0) -> AsyncGenerator[
             yield held
         finally:
             hub_of(held).close()
+    escaped = hub_of(held).escaped
+    if escaped is not None:
+        raise escaped
 
 
 def _loaded(schema: Schema, settings: Any) -> Loaded:

@@ -18,9 +18,11 @@ from ..settling import Told, Writer
 _APPEARED = flags.CREATE | flags.MOVED_TO
 _ENTRIES = _APPEARED | flags.MOVED_FROM | flags.DELETE
 _SELF = flags.DELETE_SELF | flags.MOVE_SELF
-# MODIFY of folders too: a file that was renamed in may be written to before it has a watch of its own.
-_FOLDER = _ENTRIES | _SELF | flags.MODIFY | flags.CLOSE_WRITE | flags.ONLYDIR
-_FILE = flags.MODIFY | flags.CLOSE_WRITE | flags.ATTRIB | _SELF
+_CONTENT = flags.MODIFY | flags.ATTRIB
+# Of folders too: a file that was renamed in may be written to before it has a watch of its own, and one that we may not read
+# yet cannot be watched.
+_FOLDER = _ENTRIES | _SELF | _CONTENT | flags.CLOSE_WRITE | flags.ONLYDIR
+_FILE = _CONTENT | flags.CLOSE_WRITE | _SELF
 
 _OTHERS_WAIT = 0.01
 """Seconds that the events of unknown names are collected for: they may matter, but a busy folder must not keep us busy."""
@@ -74,12 +76,18 @@ class Inotify:
                 return False
             for wd in set(self._watches.values()) - set(watches.values()):
                 self._unwatch(wd)
+            before = self._watches
             self._watches, self._paths = watches, {}
             for path, wd in watches.items():  # a watch follows the inode, which may have several names
                 self._paths.setdefault(wd, []).append(path)
             self._entries = frozenset(os.path.join(*entry) for route in routes for entry in route.entries)
-            # Links too: a file may be written where one of them was.
-            self._told = {path: self._told.get(path, Told()) for path in self._entries | targets}
+            # Links too: a file may be written where one of them was. What was told of files in a folder that has another
+            # in its place by now says nothing of those in this one.
+            stayed = {path for path, wd in watches.items() if before.get(path) == wd}
+            self._told = {
+                path: self._told.get(path, Told()) if os.path.dirname(path) in stayed else Told()
+                for path in self._entries | targets
+            }
             self._folders = folders
         return True
 
@@ -144,26 +152,26 @@ class Inotify:
             now = time.monotonic()
             self._told = dict.fromkeys(self._told, Told(Writer.UNKNOWN, now, now))
             return True
-        found = {self._about_path(watched, event) for watched in self._paths.get(event.wd, ())}
+        if event.wd not in self._paths:
+            return None  # of a watch that was given up: what is watched now was looked at since
+        found = {self._about_path(watched, event) for watched in self._paths[event.wd]}
         return True in found or (None if None in found and False not in found else False)
 
     def _about_path(self, watched: str, event: Event) -> bool | None:
         path = os.path.join(watched, event.name) if event.name else watched
         if path in self._told:
             self._told[path] = _word(event.mask, self._told[path])
-        elif path in self._folders and event.mask & flags.MOVED_TO:
-            for each in self._told:
-                if each.startswith(path + os.sep):
-                    self._told[each] = Told(Writer.CLOSED, time.monotonic())  # it came whole, with its folder
         if path in self._entries or path in self._folders:
             return True
         # Above the folders, only they count, and what becomes of the one above itself.
-        return None if event.name and (watched not in self._folders or event.mask & flags.MODIFY) else False
+        return None if event.name and (watched not in self._folders or event.mask & _CONTENT) else False
 
 
 def _word(mask: int, before: Told) -> Told:
     now = time.monotonic()
-    if mask & (flags.CLOSE_WRITE | flags.MOVED_TO):
+    if mask & flags.MOVED_TO:
+        return Told(Writer.MOVED, now, before.written)
+    if mask & flags.CLOSE_WRITE:
         return Told(Writer.CLOSED, now, before.written)
     if mask & flags.MODIFY:
         return Told(Writer.OPEN, now, now)
