@@ -155,7 +155,7 @@ class Shelf:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_layer_of_a_store(monkeypatch: pytest.MonkeyPatch, seam: Any) -> None:
-    if seam.name in ("hotsettings.layers._contents", "hotsettings.layers.fetch"):
+    if seam.name in ("hotsettings.layers._contents", "hotsettings.layers.attempt"):
         pytest.skip("no file is read")
     shelf = Shelf()
     layer = StoreLayer(shelf, "config.toml", name="base", label="shelf/config.toml")
