@@ -25,6 +25,7 @@ from hotsettings import BaseSettings, Secret
 from hotsettings._redaction import Redactor, credentials, redactor
 from hotsettings._redaction.credentials import credentials_in
 from hotsettings._redaction.matching import Matcher
+from hotsettings._redaction.readings import plain, reading
 from hotsettings.layers import Document, Layer
 from hotsettings.marks import SECRET
 from hotsettings.secrecy import MASK
@@ -67,11 +68,18 @@ class TestWholeValues:
             ("abc", "values = abc, my_value = abc", "values = abc, my_value = abc"),
             ("abc", "value is not abc", "value is not abc"),
             ("longest-canary", "longest-canary longest-canarylongest-", f"{MASK} {MASK}{MASK}"),
-            ("İstanbul-canary", "İSTANBUL: İstanbul-canary", f"İSTANBUL: {MASK}"),
+            ("İstanbul-canary", "İSTANBUL: İstanbul-canary", f"{MASK}: {MASK}"),
+            ("Zq7Quagga9", "İ: Zq7Quagga9 ZQ7QUAGGA9", f"İ: {MASK} {MASK}"),
+            ("Zq7QUAGGAΣ", "Zq7QUAGGAΣx", f"{MASK}x"),
+            ("straße-Zq7", "STRASSE-ZQ7", MASK),
+            ("Zq7Qua", r"'first\nZq7Qua\x1b[0m' pw%3DZq7Qua%26 \u0027Zq7Qua &#39;Zq7Qua", None),
+            ("Zq7Qua", "\x1b[31mZq7Qua\x1b[0m", f"\x1b[31m{MASK}\x1b[0m"),
+            ("abc", r"'value\tabc'", rf"'value\t{MASK}'"),
             (MASK, f"<{MASK}>", f"<{MASK}>"),
         ],
     )
-    def test_by_length(self, secret: str, text: str, shown: str) -> None:
+    def test_by_length(self, secret: str, text: str, shown: str | None) -> None:
+        shown = text.replace(secret, MASK) if shown is None else shown
         assert redact(text, secret) == shown
         assert knowing(secret).finds(text) is (shown != text or MASK in text)
 
@@ -95,6 +103,7 @@ class TestWholeValues:
             (datetime.date(2024, 2, 29), "datetime.date(2024, 2, 29)"),
             (datetime.datetime(2024, 2, 29, 12), "2024-02-29T12:00:00"),  # noqa: DTZ001
             (datetime.datetime(2024, 2, 29, 12), "2024-02-29 12:00:00"),  # noqa: DTZ001
+            (datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.UTC), "2024-02-29T12:00:00Z"),
         ],
     )
     def test_what_is_no_text(self, value: Any, text: str) -> None:
@@ -174,6 +183,53 @@ class TestQuoting:
             assert part.casefold() not in text.casefold()
         assert text.startswith("bad value: ")
         assert text.endswith(", no good")
+
+
+def _by_a_browser(text: str) -> str:
+    return urllib.parse.quote(text, safe="!$&'()*+,;=")
+
+
+QUOTES: list[Callable[[str], str]] = [
+    repr,
+    ascii,
+    lambda text: repr(text.encode()),
+    json.dumps,
+    html.escape,
+    urllib.parse.quote,
+    _by_a_browser,
+    lambda text: "\u200b".join(text),
+    lambda text: f"\x1b[1m{text[:5]}\x1b[0m{text[5:]}",
+]
+
+
+class TestQuotedAgain:
+    """Secrets here are all middle: what is quoted of them has no piece of 8 characters at either end."""
+
+    @given(
+        st.lists(st.sampled_from(QUOTES), min_size=1, max_size=3),
+        st.lists(st.sampled_from(["ab", "^", '"', "\\", "\n", "ä", "%", "%41", "&", "&lt;", "é", "'", "€", "\U0001f511"])),
+    )
+    @example([_by_a_browser], ["ab", "^"])
+    @example([json.dumps, json.dumps, repr], ['"', "ab"])
+    def test_a_text_in_a_text(self, quotes: list[Callable[[str], str]], around: list[str]) -> None:
+        secret = "".join([*around, "Zq7!Quagga$9", *around])
+        text = secret
+        for quote in quotes:
+            text = quote(text)
+        assert "quagga" not in plain(redact(f"<{text}>", secret)).lower()
+
+    @pytest.mark.parametrize("text", ["\\", "%", "&", "%E4%41", r"\ud83d", r"\U99999999", "&#9999999;", "\x1b["])
+    def test_what_looks_like_quoting(self, text: str) -> None:
+        assert redact(f"{text} Zq7Quagga9 {text}", "Zq7Quagga9") == f"{text} {MASK} {text}"
+
+    @given(st.text('\\"n%4x1&lt;u0e9\x1b[m', max_size=60))
+    def test_the_places_are_those_of_the_original(self, text: str) -> None:
+        found = reading(text)
+        assert plain(text) == (text if found is None else found.text)
+        if found is not None:
+            assert len(found.text) == len(found.starts) == len(found.ends)
+            assert all(start < end for start, end in zip(found.starts, found.ends, strict=True))
+            assert found.starts == sorted(found.starts)
 
 
 JAAS = 'org.apache.kafka.common.security.scram.ScramLoginModule required username="app" password="{}";'
@@ -266,6 +322,10 @@ class TestCredentials:
             text = redact(shown, value)
         for part in ("Quagga", "756167", "Okapi", "gga9"):
             assert part not in text
+
+    def test_the_names_of_the_product_are_none(self) -> None:
+        trace = 'File "site-packages/hotsettings/load.py": hotsettings.Rejected'
+        assert redact(trace, "hotsettings-Zq7Quagga9") == trace
 
     def test_names_are_none(self) -> None:
         class Settings(BaseSettings):

@@ -11,6 +11,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator
 
 from ..secrecy import MASK
+from .readings import reading
 
 LONG = 8
 """Characters from which on a secret is looked for everywhere, and from which on a part of it counts as one."""
@@ -64,7 +65,13 @@ class Matcher:
         return "".join([*shown, text[at:]]) if at else text
 
     def spans(self, text: str) -> Iterator[Span]:
-        """Yield where secrets stand, in no order; they may overlap."""
+        """Yield where secrets stand, as they are or quoted, in no order; they may overlap."""
+        yield from self._spans(text)
+        if (quoted := reading(text)) is not None:
+            for start, end in self._spans(quoted.text):
+                yield quoted.starts[start], quoted.ends[end - 1]
+
+    def _spans(self, text: str) -> Iterator[Span]:
         lower, size = _lower(text), len(text)
         yield from self._starts.spans(lower)
         for start, end in self._ends.spans(lower[::-1]):
@@ -178,5 +185,5 @@ def _in_word(char: str) -> bool:
 
 
 def _lower(text: str) -> str:
-    lower = text.lower()
-    return lower if len(lower) == len(text) else text  # else places in one are not places in the other
+    """Lower case in which every character has the place that it had, and the same one wherever it stands."""
+    return text.replace("\u0130", "i").lower().replace("\u03c2", "\u03c3")

@@ -15,7 +15,7 @@ from ..secrecy import MASK
 from .credentials import COMMON, credentials_in
 from .exceptions import Redacted, described, kind_of, said, traced
 from .matching import Matcher
-from .secrets import SecretText, default_secrets, quotings, secrets_in, secrets_of
+from .secrets import SecretText, default_secrets, writings, secrets_in, secrets_of
 
 _LONGEST = 32 * 1024
 """Characters of a text that are shown; of a longer one, the first and the last half of that."""
@@ -45,7 +45,7 @@ class Redactor:
     def __init__(self, schema: Schema, documents: Iterable[Document] = ()) -> None:
         self.schema = schema
         self._keys = frozenset(leaf.key for leaf in schema.leaves)
-        names = {*COMMON, schema.cls.__name__, *schema.cls.__module__.split(".")}
+        names = {*COMMON, "hotsettings", schema.cls.__name__, *schema.cls.__module__.split(".")}
         self._names = names | {part for leaf in schema.leaves for part in leaf.path}
         self._known: dict[SecretText, None] = {}
         self._size = 0
@@ -115,10 +115,10 @@ class Redactor:
 
     def _whole_matcher(self) -> Matcher:
         for secret in self._new:
-            for text in quotings(secret.text):
+            for text in writings(secret.text):
                 self._matcher.add_whole(text, secret.key)
             for credential in credentials_in(secret.text) if secret.parts else ():
-                for text in quotings(credential):
+                for text in writings(credential):
                     self._matcher.add_part(text)
         self._new.clear()
         return self._matcher

@@ -16,10 +16,10 @@ from ..layers import Document
 from ..marks import SECRET
 from ..merge import ABSENT, Values, follow
 from ..schema import NATIVE, Schema, as_values
+from .readings import plain
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
-_PRINTABLE = re.compile(r"[ !#-&(-\[\]-~]*")
-"""What is written everywhere as it is, and what ``repr`` and JSON leave as it is."""
+"""What is written everywhere as it is."""
 
 
 class SecretText(NamedTuple):
@@ -140,20 +140,16 @@ def _texts(value: Any, key: str) -> Iterator[SecretText]:
         written = {str(value), repr(value), getattr(value, "isoformat", value.__str__)()}
         if isinstance(value, int):
             written |= {f"{value:_}", f"{value:,}"}
+        written |= {text.replace("+00:00", "Z") for text in written}
         yield from (SecretText(key, text, parts=False) for text in sorted(written))
 
 
-def quotings(text: str) -> set[str]:
-    """Return a text as it is, and as ``repr``, JSON, URLs and HTML write it."""
+def writings(text: str) -> set[str]:
+    """Return what to look for to find a text in others, which are read both as they are and in their plain form."""
     if _UNQUOTED.fullmatch(text):
         return {text}
-    import html  # these are slow to import, and needed only where a text is redacted
-    import json
-    from urllib.parse import quote, quote_plus
-
-    data = text.encode(errors="replace")
-    found = {text, text.strip(), quote(data), quote(data, safe=""), quote_plus(data), html.escape(text)}
-    if not _PRINTABLE.fullmatch(text):
-        found |= {repr(text)[1:-1], ascii(text)[1:-1], repr(data)[2:-1]}
-        found |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-    return found
+    meant = plain(text)
+    found = {text, text.strip(), meant, meant.strip(), meant.replace(" ", "+")}
+    if len(upper := meant.upper()) != len(meant):
+        found.add(upper)  # such as that of a sharp s
+    return {each for each in found if each.strip()}
