@@ -12,8 +12,10 @@ What is looked for in a text (``matching``):
   of it at a delimiter.
 
 Names are no secrets: keys, members of JSON, options, the armour of PEM, hosts, databases, users that have a password beside
-them, the module and the name of the settings class. Encodings are followed as far as quoting goes (``repr``, JSON, URLs,
-HTML), and not as far as base64, hexadecimal digits or hashes.
+them, the module and the name of the settings class.
+
+Where it is looked for (``readings``): in the text as it is and in its plain form, in which the quoting of ``repr``, JSON, URLs
+and HTML is undone, one in the other too. Base64, hexadecimal digits and hashes are not followed.
 
 Exceptions of others are kept as their type and a redacted text, never as objects (``exceptions``).
 """

@@ -100,7 +100,7 @@ def _from_units(quoted: str) -> str:
 
 
 def _from_point(quoted: str) -> str:
-    point = int(quoted[2:], 16)
+    point = int(quoted.removeprefix("\\U"), base=16)
     return chr(point) if point < 0x110000 else quoted
 
 

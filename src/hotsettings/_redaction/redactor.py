@@ -15,7 +15,7 @@ from ..secrecy import MASK
 from .credentials import COMMON, credentials_in
 from .exceptions import Redacted, described, kind_of, said, traced
 from .matching import Matcher
-from .secrets import SecretText, default_secrets, writings, secrets_in, secrets_of
+from .secrets import SecretText, default_secrets, secrets_in, secrets_of, writings
 
 _LONGEST = 32 * 1024
 """Characters of a text that are shown; of a longer one, the first and the last half of that."""
@@ -26,7 +26,7 @@ _MUCH = 8 * 1024 * 1024
 
 _MOST_AT_ONCE = 20_000
 _MUCH_AT_ONCE = 1024 * 1024
-"""Secrets of one moment, and characters in them, beyond which nothing of any text is shown: half a second's work."""
+"""Secrets of one moment, and characters in them, beyond which nothing of any text is shown: a second's work."""
 
 _KEPT = 0.9
 """The part of these that is kept when there are more, so that the oldest are forgotten many at a time."""
