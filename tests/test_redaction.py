@@ -25,7 +25,7 @@ from msgspec import Struct
 from hotsettings import BaseSettings, Secret
 from hotsettings._redaction import Redactor, credentials, redactor
 from hotsettings._redaction.credentials import credentials_in
-from hotsettings._redaction.matching import Matcher
+from hotsettings._redaction.matching import Matcher, spans
 from hotsettings._redaction.readings import plain, reading
 from hotsettings.layers import Document, Layer
 from hotsettings.marks import SECRET
@@ -122,7 +122,7 @@ class TestWholeValues:
         for secret in secrets:
             matcher.add_whole(secret, "")
         hidden = {at for one in secrets for at in range(len(text)) if text.startswith(one, at)}
-        found = {place for start, end in matcher.spans(text) for place in range(start, end)}
+        found = {place for start, end in spans(text, [matcher]) for place in range(start, end)}
         assert found == {
             at + more for at in hidden for one in secrets if text.startswith(one, at) for more in range(len(one))
         }
@@ -140,7 +140,7 @@ class TestWholeValues:
             if text.startswith(cut, at)
             for place in range(at, at + len(cut))
         }
-        assert {place for start, end in matcher.spans(text) for place in range(start, end)} == hidden
+        assert {place for start, end in spans(text, [matcher]) for place in range(start, end)} == hidden
 
 
 AWKWARD = "p'ä\"ss \\w/ö+rd&<\n\tcanary>"
@@ -534,6 +534,28 @@ class TestRemembering:
         assert all(known.redact(secret) == MASK for secret in many)
         assert caplog.text == ""
 
+    def test_defaults_are_never_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(redactor, "_MOST", 10)
+        known = Redactor(schema_of(Nested))
+        for number in range(50):
+            known.learn([document({"plain": f"Zq{number:05}Quagga"})])
+        assert known.redact("preset-canary") == MASK
+
+    def test_forgetting_some_does_not_mean_to_learn_all_others_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(redactor, "_MOST", 50)
+        looked: list[str] = []
+
+        def credentials_in(text: str) -> Iterator[str]:
+            looked.append(text)
+            yield text
+
+        monkeypatch.setattr(redactor, "credentials_in", credentials_in)
+        known = Redactor(schema_of(Plain))
+        for number in range(500):
+            known.learn([document({"name": f"Zq{number:05}Quagga"})])
+            known.redact("")
+        assert len(looked) < 600
+
     def test_from_several_threads(self) -> None:
         known = Redactor(schema_of(Plain))
         wrong: list[str] = []
@@ -551,6 +573,11 @@ class TestRemembering:
         for thread in threads:
             thread.join()
         assert wrong == []
+
+
+def test_the_name_of_a_type_is_redacted_too() -> None:
+    error = type(f"No {CANARY}", (Exception,), {})("nothing")
+    assert repr(knowing(CANARY).redacted(error)) == f"Redacted('nothing', 'No {MASK}')"
 
 
 class TestWork:

@@ -28,7 +28,7 @@ Span = tuple[int, int]
 
 
 class Matcher:
-    """Masks the secrets that it was given.
+    """Finds the secrets that it was given.
 
     Args:
         names: Words that are no secrets, though a secret may begin or end with one of them.
@@ -56,22 +56,8 @@ class Matcher:
             self._starts.add(_lower(part), whole=False)
             self._ends.add(_lower(part)[::-1], whole=False)
 
-    def redact(self, text: str) -> str:
-        """Return ``text`` with a mask in place of every secret in it."""
-        shown, at = [], 0
-        for start, end in _joined(self.spans(text)):
-            shown += [text[at:start], MASK]
-            at = end
-        return "".join([*shown, text[at:]]) if at else text
-
     def spans(self, text: str) -> Iterator[Span]:
-        """Yield where secrets stand, as they are or quoted, in no order; they may overlap."""
-        yield from self._spans(text)
-        if (quoted := reading(text)) is not None:
-            for start, end in self._spans(quoted.text):
-                yield quoted.starts[start], quoted.ends[end - 1]
-
-    def _spans(self, text: str) -> Iterator[Span]:
+        """Yield where secrets stand as they are, in no order; they may overlap."""
         lower, size = _lower(text), len(text)
         yield from self._starts.spans(lower)
         for start, end in self._ends.spans(lower[::-1]):
@@ -96,6 +82,25 @@ class Matcher:
                 if found or _in_word(text[start]):
                     break
                 start += 1
+
+
+def redact(text: str, matchers: Iterable[Matcher]) -> str:
+    """Return ``text`` with a mask in place of every secret in it."""
+    shown, at = [], 0
+    for start, end in _joined(spans(text, matchers)):
+        shown += [text[at:start], MASK]
+        at = end
+    return "".join([*shown, text[at:]]) if at else text
+
+
+def spans(text: str, matchers: Iterable[Matcher]) -> Iterator[Span]:
+    """Yield where secrets stand, as they are or quoted, in no order; they may overlap."""
+    quoted = reading(text)
+    for matcher in matchers:
+        yield from matcher.spans(text)
+        if quoted is not None:
+            for start, end in matcher.spans(quoted.text):
+                yield quoted.starts[start], quoted.ends[end - 1]
 
 
 class _Starts:
