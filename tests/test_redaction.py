@@ -294,7 +294,10 @@ GOOGLE = '{{"type": "service_account", "client_id": "12", "private_key": "{}", "
         ("database:\n  host: db.internal\n  password: {}\n", ["database", "db.internal"]),
         ("host: db.internal\ntokens:\n  - {}\n  - another-token\n", ["db.internal"]),
         ("password: |\n  {}\nhost: db.internal\n", ["db.internal"]),
+        ("tokens:\n- {}=\n- another-token=\nhost: db.internal\n", ["db.internal"]),
         ("password: correct horse {}\nhost: db.internal", ["db.internal"]),
+        ("[main]\npassword = correct horse={}\nhost = db.internal", ["db.internal"]),
+        ("host = db.internal password = {} dbname = ordersdb", ["db.internal"]),
         ("users:\n- name: administrator\n  user:\n    client-key-data: {}\n    token: another-one", ["administrator"]),
         ("API_KEY=another-key\nDATABASE_URL=postgres://app:{}@db.internal/ordersdb\n", ["db.internal", "ordersdb"]),
         ("API_KEY=another-key\nDATABASE=app:{}@tcp(db.internal)/ordersdb\n", ["db.internal", "ordersdb"]),
@@ -321,7 +324,9 @@ def test_a_credential_is_found_and_names_are_shown(shape: str, names: list[str],
 
 
 class TestCredentials:
-    @pytest.mark.parametrize("sign", ["#", "/", "?", "@", ":", "%", " ", ",", "&", "=", ";", "|", '"', "'", "\\", "ä"])
+    @pytest.mark.parametrize(
+        "sign", ["#", "/", "?", "@", ":", "%", " ", ",", "&", "=", ";", "|", '"', "'", "\\", "^", "$", "!"]
+    )
     @pytest.mark.parametrize(
         "shape",
         [
@@ -372,6 +377,12 @@ class TestCredentials:
             text = redact(shown, value)
         for part in ("Quagga", "756167", "Okapi", "gga9"):
             assert part not in text
+
+    @pytest.mark.parametrize("text", ['{"password": "Zq7Quagga9:Xylem4@Okapi1234"}', "Zq7Quagga9:Xylem4@Okapi1234"])
+    def test_what_looks_like_a_login_is_none_where_its_name_says_so(self, text: str) -> None:
+        known = Redactor(schema_of(Plain), [document({"PASSWORD": text})])
+        assert known.redact("<Zq7Quagga9> <Okapi1234>") == f"<{MASK}> <{MASK}>"
+        assert redact("<Zq7Quagga9> <Okapi1234>", "Zq7Quagga9:Xylem4@Okapi1234") != f"<{MASK}> <{MASK}>"
 
     def test_the_names_of_the_product_are_none(self) -> None:
         trace = 'File "site-packages/hotsettings/load.py": hotsettings.Rejected'
@@ -545,7 +556,7 @@ class TestRemembering:
         monkeypatch.setattr(redactor, "_MOST", 50)
         looked: list[str] = []
 
-        def credentials_in(text: str) -> Iterator[str]:
+        def credentials_in(text: str, key: str) -> Iterator[str]:
             looked.append(text)
             yield text
 
@@ -622,7 +633,7 @@ class TestWork:
     def test_nothing_is_done_until_a_text_is_redacted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         looked: list[str] = []
 
-        def credentials_in(text: str) -> Iterator[str]:
+        def credentials_in(text: str, key: str) -> Iterator[str]:
             looked.append(text)
             yield from ()
 

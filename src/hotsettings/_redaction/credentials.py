@@ -50,10 +50,12 @@ _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:){1,3}//")
 _URL_WITHIN = re.compile(rf"""(?:\A|(?<=[\s,;"'(\[<])){_URL.pattern}""")
 _LOGIN = re.compile(r"[^\s:/@=]+:(?P<password>.+)@[^@]+", re.DOTALL)
 _NAME = re.compile(
-    r"""(?:\A|(?<=[\s;,&?{(\[<"'#]))-{0,2}(?P<name>[A-Za-z_][\w.-]*+)["']?[ \t]*+(?:=(?!=)|:(?=[\s"'{\[]|\Z))[ \t]*+"""
-    r"""(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^{}]*\}|[^\s;,&]*+)""",
+    r"""(?:\A|(?<=[\s;,&?{(\[<"'#]))-{0,2}(?P<name>[A-Za-z_][\w.-]*+)["']?[ \t]*+(?:=(?=[ \t]*[^\s=;,&])|:(?=[\s"'{\[]|\Z))[ \t]*+"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^{}]*\}|(?<=[ \t])[^\r\n;,&]*+|[^\s;,&]*+)""",
     re.DOTALL,
 )
+"""A name, its sign, and where its value begins: it goes on to the end of the line where a space stands behind the sign."""
+
 _QUOTES = {'"': '"', "'": "'", "{": "}"}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _MEANT = {"n": "\n", "r": "\r", "t": "\t"}
@@ -65,15 +67,15 @@ _MADE_UP = re.compile(
     r"(?<![A-Za-z0-9+])(?=[A-Za-z+]*[0-9]+[A-Za-z+]+[0-9])[A-Za-z0-9+]{16,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 )
 """What no person has made up: sixteen letters and digits in which digits stand at several places, or a UUID."""
-_DELIMITERS = re.compile(r"""[\s,;:=&?#/@|%"'`\\<>(){}\[\]]+""")
+_DELIMITERS = re.compile(r"[^\w.-]+")
 
 
-def credentials_in(text: str) -> Iterator[str]:
+def credentials_in(text: str, key: str = "") -> Iterator[str]:
     """Yield the credentials in a secret text, and the pieces that delimiters cut out of them, each of 8 or more characters.
 
-    The text itself is among them, unless something in it is a name.
+    The text itself is among them, unless something in it is a name. ``key`` is the name that it has itself.
     """
-    for whole in _credentials(text, 0):
+    for whole in _credentials(text, key, 0):
         for part in (whole, whole.strip(), *_pieces(whole)):
             if len(part) >= LONG and part.lower() not in COMMON:
                 yield part
@@ -88,7 +90,7 @@ def _pieces(text: str) -> list[str]:
     return [*pieces, *text.split(".")] if _TOKEN.fullmatch(text) else pieces
 
 
-def _credentials(text: str, depth: int) -> Iterator[str]:
+def _credentials(text: str, key: str, depth: int) -> Iterator[str]:
     bare = text.strip()
     if depth > _DEEPEST or len(text) < LONG:
         yield text
@@ -96,15 +98,15 @@ def _credentials(text: str, depth: int) -> Iterator[str]:
         for body in _ARMOUR.split(text):
             yield from _decoded(body.strip())
     elif (document := _document(text)) is not None:
-        for value in _scalars(document):
-            yield from _credentials(value, depth + 1)
+        for name, value in _scalars(document, key):
+            yield from _credentials(value, name, depth + 1)
     elif _URL.match(bare):
         starts = [match.start() for match in _URL_WITHIN.finditer(bare)]
         for start, end in pairwise([*starts, len(bare)]):
             yield from _in_url(bare[start:end].rstrip(_BETWEEN), depth)
     elif named := list(_named(text, depth)):
         yield from named
-    elif (login := _LOGIN.fullmatch(text)) is not None:
+    elif (login := _LOGIN.fullmatch(text)) is not None and not _CREDENTIAL.match(key):
         yield from _decoded(login["password"])
     else:
         yield text
@@ -121,16 +123,17 @@ def _document(text: str) -> Any:
         return None
 
 
-def _scalars(value: Any) -> Iterator[str]:
-    waiting = [value]
+def _scalars(document: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Every text and number in a document, with the name of the member that holds it."""
+    waiting = [(key, document)]
     while waiting:
-        value = waiting.pop()
+        name, value = waiting.pop()
         if isinstance(value, dict):
-            waiting += value.values()
+            waiting += value.items()
         elif isinstance(value, list):
-            waiting += value
+            waiting += ((name, item) for item in value)
         elif value is not None and not isinstance(value, bool):
-            yield str(value)
+            yield name, str(value)
 
 
 def _in_url(url: str, depth: int) -> Iterator[str]:
@@ -179,7 +182,7 @@ def _named(text: str, depth: int) -> Iterator[str]:
             yield from _decoded(value)
             continue
         if url is not None and depth < _DEEPEST:
-            yield from _credentials(value[url.start() :], depth + 1)
+            yield from _credentials(value[url.start() :], name, depth + 1)
             value = value[: url.start()]
         if named := list(_named(value, depth + 1)) if depth < _DEEPEST else []:
             yield from named

@@ -55,7 +55,7 @@ class _Generation:
         for secret in self._new:
             for text in writings(secret.text):
                 self._matcher.add_whole(text, secret.key)
-            for credential in credentials_in(secret.text) if secret.parts else ():
+            for credential in credentials_in(secret.text, secret.key) if secret.parts else ():
                 for text in writings(credential):
                     self._matcher.add_part(text)
         self._new.clear()
