@@ -225,6 +225,10 @@ class TestQuotedAgain:
     def test_what_looks_like_quoting(self, text: str) -> None:
         assert redact(f"{text} Zq7Quagga9 {text}", "Zq7Quagga9") == f"{text} {MASK} {text}"
 
+    def test_quoted_without_end(self) -> None:
+        assert plain("%" + "25" * 10_000 + "41") == "%" + "25" * 9_996 + "41"
+        assert len(redact("%" + "25" * 10_000 + "41", "%" + "25" * 10_000 + "41")) == len(MASK)
+
     @given(st.text('\\"n%4x1&lt;u0e9\x1b[m', max_size=60))
     def test_the_places_are_those_of_the_original(self, text: str) -> None:
         found = reading(text)
@@ -262,6 +266,7 @@ GOOGLE = '{{"type": "service_account", "client_id": "12", "private_key": "{}", "
         ("app:{}@database.internal:5432/orders", ["database.internal"]),
         ("host=database.internal user=application password={} port=5432", ["database.internal", "application"]),
         ("Server=database.internal;Uid=application;Pwd={};", ["database.internal", "application"]),
+        ("Server=db;Uid=application;Pwd={};Application Name=integr8scode", ["Application Name", "integr8scode"]),
         ("AccountName=someaccount;AccountKey={};EndpointSuffix=core.internal", ["someaccount", "core.internal"]),
         (JAAS, ["ScramLoginModule", "required", "username", "password"]),
         (PEM, ["-----BEGIN PRIVATE KEY-----", "PRIVATE KEY"]),
