@@ -12,8 +12,10 @@ What the redactor looks for in a text (``matching``):
   parser cuts out at a delimiter.
 
 Names are not secrets: keys, members of JSON, options, the armour of PEM, hosts, databases, users that have a password
-beside them, the module and the name of the settings class. Secrets are found in quoted form (``repr``, JSON, URLs,
-HTML), but not in base64, hexadecimal digits or hashes.
+beside them, the module and the name of the settings class.
+
+The redactor looks in the text as it is and in its plain form (``readings``), in which the quoting of ``repr``, JSON, URLs
+and HTML is undone, also where it was quoted twice. It does not decode base64, hexadecimal digits or hashes.
 
 Exceptions of other code are kept as the name of their type and a redacted text, never as objects (``exceptions``).
 """

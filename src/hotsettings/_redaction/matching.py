@@ -1,7 +1,7 @@
-"""Finds many secrets in one text, in one pass over it.
+"""Finding many secrets in one text, in one pass over it.
 
-Secrets are looked up by their first and their last eight characters. So the work grows with the length of the text, and
-hardly with the number of secrets.
+Secrets are looked up by their first and by their last eight characters. So the work grows with the length of the text, and
+hardly with the number of the secrets.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator
 
 from ..secrecy import MASK
+from .readings import reading
 
 LONG = 8
-"""A secret of so many characters or more is looked for everywhere, and so is a part of one."""
+"""Characters from which on a secret is looked for everywhere, and from which on a part of it counts as one."""
 
 SHORT = 4
-"""A secret of so many characters or more is looked for as a word of its own; a shorter one only beside its key."""
+"""Characters from which on a secret is looked for as a word of its own; a shorter one only beside its key."""
 
 _BESIDE = 8
 """Characters at most between a key and the short secret beside it, such as `` = "``."""
@@ -27,10 +28,10 @@ Span = tuple[int, int]
 
 
 class Matcher:
-    """Masks the secrets that were added to it.
+    """Finds the secrets that it was given.
 
     Args:
-        names: Words that are never masked by themselves, though a secret may begin or end with one of them.
+        names: Words that are no secrets, though a secret may begin or end with one of them.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -50,21 +51,13 @@ class Matcher:
             self._beside.setdefault(key.casefold(), set()).add(secret)
 
     def add_part(self, part: str) -> None:
-        """Look for a credential, and for its beginnings and ends. What has less than 8 characters is ignored."""
+        """Look for a credential of 8 or more characters, and for its beginnings and ends. A shorter one is left out."""
         if len(part) >= LONG:
             self._starts.add(_lower(part), whole=False)
             self._ends.add(_lower(part)[::-1], whole=False)
 
-    def redact(self, text: str) -> str:
-        """Return ``text`` with a mask in place of every secret in it."""
-        shown, at = [], 0
-        for start, end in _joined(self.spans(text)):
-            shown += [text[at:start], MASK]
-            at = end
-        return "".join([*shown, text[at:]]) if at else text
-
     def spans(self, text: str) -> Iterator[Span]:
-        """Yield the spans of secrets, in no order; they may overlap."""
+        """Yield where secrets stand as they are, in no order; they may overlap."""
         lower, size = _lower(text), len(text)
         yield from self._starts.spans(lower)
         for start, end in self._ends.spans(lower[::-1]):
@@ -91,8 +84,27 @@ class Matcher:
                 start += 1
 
 
+def redact(text: str, matchers: Iterable[Matcher]) -> str:
+    """Return ``text`` with a mask in place of every secret in it."""
+    shown, at = [], 0
+    for start, end in _joined(spans(text, matchers)):
+        shown += [text[at:start], MASK]
+        at = end
+    return "".join([*shown, text[at:]]) if at else text
+
+
+def spans(text: str, matchers: Iterable[Matcher]) -> Iterator[Span]:
+    """Yield where secrets stand, as they are or quoted, in no order; they may overlap."""
+    quoted = reading(text)
+    for matcher in matchers:
+        yield from matcher.spans(text)
+        if quoted is not None:
+            for start, end in matcher.spans(quoted.text):
+                yield quoted.starts[start], quoted.ends[end - 1]
+
+
 class _Starts:
-    """Texts that are looked up by their first characters. A common start that is one of ``names`` does not count."""
+    """Texts that are looked up by their first characters. What is one of ``names`` is no part of any."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
@@ -116,7 +128,7 @@ class _Starts:
             if first not in whole and first not in parts:
                 continue
             if start + self._longest <= covered:
-                continue  # no match that begins here could reach beyond the last one
+                continue  # nothing that begins here could reach beyond what is found already
             rest = text[start : start + self._longest]
             part = _common_start(parts.get(first, []), rest)
             length = max(_whole_at_start(whole.get(first, []), rest), 0 if rest[:part] in self._names else part)
@@ -132,13 +144,13 @@ def _whole_at_start(known: list[str], text: str) -> int:
         before = known[at - 1]
         if text.startswith(before):
             return len(before)
-        # If ``text`` starts with one of them, that one sorts no later than what both have in common.
+        # Whatever ``text`` starts with stands no later than what both have in common.
         at = bisect_right(known, text[: _common(before, text)], 0, at - 1)
     return 0
 
 
 def _common_start(known: list[str], text: str) -> int:
-    """The length of the longest start that ``text`` shares with one of these sorted texts, or 0."""
+    """How many characters ``text`` has at its start in common with one of these sorted texts, or 0."""
     at = bisect_right(known, text)
     return max((_common(each, text) for each in known[max(0, at - 1) : at + 1]), default=0)
 
@@ -167,7 +179,7 @@ def _joined(spans: Iterable[Span]) -> Iterator[Span]:
 
 
 def _is_word(text: str, start: int, end: int) -> bool:
-    """Whether a span neither begins nor ends inside a word."""
+    """Whether no letter or digit goes on at either end of a span."""
     before = start > 0 and _in_word(text[start]) and _in_word(text[start - 1])
     after = end < len(text) and _in_word(text[end - 1]) and _in_word(text[end])
     return not (before or after)
@@ -178,5 +190,5 @@ def _in_word(char: str) -> bool:
 
 
 def _lower(text: str) -> str:
-    lower = text.lower()
-    return lower if len(lower) == len(text) else text  # else an offset in one would not be the same in the other
+    """Lower case in which every character has the place that it had, and the same one wherever it stands."""
+    return text.replace("\u0130", "i").lower().replace("\u03c2", "\u03c3")

@@ -1,4 +1,4 @@
-"""Which values are secret, and how a text can write each of them."""
+"""Which values are secret, and how each of them can be written in a text."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from ..layers import Document
 from ..marks import SECRET
 from ..merge import ABSENT, Values, follow
 from ..schema import NATIVE, Schema, as_values
+from .readings import plain
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
-_PRINTABLE = re.compile(r"[ !#-&(-\[\]-~]*")
-"""Texts that no quoting changes, and texts that ``repr`` and JSON do not change."""
+"""What is written everywhere as it is."""
 
 
 class SecretText(NamedTuple):
-    """A secret as a text can write it.
+    """A secret as it is written in a text.
 
-    ``key`` is the last name in the path of the value. A text may hold several credentials, so its ``parts`` are looked
-    for too; a number or a date has none.
+    ``key`` is the last name on the way to it. A text that somebody has chosen may consist of ``parts``; what is written of a
+    number or a date has none.
     """
 
     key: str
@@ -35,13 +35,13 @@ class SecretText(NamedTuple):
 
 
 def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[SecretText]:
-    """Yield the secrets in documents, both as written there and as decoded."""
+    """Yield the secrets in documents, as they are written there and as the settings hold them."""
     documents = list(documents)
     public = [document.values for document in documents if not document.layer.secret]
     leaves = [leaf for leaf in schema.leaves if leaf.secret]
     for document in documents:
         if document.layer.secret:
-            yield from _only_in_secret_layer(document.values, public, ())
+            yield from _said_here_only(document.values, public, ())
         for leaf in leaves:
             value = follow(document.values, leaf.path)
             if value is not ABSENT:
@@ -49,7 +49,7 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
 
 
 def secrets_in(schema: Schema, settings: Struct) -> Iterator[SecretText]:
-    """Yield the secrets in settings."""
+    """Yield the secrets that settings hold."""
     for leaf in schema.leaves:
         if leaf.secret:
             yield from _marked(leaf.annotation, as_values(leaf.value_in(settings)), leaf.path[-1], leaf.marked)
@@ -63,18 +63,18 @@ def default_secrets(schema: Schema) -> Iterator[SecretText]:
                 yield from _marked(leaf.annotation, as_values(default), leaf.path[-1], leaf.marked)
 
 
-def _only_in_secret_layer(values: Values, public: list[Values], path: Path) -> Iterator[SecretText]:
-    """Yield the values of a secret layer, but not those that another layer repeats under the same key."""
+def _said_here_only(values: Values, public: list[Values], path: Path) -> Iterator[SecretText]:
+    """Yield what a secret layer says, apart from what another layer says of the same key too."""
     for key, value in values.items():
         here = (*path, key)
         if isinstance(value, dict):
-            yield from _only_in_secret_layer(value, public, here)
+            yield from _said_here_only(value, public, here)
         elif not any(follow(layer, here) == value for layer in public):
             yield from _texts(value, key)
 
 
 def _marked(annotation: Any, value: Any, key: str, secret: bool) -> Iterator[SecretText]:
-    """Yield those parts of a value that are declared secret, or all of it where the whole value is."""
+    """Yield what is declared secret in a value, or all of it where the whole is."""
     bare, metadata = shape.unwrap(annotation)
     secret = secret or SECRET in metadata
     for member in shape.alternatives(bare):
@@ -103,14 +103,14 @@ def _marked_in_table(inner: Any, table: Values, key: str, secret: bool) -> Itera
 
 
 def _elements(inner: Any) -> Iterable[Any]:
-    """Return the annotations of the elements of an array."""
+    """The annotations of what an array holds."""
     if shape.struct_class(inner) is None:
         return shape.items_of(inner)
     return [field.type for field in msgspec.structs.fields(inner)]
 
 
 def _decoded(annotation: Any, value: Any) -> Any:
-    """Return the value as the settings hold it if its type differs from the written one, as with bytes; else None."""
+    """What the settings hold, which need not look like what is written: bytes, for example."""
     try:
         decoded = msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
     except Exception:  # its text may hold secrets, and nothing depends on it
@@ -119,7 +119,7 @@ def _decoded(annotation: Any, value: Any) -> Any:
 
 
 def _texts(value: Any, key: str) -> Iterator[SecretText]:
-    """Yield every text in a value except names. Booleans, None and blank texts reveal nothing."""
+    """Yield every text of a value, names left out. Booleans, None and blank texts tell nothing."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             yield from _texts(item, str(name))
@@ -140,20 +140,16 @@ def _texts(value: Any, key: str) -> Iterator[SecretText]:
         written = {str(value), repr(value), getattr(value, "isoformat", value.__str__)()}
         if isinstance(value, int):
             written |= {f"{value:_}", f"{value:,}"}
+        written |= {text.replace("+00:00", "Z") for text in written}
         yield from (SecretText(key, text, parts=False) for text in sorted(written))
 
 
-def quotings(text: str) -> set[str]:
-    """Return a text as it is, and as ``repr``, JSON, URLs and HTML quote it."""
+def writings(text: str) -> set[str]:
+    """Return what to look for to find a text in others, which are read both as they are and in their plain form."""
     if _UNQUOTED.fullmatch(text):
         return {text}
-    import html  # these are slow to import, and needed only where a text is redacted
-    import json
-    from urllib.parse import quote, quote_plus
-
-    data = text.encode(errors="replace")
-    found = {text, text.strip(), quote(data), quote(data, safe=""), quote_plus(data), html.escape(text)}
-    if not _PRINTABLE.fullmatch(text):
-        found |= {repr(text)[1:-1], ascii(text)[1:-1], repr(data)[2:-1]}
-        found |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-    return found
+    meant = plain(text)
+    found = {text, text.strip(), meant, meant.strip(), meant.replace(" ", "+")}
+    if len(upper := meant.upper()) != len(meant):
+        found.add(upper)  # such as that of a sharp s
+    return {each for each in found if each.strip()}
