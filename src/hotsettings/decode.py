@@ -47,6 +47,10 @@ _HOW = {
 _SLICES = (500, 20)
 _PATIENCE = 100_000
 """Values looked at one by one, from which on a table or array that is not good counts as one problem."""
+LONGEST_SAID = 4_000
+"""Characters of a message of somebody else's that are looked at; of a longer one, half of that is shown."""
+_SAID = 20_000_000
+"""Characters of such messages, from which on what is left of a table or array that is not good counts as one problem."""
 _LISTED = 50
 """Values of a choice that a message lists."""
 _FEW = 10
@@ -206,6 +210,7 @@ class _Examination:
         self._schema = schema
         self._effort = Effort()
         self._patience = _PATIENCE
+        self._said = _SAID
         self._kinds: dict[int, _Kind] = {}
         self._tables: dict[type[Struct], _Table] = {}
 
@@ -233,6 +238,7 @@ class _Examination:
             return
         before = self.total
         self._patience -= 1
+        self._said -= len(str(fault)) if isinstance(fault, ValidationError) else 0
         if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
             for member in kind.members:
                 self._inside(self._kind(member), value, path)
@@ -269,6 +275,9 @@ class _Examination:
     def _items(self, annotation: Any, items: Sequence[Item], path: Path) -> None:
         """Look at items with their keys or indices; of many, only at those of slices that do not fit."""
         for part, item in items if len(items) <= _SLICES[-1] else self._doubtful(self._kind(annotation), items):
+            if self._said < 0 and self.total >= self._most:
+                self.total += 1
+                return
             self.value(annotation, item, (*path, part))
 
     def _doubtful(self, kind: _Kind, items: Sequence[Item], sizes: Sequence[int] = _SLICES) -> Iterator[Item]:
@@ -345,7 +354,9 @@ def _fault(annotation: Any, value: Any) -> Exception | None:
 
 def _said(error: BaseException) -> str:
     try:
-        return str(error) or type(error).__name__
+        said = str(error)
+        # One character more shows that there were more. A thousand texts of any length need not be kept.
+        return (said[: LONGEST_SAID + 1] if type(said) is str else "") or type(error).__name__
     except Exception:
         return type(error).__name__
 

@@ -39,13 +39,14 @@ def load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
 
 
 def _load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
-    documents = read_all(schema, layers)
-    return Loaded(schema, documents, assemble(schema, documents))
+    with Uncollected() as collector:
+        documents = read_all(schema, layers, collector)
+        return Loaded(schema, documents, assemble(schema, documents))
 
 
-def read_all(schema: Schema, layers: Sequence[FileLayer]) -> tuple[Document, ...]:
+def read_all(schema: Schema, layers: Sequence[FileLayer], collector: Uncollected | None = None) -> tuple[Document, ...]:
     """Read every layer. Raises one LayerError for all that fail, or an UnforeseenError for the first that fails in such a way."""
-    return readable(schema, list(map(read, layers)))
+    return readable(schema, [read(layer, collector) for layer in layers])
 
 
 def readable(

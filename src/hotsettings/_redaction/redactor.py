@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from threading import Lock
 
 from msgspec import Struct
@@ -27,6 +28,9 @@ _MUCH = 8 * 1024 * 1024
 _MOST_AT_ONCE = 20_000
 _MUCH_AT_ONCE = 1024 * 1024
 """Secrets of one moment, and characters in them, beyond which nothing of any text is shown: half a second's work."""
+
+_MOST_MET = 200_000
+"""The same for how often secrets are met: one value may stand in very many places."""
 
 _KEPT = 0.9
 """The part of these that is kept when there are more, so that the oldest are forgotten many at a time."""
@@ -63,12 +67,20 @@ class Redactor:
         Former ones are remembered, up to 10,000 or 8 MiB.
         """
         held = () if settings is None else secrets_in(self.schema, settings)
-        self._remember((*secrets_of(self.schema, documents), *held))
+        self._remember(chain(secrets_of(self.schema, documents), held))
 
     def _remember(self, secrets: Iterable[SecretText]) -> None:
-        found = dict.fromkeys(secrets)
+        found: dict[SecretText, None] = {}
+        size = met = 0
+        for secret in secrets:
+            met += 1
+            if secret not in found:
+                found[secret] = None
+                size += len(secret.text)
+            if len(found) > _MOST_AT_ONCE or size > _MUCH_AT_ONCE or met > _MOST_MET:
+                break  # the rest makes no difference: no text is shown
         with self._lock:
-            self._too_many = len(found) > _MOST_AT_ONCE or sum(len(each.text) for each in found) > _MUCH_AT_ONCE
+            self._too_many = len(found) > _MOST_AT_ONCE or size > _MUCH_AT_ONCE or met > _MOST_MET
             for secret in found:
                 if secret in self._known:
                     del self._known[secret]
