@@ -119,11 +119,11 @@ class _Kind:
                 self.tags[type(config.tag), config.tag], self.tag_field = member, config.tag_field
         bare, metadata = shape.unwrap(annotation)
         self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
-        self._verdicts: dict[type, Exception | None] = {}
+        self._verdicts: dict[type, BaseException | None] = {}
         self._effort = effort
         self._asked = 0
 
-    def fault(self, value: Any) -> Exception | None:
+    def fault(self, value: Any) -> BaseException | None:
         """What msgspec, or a rule of the user's, has against a value."""
         kind = type(value)
         if self._by_type and kind in _TELLING:
@@ -317,7 +317,7 @@ class _Examination:
             return f"did you mean {key}? Move it above the first [table]: keys below a header belong to that table"
         return f"did you mean {leaf.key}?"
 
-    def _explained(self, fault: Exception, kind: _Kind, value: Any, path: Path) -> Finding:
+    def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
             return Finding(path, f"{type(fault).__name__}: {_said(fault)}", foreign=True)
         if fault.__cause__ is not None:
@@ -344,10 +344,14 @@ def _mapping(key_type: Any) -> Any:
     return collections.abc.Mapping[key_type, Any]
 
 
-def _fault(annotation: Any, value: Any) -> Exception | None:
+def _fault(annotation: Any, value: Any) -> BaseException | None:
     try:
         msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except Exception as error:  # a __post_init__ with a fault of its own must not end the process that reloads
+    except KeyboardInterrupt:
+        raise
+    except (
+        BaseException
+    ) as error:  # a __post_init__ that fails, or calls sys.exit, must not end the process that reloads
         return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
     return None
 
@@ -357,7 +361,9 @@ def _said(error: BaseException) -> str:
         said = str(error)
         # One character more shows that there were more. A thousand texts of any length need not be kept.
         return (said[: LONGEST_SAID + 1] if type(said) is str else "") or type(error).__name__
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return type(error).__name__
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct, ValidationError
 
 from .boundary import guarded, unforeseen
 from .decode import decode
-from .errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems, SettingsError
+from .errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
 from .layers import Document, FileLayer, Uncollected, Unreadable, read
 from .merge import Values, merge
 from .schema import Schema
@@ -86,9 +86,15 @@ def _validated(schema: Schema, documents: Sequence[Document], values: Values, re
     try:
         return decode(schema, values)
     except ValidationError:  # the examination meets it again, and its text may hold secrets
-        failure: SettingsError = InvalidSettings([Problem("", _FICKLE, Origin(""))])
+        failure: BaseException = InvalidSettings([Problem("", _FICKLE, Origin(""))])
+    except KeyboardInterrupt:
+        raise
     except Exception as error:  # what a rule of the user's has raised, or else nobody foresaw
         failure = unforeseen(error, _origins(documents))
+    except (
+        BaseException
+    ) as error:  # a rule has called sys.exit, or else the handler of a signal, which must end the process
+        failure = error
     from .problems import problems_in
 
     problems = problems_in(schema, documents, values, redactor)

@@ -167,7 +167,9 @@ def _decoded(annotation: Any, value: Any) -> Any:
     """What the settings hold, which need not look like what is written: bytes, for example."""
     try:
         decoded = msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except Exception:  # its text may hold secrets, and nothing depends on it
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # its text may hold secrets, and nothing depends on it
         return None
     return None if type(decoded) is type(value) else decoded
 
