@@ -49,7 +49,7 @@ def _find_route(path: str, passed: set[str]) -> Route:
             continue
         try:
             link = os.readlink(there)
-        except OSError:  # not a link, or nothing there
+        except (OSError, ValueError):  # not a link, or nothing there, or a name that no file can have
             if not ahead or not os.path.isdir(there):
                 entries.append((here, name))
                 break
