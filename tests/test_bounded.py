@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret, problems
 from hotsettings._redaction import Redactor, redactor
-from hotsettings.explain import effective
+from hotsettings.explain import effective, explain
 from hotsettings.keys import Effort, Names
 from hotsettings.layers import Document, FileLayer, Layer
 from hotsettings.load import Loaded, assemble, load
@@ -280,6 +280,17 @@ def test_the_lines_of_origins_are_counted_once() -> None:
         effective(Loaded(schema, (document,), assemble(schema, [document])))
         looked_at.append(text.looked_at)
     assert looked_at[1] <= MOST * looked_at[0]
+
+
+def test_what_is_explained_is_all_that_is_looked_at() -> None:
+    schema = schema_of(settings({"x": (Mapping[str, Any], {}), "y": (int, 0)}))
+    taken = []
+    for number in (200, 400):
+        values = [{"y": 1, "x": {f"k{at}": {"a": {"b": at}} for at in range(number)}} for _ in range(2)]
+        documents = tuple(Document(Layer(name="base"), "y = 1\n", each) for each in values)
+        loaded = Loaded(schema, documents, assemble(schema, documents))
+        taken.append(steps(lambda loaded=loaded: explain(loaded, "y")))  # type: ignore[misc]
+    assert taken[1] <= 1.1 * taken[0]
 
 
 def test_a_good_load_builds_no_index(tmp_path: Path) -> None:

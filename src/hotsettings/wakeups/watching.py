@@ -125,6 +125,6 @@ class Watchfiles:
 def _identity(path: str) -> tuple[int, int] | None:
     try:
         found = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # it is not there, or has a name that no file can have
         return None
     return found.st_dev, found.st_ino
