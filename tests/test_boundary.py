@@ -234,6 +234,7 @@ class Inner(Struct, frozen=True):
 
 class Ending(BaseSettings):
     inner: Secret[Inner] = Inner()
+    rows: Secret[tuple[Inner, ...]] = ()
     TOKEN: Secret[str] = ""
 
     def __post_init__(self) -> None:
@@ -288,9 +289,30 @@ def test_an_interrupt_while_a_rule_runs_goes_on_as_one(tmp_path: Path) -> None:
         def __post_init__(self) -> None:
             raise KeyboardInterrupt
 
-    write(tmp_path, "x = 'no number'\n")
     with pytest.raises(KeyboardInterrupt):
         Interrupted.from_values(x=2)
     write(tmp_path, "x = 2\n")
     with pytest.raises(KeyboardInterrupt):
         Interrupted(tmp_path / "config.toml", secrets_path=tmp_path / "none.toml")
+
+
+class Interrupts(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("raised", "config", "secrets"),
+    [
+        (KeyboardInterrupt, "UNKNOWN = 1\n", "inner.name = 'met by the examination'\n"),
+        (KeyboardInterrupt, "no TOML\n", "rows = [{ name = 'met by the redactor' }]\n"),
+        (Interrupts, "", "TOKEN = 'met by what describes a problem'\n"),
+    ],
+)
+def test_an_interrupt_while_a_mistake_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException], config: str, secrets: str
+) -> None:
+    monkeypatch.setitem(ENDING, "with", raised)
+    write(tmp_path, config, secrets=secrets)
+    with pytest.raises(KeyboardInterrupt):
+        Ending(tmp_path / "config.toml", secrets_path=tmp_path / "secrets.toml")
