@@ -48,6 +48,10 @@ _HOW = {
 _SLICES = (500, 20)
 _PATIENCE = 100_000
 """Values that are checked one by one. Beyond that, an invalid table or array counts as one problem."""
+LONGEST_SAID = 4_000
+"""Characters of a foreign message that are redacted and shown; of a longer one, half of that is shown."""
+_SAID = 20_000_000
+"""Characters of foreign messages. Beyond that, what is left of an invalid table or array counts as one problem."""
 _LISTED = 50
 """Allowed values that a message lists."""
 _FEW = 10
@@ -116,11 +120,11 @@ class _Kind:
                 self.tags[type(config.tag), config.tag], self.tag_field = member, config.tag_field
         bare, metadata = shape.unwrap(annotation)
         self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
-        self._verdicts: dict[type, Exception | None] = {}
+        self._verdicts: dict[type, BaseException | None] = {}
         self._budget = budget
         self._asked = 0
 
-    def fault(self, value: Any) -> Exception | None:
+    def fault(self, value: Any) -> BaseException | None:
         """Return the exception with which msgspec or code of the user rejects a value, if it does."""
         kind = type(value)
         if self._by_type and kind in _TELLING:
@@ -207,6 +211,7 @@ class _Examination:
         self._schema = schema
         self._budget = Budget()
         self._patience = _PATIENCE
+        self._said = _SAID
         self._kinds: dict[int, _Kind] = {}
         self._tables: dict[type[Struct], _Table] = {}
 
@@ -234,6 +239,7 @@ class _Examination:
             return
         before = self.total
         self._patience -= 1
+        self._said -= len(str(fault)) if isinstance(fault, ValidationError) else 0
         if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
             for member in kind.members:
                 self._inside(self._kind(member), value, path)
@@ -270,6 +276,9 @@ class _Examination:
     def _items(self, annotation: Any, items: Sequence[Item], path: Path) -> None:
         """Check items, given with their keys or indices. If they are many, check only those in invalid slices."""
         for part, item in items if len(items) <= _SLICES[-1] else self._doubtful(self._kind(annotation), items):
+            if self._said < 0 and self.total >= self._most:
+                self.total += 1
+                return
             self.value(annotation, item, (*path, part))
 
     def _doubtful(self, kind: _Kind, items: Sequence[Item], sizes: Sequence[int] = _SLICES) -> Iterator[Item]:
@@ -309,7 +318,7 @@ class _Examination:
             return f"did you mean {key}? Move it above the first [table]: keys below a header belong to that table"
         return f"did you mean {leaf.key}?"
 
-    def _explained(self, fault: Exception, kind: _Kind, value: Any, path: Path) -> Finding:
+    def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
             return Finding(path, f"{type(fault).__name__}: {_message_of(fault)}", foreign=True)
         if fault.__cause__ is not None:
@@ -336,18 +345,24 @@ def _mapping(key_type: Any) -> Any:
     return collections.abc.Mapping[key_type, Any]
 
 
-def _fault(annotation: Any, value: Any) -> Exception | None:
+def _fault(annotation: Any, value: Any) -> BaseException | None:
     try:
         msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except Exception as error:  # a __post_init__ may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
         return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
     return None
 
 
 def _message_of(error: BaseException) -> str:
     try:
-        return str(error) or type(error).__name__
-    except Exception:
+        said = str(error)
+        # One character more shows that there were more. A thousand texts of any length need not be kept.
+        return (said[: LONGEST_SAID + 1] if type(said) is str else "") or type(error).__name__
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return type(error).__name__
 
 

@@ -92,6 +92,9 @@ class SettingsError(Exception):
         """How many problems there are, including those that ``problems`` leaves out."""
         return len(self.problems)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"  # the arguments would show every problem with all its fields
+
 
 class LayerError(SettingsError):
     """Raised when a layer cannot be read or parsed: missing, not a regular file, too large, not UTF-8, not TOML.

@@ -14,7 +14,7 @@ from .errors import Origin
 from .guard import hazard
 from .keys import Path, dotted
 from .load import Loaded
-from .merge import ABSENT, follow, merge, trace
+from .merge import ABSENT, follow, trace
 from .notation import toml
 from .schema import Leaf, Schema, as_values
 from .secrecy import HIDDEN
@@ -121,18 +121,21 @@ def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
 def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
     """What the class says. A table in a layer replaces a default table whole."""
     leaf = loaded.schema.leaf_of(path)
-    merged = merge(document.values for document in loaded.documents)
     key = path if leaf is None else leaf.path
-    live = follow(merged, key) is ABSENT
+    live = not _is_written(loaded, key)
     if leaf is not None:
-        written = [follow(merged, key[:end]) is not ABSENT for end in range(1, len(key))]
-        default = leaf.defaults[sum(written)]
+        default = leaf.defaults[sum(_is_written(loaded, key[:end]) for end in range(1, len(key)))]
     else:
         # All of a table that nobody writes is default.
         default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else NODEFAULT
     value = ABSENT if default is NODEFAULT else follow(as_values(default), path[len(key) :])
     if value is not ABSENT:
         yield Entry(masked(loaded.schema, path, value, loaded.hidden), Origin("default"), live)
+
+
+def _is_written(loaded: Loaded, path: Path) -> bool:
+    """Whether layers say something of a key that counts."""
+    return any(counts for _, _, counts in trace([document.values for document in loaded.documents], path))
 
 
 class Setting(Struct, frozen=True):

@@ -135,13 +135,17 @@ def given(values: dict[str, Any]) -> Document:
     return Document(Layer(name="values"), "", values)
 
 
-def read(layer: FileLayer) -> Document | Unreadable:
-    """Read and parse a layer. Raises UnforeseenError."""
+def read(layer: FileLayer, collector: CollectorPaused | None = None) -> Document | Unreadable:
+    """Read and parse a layer, and keep the ``collector`` paused from then on if it is large. Raises UnforeseenError."""
     try:
         data = fetch(layer)
     except LayerError as error:
         return unreadable(layer, error)
-    return Document(layer, "", {}, missing=True) if data is None else parse(layer, data)
+    if data is None:
+        return Document(layer, "", {}, missing=True)
+    if collector is not None:
+        collector.expect(len(data))
+    return parse(layer, data)
 
 
 def unreadable(layer: Layer, error: SettingsError) -> Unreadable:
@@ -224,17 +228,25 @@ class CollectorPaused:
     It would scan the new values again and again, for longer than the parser takes, and find no garbage.
 
     Args:
-        size: The size of the layers, in bytes or characters. For small layers nothing is paused.
+        size: The size of the layers, in bytes or characters, if it is known from the start. For small layers nothing is
+            paused.
     """
 
-    __slots__ = ("_paused",)
+    __slots__ = ("_paused", "_size")
 
-    def __init__(self, size: int) -> None:
-        self._paused = size >= _LARGE and gc.isenabled()
+    def __init__(self, size: int = 0) -> None:
+        self._size = size
+        self._paused = False
 
-    def __enter__(self) -> None:
-        if self._paused:
+    def expect(self, size: int) -> None:
+        """Pause it from now on, if a layer of this size is a large one."""
+        if size >= _LARGE and gc.isenabled():
+            self._paused = True
             gc.disable()
+
+    def __enter__(self) -> CollectorPaused:
+        self.expect(self._size)
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self._paused:

@@ -9,7 +9,7 @@ from msgspec import Struct, ValidationError
 
 from .boundary import guarded, unforeseen
 from .decode import decode
-from .errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems, SettingsError
+from .errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
 from .layers import CollectorPaused, Document, FileLayer, Unreadable, read
 from .merge import Values, merge
 from .schema import Schema
@@ -39,13 +39,16 @@ def load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
 
 
 def _load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
-    documents = read_all(schema, layers)
-    return Loaded(schema, documents, assemble(schema, documents))
+    with CollectorPaused() as collector:
+        documents = read_all(schema, layers, collector)
+        return Loaded(schema, documents, assemble(schema, documents))
 
 
-def read_all(schema: Schema, layers: Sequence[FileLayer]) -> tuple[Document, ...]:
+def read_all(
+    schema: Schema, layers: Sequence[FileLayer], collector: CollectorPaused | None = None
+) -> tuple[Document, ...]:
     """Read every layer. Raises one LayerError for all unreadable layers, or UnforeseenError."""
-    return readable(schema, list(map(read, layers)))
+    return readable(schema, [read(layer, collector) for layer in layers])
 
 
 def readable(
@@ -85,9 +88,15 @@ def _validated(schema: Schema, documents: Sequence[Document], values: Values, re
     try:
         return decode(schema, values)
     except ValidationError:  # its text may hold secrets; the search for problems finds it again
-        failure: SettingsError = InvalidSettings([Problem("", _FICKLE, Origin(""))])
+        failure: BaseException = InvalidSettings([Problem("", _FICKLE, Origin(""))])
+    except KeyboardInterrupt:
+        raise
     except Exception as error:  # a __post_init__ of the user, or a fault in this package
         failure = unforeseen(error, _origins(documents))
+    except (
+        BaseException
+    ) as error:  # a rule has called sys.exit, or else the handler of a signal, which must end the process
+        failure = error
     from .problems import problems_in
 
     problems = problems_in(schema, documents, values, redactor)

@@ -11,7 +11,7 @@ from itertools import accumulate
 from msgspec.structs import replace
 
 from ._redaction import Redactor
-from .decode import Finding, findings
+from .decode import LONGEST_SAID, Finding, findings
 from .errors import MOST_PROBLEMS, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
 from .excerpts import excerpt, line_around
 from .keys import Path, dotted
@@ -24,8 +24,8 @@ from .spelling import MisspeltKeys, misspells
 _AROUND = 2_000
 """Characters before and behind a value among which secrets are looked for, much more than an excerpt shows."""
 
-_LONGEST = 4_000
-"""Characters of a foreign message that are redacted and shown; of a longer one, half of that is shown."""
+_MANY = 50
+"""If a text has all words of more names than these, names of several words are not looked for: it could have any of them."""
 
 _WORD = re.compile(r"[\w-]+")
 _QUOTES = re.compile("[\"']+")
@@ -61,7 +61,8 @@ def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
     names = redactor.schema.secret_names
     bare = _QUOTES.sub("", part.text)  # a stray quote may be inside of a key
     words = {*_WORD.findall(bare)}
-    named = any(name in words if _WORD.fullmatch(name) else name in bare for name in names)
+    phrases = [name for name in names if not _WORD.fullmatch(name) and words.issuperset(_WORD.findall(name))]
+    named = not words.isdisjoint(names) or len(phrases) > _MANY or any(phrase in bare for phrase in phrases)
     named = named or (bool(names) and ("\\" in bare or misspells(bare, names)))
     return named or redactor.finds(_around(part.text, part.offset))
 
@@ -258,9 +259,9 @@ class _Report:
         if not finding.foreign:
             leaf = self._schema.leaf_of(finding.path) if finding.brief else None
             return finding.brief if leaf is not None and leaf.secret else finding.message
-        said = self._redactor.redact(finding.message[:_LONGEST])
-        if len(finding.message) > _LONGEST:
-            said = said[: -_LONGEST // 2] + "…"  # where it was cut, a part of a secret could be left
+        said = self._redactor.redact(finding.message[:LONGEST_SAID])
+        if len(finding.message) > LONGEST_SAID:
+            said = said[: -LONGEST_SAID // 2] + "…"  # where it was cut, a part of a secret could be left
         return "".join(char if char.isprintable() else " " for char in said)
 
     @cached_property

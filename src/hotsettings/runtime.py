@@ -236,6 +236,8 @@ class Runtime(Generic[S]):
             return error.with_traceback(None)
 
     def _loaded(self, parts: Sequence[Document | Unreadable]) -> Loaded:
+        if self._first is not None:  # however many candidates are rejected, the live secrets stay known
+            self.redactor.learn(self.loaded.documents, self.loaded.settings if self.loaded.pending else None)
         documents = readable(self._schema, parts, self.redactor)
         loaded = Loaded(self._schema, documents, assemble(self._schema, documents, self.redactor))
         loaded = keep_first(self._first or loaded, loaded, self.redactor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from threading import Lock
 
 from msgspec import Struct
@@ -27,6 +28,9 @@ _MUCH = 8 * 1024 * 1024
 _MOST_AT_ONCE = 20_000
 _MUCH_AT_ONCE = 1024 * 1024
 """If the documents of one moment hold more secrets, or characters in them, no text is shown: a second's work."""
+
+_MOST_MET = 200_000
+"""The same for how often secrets are met: one value may be in very many places."""
 
 _GENERATIONS = 5
 """Former secrets are remembered in so many parts. The oldest part is forgotten as a whole, which takes no time."""
@@ -90,13 +94,21 @@ class Redactor:
         Former secrets are remembered, up to 10,000 or 8 MiB.
         """
         held = () if settings is None else secrets_in(self.schema, settings)
-        self._remember((*self._defaults, *secrets_of(self.schema, documents), *held))
+        self._remember(chain(self._defaults, secrets_of(self.schema, documents), held))
 
     def _remember(self, secrets: Iterable[SecretText]) -> None:
-        found = frozenset(secrets)
-        size = sum(len(each.text) for each in found)
+        found: set[SecretText] = set()
+        size = 0
+        too_many = False
+        for met, secret in enumerate(secrets, 1):
+            if secret not in found:
+                found.add(secret)
+                size += len(secret.text)
+            too_many = len(found) > _MOST_AT_ONCE or size > _MUCH_AT_ONCE or met > _MOST_MET
+            if too_many:
+                break  # the rest makes no difference: no text is shown
         with self._lock:
-            self._too_many = len(found) > _MOST_AT_ONCE or size > _MUCH_AT_ONCE
+            self._too_many = too_many
             self._generations[-1].add(found)
             if self._generations[-1].is_full(len(found), size):
                 self._generations.append(_Generation(self._names))
