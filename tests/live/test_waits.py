@@ -84,15 +84,15 @@ async def test_a_read_that_hangs(
 ) -> None:
     files: Any = hotsettings.files
     caplog.set_level(logging.INFO, "hotsettings")
-    go, fetch = threading.Event(), files.fetch
+    go, attempt = threading.Event(), files.attempt
 
     def hang(layer: Any) -> bytes | None:
         if layer.name == "secrets":
             go.wait(20)
-        return fetch(layer)  # type: ignore[no-any-return]
+        return attempt(layer)  # type: ignore[no-any-return]
 
     async with Settings.watch(**workspace.paths, settle=0.0, rescan_interval=0.05) as held:
-        monkeypatch.setattr(files, "fetch", hang)
+        monkeypatch.setattr(files, "attempt", hang)
         workspace.write({"A": 2}, secrets={"SECRET_KEY": "another-one"})
         try:
             await until(lambda: waiting(held) == [("reading", "secrets")])
@@ -175,8 +175,8 @@ async def test_a_first_look_that_hangs_is_told(
     workspace: Workspace, impatient: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     files: Any = hotsettings.files
-    go, fetch = threading.Event(), files.fetch
-    monkeypatch.setattr(files, "fetch", lambda layer: (go.wait(20), fetch(layer))[1])
+    go, attempt = threading.Event(), files.attempt
+    monkeypatch.setattr(files, "attempt", lambda layer: (go.wait(20), attempt(layer))[1])
     async with anyio.create_task_group() as tasks:
 
         async def enter() -> None:
