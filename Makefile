@@ -7,7 +7,7 @@ PYTHONS =
 
 VENV = .venv
 BIN = $(VENV)/bin
-# The constraints have hashes, so pip takes nothing that is not in them, and no file that is another one.
+# The constraints have hashes, so pip installs only what they name, and only files with these hashes.
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install -q --no-input -c constraints.txt
 # The theme's notices are about its own future.
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs

@@ -1,5 +1,4 @@
-"""The seams at which handling layers can be made to fail. They are not listed but found: every function and method of the
-modules that do it."""
+"""The seams at which handling layers can be made to fail: every function and method of the modules that do it."""
 
 from __future__ import annotations
 
@@ -14,7 +13,19 @@ from msgspec import ValidationError
 
 CANARY: Final = "canary-4711-in-a-layer"
 MODULES: Final = (
-    *("keys", "notation", "excerpts", "shape", "frozen", "secrecy", "guard", "toml_parser", "positions", "layers"),
+    *(
+        "spelling",
+        "keys",
+        "notation",
+        "excerpts",
+        "shape",
+        "frozen",
+        "secrecy",
+        "guard",
+        "toml_parser",
+        "positions",
+        "layers",
+    ),
     *("merge", "decode", "problems", "load", "explain", "snapshot", "restart"),
 )
 

@@ -1,12 +1,14 @@
-"""Whatever fails inside, what comes out is a SettingsError that holds nothing of the layers.
+"""Whatever fails inside, users get a SettingsError that holds nothing of the layers.
 
-The seams are not listed but found: every function and method of the modules that handle layers is made to fail, one after the
-other, while everything that users call is called.
+Every function and method of the modules that handle layers is made to fail, one after the other, while all that users call is
+called.
 """
 
 from __future__ import annotations
 
+import asyncio
 import pickle
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +20,8 @@ from msgspec import Struct
 from seams import CANARY, FAULTS, SEAMS, spoil
 
 import hotsettings
-from hotsettings import BaseSettings, LayerError, Secret, SettingsError, UnforeseenError
-from hotsettings.boundary import cleanly, fault, guarded
+from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret, SettingsError, UnforeseenError
+from hotsettings.boundary import guarded, type_and_place, without_frames
 from hotsettings.explain import effective, explain
 from hotsettings.layers import FileLayer
 from hotsettings.load import load
@@ -74,9 +76,9 @@ def entries(folder: Path) -> dict[str, Callable[[], object]]:
         "from_values, unknown object": lambda: Settings.from_values(NAME=CANARY, TOKEN=object()),
         "replace": lambda: settings.replace(NAME="other"),
         "replace, invalid": lambda: settings.replace(PORTS=[CANARY]),
-        "explain": lambda: cleanly(explain)(loaded, "NAME"),
-        "explain a table": lambda: cleanly(explain)(loaded, "db"),
-        "effective": lambda: cleanly(effective)(loaded),
+        "explain": lambda: without_frames(explain)(loaded, "NAME"),
+        "explain a table": lambda: without_frames(explain)(loaded, "db"),
+        "effective": lambda: without_frames(effective)(loaded),
         "origins": lambda: Snapshot[Settings](loaded, 1).origins,
         "digest": lambda: Snapshot[Settings](loaded, 1).digest,
     }
@@ -91,7 +93,7 @@ def check(error: SettingsError) -> None:
     while trace is not None:
         if trace.tb_frame.f_code.co_filename.startswith(str(Path(hotsettings.__file__).parent)):
             assert CANARY not in repr(trace.tb_frame.f_locals)
-            assert trace.tb_frame.f_code.co_name in {"clean", "__call__"}, trace.tb_frame
+            assert trace.tb_frame.f_code.co_name in {"wrapper", "__call__"}, trace.tb_frame
         trace = trace.tb_next
     assert error.problems
 
@@ -189,11 +191,11 @@ def test_what_is_said_of_a_fault() -> None:
             raise error
         return caught.value
 
-    assert fault(raised(OSError(28, CANARY))) == "OSError (No space left on device)"
-    assert fault(raised(OSError(CANARY))) == "OSError"
-    assert fault(raised(ExceptionGroup("", [ExceptionGroup("", [KeyError(CANARY)])]))) == "KeyError"
+    assert type_and_place(raised(OSError(28, CANARY))) == "OSError (No space left on device)"
+    assert type_and_place(raised(OSError(CANARY))) == "OSError"
+    assert type_and_place(raised(ExceptionGroup("", [ExceptionGroup("", [KeyError(CANARY)])]))) == "KeyError"
     with pytest.raises(UnforeseenError) as caught:
-        cleanly(lambda: guarded([], _ends))()
+        without_frames(lambda: guarded([], _ends))()
     assert str(caught.value) == "Unforeseen error: 1 problem\n  unforeseen MemoryError; the process has no memory left"
 
 
@@ -212,3 +214,105 @@ def test_what_is_no_matter_of_layers_goes_through(tmp_path: Path) -> None:
 
 def _interrupted() -> None:
     raise KeyboardInterrupt
+
+
+class Ends(BaseException):
+    def __str__(self) -> str:
+        raise SystemExit(CANARY)
+
+
+ENDING: Final[dict[str, type[BaseException]]] = {}
+
+
+class Inner(Struct, frozen=True):
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.name:
+            raise ENDING["with"](f"no {self.name}")
+
+
+class Ending(BaseSettings):
+    inner: Secret[Inner] = Inner()
+    rows: Secret[tuple[Inner, ...]] = ()
+    TOKEN: Secret[str] = ""
+
+    def __post_init__(self) -> None:
+        if self.TOKEN:
+            raise ENDING["with"](f"no {self.TOKEN}")
+
+
+@pytest.mark.parametrize("raised", [SystemExit, GeneratorExit, asyncio.CancelledError, Ends])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_rule_that_would_end_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException], nested: bool
+) -> None:
+    monkeypatch.setitem(ENDING, "with", raised)
+    text = f"inner.name = '{CANARY}'\n" if nested else f"TOKEN = '{CANARY}'\n"
+    write(tmp_path, "", secrets=text)
+    values: dict[str, Any] = {"inner": {"name": CANARY}} if nested else {"TOKEN": CANARY}
+    for call in (
+        lambda: Ending(tmp_path / "config.toml", secrets_path=tmp_path / "secrets.toml"),
+        lambda: Ending.from_values(**values),
+        lambda: Ending.from_values().replace(**values),
+    ):
+        failure = outcome(call)
+        assert isinstance(failure, InvalidSettings)
+        check(failure)
+        assert raised.__name__ in failure.problems[0].message
+
+
+def test_a_signal_that_ends_the_process_while_a_rule_runs(tmp_path: Path) -> None:
+    class Slow(BaseSettings):
+        x: int = 1
+
+        def __post_init__(self) -> None:
+            if not ended:
+                ended.append(True)
+                signal.raise_signal(signal.SIGTERM)
+
+    ended: list[bool] = []
+    write(tmp_path, "")
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+    try:
+        with pytest.raises(SystemExit) as caught:
+            Slow(tmp_path / "config.toml", secrets_path=tmp_path / "none.toml")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert caught.value.code == 7
+
+
+def test_an_interrupt_while_a_rule_runs_goes_on_as_one(tmp_path: Path) -> None:
+    class Interrupted(BaseSettings):
+        x: int = 1
+
+        def __post_init__(self) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted.from_values(x=2)
+    write(tmp_path, "x = 2\n")
+    with pytest.raises(KeyboardInterrupt):
+        Interrupted(tmp_path / "config.toml", secrets_path=tmp_path / "none.toml")
+
+
+class Interrupts(Exception):
+    def __str__(self) -> str:
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("raised", "config", "secrets"),
+    [
+        (KeyboardInterrupt, "UNKNOWN = 1\n", "inner.name = 'met by the examination'\n"),
+        (KeyboardInterrupt, "no TOML\n", "rows = [{ name = 'met by the redactor' }]\n"),
+        (Interrupts, "", "TOKEN = 'met by what describes a problem'\n"),
+    ],
+)
+def test_an_interrupt_while_a_mistake_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[BaseException], config: str, secrets: str
+) -> None:
+    monkeypatch.setitem(ENDING, "with", raised)
+    write(tmp_path, config, secrets=secrets)
+    with pytest.raises(KeyboardInterrupt):
+        Ending(tmp_path / "config.toml", secrets_path=tmp_path / "secrets.toml")

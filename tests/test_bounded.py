@@ -8,46 +8,27 @@ import functools
 import gc
 import operator
 import pickle
-import sys
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import msgspec
 import pytest
 from msgspec import Struct
+from steps import steps
 
-from hotsettings import BaseSettings, InvalidSettings, Rejected, Secret
-from hotsettings.explain import effective
-from hotsettings.keys import Effort, Names
-from hotsettings.layers import Document, Layer
-from hotsettings.load import Loaded, assemble
+from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret, problems
+from hotsettings._redaction import Redactor, redactor
+from hotsettings.explain import effective, explain
+from hotsettings.layers import Document, FileLayer, Layer
+from hotsettings.load import Loaded, assemble, load
 from hotsettings.problems import tolerated
 from hotsettings.settings import schema_of
+from hotsettings.spelling import Budget, Vocabulary
 
 MOST = 2.3
 """Times the work that twice the input may take: twice, and a little for what is ordered or indexed."""
-
-
-def steps(call: Callable[[], object]) -> int:
-    """How many instructions of Python a call executes."""
-    count = 0
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal count
-        frame.f_trace_lines, frame.f_trace_opcodes = False, True
-        count += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        call()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def settings(fields: Mapping[str, Any], *, tolerant: bool = False) -> Any:
@@ -111,7 +92,23 @@ def tables_in_tables(size: int) -> tuple[Any, str]:
     return settings(tables), "".join(f"[{key}]\n" + "".join(f"f{at} = 'x'\n" for at in range(20)) for key in tables)
 
 
-CASES = [near_misses, wrong_values_among_secrets, unknown_keys, tagged_unions, tables_in_tables]
+def secrets_in_tagged_unions(size: int) -> tuple[Any, str]:
+    members = [
+        msgspec.defstruct(f"U{number}", [("f", Secret[str])], frozen=True, tag=f"k{number}", tag_field="kind")
+        for number in range(60 * size)
+    ]
+    rows = "".join(f"[[rows]]\nkind = 'k{number}'\nf = 'secret {number}'\n" for number in range(60 * size))
+    return settings({"rows": tuple[functools.reduce(operator.or_, members), ...], "x": (int, 0)}), f"x = 'y'\n{rows}"  # type: ignore[misc]
+
+
+CASES = [
+    near_misses,
+    wrong_values_among_secrets,
+    unknown_keys,
+    tagged_unions,
+    tables_in_tables,
+    secrets_in_tagged_unions,
+]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -134,7 +131,7 @@ def test_no_more_effort_is_made_than_is_left() -> None:
     names = [name(number) for number in range(200)]
     taken = []
     for number in (100, 100, 200):
-        sought = Names(names, Effort(30_000))
+        sought = Vocabulary(names, Budget(30_000))
         taken.append(steps(lambda sought=sought, number=number: [sought.closest(key[:-1]) for key in names[:number]]))  # type: ignore[misc]
     assert sought.exhausted
     assert taken[2] < 1.2 * taken[1]
@@ -151,6 +148,74 @@ def test_a_choice_of_very_many_is_not_listed_again_and_again(tmp_path: Path) -> 
     assert error.problems[0].message.startswith("expected one of member 0, member 1, ")
     assert error.problems[0].message.endswith(", member 49 and 750 more")
     assert error.problems[0].hint == "did you mean member 0?"
+
+
+def test_no_more_secrets_are_met_than_make_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redactor, "_MOST_MET", 200)
+    row = msgspec.defstruct("Row", [("f", Secret[str])], frozen=True)
+    schema = schema_of(settings({"rows": tuple[row, ...]}))  # type: ignore[valid-type]
+    taken = []
+    for number in (1000, 2000):
+        documents = [Document(Layer(name="base"), "", {"rows": [{"f": "the same secret"}] * number})]
+        knowing = Redactor(schema)
+        taken.append(steps(lambda knowing=knowing, documents=documents: knowing.learn(documents)))  # type: ignore[misc]
+        assert knowing.finds("harmless")  # it cannot tell, so nothing is shown
+    assert taken[1] <= 1.1 * taken[0]
+    knowing.learn([Document(Layer(name="base"), "", {"rows": [{"f": "the same secret"}]})])
+    assert not knowing.finds("harmless")
+    assert knowing.finds("the same secret")
+
+
+def test_a_rule_that_says_very_much_is_not_asked_for_ever(tmp_path: Path) -> None:
+    said = "x" * 50_000
+    calls = 0
+
+    class Strict(Struct, frozen=True):
+        a: int
+
+        def __post_init__(self) -> None:
+            nonlocal calls
+            calls += 1
+            raise ValueError(said)
+
+    asked = []
+    for number in (1500, 3000):
+        calls = 0
+        error = refused(tmp_path, settings({"x": tuple[Strict, ...]}), "[[x]]\na = 1\n" * number)
+        assert (len(error.problems), error.total) == (1000, 1001)
+        assert max(len(problem.message) for problem in error.problems) < 2500
+        asked.append(calls)
+    assert asked[1] <= 1.1 * asked[0]
+
+
+def test_a_text_that_may_name_very_many_phrases_is_not_searched_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A field may be named by several words, which a text is searched for only where it has them all."""
+
+    class Searched(str):
+        searches = 0
+
+        def __contains__(self, part: object) -> bool:
+            Searched.searches += 1
+            return super().__contains__(str(part))
+
+    class Unquoting:
+        def sub(self, _: str, text: str) -> Searched:
+            return Searched(text)
+
+    monkeypatch.setattr(problems, "_QUOTES", Unquoting())
+    shown = {}
+    for number, text in [(3000, "red = 1"), (3000, "of = 1\nno = 2"), (20, "of = 1\nno = 2")]:
+        phrases = [(f"f{at}", Secret[str], "") for at in range(number)]
+        rename = {f"f{at}": f"of{' ' * at} no" for at in range(number)}
+        struct: Any = msgspec.defstruct("Phrases", phrases, frozen=True, rename=rename)
+        (tmp_path / "config.toml").write_text(f"{text}\nx = 'y\n")
+        with pytest.raises(LayerError) as caught:
+            settings({"phrases": (struct | None, None)})(tmp_path / "config.toml", secrets_path=tmp_path / "none.toml")
+        shown[number, text] = bool(caught.value.problems[0].excerpt)
+    assert list(shown.values()) == [True, False, True]
+    assert Searched.searches < 100
 
 
 class Counting(str):
@@ -197,6 +262,17 @@ def test_the_lines_of_origins_are_counted_once() -> None:
     assert looked_at[1] <= MOST * looked_at[0]
 
 
+def test_what_is_explained_is_all_that_is_looked_at() -> None:
+    schema = schema_of(settings({"x": (Mapping[str, Any], {}), "y": (int, 0)}))
+    taken = []
+    for number in (200, 400):
+        values = [{"y": 1, "x": {f"k{at}": {"a": {"b": at}} for at in range(number)}} for _ in range(2)]
+        documents = tuple(Document(Layer(name="base"), "y = 1\n", each) for each in values)
+        loaded = Loaded(schema, documents, assemble(schema, documents))
+        taken.append(steps(lambda loaded=loaded: explain(loaded, "y")))  # type: ignore[misc]
+    assert taken[1] <= 1.1 * taken[0]
+
+
 def test_a_good_load_builds_no_index(tmp_path: Path) -> None:
     cls = settings({name(number): (int, 0) for number in range(50)})
     path = tmp_path / "config.toml"
@@ -233,6 +309,27 @@ def test_the_collector_is_paused_for_large_layers_only(tmp_path: Path) -> None:
     assert paused == [False, True]
 
 
+def test_no_collection_falls_between_large_layers(tmp_path: Path) -> None:
+    paths = []
+    for letter in "abc":
+        path = tmp_path / f"{letter}.toml"
+        path.write_text("[x]\n" + "".join(f"{letter}{at}.y = [1]\n" for at in range(15_000)), encoding="utf-8")
+        paths.append(path)
+    cls = settings({"x": Mapping[str, Any]})
+    collections = []
+
+    def collected(phase: str, _: object) -> None:
+        collections.append(phase)
+
+    gc.callbacks.append(collected)
+    try:
+        load(schema_of(cls), [FileLayer(path) for path in paths])
+        assert not collections[2:]  # one may begin as soon as it is let
+    finally:
+        gc.callbacks.remove(collected)
+    assert gc.isenabled()
+
+
 @pytest.mark.parametrize(
     ("fields", "text", "total"),
     [
@@ -255,6 +352,7 @@ def test_all_problems_are_counted_and_the_first_are_told(
     assert shown[-1] == f"  … and {total - 100} more"
     assert sum(line.startswith("  ") and not line.startswith("   ") for line in shown) == 101
     assert {bool(problem.excerpt) for problem in error.problems[100:]} == {False}
+    assert len(repr(error)) < 1.2 * len(str(error)) + 100
     for again in (pickle.loads(pickle.dumps(error)), pickle.loads(pickle.dumps(Rejected(error)))):
         assert (again.total, again.problems) == (total, error.problems)
 

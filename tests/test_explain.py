@@ -16,7 +16,18 @@ from toml_texts import documents
 
 from hotsettings import BaseSettings, Origin, RestartRequired, Secret, layers
 from hotsettings.errors import SettingsError
-from hotsettings.explain import KEPT, Entry, Explanation, effective, explain, known_path, masked, origins, parse_key
+from hotsettings.explain import (
+    KEPT,
+    Entry,
+    Explanation,
+    UnknownKey,
+    effective,
+    explain,
+    known_path,
+    masked,
+    origins,
+    parse_key,
+)
 from hotsettings.keys import Path, dotted
 from hotsettings.layers import Document, FileLayer, parse
 from hotsettings.load import Loaded, assemble, readable
@@ -352,11 +363,11 @@ class TestExplain:
         ],
     )
     def test_unknown_keys(self, key: str, near: str | None) -> None:
-        with pytest.raises(ValueError, match=r"^Settings has no key ") as caught:
+        with pytest.raises(UnknownKey, match=r"^Settings has no key ") as caught:
             explain(loaded(Settings), key)
-        assert type(caught.value) is ValueError
         assert str(caught.value).startswith(f"Settings has no key {key}")
         if near is not None:
+            assert caught.value.near == near
             assert str(caught.value).endswith(f"; did you mean {near}?")
 
     @pytest.mark.parametrize("key", ["=", "a=b", "#", ' "\\', "é", "", "x\ty", "7013951"])

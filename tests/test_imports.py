@@ -16,7 +16,19 @@ PACKAGE = Path(hotsettings.__file__).parent
 
 # A package stands for all modules in it. A new module goes below everything that it needs.
 CORE = [
-    *("errors", "boundary", "keys", "marks", "notation", "excerpts", "shape", "frozen", "typenames", "secrecy"),
+    *(
+        "errors",
+        "boundary",
+        "spelling",
+        "keys",
+        "marks",
+        "notation",
+        "excerpts",
+        "shape",
+        "frozen",
+        "typenames",
+        "secrecy",
+    ),
     *("schema", "guard", "toml_parser", "positions", "layers", "merge", "decode", "log", "backoff", "_redaction"),
     *("problems", "load", "explain", "snapshot"),
     *("restart", "status", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),

@@ -396,7 +396,7 @@ class TestErrors:
         with pytest.raises(InvalidSettings) as caught:
             validated(schema_of(Fickle), [], {})
         assert [problem.message for problem in caught.value.problems] == [
-            "a rule refused these values, and took them when they were examined"
+            "a rule of the class rejected these values, but accepted them when they were checked again"
         ]
 
 

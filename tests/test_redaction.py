@@ -6,8 +6,8 @@ import decimal
 import enum
 import html
 import json
+import re
 import reprlib
-import sys
 import textwrap
 import threading
 import urllib.parse
@@ -20,11 +20,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
+from steps import steps
 
 from hotsettings import BaseSettings, Secret
 from hotsettings._redaction import Redactor, credentials, redactor
 from hotsettings._redaction.credentials import credentials_in
-from hotsettings._redaction.matching import Matcher
+from hotsettings._redaction.matching import Matcher, spans
+from hotsettings._redaction.readings import plain, reading
 from hotsettings.layers import Document, Layer
 from hotsettings.marks import SECRET
 from hotsettings.secrecy import MASK
@@ -67,11 +69,18 @@ class TestWholeValues:
             ("abc", "values = abc, my_value = abc", "values = abc, my_value = abc"),
             ("abc", "value is not abc", "value is not abc"),
             ("longest-canary", "longest-canary longest-canarylongest-", f"{MASK} {MASK}{MASK}"),
-            ("İstanbul-canary", "İSTANBUL: İstanbul-canary", f"İSTANBUL: {MASK}"),
+            ("İstanbul-canary", "İSTANBUL: İstanbul-canary", f"{MASK}: {MASK}"),
+            ("Zq7Quagga9", "İ: Zq7Quagga9 ZQ7QUAGGA9", f"İ: {MASK} {MASK}"),
+            ("Zq7QUAGGAΣ", "Zq7QUAGGAΣx", f"{MASK}x"),
+            ("straße-Zq7", "STRASSE-ZQ7", MASK),
+            ("Zq7Qua", r"'first\nZq7Qua\x1b[0m' pw%3DZq7Qua%26 \u0027Zq7Qua &#39;Zq7Qua", None),
+            ("Zq7Qua", "\x1b[31mZq7Qua\x1b[0m", f"\x1b[31m{MASK}\x1b[0m"),
+            ("abc", r"'value\tabc'", rf"'value\t{MASK}'"),
             (MASK, f"<{MASK}>", f"<{MASK}>"),
         ],
     )
-    def test_by_length(self, secret: str, text: str, shown: str) -> None:
+    def test_by_length(self, secret: str, text: str, shown: str | None) -> None:
+        shown = text.replace(secret, MASK) if shown is None else shown
         assert redact(text, secret) == shown
         assert knowing(secret).finds(text) is (shown != text or MASK in text)
 
@@ -95,6 +104,7 @@ class TestWholeValues:
             (datetime.date(2024, 2, 29), "datetime.date(2024, 2, 29)"),
             (datetime.datetime(2024, 2, 29, 12), "2024-02-29T12:00:00"),  # noqa: DTZ001
             (datetime.datetime(2024, 2, 29, 12), "2024-02-29 12:00:00"),  # noqa: DTZ001
+            (datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.UTC), "2024-02-29T12:00:00Z"),
         ],
     )
     def test_what_is_no_text(self, value: Any, text: str) -> None:
@@ -112,7 +122,7 @@ class TestWholeValues:
         for secret in secrets:
             matcher.add_whole(secret, "")
         hidden = {at for one in secrets for at in range(len(text)) if text.startswith(one, at)}
-        found = {place for start, end in matcher.spans(text) for place in range(start, end)}
+        found = {place for start, end in spans(text, [matcher]) for place in range(start, end)}
         assert found == {
             at + more for at in hidden for one in secrets if text.startswith(one, at) for more in range(len(one))
         }
@@ -130,7 +140,7 @@ class TestWholeValues:
             if text.startswith(cut, at)
             for place in range(at, at + len(cut))
         }
-        assert {place for start, end in matcher.spans(text) for place in range(start, end)} == hidden
+        assert {place for start, end in spans(text, [matcher]) for place in range(start, end)} == hidden
 
 
 AWKWARD = "p'ä\"ss \\w/ö+rd&<\n\tcanary>"
@@ -176,6 +186,59 @@ class TestQuoting:
         assert text.endswith(", no good")
 
 
+def _by_a_browser(text: str) -> str:
+    return urllib.parse.quote(text, safe="!$&'()*+,;=")
+
+
+QUOTES: list[Callable[[str], str]] = [
+    repr,
+    ascii,
+    lambda text: repr(text.encode()),
+    json.dumps,
+    html.escape,
+    urllib.parse.quote,
+    _by_a_browser,
+    "\u200b".join,
+    lambda text: f"\x1b[1m{text[:5]}\x1b[0m{text[5:]}",
+]
+
+
+class TestQuotedAgain:
+    """Secrets here are all middle: what is quoted of them has no piece of 8 characters at either end."""
+
+    @given(
+        st.lists(st.sampled_from(QUOTES), min_size=1, max_size=3),
+        st.lists(
+            st.sampled_from(["ab", "^", '"', "\\", "\n", "ä", "%", "%41", "&", "&lt;", "é", "'", "€", "\U0001f511"])
+        ),
+    )
+    @example([_by_a_browser], ["ab", "^"])
+    @example([json.dumps, json.dumps, repr], ['"', "ab"])
+    def test_a_text_in_a_text(self, quotes: list[Callable[[str], str]], around: list[str]) -> None:
+        secret = "".join([*around, "Zq7!Quagga$9", *around])
+        text = secret
+        for quote in quotes:
+            text = quote(text)
+        assert "quagga" not in plain(redact(f"<{text}>", secret)).lower()
+
+    @pytest.mark.parametrize("text", ["\\", "%", "&", "%E4%41", r"\ud83d", r"\U99999999", "&#9999999;", "\x1b["])
+    def test_what_looks_like_quoting(self, text: str) -> None:
+        assert redact(f"{text} Zq7Quagga9 {text}", "Zq7Quagga9") == f"{text} {MASK} {text}"
+
+    def test_quoted_without_end(self) -> None:
+        assert plain("%" + "25" * 10_000 + "41") == "%" + "25" * 9_996 + "41"
+        assert len(redact("%" + "25" * 10_000 + "41", "%" + "25" * 10_000 + "41")) == len(MASK)
+
+    @given(st.text('\\"n%4x1&lt;u0e9\x1b[m', max_size=60))
+    def test_the_places_are_those_of_the_original(self, text: str) -> None:
+        found = reading(text)
+        assert plain(text) == (text if found is None else found.text)
+        if found is not None:
+            assert len(found.text) == len(found.starts) == len(found.ends)
+            assert all(start < end for start, end in zip(found.starts, found.ends, strict=True))
+            assert found.starts == sorted(found.starts)
+
+
 JAAS = 'org.apache.kafka.common.security.scram.ScramLoginModule required username="app" password="{}";'
 PEM = "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n"
 GOOGLE = '{{"type": "service_account", "client_id": "12", "private_key": "{}", "nested": [{{"more": null}}, true]}}'
@@ -203,6 +266,7 @@ GOOGLE = '{{"type": "service_account", "client_id": "12", "private_key": "{}", "
         ("app:{}@database.internal:5432/orders", ["database.internal"]),
         ("host=database.internal user=application password={} port=5432", ["database.internal", "application"]),
         ("Server=database.internal;Uid=application;Pwd={};", ["database.internal", "application"]),
+        ("Server=db;Uid=application;Pwd={};Application Name=integr8scode", ["Application Name", "integr8scode"]),
         ("AccountName=someaccount;AccountKey={};EndpointSuffix=core.internal", ["someaccount", "core.internal"]),
         (JAAS, ["ScramLoginModule", "required", "username", "password"]),
         (PEM, ["-----BEGIN PRIVATE KEY-----", "PRIVATE KEY"]),
@@ -213,6 +277,42 @@ GOOGLE = '{{"type": "service_account", "client_id": "12", "private_key": "{}", "
         ("machine example.internal\nlogin me\npassword\n{}", ["password"]),
         ("eyJhbGciOiJI.{}.c2lnbmF0dXJl", []),
         ("{}", []),
+        (
+            "jdbc:postgresql://db.internal/ordersdb?user=application&password={}",
+            ["db.internal", "ordersdb", "application"],
+        ),
+        ("jdbc:sqlserver://db.internal:1433;databaseName=ordersdb;password={};", ["db.internal", "ordersdb"]),
+        ("jdbc:postgresql://db.internal/ordersdb?password={}&user=me@corporation", []),
+        ("mssql+pyodbc:///?odbc_connect=Driver%3DODBC%3BPWD%3D{}", ["mssql+pyodbc"]),
+        ("cache.internal:6380,password={},ssl=True,abortConnect=False", ["cache.internal", "abortConnect"]),
+        (
+            "mongodb://app:{}@mongo/?authSource=integr8scode&tlsCAFile=/etc/authority",
+            ["integr8scode", "/etc/authority"],
+        ),
+        ("https://app.internal#access_token={}", ["app.internal", "access_token"]),
+        ("https://git@app.internal/hooks/{}", ["app.internal"]),
+        ("Authorization: Bearer {}", ["Authorization"]),
+        ("Authorization: Basic {}==", ["Authorization"]),
+        ("Authorization: Bearer {} https://me:another-one@app.internal", ["Authorization"]),
+        ("Cookie: session={}; csrftoken=another-token-of-mine", ["csrftoken"]),
+        ("Cookie: csrftoken=another-token-of-mine; theme=integr8scode; session={}", ["integr8scode"]),
+        ("database:\n  host: db.internal\n  password: {}\n", ["database", "db.internal"]),
+        ("host: db.internal\ntokens:\n  - {}\n  - another-token\n", ["db.internal"]),
+        ("password: |\n  {}\nhost: db.internal\n", ["db.internal"]),
+        ("tokens:\n- {}=\n- another-token=\nhost: db.internal\n", ["db.internal"]),
+        ("password: correct horse {}\nhost: db.internal", ["db.internal"]),
+        ("[main]\npassword = correct horse={}\nhost = db.internal", ["db.internal"]),
+        ("host = db.internal password = {} dbname = ordersdb", ["db.internal"]),
+        ("users:\n- name: administrator\n  user:\n    client-key-data: {}\n    token: another-one", ["administrator"]),
+        ("API_KEY=another-key\nDATABASE_URL=postgres://app:{}@db.internal/ordersdb\n", ["db.internal", "ordersdb"]),
+        ("API_KEY=another-key\nDATABASE=app:{}@tcp(db.internal)/ordersdb\n", ["db.internal", "ordersdb"]),
+        ("API_KEY=another-key\nSTRIPE={}\nHOST=db.internal", ["db.internal", "STRIPE"]),
+        ("API_KEY=another-key\nSTRIPE={} https://app.internal/", ["app.internal"]),
+        ('host = "db.internal"\n[auth]\ntokens = ["abcdefgh", "{}"]', ["db.internal"]),
+        ('main = {{host = "db.internal", password = "{}"}}', ["db.internal"]),
+        ("{{'password': '{}', 'host': 'db.internal'}}", ["db.internal"]),
+        ("mysql --user=application --password={} --host=db.internal", ["application", "db.internal"]),
+        ("-----BEGIN PRIVATE KEY-----\\n{}\\nMIIEvQIBADANBg\\n-----END PRIVATE KEY-----\\n", ["PRIVATE KEY"]),
     ],
 )
 @pytest.mark.parametrize("secret", ["Zq7Quagga9Xylem4", "a1b2c3d4e5f6a7b8"])
@@ -220,16 +320,31 @@ def test_a_credential_is_found_and_names_are_shown(shape: str, names: list[str],
     value = shape.replace("{}", secret).replace("{{", "{").replace("}}", "}")
     known = knowing(value)
     for quoted in (secret, secret[:10], secret[-10:], secret.upper(), f"'{secret}'"):
-        assert known.redact(f"cannot use {quoted} here") in (f"cannot use {MASK} here", f"cannot use '{MASK}' here")
+        shown = known.redact(f"cannot use <{quoted}> here")
+        assert MASK in shown
+        assert re.sub(r"[* '<>]", "", shown) == "cannotusehere"
     for name in names:
         assert known.redact(f"failed at {name}: no") == f"failed at {name}: no"
     assert value not in known.redact(f"cannot use {value} here")
 
 
 class TestCredentials:
-    @pytest.mark.parametrize("sign", ["#", "/", "?", "@", ":", "%", " ", ",", "&", "=", ";", "|", '"', "'", "\\", "ä"])
     @pytest.mark.parametrize(
-        "shape", ["redis://app:{}@cache:6379/0", "postgres://app:{}@db/x?sslmode=require", JAAS, "{}"]
+        "sign", ["#", "/", "?", "@", ":", "%", " ", ",", "&", "=", ";", "|", '"', "'", "\\", "^", "$", "!"]
+    )
+    @pytest.mark.parametrize(
+        "shape",
+        [
+            "redis://app:{}@cache:6379/0",
+            "postgres://app:{}@db/x?sslmode=require",
+            JAAS,
+            "{}",
+            "host=db password={} port=5432",
+            "Server=db;Pwd={};Encrypt=True",
+            "cache:6379,password={},ssl=True",
+            "password: {}\nhost: db",
+            "X-Api-Key: {}",
+        ],
     )
     def test_pieces_that_parsers_cut_out(self, sign: str, shape: str) -> None:
         """As in: Port could not be cast to integer value as '...'."""
@@ -251,6 +366,7 @@ class TestCredentials:
             ("host=db password='Okapi\tZq7Qua{gga9:Okapi'", "Zq7Qua{gga9"),
             ("Driver=x;Pwd={Okapi1234567;Zq7Quagga9};", "Zq7Quagga9"),
             ("smtp://app:Zq7Quagga9@mail/?from=me@here", "Zq7Quagga9"),
+            ("Zq7Quagga9keyXylem4=", "Zq7Quagga9"),
             (b"Zq7Quagga9\xff", "b'Zq7Quagga9\\xff'"),
             (b"Zq7Quagga9\xff", "5a713751756167676139ff"),
         ],
@@ -266,6 +382,16 @@ class TestCredentials:
             text = redact(shown, value)
         for part in ("Quagga", "756167", "Okapi", "gga9"):
             assert part not in text
+
+    @pytest.mark.parametrize("text", ['{"password": "Zq7Quagga9:Xylem4@Okapi1234"}', "Zq7Quagga9:Xylem4@Okapi1234"])
+    def test_what_looks_like_a_login_is_none_where_its_name_says_so(self, text: str) -> None:
+        known = Redactor(schema_of(Plain), [document({"PASSWORD": text})])
+        assert known.redact("<Zq7Quagga9> <Okapi1234>") == f"<{MASK}> <{MASK}>"
+        assert redact("<Zq7Quagga9> <Okapi1234>", "Zq7Quagga9:Xylem4@Okapi1234") != f"<{MASK}> <{MASK}>"
+
+    def test_the_names_of_the_product_are_none(self) -> None:
+        trace = 'File "site-packages/hotsettings/load.py": hotsettings.Rejected'
+        assert redact(trace, "hotsettings-Zq7Quagga9") == trace
 
     def test_names_are_none(self) -> None:
         class Settings(BaseSettings):
@@ -413,7 +539,7 @@ class TestRemembering:
             assert known.redact(secret) == MASK
         assert known.redact(many[0]) == many[0]
         assert all(known.redact(secret) == MASK for secret in many[-40:])
-        assert caplog.text.count("the oldest are not masked any more") == 1
+        assert caplog.text.count("the oldest are no longer masked") == 1
 
     def test_what_is_live_is_never_forgotten(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -423,6 +549,28 @@ class TestRemembering:
         known = knowing(*many)
         assert all(known.redact(secret) == MASK for secret in many)
         assert caplog.text == ""
+
+    def test_defaults_are_never_forgotten(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(redactor, "_MOST", 10)
+        known = Redactor(schema_of(Nested))
+        for number in range(50):
+            known.learn([document({"plain": f"Zq{number:05}Quagga"})])
+        assert known.redact("preset-canary") == MASK
+
+    def test_forgetting_some_does_not_mean_to_learn_all_others_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(redactor, "_MOST", 50)
+        looked: list[str] = []
+
+        def credentials_in(text: str, key: str) -> Iterator[str]:
+            looked.append(text)
+            yield text
+
+        monkeypatch.setattr(redactor, "credentials_in", credentials_in)
+        known = Redactor(schema_of(Plain))
+        for number in range(500):
+            known.learn([document({"name": f"Zq{number:05}Quagga"})])
+            known.redact("")
+        assert len(looked) < 600
 
     def test_from_several_threads(self) -> None:
         known = Redactor(schema_of(Plain))
@@ -441,6 +589,11 @@ class TestRemembering:
         for thread in threads:
             thread.join()
         assert wrong == []
+
+
+def test_the_name_of_a_type_is_redacted_too() -> None:
+    error = type(f"No {CANARY}", (Exception,), {})("nothing")
+    assert repr(knowing(CANARY).redacted(error)) == f"Redacted('nothing', 'No {MASK}')"
 
 
 class TestWork:
@@ -485,7 +638,7 @@ class TestWork:
     def test_nothing_is_done_until_a_text_is_redacted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         looked: list[str] = []
 
-        def credentials_in(text: str) -> Iterator[str]:
+        def credentials_in(text: str, key: str) -> Iterator[str]:
             looked.append(text)
             yield from ()
 
@@ -495,21 +648,3 @@ class TestWork:
         known.redact("")
         known.redact("")
         assert looked == [CANARY]
-
-
-def steps(work: Callable[[], object]) -> int:
-    """How many lines of Python a piece of work takes."""
-    count = 0
-
-    def trace(frame: Any, event: str, argument: Any) -> Any:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return count

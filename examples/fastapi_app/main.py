@@ -67,7 +67,8 @@ async def order(order: Order, settings: Annotated[Settings, Depends(pinned(Setti
 @app.get("/health")
 async def health() -> dict[str, object]:
     live: Live[Settings] = app.state.live
-    return {"generation": live.status.generation, "healthy": live.status.healthy, "error": live.status.last_error}
+    # Anybody may ask, so why an edit was rejected stands in the log alone.
+    return {"generation": live.status.generation, "healthy": live.status.healthy}
 
 
 def main() -> None:

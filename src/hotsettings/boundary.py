@@ -1,7 +1,9 @@
-"""Where this package ends: whatever goes wrong inside, what comes out is a SettingsError that holds nothing of the layers.
+"""Whatever fails inside this package, users get a SettingsError that holds nothing of what the layers say.
 
-`guarded` stands around whatever handles the bytes or the values of layers, and makes of an exception that nobody foresaw an
-error of ours. `cleanly` stands around what users call, and takes the frames away: their locals hold what the files say.
+`guarded` calls what handles the bytes or the values of layers, and turns an unexpected exception into an UnforeseenError.
+`without_frames` decorates what users call, and removes the frames of this package from the traceback: their locals hold
+values. Neither raises inside of an ``except`` block, because the exception that was caught would become the context of the
+new one.
 """
 
 from __future__ import annotations
@@ -33,10 +35,10 @@ _OUT_OF: Final[dict[type[BaseException], str]] = {
 
 
 def guarded(origins: Sequence[Origin], work: Callable[P, T], /, *args: P.args, **named: P.kwargs) -> T:
-    """Call ``work``, which handles what these layers hold.
+    """Call ``work``, which handles the layers that ``origins`` names, and turn an unexpected exception into our own error.
 
     Raises:
-        SettingsError: As ``work`` did; or UnforeseenError, whatever else it raised.
+        SettingsError: What ``work`` raised, or an UnforeseenError in the place of any other Exception.
     """
     try:
         return work(*args, **named)
@@ -44,7 +46,6 @@ def guarded(origins: Sequence[Origin], work: Callable[P, T], /, *args: P.args, *
         raised: Exception = error
     except Exception as error:
         raised = error
-    # Not in the handler, or what is raised next would have this one as its context.
     failure = raised if issubclass(type(raised), SettingsError) else unforeseen(raised, origins)
     del raised
     try:
@@ -53,11 +54,14 @@ def guarded(origins: Sequence[Origin], work: Callable[P, T], /, *args: P.args, *
         del failure
 
 
-def cleanly(function: Callable[P, T]) -> Callable[P, T]:
-    """Let a SettingsError through without frames and chain, and let the end of stack or memory be one too."""
+def without_frames(function: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a function so that its SettingsErrors have no frames of this package, no cause and no context.
+
+    Without stack or memory even `guarded` may fail. So RecursionError and MemoryError become an UnforeseenError here too.
+    """
 
     @functools.wraps(function)
-    def clean(*args: P.args, **named: P.kwargs) -> T:
+    def wrapper(*args: P.args, **named: P.kwargs) -> T:
         try:
             return function(*args, **named)
         except (SettingsError, RecursionError, MemoryError) as error:
@@ -71,12 +75,12 @@ def cleanly(function: Callable[P, T]) -> Callable[P, T]:
         finally:
             del failure
 
-    return clean
+    return wrapper
 
 
 def unforeseen(error: BaseException, origins: Sequence[Origin]) -> UnforeseenError:
-    """What to raise or to tell instead of an exception that nobody foresaw while these layers were handled."""
-    message = f"unforeseen {fault(error)}"
+    """Return the error that stands for an unexpected exception. It names the layers that were being handled."""
+    message = f"unforeseen {type_and_place(error)}"
     hint = _OUT_OF.get(type(error), "no known mistake in the files; if it lasts, please report it")
     if len(origins) == 1 and origins[0].file:
         return UnforeseenError([Problem("", message, origins[0], hint)])
@@ -85,19 +89,22 @@ def unforeseen(error: BaseException, origins: Sequence[Origin]) -> UnforeseenErr
     return UnforeseenError([Problem("", message, Origin(""), hint)])
 
 
-def fault(error: BaseException) -> str:
-    """The type of an exception, and the last place in this package that it came through. Nothing of what it says."""
+def type_and_place(error: BaseException) -> str:
+    """Return the type of an exception, and the last place in this package that it came through, but not its message."""
     while issubclass(type(error), BaseExceptionGroup):
         error = _MEMBERS(error)[0]
     name = _NAME(type(error))
     if issubclass(type(error), OSError) and (number := _ERRNO(error)) is not None:
         name += f" ({os.strerror(number)})"
-    way = way_of(error)
-    return f"{name} at {way[-1]}" if way else name
+    places = places_of(error)
+    return f"{name} at {places[-1]}" if places else name
 
 
-def way_of(error: BaseException) -> list[str]:
-    """The places in this package that an exception came through, the innermost last. Source lines could quote something."""
+def places_of(error: BaseException) -> list[str]:
+    """Return the files and lines in this package that an exception came through, the innermost last.
+
+    Source lines are left out: an argument written in one could be quoted.
+    """
     places: list[str] = []
     trace = _TRACEBACK(error)
     while trace is not None:

@@ -21,9 +21,10 @@ from msgspec.structs import replace
 
 from . import shape
 from .frozen import freeze_fields
-from .keys import Effort, Names, Path, dotted
+from .keys import Path, dotted
 from .merge import Values
 from .schema import NATIVE, Schema
+from .spelling import Budget, Vocabulary
 
 # From here on msgspec repeats the value or a key.
 _FROM_QUOTE = re.compile(r" (['`]|[+-]?\d).*", re.DOTALL)
@@ -46,15 +47,19 @@ _HOW = {
 }
 _SLICES = (500, 20)
 _PATIENCE = 100_000
-"""Values looked at one by one, from which on a table or array that is not good counts as one problem."""
+"""Values that are checked one by one. Beyond that, an invalid table or array counts as one problem."""
+LONGEST_SAID = 4_000
+"""Characters of a foreign message that are redacted and shown; of a longer one, half of that is shown."""
+_SAID = 20_000_000
+"""Characters of foreign messages. Beyond that, what is left of an invalid table or array counts as one problem."""
 _LISTED = 50
-"""Values of a choice that a message lists."""
+"""Allowed values that a message lists."""
 _FEW = 10
-"""Values of one annotation from which on it pays to make a Struct for them."""
+"""From so many values of one annotation on, it pays to make a Struct for them."""
 _WRAPPED = "value"
 _BY_TYPE = (str, int, float, bool)
 _TELLING = frozenset({str, bool, dict, list, NoneType})
-"""Types of values that are right or wrong for these whatever the value is; some floats are taken for an int."""
+"""For values of these types, the type alone decides whether `_BY_TYPE` accepts them. Some floats pass as int."""
 
 Item = tuple[str | int, Any]
 """What a table or array holds, with its key or index."""
@@ -63,9 +68,9 @@ Item = tuple[str | int, Any]
 class Finding(Struct, frozen=True):
     """Something wrong with the value at ``path``.
 
-    ``at`` tells what to point at: the key as written, the value, or nothing because it is missing. A ``foreign`` message
-    was written by a rule of the user's and may quote values; any other never does. A message that lists the values that are
-    allowed has a ``brief`` one beside it, which does not.
+    ``at`` says what to point at: the key, the value, or nothing because it is missing. A ``foreign`` message comes from
+    code of the user and may quote values; others never do. If the message lists the allowed values, ``brief`` is one
+    without them.
     """
 
     path: Path
@@ -85,9 +90,9 @@ def decode(schema: Schema, values: Values) -> Struct:
 
 
 class Findings(Struct, frozen=True):
-    """The first things that keep values from being decoded, in the order of the values, and how many there are in all.
+    """The first findings, in the order of the values, and how many there are in all.
 
-    Of very many, a table or array with several things wrong in it counts as one.
+    After very many, a table or array counts as one finding, whatever is wrong in it.
     """
 
     first: list[Finding]
@@ -95,16 +100,16 @@ class Findings(Struct, frozen=True):
 
 
 def findings(schema: Schema, values: Values, most: int) -> Findings:
-    """Find everything that keeps ``values`` from being decoded; explain the first ``most``, and only count the rest."""
+    """Find everything that is wrong with ``values``. Explain the first ``most`` findings, and only count the rest."""
     examination = _Examination(schema, most)
     examination.value(schema.cls, values, ())
     return Findings(examination.first, examination.total)
 
 
 class _Kind:
-    """What can be said of an annotation once for all values of it."""
+    """What is known of an annotation, worked out once for all its values."""
 
-    def __init__(self, annotation: Any, effort: Effort) -> None:
+    def __init__(self, annotation: Any, budget: Budget) -> None:
         self.annotation = annotation
         self.members = shape.alternatives(annotation)
         self.tags: dict[tuple[type, Any], Any] = {}
@@ -115,12 +120,12 @@ class _Kind:
                 self.tags[type(config.tag), config.tag], self.tag_field = member, config.tag_field
         bare, metadata = shape.unwrap(annotation)
         self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
-        self._verdicts: dict[type, Exception | None] = {}
-        self._effort = effort
+        self._verdicts: dict[type, BaseException | None] = {}
+        self._budget = budget
         self._asked = 0
 
-    def fault(self, value: Any) -> Exception | None:
-        """What msgspec, or a rule of the user's, has against a value."""
+    def fault(self, value: Any) -> BaseException | None:
+        """Return the exception with which msgspec or code of the user rejects a value, if it does."""
         kind = type(value)
         if self._by_type and kind in _TELLING:
             if kind not in self._verdicts:
@@ -130,12 +135,12 @@ class _Kind:
         return _fault(self._wrapped, {_WRAPPED: value}) if self._asked > _FEW else _fault(self.annotation, value)
 
     def fit(self, values: list[Any]) -> bool:
-        """Whether all these values are good: of many, one by one is a hundred times slower."""
+        """Whether all these values are valid. For many, asking one by one is a hundred times slower."""
         return _fault(self._wrapped_list, {_WRAPPED: values}) is None
 
     @cached_property
     def _wrapped(self) -> type[Struct]:
-        """A Struct around one value: msgspec takes the annotation apart once for it, and not for each value."""
+        """A Struct around one value, so that msgspec analyses the annotation once and not for each value."""
         return msgspec.defstruct("Wrapped", [(_WRAPPED, self.annotation)])
 
     @cached_property
@@ -154,33 +159,33 @@ class _Kind:
 
     @cached_property
     def entries(self) -> tuple[_Kind | None, Any] | None:
-        """Of a mapping, what its keys must be, where that is anything but str, and the annotation of its values."""
+        """For a mapping, the annotation of its keys unless it is str, and that of its values."""
         if (entry := shape.entries_of(self.annotation)) is None:
             return None
         key_type, item_type = entry
-        return None if key_type is str else _Kind(_mapping(key_type), self._effort), item_type
+        return None if key_type is str else _Kind(_mapping(key_type), self._budget), item_type
 
     @cached_property
     def allowed(self) -> tuple[str, ...]:
-        """What a value, or the tag of a table, may be where that is a choice."""
+        """The allowed values of a Literal or Enum, or the tags of a union of tables."""
         return tuple(map(str, _allowed(self.annotation) or [tag for _, tag in self.tags]))
 
     @cached_property
     def one_of(self) -> str:
-        """The message for what is none of these."""
+        """The message for a value that is not allowed."""
         more = f" and {len(self.allowed) - _LISTED} more" if len(self.allowed) > _LISTED else ""
         return f"expected one of {', '.join(self.allowed[:_LISTED])}{more}"
 
     @cached_property
-    def names(self) -> Names:
-        """The same, for what was probably meant."""
-        return Names(self.allowed, self._effort)
+    def names(self) -> Vocabulary:
+        """The allowed values, to find which one was probably meant."""
+        return Vocabulary(self.allowed, self._budget)
 
 
 class _Table:
-    """What can be said of a Struct once for all tables of it."""
+    """What is known of a Struct, worked out once for all its tables."""
 
-    def __init__(self, struct: type[Struct], effort: Effort) -> None:
+    def __init__(self, struct: type[Struct], budget: Budget) -> None:
         kind = shape.struct_class(struct)
         assert kind is not None  # a generic S[T] does not tell its configuration itself
         fields = msgspec.structs.fields(struct)
@@ -188,40 +193,41 @@ class _Table:
         self.required = [field.encode_name for field in fields if field.required]
         self.strict = kind.__struct_config__.forbid_unknown_fields
         self.tag_field = kind.__struct_config__.tag_field
-        self._effort = effort
+        self._budget = budget
 
     @cached_property
-    def names(self) -> Names:
-        """Its keys, for what was probably meant."""
-        return Names(self.fields, self._effort)
+    def names(self) -> Vocabulary:
+        """Its keys, to find which one was probably meant."""
+        return Vocabulary(self.fields, self._budget)
 
 
 class _Examination:
-    """One walk over the values, with the schema at hand for hints. What is said of an annotation is worked out once."""
+    """One walk over the values that finds everything wrong with them."""
 
     def __init__(self, schema: Schema, most: int) -> None:
         self.first: list[Finding] = []
         self.total = 0
         self._most = most
         self._schema = schema
-        self._effort = Effort()
+        self._budget = Budget()
         self._patience = _PATIENCE
+        self._said = _SAID
         self._kinds: dict[int, _Kind] = {}
         self._tables: dict[type[Struct], _Table] = {}
 
     def _counted(self) -> bool:
-        """Count a finding. Whether it is among the first, which are explained."""
+        """Count a finding. Return whether it is one of the first, which are explained."""
         self.total += 1
         return self.total <= self._most
 
     def _kind(self, annotation: Any) -> _Kind:
         if (kind := self._kinds.get(id(annotation))) is None:
-            kind = _Kind(annotation, self._effort)  # it keeps the annotation, so nothing else gets this id
+            kind = _Kind(annotation, self._budget)  # it keeps the annotation, so nothing else gets this id
             self._kinds[id(annotation)] = kind
         return kind
 
     def value(self, annotation: Any, value: Any, path: Path) -> None:
-        """Where a table or array is not good, blame what is in it; the whole only where each part is good."""
+        """Check a value. Report what is wrong inside of an invalid table or array, or all of it if each part is valid."""
         kind = self._kind(annotation)
         if kind.tag_field is not None and isinstance(value, dict):
             chosen = self._by_tag(kind, kind.tag_field, value, path)
@@ -233,6 +239,7 @@ class _Examination:
             return
         before = self.total
         self._patience -= 1
+        self._said -= len(str(fault)) if isinstance(fault, ValidationError) else 0
         if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
             for member in kind.members:
                 self._inside(self._kind(member), value, path)
@@ -240,7 +247,7 @@ class _Examination:
             self.first.append(self._explained(fault, kind, value, path))
 
     def _by_tag(self, kind: _Kind, field: str, table: Values, path: Path) -> Any:
-        """Of the Structs that a table could be, choose the one that its tag names; None where it names none."""
+        """Return the Struct that the tag of a table names. If it names none, report that and return None."""
         tag = table.get(field)
         if isinstance(tag, str | int) and (member := kind.tags.get((type(tag), tag))) is not None:
             return member
@@ -267,12 +274,15 @@ class _Examination:
             self._entries(*kind.entries, value, path)
 
     def _items(self, annotation: Any, items: Sequence[Item], path: Path) -> None:
-        """Look at items with their keys or indices; of many, only at those of slices that do not fit."""
+        """Check items, given with their keys or indices. If they are many, check only those in invalid slices."""
         for part, item in items if len(items) <= _SLICES[-1] else self._doubtful(self._kind(annotation), items):
+            if self._said < 0 and self.total >= self._most:
+                self.total += 1
+                return
             self.value(annotation, item, (*path, part))
 
     def _doubtful(self, kind: _Kind, items: Sequence[Item], sizes: Sequence[int] = _SLICES) -> Iterator[Item]:
-        """Leave out slices of many items, and slices of these, that are good."""
+        """Yield the items without those in valid slices."""
         for start in range(0, len(items), sizes[0]):
             some = items[start : start + sizes[0]]
             if not kind.fit([item for _, item in some]):
@@ -288,7 +298,7 @@ class _Examination:
 
     def _fields(self, struct: type[Struct], values: Values, path: Path) -> None:
         if (table := self._tables.get(struct)) is None:
-            table = self._tables[struct] = _Table(struct, self._effort)
+            table = self._tables[struct] = _Table(struct, self._budget)
         fields = table.fields
         for key, value in values.items():
             if key in fields:
@@ -308,11 +318,11 @@ class _Examination:
             return f"did you mean {key}? Move it above the first [table]: keys below a header belong to that table"
         return f"did you mean {leaf.key}?"
 
-    def _explained(self, fault: Exception, kind: _Kind, value: Any, path: Path) -> Finding:
+    def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
-            return Finding(path, f"{type(fault).__name__}: {_said(fault)}", foreign=True)
+            return Finding(path, f"{type(fault).__name__}: {_message_of(fault)}", foreign=True)
         if fault.__cause__ is not None:
-            return Finding(path, _said(fault.__cause__), foreign=True)  # raised by a __post_init__ or an Enum
+            return Finding(path, _message_of(fault.__cause__), foreign=True)  # raised by a __post_init__ or an Enum
         return self._translated(str(fault), kind, value, path)
 
     def _translated(self, report: str, kind: _Kind, value: Any, path: Path) -> Finding:
@@ -335,18 +345,24 @@ def _mapping(key_type: Any) -> Any:
     return collections.abc.Mapping[key_type, Any]
 
 
-def _fault(annotation: Any, value: Any) -> Exception | None:
+def _fault(annotation: Any, value: Any) -> BaseException | None:
     try:
         msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except Exception as error:  # a __post_init__ with a fault of its own must not end the process that reloads
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
         return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
     return None
 
 
-def _said(error: BaseException) -> str:
+def _message_of(error: BaseException) -> str:
     try:
-        return str(error) or type(error).__name__
-    except Exception:
+        said = str(error)
+        # One character more shows that there were more. A thousand texts of any length need not be kept.
+        return (said[: LONGEST_SAID + 1] if type(said) is str else "") or type(error).__name__
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return type(error).__name__
 
 

@@ -41,8 +41,8 @@ class Problem(Struct, frozen=True):
     """One thing that is wrong, and the way out.
 
     ``key`` is dotted (``db.port``), or "" where no single key is to blame. ``excerpt`` is the source line and a line of
-    carets below it; it is empty where either could show a secret, and in problems beyond those that a text shows. ``foreign`` tells that the message is what somebody else's
-    code has said, such as the ``__post_init__`` of the class, and may quote a value.
+    carets below it. It is empty where either could show a secret, and in problems after the first 100. ``foreign``
+    means that other code wrote the message, such as the ``__post_init__`` of the class, so that it may quote a value.
     """
 
     key: str
@@ -63,10 +63,10 @@ class Problem(Struct, frozen=True):
 
 
 MOST_PROBLEMS = 1000
-"""Problems that an error holds. A file with more of them is not a settings file gone wrong but something else."""
+"""Problems that an error holds. A file with more mistakes is hardly a settings file."""
 
 SHOWN_PROBLEMS = 100
-"""Problems that a text shows."""
+"""Problems that the text of an error shows."""
 
 
 class Problems(Struct, frozen=True):
@@ -82,15 +82,18 @@ NO_PROBLEMS = Problems((), 0)
 class SettingsError(Exception):
     """Root of everything this package raises about the content of settings.
 
-    ``problems`` holds the first 1,000, and ``total`` is how many there are. As a text it shows the first 100.
+    ``problems`` holds the first 1,000, and ``total`` is the number of all. The text shows the first 100.
     """
 
     problems: tuple[Problem, ...] = ()
 
     @property
     def total(self) -> int:
-        """How many problems there are, those that ``problems`` leaves out included."""
+        """How many problems there are, including those that ``problems`` leaves out."""
         return len(self.problems)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"  # the arguments would show every problem with all its fields
 
 
 class LayerError(SettingsError):
@@ -113,11 +116,11 @@ class LayerError(SettingsError):
 
 
 class InvalidSettings(SettingsError):
-    """Raised when the merged values do not fit the schema. ``problems`` are by file and place.
+    """Raised when the merged values do not fit the schema. ``problems`` are sorted by file and place.
 
     Args:
-        problems: What is wrong, or the first 1,000 of it.
-        total: How many problems there are, if those given are not all.
+        problems: The first 1,000 problems.
+        total: How many problems there are. Needed only if ``problems`` are not all of them.
     """
 
     def __init__(self, problems: Iterable[Problem], total: int | None = None) -> None:
@@ -135,9 +138,9 @@ class InvalidSettings(SettingsError):
 
 
 class UnforeseenError(SettingsError):
-    """Raised when handling the layers failed in a way that nobody foresaw: a mistake in this package, no memory, no stack.
+    """Raised when this package fails on the layers: a bug in it, no memory left, or no stack left.
 
-    Its one problem names the layers, the type of what was raised and the place in this package, and quotes nothing.
+    Its one problem names the layers, the type of the exception, and the place in this package. It quotes nothing.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -151,8 +154,8 @@ class UnforeseenError(SettingsError):
 class Rejected(SettingsError):
     """Raised by ``reload()`` when the new state was not applied; the last good snapshot stays live.
 
-    ``reason`` is the LayerError, the InvalidSettings, or a stand-in for what a hook or build raised, which says the same
-    without secrets and has the name of its type as ``kind``.
+    ``reason`` is a LayerError, an InvalidSettings, or a stand-in for the exception of a hook or build. The stand-in has
+    the redacted message, and the name of the exception's type as ``kind``.
     """
 
     def __init__(self, reason: BaseException) -> None:
@@ -175,7 +178,7 @@ def counted(number: int) -> str:
 
 
 def render(title: str, problems: Sequence[Problem], total: int | None = None) -> str:
-    """A title with the number of problems, then the first of them indented by two, and how many more there are."""
+    """Return a title with the number of problems, then the first 100 indented by two, and how many more there are."""
     shown = problems[:SHOWN_PROBLEMS]
     number = len(problems) if total is None else total
     lines = [f"{title}: {counted(number)}", *(f"  {line}" for problem in shown for line in problem.lines())]
@@ -183,5 +186,5 @@ def render(title: str, problems: Sequence[Problem], total: int | None = None) ->
 
 
 def unshown(total: int) -> list[str]:
-    """The line that says how many problems a text does not show, if it does not show all."""
+    """Return the line that says how many problems a text leaves out, if any."""
     return [f"… and {total - SHOWN_PROBLEMS} more"] if total > SHOWN_PROBLEMS else []

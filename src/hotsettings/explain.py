@@ -12,16 +12,18 @@ from msgspec.structs import replace
 from .boundary import guarded
 from .errors import Origin
 from .guard import hazard
-from .keys import Path, closest, dotted
+from .keys import Path, dotted
 from .load import Loaded
-from .merge import ABSENT, follow, merge, trace
+from .merge import ABSENT, follow, trace
 from .notation import toml
 from .schema import Leaf, Schema, as_values
 from .secrecy import HIDDEN
 from .shape import may_hold
+from .spelling import closest
 from .toml_parser import ParserError, loads
 
 KEPT = Origin("live until the restart")
+NOT_SET = "no layer sets it, and it has no default"
 """Of a value that the documents say differently by now."""
 
 _LONGEST_KEY = 1000
@@ -66,16 +68,24 @@ class Explanation(Struct, frozen=True):
         return "\n".join([self.key, *lines])
 
 
+class UnknownKey(ValueError):
+    """Raised for a key that settings of a class cannot have. ``near`` is the key that was probably meant."""
+
+    def __init__(self, message: str, near: str | None = None) -> None:
+        super().__init__(message)
+        self.near = near
+
+
 def explain(loaded: Loaded, key: str) -> Explanation:
     """Explain a leaf, a table of leaves, or a key inside a mapping.
 
-    Raises ValueError, with a suggestion, for a key that settings of this class cannot have, and KeyError for one inside a
-    mapping that no layer sets; UnforeseenError if it fails in a way that nobody foresaw.
+    Raises ValueError, with a suggestion, for a key that settings of this class cannot have, and KeyError for one inside
+    a mapping that no layer sets; UnforeseenError if this package fails.
     """
     path = known_path(loaded.schema, key, _whence(loaded))
     explanation = guarded(_whence(loaded), _explained, loaded, path)
     if explanation is None:
-        raise KeyError(f"{key}: no layer sets it, and it has no default")
+        raise KeyError(f"{key}: {NOT_SET}")
     return explanation
 
 
@@ -111,18 +121,21 @@ def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
 def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
     """What the class says. A table in a layer replaces a default table whole."""
     leaf = loaded.schema.leaf_of(path)
-    merged = merge(document.values for document in loaded.documents)
     key = path if leaf is None else leaf.path
-    live = follow(merged, key) is ABSENT
+    live = not _is_written(loaded, key)
     if leaf is not None:
-        written = [follow(merged, key[:end]) is not ABSENT for end in range(1, len(key))]
-        default = leaf.defaults[sum(written)]
+        default = leaf.defaults[sum(_is_written(loaded, key[:end]) for end in range(1, len(key)))]
     else:
         # All of a table that nobody writes is default.
         default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else NODEFAULT
     value = ABSENT if default is NODEFAULT else follow(as_values(default), path[len(key) :])
     if value is not ABSENT:
         yield Entry(masked(loaded.schema, path, value, loaded.hidden), Origin("default"), live)
+
+
+def _is_written(loaded: Loaded, path: Path) -> bool:
+    """Whether layers say something of a key that counts."""
+    return any(counts for _, _, counts in trace([document.values for document in loaded.documents], path))
 
 
 class Setting(Struct, frozen=True):
@@ -149,18 +162,18 @@ def _effective(loaded: Loaded) -> tuple[Setting, ...]:
 
 
 def _hidden(loaded: Loaded, leaf: Leaf) -> bool:
-    """Whether its live value may be one of a secret layer."""
+    """Whether the live value of a leaf may come from a secret layer."""
     return leaf.key in loaded.hidden or set_by_secrets(loaded, leaf)
 
 
 def set_by_secrets(loaded: Loaded, leaf: Leaf) -> bool:
-    """Whether a secret layer says anything of it, even if another layer wins."""
+    """Whether a secret layer sets a leaf, even if another layer wins."""
     secret = (document.values for document in loaded.documents if document.layer.secret)
     return any(follow(values, leaf.path) is not ABSENT for values in secret)
 
 
 def origins(loaded: Loaded) -> dict[str, Origin]:
-    """Where the live value of each leaf is written, by key. A merged table is said to be where its highest layer is.
+    """Where the live value of each leaf is written, by key. For a merged table, that is its place in the highest layer.
 
     Raises UnforeseenError.
     """
@@ -186,20 +199,20 @@ def _places(loaded: Loaded) -> dict[str, Origin]:
 def known_path(schema: Schema, key: str, origins: Sequence[Origin] = ()) -> Path:
     """Return the path that a dotted key means. Raises ValueError, with a suggestion, where it can mean none."""
     path = guarded(origins, _meant, schema, key)
-    if isinstance(path, str):
-        raise ValueError(path)
+    if isinstance(path, UnknownKey):
+        raise path
     return path
 
 
-def _meant(schema: Schema, key: str) -> Path | str:
-    """The path, or a sentence that says that there is none."""
+def _meant(schema: Schema, key: str) -> Path | UnknownKey:
+    """Return the path, or the error that there is none."""
     path = parse_key(key)
     if path is not None:
         leaf = schema.leaf_of(path)
         if may_hold(leaf.annotation, path[len(leaf.path) :]) if leaf is not None else schema.leaves_below(path):
             return path
     near = closest(key, [leaf.key for leaf in schema.leaves])
-    return f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else "")
+    return UnknownKey(f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else ""), near)
 
 
 def parse_key(key: str) -> Path | None:
@@ -222,7 +235,7 @@ def parse_key(key: str) -> Path | None:
 
 
 def masked(schema: Schema, path: Path, value: Any, hidden: frozenset[str] = frozenset()) -> Any:
-    """Return a plain value with every secret in it replaced by HIDDEN, and every leaf whose key is in ``hidden``.
+    """Return a plain value in which HIDDEN replaces every secret, and every leaf whose key is in ``hidden``.
 
     None, the absence of a secret, stays.
     """

@@ -14,6 +14,7 @@ from .shape import needs_freezing
 
 # Most of what stands in large containers is one of these, and a look at all types at once is far quicker than one at each.
 ATOMS: Final = frozenset({str, int, float, bool, NoneType, bytes})
+_MUTABLE: Final = frozenset({dict, list, set, bytearray})
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -55,11 +56,12 @@ def freeze(value: Any) -> Any:
 
     Structs are frozen where they stand: they have just been decoded, and nobody else has seen them yet.
     """
-    if isinstance(value, FrozenDict):
+    kind = type(value)
+    if kind in ATOMS or kind is FrozenDict:
         return value
     if isinstance(value, dict):
         return FrozenDict(value if _immutable(value.values()) else {key: freeze(item) for key, item in value.items()})
-    if isinstance(value, list) or type(value) is tuple:
+    if isinstance(value, list) or kind is tuple:
         return tuple(value if _immutable(value) else map(freeze, value))
     if isinstance(value, set):
         return frozenset(value)
@@ -80,7 +82,11 @@ def freeze_fields(struct: Struct, names: tuple[str, ...]) -> None:
 
 def _immutable(items: Iterable[Any]) -> bool:
     kinds = set(map(type, items))
-    return all(kind in ATOMS or (issubclass(kind, Struct) and not _thawed(kind)) for kind in kinds)
+    if kinds <= ATOMS:
+        return True
+    return kinds.isdisjoint(_MUTABLE) and all(
+        kind in ATOMS or (issubclass(kind, Struct) and not _thawed(kind)) for kind in kinds
+    )
 
 
 def _thawed(struct: type[Struct]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ LARGEST = 1024 * 1024
 """Bytes that a layer may have: the limit of a Kubernetes Secret."""
 
 _LARGE = 100_000
-"""Bytes from which on the collector is noticed."""
+"""Bytes from which on a run of the garbage collector takes noticeable time."""
 
 # Non-blocking, or opening a FIFO would wait for its writer; no terminal is taken over. Windows has neither, and would
 # translate line ends.
@@ -113,7 +113,7 @@ class Document(Struct, frozen=True, dict=True):
 class Unreadable(Struct, frozen=True):
     """A layer that could not be read or parsed, and why.
 
-    ``offset`` is where in the ``text`` it went wrong; the text is empty where there is no line to show.
+    ``offset`` is the place of the mistake in ``text``. The text is empty if there is no line to show.
     """
 
     layer: Layer
@@ -135,17 +135,21 @@ def given(values: dict[str, Any]) -> Document:
     return Document(Layer(name="values"), "", values)
 
 
-def read(layer: FileLayer) -> Document | Unreadable:
-    """Read and parse a layer. Raises UnforeseenError."""
+def read(layer: FileLayer, collector: CollectorPaused | None = None) -> Document | Unreadable:
+    """Read and parse a layer, and keep the ``collector`` paused from then on if it is large. Raises UnforeseenError."""
     try:
         data = fetch(layer)
     except LayerError as error:
         return unreadable(layer, error)
-    return Document(layer, "", {}, missing=True) if data is None else parse(layer, data)
+    if data is None:
+        return Document(layer, "", {}, missing=True)
+    if collector is not None:
+        collector.expect(len(data))
+    return parse(layer, data)
 
 
 def unreadable(layer: Layer, error: SettingsError) -> Unreadable:
-    """What becomes of a layer when reading or parsing it raises."""
+    """Turn the error of a layer into the layer's result."""
     problem = error.problems[0]
     return Unreadable(layer, problem.origin, problem.message, problem.hint)
 
@@ -178,7 +182,7 @@ def parse(layer: Layer, data: bytes) -> Document | Unreadable:
     """Parse the bytes of a layer. Raises UnforeseenError."""
     if len(data) < _LARGE:
         return guarded([layer.origin()], _parsed, layer, data)
-    with Uncollected(len(data)):
+    with CollectorPaused(len(data)):
         return guarded([layer.origin()], _parsed, layer, data)
 
 
@@ -218,21 +222,31 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
     return document if misfit is None else _misfit(document, *misfit)
 
 
-class Uncollected:
-    """Keeps the garbage collector from looking again and again through the values of large layers while they are made.
+class CollectorPaused:
+    """Pauses the garbage collector while large layers are parsed, merged and decoded.
 
-    It would take longer than the parser, and there is nothing in them to be collected. ``size`` is that of the layers in
-    bytes or characters.
+    It would scan the new values again and again, for longer than the parser takes, and find no garbage.
+
+    Args:
+        size: The size of the layers, in bytes or characters, if it is known from the start. For small layers nothing is
+            paused.
     """
 
-    __slots__ = ("_paused",)
+    __slots__ = ("_paused", "_size")
 
-    def __init__(self, size: int) -> None:
-        self._paused = size >= _LARGE and gc.isenabled()
+    def __init__(self, size: int = 0) -> None:
+        self._size = size
+        self._paused = False
 
-    def __enter__(self) -> None:
-        if self._paused:
+    def expect(self, size: int) -> None:
+        """Pause it from now on, if a layer of this size is a large one."""
+        if size >= _LARGE and gc.isenabled():
+            self._paused = True
             gc.disable()
+
+    def __enter__(self) -> CollectorPaused:
+        self.expect(self._size)
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self._paused:

@@ -14,7 +14,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ._redaction import Redactor
-from .boundary import cleanly
+from .boundary import without_frames
 from .events import Events
 from .explain import Explanation, explain
 from .hub import Handle, Head, Hub
@@ -186,7 +186,7 @@ class Live(Head[S], Generic[S]):
         for resource in list(self._hub.resources):
             await resource.caught_up()
 
-    @cleanly
+    @without_frames
     def explain(self, key: str) -> Explanation:
         """Every layer's value for a key, the winner first. Raises ValueError for an unknown key."""
         return explain(self._source.loaded, key)

@@ -1,4 +1,4 @@
-"""Read, merge, decode: three layers become one settings object, or an error that explains all that is wrong."""
+"""Read, merge, decode: layers become one settings object, or an error that explains all that is wrong."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from msgspec import Struct, ValidationError
 
 from .boundary import guarded, unforeseen
 from .decode import decode
-from .errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems, SettingsError
-from .layers import Document, FileLayer, Uncollected, Unreadable, read
+from .errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
+from .layers import CollectorPaused, Document, FileLayer, Unreadable, read
 from .merge import Values, merge
 from .schema import Schema
 
 if TYPE_CHECKING:
     from ._redaction import Redactor
 
-_FICKLE = "a rule refused these values, and took them when they were examined"
+_FICKLE = "a rule of the class rejected these values, but accepted them when they were checked again"
 
 
 class Loaded(Struct, frozen=True):
@@ -28,9 +28,9 @@ class Loaded(Struct, frozen=True):
     """In rising precedence."""
     settings: Any
     pending: frozenset[str] = frozenset()
-    """Keys that the documents say differently than ``settings``, since only a restart can apply them."""
+    """Keys whose value in the documents differs from ``settings``, since only a restart can apply it."""
     hidden: frozenset[str] = frozenset()
-    """Those of them whose live value comes from a secret layer of the start, though no document may say so any more."""
+    """Those pending keys whose live value was in a secret layer at the start, even if it is in no document any more."""
 
 
 def load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
@@ -39,23 +39,26 @@ def load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
 
 
 def _load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
-    documents = read_all(schema, layers)
-    return Loaded(schema, documents, assemble(schema, documents))
+    with CollectorPaused() as collector:
+        documents = read_all(schema, layers, collector)
+        return Loaded(schema, documents, assemble(schema, documents))
 
 
-def read_all(schema: Schema, layers: Sequence[FileLayer]) -> tuple[Document, ...]:
-    """Read every layer. Raises one LayerError for all that fail, or an UnforeseenError for the first that fails in such a way."""
-    return readable(schema, list(map(read, layers)))
+def read_all(
+    schema: Schema, layers: Sequence[FileLayer], collector: CollectorPaused | None = None
+) -> tuple[Document, ...]:
+    """Read every layer. Raises one LayerError for all unreadable layers, or UnforeseenError."""
+    return readable(schema, [read(layer, collector) for layer in layers])
 
 
 def readable(
     schema: Schema, parts: Sequence[Document | Unreadable], redactor: Redactor | None = None
 ) -> tuple[Document, ...]:
-    """Return the documents that became of layers. Raises one LayerError for all that cannot be read or parsed."""
+    """Return the documents, if all layers could be read and parsed. Raises one LayerError for those that could not."""
     documents = tuple(part for part in parts if isinstance(part, Document))
     if len(documents) == len(parts):
         return documents
-    from ._redaction import Redactor  # only errors need it, and what finds problems
+    from ._redaction import Redactor  # only errors need these two
     from .problems import layer_error
 
     raise layer_error(parts, redactor or Redactor(schema))
@@ -67,7 +70,7 @@ def assemble(schema: Schema, documents: Sequence[Document], redactor: Redactor |
 
 
 def _assembled(schema: Schema, documents: Sequence[Document], redactor: Redactor | None) -> Any:
-    with uncollected(documents):
+    with collector_paused(documents):
         settings = validated(schema, documents, merge([document.values for document in documents]), redactor)
     if schema.tolerant and any(not document.values.keys() <= schema.keys for document in documents):
         from .problems import tolerated
@@ -84,10 +87,16 @@ def validated(schema: Schema, documents: Sequence[Document], values: Values, red
 def _validated(schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None) -> Any:
     try:
         return decode(schema, values)
-    except ValidationError:  # the examination meets it again, and its text may hold secrets
-        failure: SettingsError = InvalidSettings([Problem("", _FICKLE, Origin(""))])
-    except Exception as error:  # what a rule of the user's has raised, or else nobody foresaw
+    except ValidationError:  # its text may hold secrets; the search for problems finds it again
+        failure: BaseException = InvalidSettings([Problem("", _FICKLE, Origin(""))])
+    except KeyboardInterrupt:
+        raise
+    except Exception as error:  # a __post_init__ of the user, or a fault in this package
         failure = unforeseen(error, _origins(documents))
+    except (
+        BaseException
+    ) as error:  # a rule has called sys.exit, or else the handler of a signal, which must end the process
+        failure = error
     from .problems import problems_in
 
     problems = problems_in(schema, documents, values, redactor)
@@ -100,9 +109,9 @@ def _origins(documents: Sequence[Document]) -> list[Origin]:
     return [document.layer.origin() for document in documents]
 
 
-def uncollected(documents: Sequence[Document]) -> Uncollected:
-    """Pause the garbage collector while these are merged and decoded, if they are large."""
-    return Uncollected(sum([len(document.text) for document in documents]))
+def collector_paused(documents: Sequence[Document]) -> CollectorPaused:
+    """Pause the garbage collector while documents are merged and decoded, if they are large."""
+    return CollectorPaused(sum([len(document.text) for document in documents]))
 
 
 def _warn(problems: Problems) -> None:

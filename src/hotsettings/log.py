@@ -49,6 +49,6 @@ logger = Log(logging.getLogger(NAME))
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """What a log calls a callback, hook or build."""
-    named = getattr(function, "func", function)  # of a functools.partial
+    """Return the name of a callback, hook or build for the log."""
+    named = getattr(function, "func", function)  # a functools.partial has none of its own
     return f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', type(named).__qualname__)}"

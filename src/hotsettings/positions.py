@@ -1,7 +1,8 @@
 """Where the keys and values of a TOML text stand, found only when somebody asks, such as for an error message.
 
-The parser gives values without their places. This walk needs to tell apart only what stands where, not what is right. Some of
-its texts are no TOML: a parser may object to a value before it meets a mistake further on. There the walk ends.
+The parser gives values without their places. This walk finds the places; it does not validate. Some texts are not TOML
+all
+through: the parser may object to one value and never see a mistake further on. The walk ends at such a mistake.
 """
 
 import re
@@ -72,11 +73,11 @@ class Place(NamedTuple):
 
 
 class _Lost(Exception):
-    """Some text stands where TOML has none, or nests too deep."""
+    """Raised where a text ceases to be TOML, or nests too deep."""
 
 
 def places(text: str, wanted: Iterable[Path] | None = None) -> Iterator[tuple[Path, Place]]:
-    """Every key, table and array element of a TOML text, in its order; of any other text, those before it ceases to be TOML.
+    """Yield every key, table and array element in the order of the text, up to where it ceases to be TOML.
 
     A container comes before what is in it. A path comes again for each header or dotted key that touches its table. The walk
     is lazy by statements: it costs a consumer who stops early only what stands before. It is several times faster when told
@@ -86,10 +87,10 @@ def places(text: str, wanted: Iterable[Path] | None = None) -> Iterator[tuple[Pa
 
 
 def covered(text: str, paths: Iterable[Path], names: frozenset[str]) -> Iterator[Span]:
-    """Where values stand that are at or below one of these paths, or at or below a key with one of these names.
+    """Yield the spans of values at or below one of these paths, or at or below a key with one of these names.
 
-    Of a value with brackets comes the whole, without what is in it. They come in the order of their starts. Where the text
-    ceases to be TOML, all that follows may be such a value, and comes as the last one.
+    A value in brackets is one span; what is in it gets none of its own. Spans come in the order of their starts. If the
+    text ceases to be TOML, the rest may hold such a value, and is the last span.
     """
     walk = _Walk(text, names, covering=True)
     for _, place in walk.places(_tree(paths, _WHOLE)):
@@ -104,7 +105,7 @@ def line_column(text: str, offset: int) -> tuple[int, int]:
 
 
 class Lines:
-    """Lines and columns in a text for any number of offsets: it is read once, and then only near each of them."""
+    """Finds lines and columns for many offsets in one text, which is searched once, and then only near each offset."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -116,7 +117,7 @@ class Lines:
             self._starts.append(text.rfind("\n", at, end) + 1 or self._starts[-1])
 
     def place(self, offset: int) -> tuple[int, int]:
-        """The same as ``line_column``."""
+        """Return the same as ``line_column``."""
         block = offset // _BLOCK
         first = block * _BLOCK
         start = self._text.rfind("\n", first, offset) + 1 or self._starts[block]
@@ -126,8 +127,8 @@ class Lines:
 class _Walk:
     """One walk through a text.
 
-    Names are those of keys whose values are asked for wherever they stand. When `covering`, values come whole, and nothing of
-    what leads to them. Up to the offset `read`, every statement was understood.
+    The values of keys with one of the `names` are found wherever they are. When `covering`, a value is yielded as a
+    whole, and the tables that lead to it are not. Up to the offset `read`, every statement is valid.
     """
 
     __slots__ = ("_covering", "_found", "_hints", "_names", "_text", "read")
@@ -144,7 +145,7 @@ class _Walk:
         try:
             yield from self._statements(tree)
         except _Lost:
-            if not self._covering:  # where all of this statement may be asked for
+            if not self._covering:  # then all of this statement is covered
                 yield from self._found
 
     def _statements(self, tree: _Tree) -> Iterator[tuple[Path, Place]]:
@@ -303,9 +304,9 @@ def _name(written: str) -> str:
 
 
 def _hints(text: str, names: frozenset[str]) -> list[int]:
-    """Offsets near which one of the names could stand as a key: of the words that names begin with, and of escapes.
+    """Return the offsets near which one of the names could be a key: those of the first words of names, and of escapes.
 
-    Around a key there is nothing that could be a part of a word. A name without any word could be anywhere.
+    A key is never part of a longer word. A name that contains no word could be anywhere.
     """
     words = [_WORD.search(name) for name in names]
     if None in words:

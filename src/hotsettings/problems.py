@@ -11,20 +11,21 @@ from itertools import accumulate
 from msgspec.structs import replace
 
 from ._redaction import Redactor
-from .decode import Finding, findings
+from .decode import LONGEST_SAID, Finding, findings
 from .errors import MOST_PROBLEMS, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
 from .excerpts import excerpt, line_around
-from .keys import Misspelt, Path, dotted, misspells
+from .keys import Path, dotted
 from .layers import Document, Unreadable
 from .merge import Values, trace
 from .positions import Place, Span, covered
 from .schema import Schema
+from .spelling import MisspeltKeys, misspells
 
 _AROUND = 2_000
 """Characters before and behind a value among which secrets are looked for, much more than an excerpt shows."""
 
-_LONGEST = 4_000
-"""Characters of a message of somebody else's that are looked at; of a longer one, half of that is shown."""
+_MANY = 50
+"""If a text has all words of more names than these, names of several words are not looked for: it could have any of them."""
 
 _WORD = re.compile(r"[\w-]+")
 _QUOTES = re.compile("[\"']+")
@@ -38,8 +39,8 @@ _READING_ORDER = ("base", "override", "secrets")
 def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> LayerError:
     """Return the error for layers of which some could not be read or parsed.
 
-    No line is shown that holds a secret of any layer. Where a secret layer itself has failed, its secrets are not known, and no
-    line is shown at all.
+    It shows no line with a secret of any layer. If a secret layer is among those that failed, its secrets are unknown,
+    and it shows no line at all.
     """
     redactor.learn([part for part in parts if isinstance(part, Document)])
     failed = [part for part in parts if isinstance(part, Unreadable)]
@@ -56,11 +57,12 @@ def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
 
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
-    """Whether a text could hold a secret: a known one, or because it names one, be it by an escaped or misspelt key."""
+    """Whether a text could hold a secret: it holds a known one, or has the key of one, perhaps escaped or misspelt."""
     names = redactor.schema.secret_names
-    bare = _QUOTES.sub("", part.text)  # a stray one may stand amid a key
+    bare = _QUOTES.sub("", part.text)  # a stray quote may be inside of a key
     words = {*_WORD.findall(bare)}
-    named = any(name in words if _WORD.fullmatch(name) else name in bare for name in names)
+    phrases = [name for name in names if not _WORD.fullmatch(name) and words.issuperset(_WORD.findall(name))]
+    named = not words.isdisjoint(names) or len(phrases) > _MANY or any(phrase in bare for phrase in phrases)
     named = named or (bool(names) and ("\\" in bare or misspells(bare, names)))
     return named or redactor.finds(_around(part.text, part.offset))
 
@@ -74,18 +76,18 @@ def _around(text: str, at: int) -> str:
 def problems_in(
     schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None = None
 ) -> Problems:
-    """Explain what is wrong with ``values``, which were merged from ``documents``: the first problems, and their number.
+    """Explain what is wrong with ``values``, which were merged from ``documents``.
 
-    Without a ``redactor`` the secrets of these documents are known, and no others.
+    Without a ``redactor``, only the secrets of these documents are known.
     """
     found = findings(schema, values, MOST_PROBLEMS)
-    return Problems(explained(schema, documents, found.first, redactor), found.total)
+    return Problems(as_problems(schema, documents, found.first, redactor), found.total)
 
 
-def explained(
+def as_problems(
     schema: Schema, documents: Sequence[Document], found: Sequence[Finding], redactor: Redactor | None = None
 ) -> tuple[Problem, ...]:
-    """Findings as problems, by file and place."""
+    """Return findings as problems, sorted by file and place."""
     if not found:
         return ()
     redactor = redactor or Redactor(schema)
@@ -94,7 +96,7 @@ def explained(
 
 
 def tolerated(schema: Schema, documents: Sequence[Document]) -> Problems:
-    """Say where top-level keys are written that a class does not know, but tolerates."""
+    """Return the unknown top-level keys that a tolerant class ignores, with their places."""
     problems: list[Problem] = []
     total = 0
     for document in documents if schema.tolerant else ():
@@ -119,7 +121,7 @@ def _place(origin: Origin) -> tuple[int, bool, str, int, int]:
 
 
 class _Spans:
-    """Spans of a text, in the order of their starts."""
+    """Spans of a text, sorted by their starts."""
 
     def __init__(self, spans: Iterable[Span]) -> None:
         found = list(spans)
@@ -127,7 +129,7 @@ class _Spans:
         self._reach = list(accumulate((stop for _, stop in found), max))
 
     def meet(self, first: int, last: int) -> bool:
-        """Whether any of them has something between these two offsets."""
+        """Whether any of them has a character between these two offsets."""
         before = bisect_left(self._starts, last)
         return before > 0 and self._reach[before - 1] > first
 
@@ -144,7 +146,7 @@ class _Report:
         self._delicate: dict[int, _Spans] = {}
 
     def problems(self) -> Iterator[Problem]:
-        """Yield them in order. Only those that a text shows have an excerpt: to find out whether it may be shown takes long."""
+        """Yield them in order. Only the first 100 have an excerpt: finding out whether one may be shown takes long."""
         found = [(self._problem(finding, index), finding, index) for finding, index in self._blamed]
         found.sort(key=lambda each: _place(each[0].origin))
         for number, (problem, finding, index) in enumerate(found):
@@ -165,7 +167,7 @@ class _Report:
         )
 
     def _blame(self, finding: Finding) -> int | None:
-        """The document whose value won, or that holds the table in which a key is missing: one where the key belongs."""
+        """The document whose value won. For a missing key, one whose table lacks it, best the one where it belongs."""
         path = finding.path[:-1] if finding.at == "missing" else finding.path
         if not path:
             return None
@@ -191,7 +193,7 @@ class _Report:
             hint = finding.hint if finding.at == "key" and key == finding.path else ""
             return Problem(dotted(key), told + about, origin, hint, foreign=finding.foreign)
         written = dotted(finding.path)
-        if finding.at == "key":  # somebody's own word, which may be a secret in the wrong place
+        if finding.at == "key":  # a key of the user's own, which may be a secret in the wrong place
             written = self._redactor.redact(written)
         return Problem(written, told, origin, finding.hint, foreign=finding.foreign)
 
@@ -202,7 +204,7 @@ class _Report:
         return replace(problem, excerpt=self._excerpt(index, start, end))
 
     def _hidden(self, finding: Finding, index: int | None) -> Path | None:
-        """The key to name where the value must not be shown: the leaf's, because keys below a leaf are part of its value."""
+        """The key to name if the value must not be shown: that of the leaf, since keys below it belong to its value."""
         leaf = self._schema.leaf_of(finding.path)
         in_secrets = index is not None and self._documents[index].layer.secret
         if in_secrets or (leaf is not None and leaf.secret):
@@ -210,7 +212,7 @@ class _Report:
         return None
 
     def _delicate_spans(self, index: int) -> _Spans:
-        """Where a document holds values that no excerpt may show: secrets, and what could be misplaced or misspelt ones."""
+        """The spans that no excerpt may show: secrets, and what could be a misplaced or misspelt secret."""
         if index in self._delicate:
             return self._delicate[index]
         names = frozenset(self._schema.secret_names)
@@ -229,8 +231,8 @@ class _Report:
         around = _around(text, start)
         if self._delicate_spans(index).meet(*line_around(text, start)) or self._redactor.finds(around):
             return ()
-        if self._misspelt.stands_in(around):
-            return ()  # in a table that takes no notice of unknown keys
+        if self._misspelt.found_in(around):
+            return ()  # a table that ignores unknown keys has no finding for it
         return excerpt(text, start, end)
 
     def _missing(self, finding: Finding, index: int | None) -> Problem:
@@ -257,11 +259,11 @@ class _Report:
         if not finding.foreign:
             leaf = self._schema.leaf_of(finding.path) if finding.brief else None
             return finding.brief if leaf is not None and leaf.secret else finding.message
-        said = self._redactor.redact(finding.message[:_LONGEST])
-        if len(finding.message) > _LONGEST:
-            said = said[: -_LONGEST // 2] + "…"  # at the end, only a part of a secret could be left
+        said = self._redactor.redact(finding.message[:LONGEST_SAID])
+        if len(finding.message) > LONGEST_SAID:
+            said = said[: -LONGEST_SAID // 2] + "…"  # where it was cut, a part of a secret could be left
         return "".join(char if char.isprintable() else " " for char in said)
 
     @cached_property
-    def _misspelt(self) -> Misspelt:
-        return Misspelt(self._schema.secret_names, self._schema.names)
+    def _misspelt(self) -> MisspeltKeys:
+        return MisspeltKeys(self._schema.secret_names, self._schema.names)

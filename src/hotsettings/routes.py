@@ -114,7 +114,7 @@ def _find_route(path: str, passed: dict[str, Step]) -> Route:
         try:
             found = os.lstat(there)
             link = os.readlink(there) if stat.S_ISLNK(found.st_mode) else None
-        except OSError:  # nothing there, or not for us to see
+        except (OSError, ValueError):  # nothing there, not for us to see, or a name that no file can have
             entries.append((here, name))
             break
         step = Step(there, found.st_dev, found.st_ino, link is not None, found.st_mtime_ns, found.st_ctime_ns)

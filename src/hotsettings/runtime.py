@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ._redaction import Redactor
 from .backoff import Backoff
-from .boundary import fault, guarded, unforeseen, way_of
+from .boundary import guarded, places_of, type_and_place, unforeseen
 from .errors import LayerError, Origin, Problem, Rejected, SettingsError, UnforeseenError
 from .hub import Hub
 from .layers import Document, Unreadable
@@ -32,7 +32,7 @@ from .watcher import Watcher
 S = TypeVar("S")
 
 _FRAMES = 20
-"""Places in this package that a log names of what nobody foresaw: it may be an endless recursion."""
+"""Places in this package that the log names for an unexpected exception, which may be an endless recursion."""
 
 
 _HASTY = 10.0
@@ -90,7 +90,7 @@ class Runtime(Generic[S]):
         self._requests: list[_Request] = []
         self._stale: set[str] = set()
         self._fault: UnforeseenError | None = None
-        """What failed at the last look in a way that nobody foresaw. Since then nothing was read and judged."""
+        """The unexpected failure of the last attempt to read and judge the layers; None after a success."""
 
     async def first(self) -> Loaded:
         """Read the files for the first time, once they stand still. Raises SettingsError, also if they never do."""
@@ -245,15 +245,16 @@ class Runtime(Generic[S]):
             self._retry_at = max(self._retry_at, self._look_at)
 
     def _fail(self, error: BaseException) -> None:
-        """A look failed in a way that nobody foresaw: all is read again later. It is told once for as long as it goes on."""
+        """Report an unexpected failure, once for as long as it repeats, and have all layers read again later."""
         failed = unforeseen(error, self._origins())
         if self._fault is None or self._fault.problems != failed.problems:
             self._attempted_at = _now()
             self._failures += 1
-            # Not what it says: that may quote what was read.
-            way = ", ".join(way_of(error)[-_FRAMES:])
-            logger.error("looking for new settings failed; the old ones serve: %s (%s)", fault(error), way)
-            self._hub.log.tell(Rejection(self._attempted_at, str(failed), failed.problems, self._failures))
+            # The message of the exception stays out of the log: it may quote what was read.
+            way = ", ".join(places_of(error)[-_FRAMES:])
+            logger.error("looking for new settings failed; the old ones serve: %s (%s)", type_and_place(error), way)
+            rejection = Rejection(self._attempted_at, str(failed), failed.problems, self._failures, failed.total)
+            self._hub.log.tell(rejection)
         self._fault = failed
         self._contents = ()
         self._watcher.distrust()
@@ -271,6 +272,8 @@ class Runtime(Generic[S]):
             return error.with_traceback(None)
 
     def _loaded(self, parts: Sequence[Document | Unreadable]) -> Loaded:
+        if self._first is not None:  # however many candidates are rejected, the live secrets stay known
+            self.redactor.learn(self.loaded.documents, self.loaded.settings if self.loaded.pending else None)
         documents = readable(self._schema, parts, self.redactor)
         loaded = Loaded(self._schema, documents, assemble(self._schema, documents, self.redactor))
         loaded = keep_first(self._first or loaded, loaded, self.redactor)

@@ -32,12 +32,12 @@ class Leaf(Struct, frozen=True):
     """What counts while no layer sets it, by the number of tables around it that layers write: a table that is written
     replaces a default table. ``msgspec.NODEFAULT`` where a layer must set it."""
     secret: bool
-    """Whether it is declared Secret, or anything in it is."""
+    """Whether the leaf, or anything in it, is declared Secret."""
     restart: bool
     section: str
     description: str
     marked: bool = False
-    """Whether all of it is declared Secret, or a table around it."""
+    """Whether the leaf as a whole, or a table around it, is declared Secret."""
 
     def __repr__(self) -> str:
         return f"Leaf({self.key})"  # its default may be secret
@@ -116,7 +116,7 @@ class Schema:
 
     @cached_property
     def _tables(self) -> dict[Path, tuple[int, int]]:
-        """For each table and each leaf, where its leaves begin and end: they follow one another."""
+        """The range of the leaves of each table and each leaf, as indices into ``leaves``."""
         spans: dict[Path, tuple[int, int]] = {}
         for index, leaf in enumerate(self.leaves):
             for end in range(len(leaf.path) + 1):

@@ -1,4 +1,4 @@
-"""Masking the secret fields of settings where they are shown whole."""
+"""Masks secret fields in the reprs of settings."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ HIDDEN = Hidden()
 
 
 def is_secret(annotation: Any, beyond: tuple[type[Struct], ...] = ()) -> bool:
-    """Whether anything in the annotation is marked Secret, the fields of the Structs ``beyond`` not looked at."""
+    """Whether anything in the annotation is marked Secret. The fields of the Structs ``beyond`` do not count."""
     return any(mark is SECRET for mark in metadata_below(annotation, seen=beyond))
 
 
 _by_parameter: WeakKeyDictionary[type[Struct], frozenset[str]] = WeakKeyDictionary()
-"""Fields of generic Structs that some settings class has made secret. An instance does not know its parameters, so these
-fields are masked in all instances of the class."""
+"""Fields of generic Structs that a type parameter of some settings class makes secret. An instance does not know its
+type parameters, so these fields are masked in all instances."""
 
 
 @functools.cache
 def secret_fields(struct: type[Struct]) -> frozenset[str]:
     """Names of the fields whose value must not be shown: those marked, and those that hold something marked.
 
-    A nested Struct does not count: it masks its own fields, unless a parameter of it is what is marked.
+    A nested Struct does not count, since it masks its own fields; unless one of its type parameters is marked.
     """
     return _secret_fields(struct)
 
@@ -60,7 +60,7 @@ def _masks_itself(struct: Any) -> bool:
 
 
 def mask_nested(annotation: Any) -> None:
-    """Teach the Structs inside an annotation that have Secret fields, and no repr of their own, to mask them."""
+    """Give each Struct inside an annotation a repr that masks its Secret fields, unless it has a repr of its own."""
     for parametrised in structs_below(annotation):
         struct = struct_class(parametrised)
         if struct is not None and (names := _secret_fields(parametrised)):
@@ -122,7 +122,7 @@ def _items(struct: Struct, secrets: frozenset[str]) -> Iterator[tuple[str, Any]]
 
 
 def _repr(struct: Struct, known_as: Any) -> str:
-    """Write a Struct by its class, or by the parametrised class that is ``known_as`` where it stands."""
+    """Return the masked repr of a Struct whose annotation is ``known_as``: its class, or that with type parameters."""
     secrets = _to_mask(type(struct)) if known_as is type(struct) else _secret_fields(known_as)
     types = {field.name: field.type for field in msgspec.structs.fields(known_as)}
     fields = ", ".join(f"{name}={_value_repr(value, types[name])}" for name, value in _items(struct, secrets))

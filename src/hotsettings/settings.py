@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
-from .boundary import cleanly, guarded
+from .boundary import guarded, without_frames
 from .errors import MOST_PROBLEMS, InvalidSettings, Origin, Problem
 from .frozen import freeze
 from .keys import dotted
@@ -55,7 +55,7 @@ def _restore(cls: type[Any], values: dict[str, Any]) -> Any:
     return StructMeta.__call__(cls, **values)
 
 
-@cleanly
+@without_frames
 def _loaded(cls: type[Any], config: StrPath, secrets: StrPath, override: StrPath | None) -> Any:
     schema = schema_of(cls)
     return load(schema, file_layers(config, secrets, override)).settings
@@ -199,12 +199,12 @@ else:
         """
 
         @classmethod
-        @cleanly
+        @without_frames
         def from_values(cls, /, **values):
             """Make settings without files, for tests and tools. Tables are dicts. Raises InvalidSettings."""
             return _from_values(cls, None, values)
 
-        @cleanly
+        @without_frames
         def replace(self, /, **changes):
             """Return a copy with other values, validated like a load. Raises InvalidSettings."""
             return _from_values(type(self), self, changes)

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from .boundary import cleanly
+from .boundary import without_frames
 from .errors import Origin
 from .explain import effective, origins
 from .frozen import ATOMS
@@ -39,7 +39,7 @@ class Snapshot(Generic[S]):
         self._digest: str | None = None
 
     @property
-    @cleanly
+    @without_frames
     def origins(self) -> Mapping[str, Origin]:
         """Where each live value is written, by key. Worked out when first asked for."""
         if self._origins is None:
@@ -47,7 +47,7 @@ class Snapshot(Generic[S]):
         return self._origins
 
     @property
-    @cleanly
+    @without_frames
     def digest(self) -> str:
         """64 hexadecimal digits that are the same wherever the same settings are live.
 

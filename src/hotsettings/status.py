@@ -92,7 +92,7 @@ class Applied(Struct, frozen=True, tag=True):
 class Rejection(Struct, frozen=True, tag=True):
     """A reload was not applied.
 
-    ``problems`` holds the first 1,000 of the ``total``; it is empty where a hook, a build or a timeout was the reason.
+    ``problems`` holds the first 1,000 of the ``total``. It is empty if a hook, a build or a timeout was the reason.
     """
 
     at: datetime.datetime

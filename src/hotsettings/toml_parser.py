@@ -1,8 +1,8 @@
-"""The TOML parser: toml_rs, or the standard library's tomllib for whom toml_rs fails. No other module knows either.
+"""The TOML parser: toml_rs, or the standard library's tomllib instead. No other module knows which one is used.
 
-toml_rs is quick, and it is compiled to abort the process on a fault of its own. tomllib is some 27 times slower and, before
-Python 3.15, reads TOML 1.0 alone, but nothing in it can end a process. Both recurse, and read integers of any length: `guard`
-looks at what they are given.
+toml_rs is fast, but it is compiled to abort the process on a bug of its own. tomllib cannot abort a process, but it is
+about 27 times slower and, before Python 3.15, reads only TOML 1.0. Both parsers recurse, and read integers of any
+length. So `guard` checks every text before they parse it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import Any, Final, Literal, TypeAlias
 
 
 def _import_toml_rs() -> Any:
-    """Import it, or return None where that cannot be.
+    """Return the module, or None if it cannot be imported.
 
-    Its allocator takes the thread that loads it for the main thread of the process. When that thread ends, the next use in
-    another one is a segmentation fault. So if this is not the main thread, it is loaded in one that never ends.
+    The allocator of toml_rs takes the thread that imports it for the main thread of the process. Once that thread has
+    ended, the next use in another thread is a segmentation fault. So outside of the main thread, a thread that never
+    ends imports it.
     """
     found: list[Any] = []
     loaded, never = _thread.allocate_lock(), _thread.allocate_lock()
@@ -55,16 +56,18 @@ _parser: Parser = "toml_rs"
 
 _NO_1_1: Final = "" if sys.version_info >= (3, 15) else " (tomllib reads TOML 1.0 only)"
 
-# Before Python 3.14 tomllib says only in its text where it stopped. Of the text, nothing is kept that could quote the source:
-# keys, as tuples or in quotes, and characters other than the punctuation of TOML.
+# Before Python 3.14, only the message of tomllib's exception says where it stopped. Everything in that message that can
+# quote the source is cut out: keys, as tuples or in quotes, and characters other than the punctuation of TOML.
 _TOMLLIB_REPORT = re.compile(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
 _QUOTED = re.compile(r""" (?!(?:'(?:\]\]?|=|\\)'|"'+")(?: |$))['"(\[].*?(?= twice$|$)""", re.DOTALL)
 
 
 class ParserError(Exception):
-    """Why a text is not read: a message that quotes nothing of it, and the offset of the fault in characters.
+    """Raised when a text cannot be parsed.
 
-    Without an ``offset`` the text is TOML, but holds a date, a time or an integer that Python does not have.
+    Args:
+        message: What is wrong. It quotes nothing of the text.
+        offset: Where, in characters. None if the text is TOML, but holds a value that Python cannot represent.
     """
 
     def __init__(self, message: str, offset: int | None = None) -> None:
@@ -74,13 +77,14 @@ class ParserError(Exception):
 
 
 def use_parser(parser: Parser) -> None:
-    """Read TOML with this parser from now on: ``"toml_rs"``, the default, or ``"tomllib"`` of the standard library.
+    """Choose the TOML parser of this process.
 
-    Call it once, before anything loads: at the head of the module that defines your settings class, so that the command line
-    follows it too. It works where toml_rs cannot be imported, too.
+    Call it once, before anything loads: at the top of the module that defines your settings class. The command line
+    imports that module, so it uses the same parser. ``use_parser("tomllib")`` also helps where toml_rs cannot be
+    imported.
 
     Args:
-        parser: Its name.
+        parser: ``"toml_rs"``, the default, or ``"tomllib"`` from the standard library.
 
     Raises:
         ValueError: There is no parser of this name.
@@ -92,10 +96,10 @@ def use_parser(parser: Parser) -> None:
 
 
 def loads(text: str) -> dict[str, Any]:
-    """Parse a TOML text for which `guard.hazard` has found no hazard.
+    """Parse a TOML text in which `guard.hazard` has found no hazard.
 
     Raises:
-        ParserError: It is not TOML, or holds what Python does not have.
+        ParserError: It is not TOML, or holds a value that Python cannot represent.
     """
     return _with_tomllib(text) if _parser == "tomllib" else _with_toml_rs(text)
 
@@ -132,9 +136,9 @@ def _with_tomllib(text: str) -> dict[str, Any]:
 
 
 def _end(text: str, words: str) -> int:
-    """Where toml_rs puts what lacks its end. A multi-line string goes on to the end of the text."""
+    """Return where toml_rs reports something unterminated. A multi-line string goes on to the end of the text."""
     if words == """Expected "'\"""":
-        return text.rfind("'")  # no other follows the one that opens
+        return text.rfind("'")  # the opening quote is the last one in the text
     return len(text if words.startswith(("Unterminated", "Expected")) else text.rstrip())
 
 
@@ -144,7 +148,7 @@ def _without_quotes(words: str) -> str:
 
 
 def _offset(text: str, line: int, column: int) -> int:
-    """The offset of a line and a column, which are the same whether lines end with CR LF, as here, or with LF, as in tomllib."""
+    """Return the offset of a line and a column. tomllib replaces CR LF by LF, which changes neither of them."""
     start = 0
     for _ in range(line - 1):
         start = text.find("\n", start) + 1

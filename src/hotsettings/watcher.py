@@ -141,7 +141,7 @@ class Watcher:
         self._stack.live()
 
     def distrust(self) -> None:
-        """Drop what was read last, and read everything again at the next look."""
+        """Drop what was read last, and read all layers again at the next look: it could not be judged."""
         self._stack.distrust()
 
     def writing(self) -> dict[str, float]:

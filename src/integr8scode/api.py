@@ -44,7 +44,7 @@ STREAMING_IS_OFF = {"detail": "event streaming is switched off (ENABLE_EVENT_STR
 KAFKA_IS_AWAY = {"detail": "Kafka does not answer"}
 LATER = {"Retry-After": "30"}
 PUBLISHED_WITHIN = 2.0
-"""Seconds after which a client that publishes is told that Kafka does not answer. The event may still arrive."""
+"""Seconds after which publishing fails with "Kafka does not answer". The event may still arrive."""
 
 
 class ExecutionEvent(Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,9 +75,9 @@ class Api:
         self.registry.register(StreamsCollector(fanout, pool))
 
     async def health(self, request: Request) -> Response:
-        """200 with old settings or without brokers too: neither must take every process out of service. The body tells.
+        """Answer 200 even with old settings or without brokers: that must not take every process out of service.
 
-        Anybody may ask, so it gives no reasons: these may quote what stands in the files.
+        The body says which. It gives no reasons, since anybody may ask, and reasons may quote the files.
         """
         status = self.live.status
         health = {
@@ -154,7 +154,7 @@ class Api:
 def application(
     api: Api, counters: Counters, settings_page: ASGIApp | None = None, proxies: TrustedProxies | None = None
 ) -> ASGIApp:
-    """The whole application. The settings page is there only if it is given; no proxy is trusted that is not given."""
+    """Return the whole application. Without ``settings_page`` it has none; without ``proxies`` it trusts none."""
     routes = api.routes(api.live.current.API_V1_STR)
     if settings_page is not None:
         routes.append(Mount("/settings", settings_page))
@@ -177,7 +177,7 @@ class StreamsCollector(Collector):
 
 
 def brokers_answer(pool: Resource[ConsumerPool | None]) -> bool:
-    """Whether Kafka is there, or not needed since event streaming is off."""
+    """Whether Kafka answers, or is not needed since event streaming is off."""
     try:
         current = pool.current
     except ResourceDown:

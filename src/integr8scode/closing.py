@@ -1,8 +1,8 @@
-"""How Kafka's clients are stopped, whatever has become of their brokers.
+"""Stops Kafka clients within a time limit, even if their brokers do not answer.
 
-A client that is stopped commits, leaves its group, sends what is left, and waits for answers in between: for as long as its
-broker lets it. So each gets some seconds, few of them when the process is being stopped, and is cut off then. What was
-acknowledged or committed by that time stays; the rest is read again, or was never acknowledged.
+A client that stops commits, leaves its group, and sends what is left. Each step waits for the broker, perhaps forever.
+So each client gets some seconds, fewer when the process is stopping, and then its connections are cut. What was
+acknowledged or committed by then stays. Other messages are read again; other sends were never acknowledged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from .stopping import shielded
 
 PATIENCE = 20.0
-"""Seconds that a client gets while the process works on."""
+"""Seconds that a client gets to stop while the process keeps running."""
 LAST = 0.5
 """Seconds for tasks that have been cancelled to end."""
 
@@ -38,7 +38,7 @@ async def stop(consumer: AIOKafkaConsumer) -> None:
 
 
 async def stop_producer(producer: AIOKafkaProducer) -> None:
-    """The same for a producer: what it holds is sent first, and what is not sent in time was never acknowledged."""
+    """Stop a producer in the same way. It sends what it holds; what it cannot send in time was never acknowledged."""
 
     def tasks() -> Iterable[Any]:
         sender: Any = producer._sender  # pyright: ignore[reportPrivateUsage]
@@ -48,7 +48,7 @@ async def stop_producer(producer: AIOKafkaProducer) -> None:
 
 
 async def stop_admin(admin: AIOKafkaAdminClient) -> None:
-    """The same for an admin client."""
+    """Stop an admin client in the same way."""
     await _close(admin.close, admin._client, tuple)  # pyright: ignore[reportPrivateUsage]
 
 
@@ -60,8 +60,8 @@ async def _close(orderly: Callable[[], Awaitable[object]], client: Any, tasks: C
                 await orderly()
                 closed = True
             except asyncio.CancelledError:
-                # aiokafka cancels its requests and awaits them one by one. One that has failed and waits for its next try
-                # raises this cancellation here, where nobody has been cancelled, and leaves open what comes after it.
+                # aiokafka cancels its own requests and awaits them one by one. A request that was waiting for its next
+                # attempt raises CancelledError here, though nobody has cancelled us, and the rest of the client stays open.
                 if scope.cancel_called:
                     raise
     finally:
@@ -71,7 +71,7 @@ async def _close(orderly: Callable[[], Awaitable[object]], client: Any, tasks: C
 
 
 async def _cut_off(client: Any, tasks: Iterable[Any]) -> None:
-    """End what a client does in the background, and its connections, without a word to the broker."""
+    """Cancel the background tasks of a client, and abort its connections, without telling the broker."""
     ending = [task for task in (*tasks, client._sync_task) if task is not None and not task.done()]
     for task in ending:
         task.cancel()
@@ -79,6 +79,6 @@ async def _cut_off(client: Any, tasks: Iterable[Any]) -> None:
         writer = connection._writer
         connection.close()
         if writer is not None:
-            writer.transport.abort()  # closing would wait until the broker has taken what was written
+            writer.transport.abort()  # closing would wait until the broker has taken all that was written
     if ending:
         await asyncio.wait(ending, timeout=LAST)

@@ -26,10 +26,10 @@ TRY_AGAIN = 1.0
 
 
 async def consume(live: Live[Settings], members: Resource[Member | None], retries: Retries, handle: Handle) -> None:
-    """Handle messages until it is cancelled; then the batch at hand is finished and committed first.
+    """Handle messages until cancelled. The current batch is finished and committed first.
 
-    When the process is being stopped, it gets FINISHING seconds: what has been handled by then is committed, the rest is read
-    again by whoever gets its partitions.
+    If the process is stopping, the batch gets FINISHING seconds. What has been handled by then is committed; the next
+    owner of its partitions reads the rest again.
     """
     while True:
         try:

@@ -73,7 +73,7 @@ class Collector:
 
 
 class Unsent:
-    """Whether spans may still have to be sent: no longer than there is somebody who sends them."""
+    """Knows whether there may still be spans to send."""
 
     def __init__(self) -> None:
         self._none = anyio.Event()
@@ -81,7 +81,7 @@ class Unsent:
 
     @contextmanager
     def spans(self) -> Generator[None, None, None]:
-        """There may be some until the end of this block."""
+        """Count spans as possible until the end of this block."""
         self._none = anyio.Event()
         try:
             yield

@@ -1,11 +1,12 @@
 """Fan-out: what this process has heard from Kafka lately, which every client reads at its own pace.
 
-There is one log of frames, bounded in events and in bytes, and no queue per client: ten thousand clients cost ten thousand
-cursors. A client that falls off the end of the log is told so (``event: gap``) and goes on with what is newest, as is a
-client that comes back with a Last-Event-ID of which the log knows too little.
+There is one log of frames, bounded in events and in bytes, and no queue per client: ten thousand clients cost ten
+thousand cursors. A client that falls off the end of the log gets ``event: gap`` and goes on with the newest event. So
+does a client that comes back with a Last-Event-ID that is older than the log.
 
-A burst of large events could fill the log faster than any client can read. So whoever feeds it from Kafka waits before it
-drops an event that a client has not taken yet, but only until that event is HOLD seconds old: then the client is too slow.
+A burst of large events could fill the log faster than any client can read. So the Kafka consumer waits before it drops
+an event that a client has not taken yet. When that event is HOLD seconds old, the client counts as too slow, and the
+event is dropped.
 
 The id of an event is the position in every partition after it (``0:15,1:22``), so that a client may come back to any
 process, in each of which the partitions are interleaved differently, and gets every event once.
@@ -25,15 +26,15 @@ from .frames import GAP, OVERHEAD, Entry, Positions, data_of, event, notice, rea
 KEPT = 10_000
 """Events that a client may be behind, or away for."""
 KEPT_BYTES = 32 * 1024 * 1024
-"""Bytes that these may take."""
+"""Bytes that these events may take."""
 BATCH = 200
 """Frames that are written to a client at once."""
 PIECE = 65_536
-"""Bytes that are written to a client at once: a larger frame alone, in pieces."""
+"""Bytes that are written to a client at once. A larger frame is written alone, in several pieces."""
 HOLD = 3.0
-"""Seconds for which an event is kept for clients that have not taken it, while others wait for its place."""
+"""Seconds for which an event is kept for clients that have not taken it, while new events wait for its place."""
 BREATH = 0.01
-"""Seconds until it is looked whether they have."""
+"""Seconds between two looks whether they have taken it."""
 
 
 class Fanout:
@@ -57,7 +58,7 @@ class Fanout:
         self._kept_bytes = kept_bytes
         self._subscriptions: set[Subscription] = set()
         self._taken = 0
-        """Every client that has not fallen behind has taken the entries before this number, and perhaps more."""
+        """All clients that have not fallen behind have taken at least the entries before this number."""
         self._log: deque[Entry] = deque()
         self._floors: dict[int, int] = {}
         """By partition, the offset from which on the log has everything."""
@@ -88,7 +89,7 @@ class Fanout:
         self._publish(source, partition, offset, data_of(value) if value is not None else None)
 
     async def feed(self, source: str, partition: int, offset: int, value: bytes | None) -> None:
-        """The same, but wait first until its place is free: see HOLD. Cancelled, it has added nothing."""
+        """Add an event like ``publish``, but first wait for room, as HOLD says. If cancelled, it has added nothing."""
         body = data_of(value) if value is not None else None
         if body is not None:
             size = len(body) + len(write_id(self.positions)) + 2 * OVERHEAD
@@ -170,10 +171,10 @@ class Fanout:
             self._floors[oldest.partition] = oldest.offset + 1
 
     def _oldest_is_awaited(self) -> bool:
-        """Whether a client that reads has still to take the oldest entry. One that has fallen behind it needs it no more."""
+        """Whether a client still has to take the oldest entry. A client that has fallen behind gets a gap instead."""
         if time.monotonic() - self._log[0].at >= HOLD:
             return False
-        if self._taken <= self.first:  # only then all have to be asked
+        if self._taken <= self.first:  # else all clients are known to have taken it
             self._taken = min((each.next for each in self._subscriptions if each.next >= self.first), default=self.end)
         return self._taken <= self.first
 
@@ -200,7 +201,7 @@ class Subscription:
         return self._fanout.closed
 
     def take(self) -> list[bytes]:
-        """Return frames that are to be sent now: a part of what is new if that is much, or none."""
+        """Return the frames to send next: none, or a limited number of the new ones."""
         if self.next < self._fanout.first:
             self._fanout.gaps += 1
             self.next, self._seen = self._fanout.end, None

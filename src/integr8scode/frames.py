@@ -1,4 +1,4 @@
-"""What is sent to the clients of event streams: events and notices as frames, and the ids by which clients come back."""
+"""Frames of event streams: events and notices as they are sent, and the ids with which clients come back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Positions = Mapping[int, int]
 """The next offset, by partition."""
 
 OVERHEAD = 400
-"""Bytes that an entry takes in memory beside its frame, about."""
+"""Bytes that an entry takes in memory in addition to its frame, roughly."""
 
 
 class Entry(NamedTuple):
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
 
 def event(body: bytes, positions: Positions, partition: int, offset: int, at: float) -> Entry:
-    """An event of which ``body`` is what ``data_of`` returned, after which a client is at these positions."""
+    """Make an event of a ``body`` from ``data_of``. A client that has taken it is at these positions."""
     written = write_id(positions)
     return Entry(_head(written) + body, written, partition, offset, at)
 
@@ -43,7 +43,7 @@ def notice(name: str, data: str, at: float = 0.0) -> Entry:
 
 
 def data_of(value: bytes) -> bytes:
-    """One ``data:`` line for each line, or a line break in an event would end it."""
+    """Write one ``data:`` line for each line: a bare line break would end the event."""
     lines = value.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return b"".join(b"data: %b\n" % line.encode() for line in lines) + b"\n"
 

@@ -36,7 +36,7 @@ Fetched = Mapping[TopicPartition, Sequence[Record]]
 POLL = 0.5
 """Seconds that a poll waits for records, which is how long an idle consumer can keep a reload waiting."""
 COMMITTING = 1.0
-"""Seconds for the commit of a batch that is broken off because the process is being stopped."""
+"""Seconds for committing a batch that was interrupted because the process is stopping."""
 
 
 class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # of a library without types

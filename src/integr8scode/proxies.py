@@ -1,10 +1,10 @@
-"""Who has sent a request: the address that counts for rate limits.
+"""Finds the address of the client that sent a request, for rate limits.
 
-Behind a proxy every request comes from the proxy's address, and whom it is for stands in X-Forwarded-For, a header that
-anybody can write. A proxy appends the address that it sees to what the header said before. So the header is believed from
-its right end, and only as far as trusted proxies have written it: the rightmost address that is not a trusted proxy's is
-the client. Whoever does not come from a trusted proxy is taken at its own address, whatever its headers say. No proxy is
-trusted unless the operator says so, not even on this machine.
+Behind a proxy, every request comes from the proxy's address. The client's address is in X-Forwarded-For, which anybody
+can forge. Each proxy appends the address that it sees. So the header is read from its right end, as far as trusted
+proxies wrote it: the client is the rightmost address that is not a trusted proxy's. If a request does not come from a
+trusted proxy, its sender is the client, whatever the headers say. The operator has to name every trusted proxy, even
+one on this machine.
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ Network = IPv4Network | IPv6Network
 
 
 class TrustedProxies:
-    """The proxies that are believed: networks such as ``10.0.0.0/8``, or single addresses. Raises ValueError for others."""
+    """The proxies whose X-Forwarded-For counts.
+
+    Args:
+        networks: Networks such as ``10.0.0.0/8``, or single addresses.
+
+    Raises:
+        ValueError: One of them is neither.
+    """
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
         self._networks: tuple[Network, ...] = tuple(ip_network(each) for each in networks)
 
     def client_of(self, scope: Scope) -> str:
-        """Return the client's address, or what the server knows of the other end if that is none."""
+        """Return the address of the client. A peer without an IP address is returned as the server names it."""
         peer, _ = scope["client"] or ("", 0)
         client = read_address(peer)
         if client is None:
@@ -33,7 +40,7 @@ class TrustedProxies:
         hops = _forwarded_for(scope)
         while self._trusts(client):
             hop = read_address(next(hops, ""))
-            if hop is None:  # the proxy says nothing more that can be read: all behind it count as one
+            if hop is None:  # no readable address is left: all clients behind this proxy count as one
                 break
             client = hop
         return str(client)
@@ -57,7 +64,7 @@ def read_address(text: str) -> Address | None:
 
 
 def _forwarded_for(scope: Scope) -> Iterator[str]:
-    """What X-Forwarded-For says, from right to left. Several headers of this name are one list."""
+    """Yield the addresses in X-Forwarded-For from right to left. Several headers of this name form one list."""
     for name, value in reversed(scope["headers"]):
         if name.lower() == b"x-forwarded-for":
             rest = value.decode("latin-1")

@@ -150,8 +150,8 @@ class Counters:
 class RateLimited:
     """ASGI middleware: answers 429 to whoever asks too often. It reads the settings that are pinned to the request.
 
-    ``free`` are paths that are never limited: a probe that gets 429 would take the process out of service. ``proxies`` are
-    those that tell whom a request is for.
+    ``free`` are paths that are never limited: a probe that gets 429 would take the process out of service. ``proxies``
+    are trusted to name the client of a request.
     """
 
     def __init__(

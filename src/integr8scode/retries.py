@@ -4,12 +4,12 @@ The message is written to the group's own retries topic, and its partition goes 
 its own, as far as there are enough of them: in one partition all wait equally long, so the first is always the first due.
 The DLQ_* settings are asked for when the time comes and never kept, so a change takes effect on what waits already.
 
-What happened to a message before stands in its headers, which anybody who writes to a topic can set. So they count only
-where this application alone writes: in the group's retries, and in the dead letters. A record from anywhere else is at its
-first attempt, whatever it bears.
+The headers of a message record its earlier attempts. Anybody who writes to a topic can set them, so they count only on
+topics to which this application alone writes: the group's retries, and the dead letters. A record from any other topic
+is at its first attempt, whatever its headers say.
 
-A dead letter that is read again is no ordinary message: it knows for how many retries it was tried (``died_after``), and its
-reader counts attempts of its own. It is never written to the dead letters once more, where the same reader would read it.
+A dead letter that is read again remembers how many retries it had (``died_after``), and its reader counts its own
+attempts. It is never written to the dead letters a second time, where the same reader would get it again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 RETRY, ORIGIN, ERROR, GROUP, DIED_AFTER = "retry", "origin", "error", "group", "died-after"
 """Headers of messages that have failed."""
 MOST_DIGITS = 9
-"""Of a number of retries: nobody tries more often."""
+"""Digits of a number of retries in a header; a longer one is ignored."""
 
 
 class Message(NamedTuple):
@@ -50,7 +50,7 @@ class Message(NamedTuple):
     group: str
     """The consumer group that has failed at it."""
     died_after: int | None = None
-    """Only a dead letter has this: the retry after which it was given up. ``error`` and ``group`` are those of that time."""
+    """For a dead letter, the number of retries after which it was given up; ``error`` and ``group`` are from then."""
 
 
 class Retries:
@@ -63,7 +63,7 @@ class Retries:
         self._dead_letters = dead_letters_topic(live.current)
 
     def message(self, record: Record) -> Message:
-        """Return what a record holds, with its past as far as that can be trusted."""
+        """Return the message in a record. Its earlier attempts count only if the topic can be trusted."""
         trusted = record.topic in (self._topic, self._dead_letters)
         headers = {key: value.decode(errors="replace") for key, value in record.headers} if trusted else {}
         origin = headers.get(ORIGIN, f"{record.topic}/{record.partition}/{record.offset}")
@@ -91,7 +91,7 @@ class Retries:
     async def failed(self, message: Message, error: Exception) -> None:
         """Have it tried again later, or give it up."""
         settings, retry, why = self._live.current, message.retry + 1, place_of(error)
-        # A dead letter goes on saying of what it died.
+        # A dead letter keeps the error that it died of.
         told = message if message.died_after is not None else message._replace(error=why)
         if retry > settings.DLQ_RETRY_MAX_ATTEMPTS:
             await self.give_up(told)
@@ -104,7 +104,7 @@ class Retries:
         )
 
     async def give_up(self, message: Message) -> None:
-        """Make a dead letter of it. One that is a dead letter already stays where it is, until it expires."""
+        """Make it a dead letter. If it is one already, it stays in its topic until it expires."""
         if message.died_after is not None:
             logger.error("the dead letter %s could not be handled and is left as it is", message.origin)
             return

@@ -75,7 +75,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def cut_off(self, client: tuple[str, int]) -> None:
-        """End the connection of a client at once: what it has not taken is dropped, by this process and by the system."""
+        """Reset the connection of a client. What it has not taken is dropped, here and in the kernel."""
         for connection in list(self.server_state.connections):
             if getattr(connection, "client", None) is client:
                 connected: socket.socket = connection.transport.get_extra_info("socket")
@@ -131,7 +131,7 @@ def config_of(app: ASGIApp, backlog: int, tls: ssl.SSLContext | None) -> uvicorn
         backlog=backlog,
         lifespan="off",
         log_config=None,
-        proxy_headers=False,  # it would believe whoever comes from this machine; see proxies.py
+        proxy_headers=False,  # Uvicorn would trust everybody on this machine; see proxies.py
         timeout_graceful_shutdown=round(FINISHING),
     )
     config.load()
@@ -160,7 +160,7 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="ADDRESSES",
         type=trusted,
         default=TrustedProxies(),
-        help="believe X-Forwarded-For of these, separated by commas: 10.0.0.0/8,127.0.0.1 (default: of nobody)",
+        help="trust X-Forwarded-For from these, separated by commas: 10.0.0.0/8,127.0.0.1 (default: from nobody)",
     )
     return parser.parse_args(arguments)
 

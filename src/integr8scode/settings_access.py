@@ -31,8 +31,8 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="settings", charset="UTF-8"'}
 class Password:
     """Knows whether a request brings the password (HTTP Basic, any user name).
 
-    Raises OSError if the file cannot be read, PermissionError if others than its owner can read or change it, and ValueError
-    if what it holds is no password.
+    Raises OSError if the file cannot be read, PermissionError if others than its owner can read or change it, and
+    ValueError if it holds no password.
     """
 
     def __init__(self, file: Path) -> None:
@@ -50,10 +50,10 @@ class Password:
 
 
 def _read_privately(file: Path) -> bytes:
-    # Without waiting: a FIFO is no password file, and opening one would hang.
+    # Non-blocking: opening a FIFO would hang.
     descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with open(descriptor, "rb") as opened:
-        found = os.fstat(descriptor)  # of what is read, whatever the name leads to by now
+        found = os.fstat(descriptor)  # of the file that was opened, not of the one that has its name by now
         if not stat.S_ISREG(found.st_mode):
             raise ValueError(f"{file}: the password must be in a regular file")
         if os.name == "posix":  # elsewhere the mode says nothing
@@ -65,7 +65,7 @@ def _read_privately(file: Path) -> bytes:
             if found.st_mode & OTHERS:
                 raise PermissionError(
                     f"{file}: others can read or change the password file (mode {stat.S_IMODE(found.st_mode):04o}); "
-                    f"take that from them: chmod 600 {file}"
+                    f"make it private: chmod 600 {file}"
                 )
         return opened.read(LONGEST)
 

@@ -1,4 +1,4 @@
-"""Things that are opened one after the other, and closed all at once."""
+"""Context managers that are entered one after the other, and left all at the same time."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ class SideBySide:
         self._tasks = tasks
 
     async def enter(self, manager: AbstractAsyncContextManager[T]) -> T:
-        """Enter it, and return what it holds. Raises what entering it raises."""
+        """Enter a context manager, and return its value. Raises what entering it raises."""
         value: T = await self._tasks.start(self._hold, manager)
         return value
 
     async def _hold(self, manager: AbstractAsyncContextManager[T], *, task_status: TaskStatus[T]) -> None:
         async with manager as value:
             task_status.started(value)
-            with anyio.CancelScope(shield=True):  # the block may be cancelled and still need it
+            with anyio.CancelScope(shield=True):  # even a cancelled block may still need it
                 await self.over.wait()
 
 
 @asynccontextmanager
 async def side_by_side() -> AsyncGenerator[SideBySide, None]:
-    """What is entered stands until the end of the block. Then all of it is left at the same time."""
+    """At the end of the block, leave everything that was entered, all at the same time."""
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
         entered = SideBySide(tasks)
         try:
             yield entered
-        except Exception as error:  # here it would be put into a group
+        except Exception as error:  # raised here, it would end up in an exception group
             failure = error
         finally:
             entered.over.set()

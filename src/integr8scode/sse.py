@@ -15,9 +15,9 @@ RETRY = b"retry: 2000\n\n"
 """How long a browser waits, in milliseconds, until it connects again."""
 GOODBYE = b": the server is stopping; connect again\n\n"
 STUCK = 10.0
-"""Seconds within which a client has to take a piece; one that does not is cut off."""
+"""Seconds in which a client must take a piece. If it does not, it is cut off."""
 CUT_OFF = "integr8scode.cut_off"
-"""What the server calls its ASGI extension: a function that ends the connection at once, whatever is still to be sent."""
+"""The name of the server's ASGI extension: a function that resets the connection, whatever is still to be sent."""
 
 
 class EventStream(Response):
@@ -51,7 +51,7 @@ class EventStream(Response):
                 try:
                     await self._stream(subscription, send)
                 except TimeoutError:
-                    # Closing would not end it: what was written would still wait for the client to take it.
+                    # Closing would not end the connection: it would wait for the client to take all that was written.
                     scope.get("extensions", {}).get(CUT_OFF, _leave_it)()
             tasks.cancel_scope.cancel()
 
@@ -75,14 +75,14 @@ class EventStream(Response):
 
 
 async def _write(send: Send, body: bytes, *, last: bool = False) -> None:
-    """Write piece by piece: the server keeps a whole piece until the client has taken it, for every client."""
+    """Write in pieces: for each client, the server keeps a whole piece in memory until the client has taken it."""
     for start in range(0, len(body), PIECE):
         end = start + PIECE
         with anyio.fail_after(STUCK):
             more = not last or end < len(body)
             await send({"type": "http.response.body", "body": body[start:end], "more_body": more})
-            await checkpoint()  # a server that takes everything at once must not keep the others from their turn
+            await checkpoint()  # if send never waits, the other tasks must still get their turn
 
 
 def _leave_it() -> None:
-    """A server without the extension closes the connection of a response that has not ended."""
+    """Do nothing: a server without the extension closes the connection of an incomplete response by itself."""

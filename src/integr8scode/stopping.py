@@ -1,10 +1,10 @@
-"""How a process is told to stop, by SIGTERM or SIGINT, and how long it may take to end.
+"""How SIGTERM and SIGINT stop a process, and how long that may take.
 
-A stop goes in two steps. First the work that has begun is finished: the batch at hand, the requests that are answered. Then
-everything that is held is closed, side by side. Brokers, collectors and clients may answer slowly or never, so each step has
-a limit, and what waits for them waits in ``shielded``, which knows these limits. They hold from the signal on: a consumer
-that was already being replaced is closed within them too. Where even that does not help (a thread that hangs, a handler
-that blocks), the process is ended hard.
+A stop has two steps. First, work that has begun is finished: the current batch, and requests that are being answered.
+Then all resources are closed at the same time. Brokers, collectors and clients may answer slowly or never, so each step
+has a time limit. Code that waits for them does so in ``shielded``, which applies the limits. They count from the signal
+on, so they also hold for a consumer that was already being replaced. If even that does not help (a hanging thread, a
+blocking handler), the process kills itself.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 GRACE = 10.0
 """Seconds within which a process ends after a signal, whatever happens."""
 FINISHING = 5.0
-"""Seconds of these for work that has begun."""
+"""Seconds of GRACE for finishing work that has begun."""
 CLOSING = 3.0
-"""Seconds for closing what is held."""
+"""Seconds of GRACE for closing resources."""
 HARD_END = GRACE - 0.5
-"""Seconds after which the process is ended hard."""
+"""Seconds after the signal at which the process kills itself."""
 
 _in_force: ContextVar[Stopping | None] = ContextVar("_in_force", default=None)
 _may_end_hard: ContextVar[bool] = ContextVar("_may_end_hard", default=False)
@@ -49,7 +49,7 @@ class Stopping:
 
     def __init__(self, scope: anyio.CancelScope) -> None:
         self.left = False
-        """Whether the block has been left: everything is closed."""
+        """Whether the block has been left, with all resources closed."""
         self._scope = scope
         self._act: Callable[[signal.Signals], object] = self._cancel
         self._told_at = math.inf
@@ -87,7 +87,7 @@ class Stopping:
 
     @contextmanager
     def limiting(self, scope: anyio.CancelScope, seconds: float) -> Generator[None, None, None]:
-        """Let ``scope`` last for so many seconds at most once a signal has come, and never longer than both steps take."""
+        """After a signal, let ``scope`` last for at most so many seconds, and no longer than the two steps together."""
         self._shields[scope] = seconds
         try:
             if self._told_at < math.inf:
@@ -104,14 +104,14 @@ class Stopping:
         self._scope.cancel()
 
     def end_hard_later(self, *_: object) -> None:
-        """Let the process end after HARD_END seconds, whatever it does then."""
+        """Kill the process after HARD_END seconds, whatever it is doing then."""
         if self._timer is None:
             self._timer = threading.Timer(HARD_END, self._end_hard)
             self._timer.daemon = True
             self._timer.start()
 
     def _end_hard(self) -> None:
-        # Not by the logger: whoever hangs may hold its lock.
+        # Not through the logger: a thread that hangs may hold its lock.
         os.write(2, b"still not ended %g s after the signal; ending hard\n" % HARD_END)
         os._exit(0 if self.left else 1)
 
@@ -126,7 +126,7 @@ def stopping() -> Generator[Stopping, None, None]:
         for number in SIGNALS:
             loop.add_signal_handler(number, handler.received, number)
             if _may_end_hard.get():
-                # The loop calls its handlers when it comes to that. Python calls this one also while the loop is blocked.
+                # A blocked loop does not run its own signal handlers, but Python still runs this one.
                 signal.signal(number, handler.end_hard_later)
                 signal.siginterrupt(number, False)
         try:
@@ -140,11 +140,11 @@ def stopping() -> Generator[Stopping, None, None]:
 
 @contextmanager
 def shielded(seconds: float = math.inf, *, once_stopping: float = CLOSING) -> Generator[anyio.CancelScope, None, None]:
-    """Go on in this block though the caller is cancelled, for at most so many seconds; then the block is cancelled.
+    """Shield this block from cancellation for a limited time; after that, the block is cancelled.
 
     Args:
-        seconds: the limit while the process works.
-        once_stopping: the limit from the moment on in which the process is told to stop.
+        seconds: The limit while the process is running.
+        once_stopping: The limit in seconds from the signal to stop on.
     """
     in_force = _in_force.get()
     with anyio.CancelScope(shield=True, deadline=anyio.current_time() + seconds) as scope:
@@ -156,7 +156,7 @@ def shielded(seconds: float = math.inf, *, once_stopping: float = CLOSING) -> Ge
 
 
 def run(main: Callable[[*Arguments], Awaitable[object]], *arguments: *Arguments) -> None:
-    """Run ``main`` as this process, which ends within GRACE seconds after a signal. Raises what ``main`` raises."""
+    """Run ``main`` until it ends, at most GRACE seconds after a signal. Raises what ``main`` raises."""
     token = _may_end_hard.set(True)
     try:
         anyio.run(main, *arguments)

@@ -70,7 +70,7 @@ class StreamReader:
             self._fanout.wake()
 
     async def _jump(self, wanted: Mapping[TopicPartition, int]) -> None:
-        """Kafka has deleted what comes next (its retention), or the partition has been made anew and is shorter."""
+        """Go on after a gap: Kafka has deleted what comes next, or the partition was created again and is shorter."""
         oldest = await self.consumer.beginning_offsets(list(wanted))
         newest = await self.consumer.end_offsets(list(wanted))
         for each, offset in wanted.items():

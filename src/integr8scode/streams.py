@@ -32,9 +32,9 @@ logger = logging.getLogger(__name__)
 
 CONNECTION = ("KAFKA_BOOTSTRAP_SERVERS", "KAFKA_REQUEST_TIMEOUT_MS", "ENABLE_EVENT_STREAMING")
 ASK_EVERY = 0.5
-"""Seconds between two questions whether the brokers answer."""
+"""Seconds between two checks whether the brokers answer."""
 ANSWER_WITHIN = 1.5
-"""Seconds in which they have to."""
+"""Seconds in which the brokers have to answer a check."""
 LOOK_AGAIN = 5.0
 """Seconds until new partitions are seen, and until what has failed is tried again."""
 
@@ -127,7 +127,7 @@ class ConsumerPool:
     ) -> None:
         self.members: list[StreamReader] = []
         self.answering = True
-        """Whether the brokers answer; no older than ASK_EVERY and ANSWER_WITHIN together."""
+        """Whether the brokers answer. At most ASK_EVERY and ANSWER_WITHIN seconds old."""
         self._live = live
         self._settings = settings
         self._fanout = fanout

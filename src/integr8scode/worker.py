@@ -1,7 +1,8 @@
 """A worker process: ``python -m integr8scode.worker coordinator``.
 
-Its name selects the override, so that it belongs to a consumer group of its own and its spans bear its name. SIGTERM (or
-SIGINT) lets it finish the batch at hand, commit and leave, within 10 seconds; SIGHUP makes it look at its files at once.
+Its name selects the override, so that it belongs to a consumer group of its own and its spans bear its name. SIGTERM
+(or SIGINT) lets it finish the current batch, commit and leave, within 10 seconds. SIGHUP makes it read its files at
+once.
 """
 
 from __future__ import annotations

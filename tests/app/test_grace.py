@@ -1,6 +1,6 @@
-"""A stop ends within the grace, whatever broker, collector, clients and handlers do: real processes, told by SIGTERM.
+"""A process ends within the grace after SIGTERM, whatever broker, collector, clients and handlers do.
 
-What each of them takes is mostly waiting, so all are started and told at the same time, once.
+The scenes mostly wait, so all of them run at the same time, once.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ from integr8scode.worker import run
 
 async def handle(message):
     if Path("begun").exists():
+        Path("at it").touch()
         BODY
     Path("begun").touch()
 {RUN}"""
@@ -176,8 +177,7 @@ def with_a_handler_that_blocks(folder: Path) -> Ending:
         with started(folder, "-c", HANDLER.replace("BODY", "time.sleep(3600)")) as worker:
             worker.until("reading")
             anyio.run(produce, servers, TOPIC, [EVENT, EVENT])
-            appears(folder / "begun")
-            sleep(0.5)  # until it blocks
+            appears(folder / "at it")
             ending = ended(worker)
         assert anyio.run(committed, servers, GROUP, TOPIC) == 0, "all of it is handled again"
         return ending

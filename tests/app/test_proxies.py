@@ -1,4 +1,4 @@
-"""Whom a request is from: the rightmost address of X-Forwarded-For that no trusted proxy has, or the other end."""
+"""The client of a request is the rightmost address in X-Forwarded-For that is not a trusted proxy's, or the peer."""
 
 from __future__ import annotations
 

@@ -68,5 +68,5 @@ def test_the_server_does_not_start_with_it_and_says_why(
     with pytest.raises(SystemExit) as ended:
         main(["--settings-page", str(file)])
     assert str(ended.value) == (
-        f"{file}: others can read or change the password file (mode 0644); take that from them: chmod 600 {file}"
+        f"{file}: others can read or change the password file (mode 0644); make it private: chmod 600 {file}"
     )

@@ -1,4 +1,4 @@
-"""What is opened one after the other is closed all at once, also when the block is cancelled or fails."""
+"""Context managers that are entered one by one are left all at once, also if the block is cancelled or fails."""
 
 from __future__ import annotations
 

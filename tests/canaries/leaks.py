@@ -1,4 +1,4 @@
-"""What counts as a leak: said once, apart from the library, so that its own rules cannot hide a fault of theirs.
+"""What counts as a leak. It shares no code with the library, so that a bug in the library's rules cannot hide itself.
 
 A secret's whole value may stand nowhere: 8 or more characters anywhere, 4 to 7 as a word, fewer only beside their key. Of its
 credentials no part of 8 or more characters may stand that delimiters or line ends cut out, and no beginning of 8. Texts are

@@ -1,4 +1,4 @@
-"""Real libraries that fail with a secret in hand, and say so in their own words. Nothing listens on port 1 of this machine."""
+"""Calls of real libraries that fail and quote the secret that they were given. Nothing listens on port 1 of this machine."""
 
 from __future__ import annotations
 

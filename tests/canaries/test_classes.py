@@ -1,4 +1,4 @@
-"""Generated settings classes with secrets of many kinds and shapes: loaded, broken, shown and checked, and no secret shows."""
+"""Generated classes with secrets of many kinds and shapes are loaded, broken, shown and checked: no secret shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real libraries fail with a secret in hand, wherever they may: nothing that they quote of it is shown."""
+"""Real libraries that were given a secret fail in every place where user code runs: nothing shows what they quote."""
 
 from __future__ import annotations
 

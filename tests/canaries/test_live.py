@@ -1,4 +1,4 @@
-"""Exceptions that quote whatever was ever secret, in every place where somebody else's code runs: nothing of it shows."""
+"""Exceptions that quote every secret there has ever been, in every place where user code runs: nothing shows one."""
 
 from __future__ import annotations
 

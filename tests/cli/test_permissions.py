@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,65 @@ def test_the_way_out_fits_a_mounted_secret_too(run: Run, folder: Path) -> None:
     assert (
         "chmod 600 secrets.toml; if the program reads it by its group, as with fsGroup, let nobody else be in it" in out
     )
+
+
+@pytest.mark.skipif(shutil.which("setfacl") is None, reason="needs setfacl")
+def test_an_access_control_list(secrets: Path) -> None:
+    def give(rights: str, path: Path) -> bool:
+        return not subprocess.run(["setfacl", "-m", f"u:{STRANGER}:{rights}", path], check=False).returncode
+
+    if not give("rw", secrets):
+        pytest.skip("this file system has no access control lists")
+    can = "its access control list lets others {} this secrets file"
+    assert said(secrets) == [can.format("read"), can.format("change")]
+    [hint] = {exposure.hint for exposure in exposures(str(secrets), secrets.name)}
+    subprocess.run(hint, shell=True, check=True, cwd=secrets.parent)
+    assert said(secrets) == []
+    assert give("rwx", secrets.parent)
+    assert said(secrets) == [f"the access control list of {secrets.parent} lets others replace this secrets file"]
+
+
+@as_root
+def test_a_read_only_mount_has_another_way_out(secrets: Path) -> None:
+    secrets.chmod(0o644)
+    mount = subprocess.run(["mount", "--bind", secrets.parent, secrets.parent], check=False)
+    if mount.returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", secrets.parent], check=True)
+        [exposure] = exposures(str(secrets), secrets.name)
+    finally:
+        subprocess.run(["umount", secrets.parent], check=True)
+    assert exposure.message == READ
+    assert exposure.hint == "set its mode where it is mounted, as with defaultMode: 0400"
+
+
+@as_root
+def test_a_file_of_root_that_its_program_reads_by_the_group(tmp_path: Path) -> None:
+    """Such as a Secret of Kubernetes with an fsGroup, which nobody else is in. It cannot be any other way."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder, "secrets.toml")
+        path.touch()
+        for mode, group, expected in [
+            (0o440, STRANGER, []),
+            (0o660, STRANGER, ["its group, 54321, can change this secrets file"]),
+            (0o444, STRANGER, [READ]),
+            (0o440, STRANGER + 1, ["its group, 54322, can read this secrets file"]),
+        ]:
+            os.chown(path, 0, group)
+            path.chmod(mode)
+            answer, told = os.pipe()
+            if not (child := os.fork()):
+                os.setgroups([STRANGER])
+                os.setgid(STRANGER + 2)
+                os.setuid(STRANGER)
+                os.write(told, "\n".join(said(path)).encode())
+                os._exit(0)
+            os.close(told)
+            os.waitpid(child, 0)
+            with os.fdopen(answer) as lines:
+                assert lines.read().splitlines() == expected
 
 
 @as_root

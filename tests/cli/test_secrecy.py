@@ -122,3 +122,19 @@ def test_no_secret_in_the_traceback_of_a_module_that_fails(run: Run, folder: Pat
         assert result.code == 2
         assert "careless_app" in result.err
         assert CANARY not in result.out + result.err
+
+
+@pytest.mark.parametrize("command", ["check", "show", "template"])
+def test_a_rule_that_calls_exit_is_a_problem(run: Run, folder: Path, command: str) -> None:
+    """Else it would decide the exit code of the command, and write what it likes."""
+    rule = (
+        "\n    def __post_init__(self) -> None:\n        raise SystemExit(0 if self.NAME == 'zero' else self.TOKEN)\n"
+    )
+    (folder / "exiting.py").write_text(APP + rule, encoding="utf-8")
+    for name in ("zero", "one"):
+        (folder / "config.toml").write_text(f'NAME = "{name}"\n', encoding="utf-8")
+        (folder / "secrets.toml").write_text(GOOD_SECRETS, encoding="utf-8")
+        result = run(command, "exiting:Settings")
+        assert CANARY not in result.out + result.err
+        assert result.code == (0 if command == "template" else 1)
+        assert command == "template" or "SystemExit: " in result.out + result.err

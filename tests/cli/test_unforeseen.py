@@ -1,4 +1,4 @@
-"""A command in which something fails that nobody foresaw: one line on standard error, exit code 3, and no value."""
+"""A command that fails unexpectedly prints one line on standard error and no value, and exits with 3."""
 
 from __future__ import annotations
 

@@ -143,8 +143,12 @@ class Order(NamedTuple):
     def __str__(self) -> str:
         return f"{self.arrival.__name__}-{self.begins}-{self.ends}-{self.lag}"
 
-    def run(self, arrival: Arrival, content: str) -> None:
-        """Do it. At the end ``content`` is there, or the first half of it if the writer was killed."""
+    def run(self, arrival: Arrival, content: str) -> float:
+        """Do it. At the end ``content`` is there, or the first half of it if the writer was killed.
+
+        Return for how many seconds the writer has rested at most: a busy machine lets it rest for longer than it means to.
+        """
+        began = time.monotonic()
         if self.begins == "before":
             file = self._half(arrival.fresh, content)
             if self.ends == "closed":
@@ -160,6 +164,7 @@ class Order(NamedTuple):
             pause = {"closed": 0.0, "short": SETTLE / 2, "long": 3 * SETTLE}[self.ends]
             time.sleep(pause)
             self._rest(file, content)
+        return time.monotonic() - began
 
     def _half(self, path: Path, content: str) -> IO[str]:
         file = open(path, "w")  # noqa: SIM115 - it stays open

@@ -36,7 +36,7 @@ from .harness import SETTLE, SLACK, Following, Party, Place, Watched, allowed, r
 from .orders import LinkSwapped, Order
 from .tagged import State, is_vetoed, text, whole
 from .test_fuse import Mounted, fuse_is_there, mounted
-from .test_orders import is_knowable
+from .test_orders import is_knowable, torn
 from .writers import (
     Burst,
     Exchange,
@@ -139,7 +139,10 @@ class Round:
         self.put(0, first)
         self.put(0, then)
         self.story[-1] += f" {order}"
-        order.run(self.world.base, text(then))
+        rested = order.run(self.world.base, text(then))
+        if self.world.fuse is not None and rested >= 0.9 * SETTLE:  # the kernel does not say who writes
+            half = torn(then)[0], *self.state[1:]
+            self.published.add(half)
 
     def write_base(self) -> None:
         tag = self.next_tag()

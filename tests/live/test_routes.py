@@ -129,3 +129,10 @@ def test_loops_and_the_root(tmp_path: Path) -> None:
     assert set(find_route(str(root / "one")).entries) == {(str(root), "one"), (str(root), "two")}
     assert find_route("/").target == "/"
     assert find_route("/..").target in ("/", "/..")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800"])
+def test_a_name_that_no_file_can_have(tmp_path: Path, name: str) -> None:
+    for path in (tmp_path / name, tmp_path / name / "config.toml"):
+        [route] = find_routes([str(path)])
+        assert route.entries[-1] == (os.path.realpath(tmp_path), name)

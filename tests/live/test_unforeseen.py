@@ -1,4 +1,4 @@
-"""A watch in which something fails that nobody foresaw, at any seam: unhealthy while it lasts, told once, and good again."""
+"""A watch that fails unexpectedly, at any seam, is unhealthy while that lasts, reports it once, and recovers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 # Of each module one, and where the layers are looked at.
 CHOSEN: Final = [
-    *("layers._contents", "layers._parsed", "layers.fetch", "layers.parse", "guard.hazard", "guard.unfit"),
+    *("layers._contents", "layers._parsed", "layers.attempt", "layers.parse", "guard.hazard", "guard.unfit"),
     *("toml_parser.loads", "merge.merge", "load._validated", "load.assemble", "restart.keep_first", "snapshot.same"),
     *("snapshot.changed_keys",),
 ]
@@ -67,6 +67,7 @@ async def test_in_the_middle_of_a_watch(
         rejection = await anext(events)
         assert isinstance(rejection, Rejection)
         assert status.last_error == rejection.reason
+        assert rejection.total == len(rejection.problems) > 0
         assert isinstance(caught.value.reason, SettingsError)
         told = [record for record in caplog.records if record.levelno >= logging.WARNING]
         assert len(told) == 1
@@ -93,7 +94,7 @@ async def test_at_the_start(workspace: Workspace, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_when_looking_itself_fails(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def observe(*_: object) -> None:
+    def observe(*_: object, **__: object) -> None:
         raise RuntimeError(CANARY)
 
     async with watch(workspace) as live:
@@ -154,7 +155,7 @@ class Shelf:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_layer_of_a_store(monkeypatch: pytest.MonkeyPatch, seam: Any) -> None:
-    if seam.name in ("hotsettings.layers._contents", "hotsettings.layers.fetch"):
+    if seam.name in ("hotsettings.layers._contents", "hotsettings.layers.attempt"):
         pytest.skip("no file is read")
     shelf = Shelf()
     layer = StoreLayer(shelf, "config.toml", name="base", label="shelf/config.toml")

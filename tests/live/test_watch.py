@@ -50,6 +50,14 @@ async def test_an_unknown_watcher(workspace: Workspace) -> None:
             pass
 
 
+@pytest.mark.parametrize("watcher", ["inotify", "watchfiles", "poll"])
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "a\0b/config.toml", "\ud800/config.toml"])
+async def test_a_name_that_no_file_can_have(workspace: Workspace, name: str, watcher: Any) -> None:
+    with pytest.raises(LayerError):
+        async with Settings.watch(workspace.folder / name, secrets_path=workspace.secrets, watcher=watcher):
+            pass
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [(f"SECRET_KEY = '{SECRET}'\nSECRET_KEY = 1", LayerError), (f"SECRET_KEY = ['{SECRET}']", InvalidSettings)],

@@ -91,7 +91,7 @@ class TestWhatIsAsked:
         where = servers(url, {"password": "canary", "user": "canary"})
         assert str(where) == shown
         assert repr(where) == f"Servers({shown!r})"
-        assert where.clear(f"cannot reach {where.urls[0]}, sorry") == f"cannot reach {shown.partition(',')[0]}, sorry"
+        assert where.redact(f"cannot reach {where.urls[0]}, sorry") == f"cannot reach {shown.partition(',')[0]}, sorry"
 
     @pytest.mark.parametrize(
         "url",

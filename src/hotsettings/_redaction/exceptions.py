@@ -1,4 +1,4 @@
-"""Exceptions of others as texts. Their own objects may hold secrets, and their methods may do anything."""
+"""Exceptions of others as texts. The objects themselves may hold secrets, and their methods may do anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ _SILENT = "(it fails to say what it is)"
 
 
 class Redacted(Exception):
-    """Stands for an exception of somebody else: what it said, redacted, and ``kind``, the name of its type."""
+    """Stands for an exception of other code: holds its redacted message and the name of its type, but no other object.
+
+    Args:
+        text: The message, already redacted.
+        kind: The name of the type; "" where the message needs none.
+    """
 
     def __init__(self, text: str, kind: str) -> None:
         super().__init__(text, kind)
@@ -32,53 +37,53 @@ class Redacted(Exception):
 
 
 def _is(error: BaseException, kind: type[E]) -> TypeGuard[E]:
-    """Like isinstance, which asks an object for its class and gets any answer."""
+    """Do the same as isinstance, but without asking the object for its class: it may lie."""
     return issubclass(type(error), kind)
 
 
-def said(error: BaseException) -> str:
-    """What an exception says, and all that it groups, in one text."""
+def message_of(error: BaseException) -> str:
+    """Return the message of an exception, and the types and messages of all that it groups, in one text."""
     first, *others = _members(error)
-    return ": ".join(filter(None, (_message(first), "; ".join(map(described, others)))))
+    return ": ".join(filter(None, (_own_message(first), "; ".join(map(type_and_message, others)))))
 
 
-def described(error: BaseException) -> str:
-    """What an exception says, after its type."""
-    text, kind = (error.args[0] if _is(error, Redacted) else said(error)), kind_of(error)
-    return ": ".join(filter(None, (kind, text)))
+def type_and_message(error: BaseException) -> str:
+    """Return the name of an exception's type, and its message."""
+    text = error.args[0] if _is(error, Redacted) else message_of(error)
+    return ": ".join(filter(None, (type_name_of(error), text)))
 
 
-def traced(error: BaseException) -> str:
-    """An exception with its traceback, as the log shows it."""
+def traceback_of(error: BaseException) -> str:
+    """Return an exception with its traceback, as the log shows it."""
     import traceback  # slow to import, and needed only where something has failed
 
-    return asked(lambda: "".join(traceback.format_exception(error))) or described(error)
+    return _text_or_none(lambda: "".join(traceback.format_exception(error))) or type_and_message(error)
 
 
-def kind_of(error: BaseException) -> str:
-    """The name of its type; "" for errors of settings, whose texts need none."""
+def type_name_of(error: BaseException) -> str:
+    """Return the name of an exception's type; "" for a SettingsError, whose text needs none."""
     if _is(error, Redacted):
         return error.kind
-    return "" if _is(error, SettingsError) else asked(lambda: type(error).__name__) or "Exception"
+    return "" if _is(error, SettingsError) else _text_or_none(lambda: type(error).__name__) or "Exception"
 
 
-def asked(say: Callable[[], str]) -> str | None:
-    """What a foreign object says; None where it fails to, whatever it raises."""
+def _own_message(error: BaseException) -> str:
+    text = _text_or_none(lambda: _MESSAGE(error) if _is(error, BaseExceptionGroup) else str(error))
+    return _SILENT if text is None else text
+
+
+def _text_or_none(foreign: Callable[[], str]) -> str | None:
+    """Call code of others that should return a text. Return None if it raises anything but KeyboardInterrupt."""
     try:
-        return "".join(say())  # a plain str, whatever its class would do
+        return "".join(foreign())  # a plain str, even if it returned an instance of a subclass
     except KeyboardInterrupt:
         raise
     except BaseException:
         return None
 
 
-def _message(error: BaseException) -> str:
-    text = asked(lambda: _MESSAGE(error) if _is(error, BaseExceptionGroup) else str(error))
-    return _SILENT if text is None else text
-
-
 def _members(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, and what it groups, as far as that is worth telling."""
+    """Yield an exception, then the first 30 that it groups, at any depth."""
     yield error
     waiting, count = [*_inside(error)], 1
     while waiting and count < _MOST:

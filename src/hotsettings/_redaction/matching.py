@@ -11,6 +11,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator
 
 from ..secrecy import MASK
+from .readings import reading
 
 LONG = 8
 """Characters from which on a secret is looked for everywhere, and from which on a part of it counts as one."""
@@ -27,7 +28,7 @@ Span = tuple[int, int]
 
 
 class Matcher:
-    """Masks the secrets that it was given.
+    """Finds the secrets that it was given.
 
     Args:
         names: Words that are no secrets, though a secret may begin or end with one of them.
@@ -55,16 +56,8 @@ class Matcher:
             self._starts.add(_lower(part), whole=False)
             self._ends.add(_lower(part)[::-1], whole=False)
 
-    def redact(self, text: str) -> str:
-        """Return ``text`` with a mask in place of every secret in it."""
-        shown, at = [], 0
-        for start, end in _joined(self.spans(text)):
-            shown += [text[at:start], MASK]
-            at = end
-        return "".join([*shown, text[at:]]) if at else text
-
     def spans(self, text: str) -> Iterator[Span]:
-        """Yield where secrets stand, in no order; they may overlap."""
+        """Yield where secrets stand as they are, in no order; they may overlap."""
         lower, size = _lower(text), len(text)
         yield from self._starts.spans(lower)
         for start, end in self._ends.spans(lower[::-1]):
@@ -89,6 +82,25 @@ class Matcher:
                 if found or _in_word(text[start]):
                     break
                 start += 1
+
+
+def redact(text: str, matchers: Iterable[Matcher]) -> str:
+    """Return ``text`` with a mask in place of every secret in it."""
+    shown, at = [], 0
+    for start, end in _joined(spans(text, matchers)):
+        shown += [text[at:start], MASK]
+        at = end
+    return "".join([*shown, text[at:]]) if at else text
+
+
+def spans(text: str, matchers: Iterable[Matcher]) -> Iterator[Span]:
+    """Yield where secrets stand, as they are or quoted, in no order; they may overlap."""
+    quoted = reading(text)
+    for matcher in matchers:
+        yield from matcher.spans(text)
+        if quoted is not None:
+            for start, end in matcher.spans(quoted.text):
+                yield quoted.starts[start], quoted.ends[end - 1]
 
 
 class _Starts:
@@ -178,5 +190,5 @@ def _in_word(char: str) -> bool:
 
 
 def _lower(text: str) -> str:
-    lower = text.lower()
-    return lower if len(lower) == len(text) else text  # else places in one are not places in the other
+    """Lower case in which every character has the place that it had, and the same one wherever it stands."""
+    return text.replace("\u0130", "i").lower().replace("\u03c2", "\u03c3")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from functools import cached_property
+from itertools import repeat
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import NODEFAULT, Struct
@@ -16,10 +18,10 @@ from ..layers import Document
 from ..marks import SECRET
 from ..merge import ABSENT, Values, follow
 from ..schema import NATIVE, Schema, as_values
+from .readings import plain
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
-_PRINTABLE = re.compile(r"[ !#-&(-\[\]-~]*")
-"""What is written everywhere as it is, and what ``repr`` and JSON leave as it is."""
+"""What is written everywhere as it is."""
 
 
 class SecretText(NamedTuple):
@@ -38,21 +40,21 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
     """Yield the secrets in documents, as they are written there and as the settings hold them."""
     documents = list(documents)
     public = [document.values for document in documents if not document.layer.secret]
-    leaves = [leaf for leaf in schema.leaves if leaf.secret]
+    leaves = [(leaf, _Kind(leaf.annotation)) for leaf in schema.leaves if leaf.secret]
     for document in documents:
         if document.layer.secret:
             yield from _said_here_only(document.values, public, ())
-        for leaf in leaves:
+        for leaf, kind in leaves:
             value = follow(document.values, leaf.path)
             if value is not ABSENT:
-                yield from _marked(leaf.annotation, value, leaf.path[-1], leaf.marked)
+                yield from _marked(kind, value, leaf.path[-1], leaf.marked)
 
 
 def secrets_in(schema: Schema, settings: Struct) -> Iterator[SecretText]:
     """Yield the secrets that settings hold."""
     for leaf in schema.leaves:
         if leaf.secret:
-            yield from _marked(leaf.annotation, as_values(leaf.value_in(settings)), leaf.path[-1], leaf.marked)
+            yield from _marked(_Kind(leaf.annotation), as_values(leaf.value_in(settings)), leaf.path[-1], leaf.marked)
 
 
 def default_secrets(schema: Schema) -> Iterator[SecretText]:
@@ -60,7 +62,7 @@ def default_secrets(schema: Schema) -> Iterator[SecretText]:
     for leaf in schema.leaves:
         for default in leaf.defaults if leaf.secret else ():
             if default is not NODEFAULT:
-                yield from _marked(leaf.annotation, as_values(default), leaf.path[-1], leaf.marked)
+                yield from _marked(_Kind(leaf.annotation), as_values(default), leaf.path[-1], leaf.marked)
 
 
 def _said_here_only(values: Values, public: list[Values], path: Path) -> Iterator[SecretText]:
@@ -73,47 +75,101 @@ def _said_here_only(values: Values, public: list[Values], path: Path) -> Iterato
             yield from _texts(value, key)
 
 
-def _marked(annotation: Any, value: Any, key: str, secret: bool) -> Iterator[SecretText]:
+class _Kind:
+    """What an annotation says of secrets, worked out once for all values of it: it takes longer than to look at a value."""
+
+    def __init__(self, annotation: Any) -> None:
+        self.annotation = annotation
+        self.bare, metadata = shape.unwrap(annotation)
+        self.secret = SECRET in metadata
+
+    @cached_property
+    def members(self) -> list[_Kind]:
+        """What a value can be: the members of a union, or else this alone."""
+        return [_Kind(member) for member in shape.alternatives(self.bare)]
+
+    @cached_property
+    def by_tag(self) -> dict[tuple[str | None, type, Any], list[_Kind]]:
+        """Of a union of tables, the member by the field that tells which it is, and by what that says."""
+        found = {}
+        for member in self.members:
+            config = getattr(shape.struct_class(member.bare), "__struct_config__", None)
+            if config is not None and config.tag is not None:
+                found[config.tag_field, type(config.tag), config.tag] = [member]
+        return found
+
+    @cached_property
+    def tag_field(self) -> str | None:
+        """The field that tells which member a table is."""
+        return next((field for field, _, _ in self.by_tag), None)
+
+    def members_for(self, value: Any) -> list[_Kind]:
+        """The members that a value can be: all, unless it is a table whose tag names one."""
+        tag = value.get(self.tag_field) if isinstance(value, dict) and self.tag_field is not None else None
+        return (
+            self.by_tag.get((self.tag_field, type(tag), tag), self.members)
+            if isinstance(tag, str | int)
+            else self.members
+        )
+
+    @cached_property
+    def fields(self) -> dict[str, _Kind] | None:
+        """The fields of a Struct that is written as a table."""
+        if (struct := shape.struct_of(self.bare)) is None:
+            return None
+        return {field.encode_name: _Kind(field.type) for field in msgspec.structs.fields(struct)}
+
+    @cached_property
+    def entries(self) -> tuple[_Kind, _Kind] | None:
+        """The keys and the values of a mapping."""
+        entry = shape.entries_of(self.bare)
+        return None if entry is None else (_Kind(entry[0]), _Kind(entry[1]))
+
+    @cached_property
+    def elements(self) -> Iterable[_Kind]:
+        """What the elements of an array are, one after the other."""
+        if shape.struct_class(self.bare) is not None:
+            return [_Kind(field.type) for field in msgspec.structs.fields(self.bare)]
+        items = shape.items_of(self.bare)
+        return repeat(_Kind(next(items))) if isinstance(items, repeat) else [_Kind(item) for item in items]
+
+
+_ANY: Final = _Kind(Any)
+
+
+def _marked(kind: _Kind, value: Any, key: str, secret: bool) -> Iterator[SecretText]:
     """Yield what is declared secret in a value, or all of it where the whole is."""
-    bare, metadata = shape.unwrap(annotation)
-    secret = secret or SECRET in metadata
-    for member in shape.alternatives(bare):
-        inner, own = shape.unwrap(member)
-        hidden = secret or SECRET in own
+    secret = secret or kind.secret
+    for member in kind.members_for(value):
+        hidden = secret or member.secret
         if isinstance(value, dict):
-            yield from _marked_in_table(inner, value, key, hidden)
+            yield from _marked_in_table(member, value, key, hidden)
         elif isinstance(value, list):
-            elements = zip(_elements(inner), value, strict=False)
-            yield from (text for element, item in elements for text in _marked(element, item, key, hidden))
+            for element, item in zip(member.elements, value, strict=False):
+                yield from _marked(element, item, key, hidden)
         if hidden:
             yield from _texts(value, key)
-            if inner is not str:
-                yield from _texts(_decoded(member, value), key)
+            if member.bare is not str:
+                yield from _texts(_decoded(member.annotation, value), key)
 
 
-def _marked_in_table(inner: Any, table: Values, key: str, secret: bool) -> Iterator[SecretText]:
-    if (struct := shape.struct_of(inner)) is not None:
-        types = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+def _marked_in_table(member: _Kind, table: Values, key: str, secret: bool) -> Iterator[SecretText]:
+    if member.fields is not None:
         for name, item in table.items():
-            yield from _marked(types.get(name, Any), item, name, secret)
-    elif (entry := shape.entries_of(inner)) is not None:
+            yield from _marked(member.fields.get(name, _ANY), item, name, secret)
+    elif member.entries is not None:
         for name, item in table.items():
-            yield from _marked(entry[0], name, key, secret)
-            yield from _marked(entry[1], item, name, secret)
-
-
-def _elements(inner: Any) -> Iterable[Any]:
-    """The annotations of what an array holds."""
-    if shape.struct_class(inner) is None:
-        return shape.items_of(inner)
-    return [field.type for field in msgspec.structs.fields(inner)]
+            yield from _marked(member.entries[0], name, key, secret)
+            yield from _marked(member.entries[1], item, name, secret)
 
 
 def _decoded(annotation: Any, value: Any) -> Any:
     """What the settings hold, which need not look like what is written: bytes, for example."""
     try:
         decoded = msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except Exception:  # its text may hold secrets, and nothing depends on it
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # its text may hold secrets, and nothing depends on it
         return None
     return None if type(decoded) is type(value) else decoded
 
@@ -140,20 +196,16 @@ def _texts(value: Any, key: str) -> Iterator[SecretText]:
         written = {str(value), repr(value), getattr(value, "isoformat", value.__str__)()}
         if isinstance(value, int):
             written |= {f"{value:_}", f"{value:,}"}
+        written |= {text.replace("+00:00", "Z") for text in written}
         yield from (SecretText(key, text, parts=False) for text in sorted(written))
 
 
-def quotings(text: str) -> set[str]:
-    """Return a text as it is, and as ``repr``, JSON, URLs and HTML write it."""
+def writings(text: str) -> set[str]:
+    """Return what to look for to find a text in others, which are read both as they are and in their plain form."""
     if _UNQUOTED.fullmatch(text):
         return {text}
-    import html  # these are slow to import, and needed only where a text is redacted
-    import json
-    from urllib.parse import quote, quote_plus
-
-    data = text.encode(errors="replace")
-    found = {text, text.strip(), quote(data), quote(data, safe=""), quote_plus(data), html.escape(text)}
-    if not _PRINTABLE.fullmatch(text):
-        found |= {repr(text)[1:-1], ascii(text)[1:-1], repr(data)[2:-1]}
-        found |= {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
-    return found
+    meant = plain(text)
+    found = {text, text.strip(), meant, meant.strip(), meant.replace(" ", "+")}
+    if len(upper := meant.upper()) != len(meant):
+        found.add(upper)  # such as that of a sharp s
+    return {each for each in found if each.strip()}

@@ -7,11 +7,11 @@ import os
 import sys
 from typing import NoReturn
 
-from ..boundary import fault
+from ..boundary import type_and_place
 from ..errors import UnforeseenError
 
 UNFORESEEN = 3
-"""The exit code where a command itself failed, whatever the files say."""
+"""The exit code of a command that failed through no fault of the files."""
 
 
 def main() -> None:
@@ -40,11 +40,11 @@ def main() -> None:
 
 
 def _end(error: Exception) -> NoReturn:
-    """End with what no command foresaw: in one line, for a traceback could show what the files say."""
+    """End the process after an unexpected exception, with one line: a traceback could show what the files say."""
     if isinstance(error, BrokenPipeError):
         # `| head`: the reader has seen enough, and Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    what = str(error.problems[0]) if isinstance(error, UnforeseenError) else f"unforeseen {fault(error)}"
+    what = str(error.problems[0]) if isinstance(error, UnforeseenError) else f"unforeseen {type_and_place(error)}"
     sys.stderr.write(f"hotsettings: {what}\n")
     sys.exit(UNFORESEEN)

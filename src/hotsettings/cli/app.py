@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import InvalidSettings, Origin, Problem, SettingsError
-from ..explain import effective, explain
+from ..explain import NOT_SET, UnknownKey, effective, explain
 from ..load import Loaded
 from . import checking, completion, documents, output, showing, store_commands, templates, watching
 from .arguments import Json, Target, find
@@ -161,12 +161,11 @@ def explain_key(
     loaded = _load(target, Files(config, secrets, override), json)
     try:
         explanation = explain(loaded, key)
-    except ValueError as error:
-        near = completion.similar(loaded.schema, key)[:5] if "did you mean" not in str(error) else []
+    except UnknownKey as error:
+        near = completion.similar(loaded.schema, key)[:5] if error.near is None else []
         problem = str(error) + (f"; did you mean {' or '.join(near)}?" if near else "")
-    except KeyError as error:
-        what = str(error.args[0]).partition(": ")[2]
-        output.fail(InvalidSettings([Problem(key, what, Origin(""))]), json=json)
+    except KeyError:
+        output.fail(InvalidSettings([Problem(key, NOT_SET, Origin(""))]), json=json)
     else:
         (showing.explanation_as_json if json else showing.explanation)(explanation)
         return

@@ -15,7 +15,7 @@ from ..keys import Path, dotted
 from ..layers import Document, FileLayer, Layer, fetch, parse
 from ..load import read_all, readable, validated
 from ..merge import ABSENT, Values, follow, merge
-from ..problems import explained, tolerated
+from ..problems import as_problems, tolerated
 from ..schema import Leaf, Schema
 from ..secrecy import HIDDEN
 from ..snapshot import same
@@ -63,7 +63,7 @@ def _parsed(schema: Schema, layer: Layer, data: bytes) -> Document:
 
 
 def judge(schema: Schema, candidate: Document, below: Sequence[str], above: Sequence[str]) -> Verdict:
-    """Validate a document among the files below and above it. Where none is named, what it leaves to others is no problem.
+    """Validate a document among the files below and above it. If none is named, keys left to others are no problem.
 
     Nothing of the other files is shown: they may hold secrets. Raises LayerError for those that cannot be read.
     """
@@ -80,7 +80,7 @@ def judge(schema: Schema, candidate: Document, below: Sequence[str], above: Sequ
             found = findings(schema, values, sys.maxsize).first
             unchecked = tuple(dotted(finding.path) for finding in found if _left_to_others(finding))
             own = [finding for finding in found if not _left_to_others(finding)]
-            problems = Problems(explained(schema, documents, own[:MOST_PROBLEMS]), len(own))
+            problems = Problems(as_problems(schema, documents, own[:MOST_PROBLEMS]), len(own))
     if not candidate.text:
         why = "it is empty, which a process takes for a loss"
         empty = Problem("", why, candidate.layer.origin(), "if it is meant, a comment is enough")
@@ -91,7 +91,7 @@ def judge(schema: Schema, candidate: Document, below: Sequence[str], above: Sequ
 
 
 def _left_to_others(finding: Finding) -> bool:
-    """Whether it is a required key that another layer could still set. It cannot reach into an array."""
+    """Whether another layer could still set the required key: not in an array, since layers replace arrays whole."""
     return finding.at == "missing" and not any(isinstance(part, int) for part in finding.path)
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ..errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
 from ..explain import origins
-from ..load import Loaded, read_all, uncollected, validated
+from ..load import Loaded, collector_paused, read_all, validated
 from ..merge import merge
 from ..problems import tolerated
 from . import output
@@ -33,7 +33,7 @@ def check(target: str, files: Files) -> Found:
         documents = read_all(schema, files.layers())
         loud, unknown = tuple(warnings(schema, documents)), tolerated(schema, documents)
         unwise = Problems((*loud, *unknown.first)[:MOST_PROBLEMS], len(loud) + unknown.total)
-        with uncollected(documents):
+        with collector_paused(documents):
             settings = validated(schema, documents, merge([document.values for document in documents]))
     except UnforeseenError:
         raise

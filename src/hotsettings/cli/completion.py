@@ -29,9 +29,9 @@ def rejoin_class(environ: MutableMapping[str, str]) -> None:
 
 
 def keys(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Complete a key of the class that stands before it, with what it means. Says nothing if there is no such class.
+    """Complete a key of the class that was named before it, with its description. Find none if there is no such class.
 
-    The class is read and not imported: a press of Tab runs nothing of the folder in which it happens.
+    The source of the class is read, not imported: pressing Tab must not run anything in the working directory.
     """
     target = ctx.params.get("target")
     if not isinstance(target, str):

@@ -1,16 +1,15 @@
-"""What git knows of a secrets file, without letting a repository run anything.
+"""Asks git whether it has a secrets file, without letting the repository run anything.
 
-A repository is a program of whoever can write it: its configuration names commands that git runs by itself, for a file
-system monitor, a filter, or a remote from which missing objects are fetched. The folder of a settings file may lie in the
-repository of somebody else. So git is asked in two steps:
+Whoever can write a repository can run commands through git: its configuration names commands for a file system monitor,
+for filters, and for fetching missing objects. A settings file may be in the repository of another user. So git is asked
+twice:
 
-1. In the file's folder, where the repository is. That checks who owns it, which git alone knows how to do
-   (``safe.directory``), and reads its configuration, but neither its index nor an object, so nothing in it is run.
-2. For an empty repository of our own, which borrows the index, the objects and the list of ignored names of the other one.
-   Git does not see the other configuration then, and with no remote there is nothing to fetch from. An object that is
-   missing is an error.
+1. In the folder of the file, where the repository is. Git checks who owns the repository (``safe.directory``), which
+   only git can do right. It reads the configuration, but neither the index nor any object, so it runs nothing.
+2. In an empty repository of our own, which borrows the index, the objects and the excluded names of the other one. Git
+   does not see the configuration of the other one. There is no remote to fetch from, so a missing object is an error.
 
-This does not depend on the version of git: the variables that forbid fetching are a second line of defence.
+This does not depend on the version of git. The environment variables that forbid fetching are a second line of defence.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from contextlib import contextmanager, suppress
 from msgspec import Struct
 
 TIMEOUT = 2.0
-"""Seconds that git gets for all answers about one file."""
+"""Seconds for all that git is asked about one file."""
 
 _MOST_OUTPUT = 64 * 1024
 _MOST_SHARED = 1000
@@ -43,17 +42,17 @@ _ENVIRONMENT = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",
-    # A repository on another file system than the file tracks it all the same.
+    # A repository may track files on another file system.
     "GIT_DISCOVERY_ACROSS_FILESYSTEM": "1",
     "GIT_NO_LAZY_FETCH": "1",
-    # The protocols that are allowed. A word such as "none" would allow the protocol of this name, for which git runs
-    # `git remote-none`, which an alias can be. No protocol and no alias can have a slash for its name.
+    # The allowed protocols. "none" would not do: for a protocol of that name git would run `git remote-none`, which can be
+    # an alias. No protocol and no alias can be named with a slash.
     "GIT_ALLOW_PROTOCOL": "/",
 }
 
 
 class Known(Struct, frozen=True):
-    """What git knows of a file: whether its index has it, whether its last commit has it, whether it is ignored."""
+    """What git knows of a file: whether it is in the index, in the last commit, or ignored."""
 
     tracked: bool = False
     committed: bool = False
@@ -61,7 +60,12 @@ class Known(Struct, frozen=True):
 
 
 class CannotTell(Exception):
-    """Git does not answer: why, and what to do about it."""
+    """Raised when git does not answer.
+
+    Args:
+        reason: Why.
+        hint: What to do about it.
+    """
 
     def __init__(self, reason: str, hint: str) -> None:
         super().__init__(reason)
@@ -70,7 +74,7 @@ class CannotTell(Exception):
 
 
 def ask(path: str) -> Known | None:
-    """Return what git knows of the file that ``path`` leads to; None if it lies in no repository. Raises CannotTell."""
+    """Return what git knows of the file that ``path`` leads to; None if it is in no repository. Raises CannotTell."""
     folder, name = os.path.split(os.path.realpath(path))
     repository = _repository_above(folder)
     if repository is None:
@@ -85,7 +89,7 @@ def ask(path: str) -> Known | None:
             "GIT_OBJECT_DIRECTORY": where.objects,
             "GIT_WORK_TREE": where.top,
         }
-        # A name is no pattern. The last command knows none, and takes a name with a colon at its start for an option.
+        # The name is not a pattern. `check-ignore` knows no patterns, but would misread a colon at the start of a name.
         literally = ("--literal-pathspecs",)
         indexed = ("ls-files", "--error-unmatch", "--", name)
         not_found, _ = git.run(where.top, *indexed, options=literally, also=environment, good=(0, 1))
@@ -100,7 +104,7 @@ def ask(path: str) -> Known | None:
 
 
 def _repository_above(folder: str) -> str | None:
-    """The nearest folder, from this one on upwards, that has a .git."""
+    """Return the nearest folder, this one or one above it, that has a .git."""
     while not os.path.lexists(os.path.join(folder, ".git")):
         folder, below = os.path.dirname(folder), folder
         if folder == below:
@@ -109,7 +113,7 @@ def _repository_above(folder: str) -> str | None:
 
 
 class _Where(Struct, frozen=True):
-    """Where a repository keeps what is borrowed of it, and the options that decide what it ignores."""
+    """Where a repository keeps what we borrow, and its options that decide what is ignored."""
 
     top: str
     prefix: str
@@ -123,12 +127,12 @@ class _Where(Struct, frozen=True):
 
 
 class _Git:
-    """The git of this machine, asked about what lies in one repository. Raises CannotTell."""
+    """Runs the git of this machine on one repository. Raises CannotTell."""
 
     def __init__(self, repository: str) -> None:
         self._repository = repository
         self._end = time.monotonic() + TIMEOUT
-        # Nothing is run out of the working directory, which a relative entry would mean.
+        # A relative entry of PATH could run something in the working directory.
         self._path = os.pathsep.join(filter(os.path.isabs, os.environ.get("PATH", os.defpath).split(os.pathsep)))
         program = shutil.which("git", path=self._path)
         if program is None or not os.path.isabs(program):
@@ -170,8 +174,8 @@ class _Git:
         also: Mapping[str, str] = {},
         good: Sequence[int] = (0,),
     ) -> tuple[int, bytes]:
-        """Run a command in a folder; return its status, which has to be a good one, and what it writes."""
-        # The file decides which repository is asked, not what a git hook has in its environment.
+        """Run a git command in a folder. Return its status, which must be one of ``good``, and its output."""
+        # Run from a git hook, our own environment would name the repository of the hook.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
         environment |= {**_ENVIRONMENT, **also, "PATH": self._path}
         try:
@@ -203,9 +207,9 @@ class _Git:
         return status, output
 
     def _refusal(self) -> CannotTell:
-        """Why git refuses, as far as can be seen without reading its sentences."""
+        """Return why git refuses, found out without parsing its messages."""
         shown = self._repository
-        if _is_strange(shown) or _is_strange(os.path.join(shown, ".git")):
+        if _is_of_another_user(shown) or _is_of_another_user(os.path.join(shown, ".git")):
             hint = f"run this as its owner; if you trust it: git config --global --add safe.directory {shown}"
             return CannotTell(f"the repository in {shown} belongs to another user", hint)
         return CannotTell(f"git cannot read the repository in {shown}", "repair it, or run this in a full clone of it")
@@ -217,7 +221,7 @@ def _is_same(one: str, other: str) -> bool:
     return False
 
 
-def _is_strange(path: str) -> bool:
+def _is_of_another_user(path: str) -> bool:
     try:
         return os.name == "posix" and os.lstat(path).st_uid != os.geteuid()
     except OSError:
@@ -234,7 +238,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _borrowed(where: _Where) -> Generator[str, None, None]:
-    """Make an empty repository that knows how the other one names objects, and nothing else of its configuration."""
+    """Make an empty repository that takes only the object format from the configuration of the other one."""
     try:
         with tempfile.TemporaryDirectory(prefix="hotsettings-", ignore_cleanup_errors=True) as directory:
             for name in ("objects", "refs", "info"):
@@ -257,7 +261,7 @@ def _borrowed(where: _Where) -> Generator[str, None, None]:
 
 
 def _share_index(theirs: str, ours: str) -> None:
-    """Let git find the other half of an index that is split in two."""
+    """Link the shared part of a split index, where git looks for it."""
     with os.scandir(theirs) as entries:
         shared = [entry.name for entry in entries if entry.name.startswith("sharedindex.")]
     for name in shared[:_MOST_SHARED]:

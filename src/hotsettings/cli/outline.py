@@ -1,7 +1,7 @@
-"""The keys of a settings class as its source says them: nothing is imported, so nothing runs.
+"""Finds the keys of a settings class in its source, for completion. It imports nothing, so nothing runs.
 
-For completion: whoever presses Tab has not decided yet to run anything. What is only known when the code runs (a class
-that is made by a call, a renamed field) is not found.
+Who presses Tab has not decided yet to run anything. What is known only at run time (a class made by a call, a renamed
+field) is not found.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST = 10_000
 _STRUCTS = {"Struct", "BaseSettings"}
 _AROUND = {"Secret", "RestartRequired", "Tolerant", "Optional"}
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# A shell may look into what it is given to show: zsh expands it.
+# zsh expands the descriptions that it shows, so nothing that is special to a shell may be in them.
 _QUOTES, _SPECIAL = re.compile(r"[\"'`]"), re.compile(r"[\\$\[\]()<>{}:;&|!*?~#^\s]+")
 
 
@@ -30,7 +30,7 @@ class _Module(Struct, eq=False):
     name: str
     is_package: bool
     statements: dict[str, ast.stmt]
-    """What gives each name at the top of the module its meaning."""
+    """The statement that defines each name at the top level of the module."""
 
 
 class _Found(Struct, frozen=True):
@@ -39,7 +39,7 @@ class _Found(Struct, frozen=True):
 
 
 def keys(target: str) -> list[tuple[str, str]]:
-    """Return the keys of ``package.module:Class``, with what each means, as far as its source says it."""
+    """Return the keys of ``package.module:Class`` with their descriptions, as far as the source says them."""
     module_name, _, class_name = target.partition(":")
     found = _resolve(_module(module_name), class_name)
     if found is None or not isinstance(found.node, ast.ClassDef):
@@ -53,7 +53,7 @@ def keys(target: str) -> list[tuple[str, str]]:
 
 
 def _module(name: str) -> _Module | None:
-    """Read a module's source, the working directory first."""
+    """Read the source of a module. The working directory comes first."""
     parts = name.split(".")
     spec = PathFinder.find_spec(parts[0], [os.getcwd(), *sys.path]) or importlib.util.find_spec(parts[0])
     for number in range(1, len(parts)):
@@ -85,7 +85,7 @@ def _names(statement: ast.stmt) -> Iterator[str]:
 
 
 def _resolve(module: _Module | None, name: str, depth: int = 0) -> _Found | None:
-    """Find what a name means in a module: a class, or an annotation that has this name."""
+    """Find the class or annotation that a name in a module stands for."""
     statement = module.statements.get(name) if module is not None and depth < _DEEPEST else None
     if module is None or statement is None:
         return None
@@ -101,7 +101,7 @@ def _resolve(module: _Module | None, name: str, depth: int = 0) -> _Found | None
 
 
 def _fields(found: _Found, above: tuple[ast.AST, ...]) -> Iterator[tuple[str, str]]:
-    """Yield the keys of a class; one that stands inside of itself is a key."""
+    """Yield the keys of a class. A field whose type contains its own class is a key, not a table."""
     above = (*above, found.node)
     for name, annotation in _annotated(found, ()):
         meant, description = _unwrap(annotation)
@@ -128,7 +128,7 @@ def _annotated(found: _Found, below: tuple[ast.AST, ...]) -> Iterator[tuple[str,
 
 
 def _unwrap(found: _Found, depth: int = 0) -> tuple[_Found | None, str]:
-    """Return the class that an annotation names, if it does, and the description that stands in it."""
+    """Return the class that an annotation names, if any, and the description in it."""
     meant: _Found | None = None
     description = ""
     inner: list[ast.expr] = []

@@ -53,7 +53,7 @@ def hanging(console: Console, prefix: str, text: Text, indent: int) -> None:
 
 
 def problems(console: Console, title: str, found: Sequence[Problem], colour: str, total: int | None = None) -> None:
-    """Print a title in colour, then the first problems, and how many more there are."""
+    """Print a title in colour, then the first 100 problems, and how many more there are."""
     console.print(Text(title, style=f"bold {colour}"))
     for each in found[:SHOWN_PROBLEMS]:
         problem(console, each, colour)
@@ -79,7 +79,7 @@ def problem(console: Console, what: Problem, colour: str) -> None:
 def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
     """Report what keeps a command from its work, on standard error or as JSON where JSON is expected, and exit with 1.
 
-    What nobody foresaw goes on to the end of the command, which is the same for whatever it meets.
+    An UnforeseenError is raised again: ``main`` ends every command in the same way for it.
     """
     if isinstance(error, UnforeseenError):
         raise error
@@ -140,7 +140,7 @@ def origin_json(origin: Origin) -> dict[str, Any]:
 
 
 def problems_json(found: Problems, warnings: Problems = NO_PROBLEMS) -> None:
-    """Write an object with ``problems`` and ``warnings``, the first 1,000 of each, and how many there are."""
+    """Write an object with the first 1,000 ``problems`` and ``warnings``, and how many there are of each."""
     json(
         {
             "problems": [problem_json(each) for each in found.first],

@@ -1,9 +1,10 @@
-"""Who, besides the user that runs this, can read or change a file, or put another one in its place."""
+"""Finds out who else can read or change a file, or replace it."""
 
 from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -12,14 +13,14 @@ from ..routes import find_routes
 
 
 class Exposure(Struct, frozen=True):
-    """What somebody can do to a file, and the way out."""
+    """What another user can do to a file, and how to prevent it."""
 
     message: str
     hint: str
 
 
 def exposures(path: str, label: str) -> Iterator[Exposure]:
-    """Yield what is open in a secrets file that ``path`` leads to, and in the folders and links on the way to it."""
+    """Yield what other users can do to a secrets file, and to the folders and links on the way to it."""
     if os.name != "posix":
         return
     [route] = find_routes([os.path.abspath(path)])
@@ -27,22 +28,30 @@ def exposures(path: str, label: str) -> Iterator[Exposure]:
         status = os.stat(path)
     except OSError:
         return  # it was read a moment ago and is gone
-    yield from _of_file(status, label)
-    known = {os.geteuid(), 0, status.st_uid}  # whoever owns the file has been named already
+    yield from _of_file(path, status, label)
+    known = {os.geteuid(), 0, status.st_uid}  # a foreign owner of the file has been reported already
     for folder in dict.fromkeys(folder for entry, _ in route.entries for folder in _with_parents(entry)):
         yield from _of_folder(folder, direct=folder in route.folders, known=known)
     for folder, name in route.entries:
         yield from _of_link(os.path.join(folder, name), known)
 
 
-def _of_file(status: os.stat_result, label: str) -> Iterator[Exposure]:
-    mode = status.st_mode
+def _of_file(path: str, status: os.stat_result, label: str) -> Iterator[Exposure]:
+    mode, fixed = status.st_mode, _is_read_only(path)
+    # Where Kubernetes mounts a Secret nobody can call chmod.
+    private = "set its mode where it is mounted, as with defaultMode: 0400" if fixed else f"chmod 600 {label}"
     for verb, others, group in (("read", stat.S_IROTH, stat.S_IRGRP), ("change", stat.S_IWOTH, stat.S_IWGRP)):
         if mode & others:
-            yield Exposure(f"other users can {verb} this secrets file", f"chmod 600 {label}")
-        elif mode & group:
+            yield Exposure(f"other users can {verb} this secrets file", private)
+        elif mode & group and _has_list(path):
+            # The bits of the group are those that the list can give at most.
+            yield Exposure(
+                f"its access control list lets others {verb} this secrets file",
+                private if fixed else f"setfacl -b {label}; {private}",
+            )
+        elif mode & group and not (verb == "read" and _is_for_us(status)):
             # Kubernetes gives the files of a Secret to fsGroup; that the group can read them is how the program does.
-            hint = f"chmod 600 {label}; if the program reads it by its group, as with fsGroup, let nobody else be in it"
+            hint = f"{private}; if the program reads it by its group, as with fsGroup, let nobody else be in it"
             yield Exposure(f"its group, {_group(status.st_gid)}, can {verb} this secrets file", hint)
     if status.st_uid not in (os.geteuid(), 0):
         owner = f"this secrets file belongs to another user, {_user(status.st_uid)}, who can read and change it"
@@ -52,15 +61,18 @@ def _of_file(status: os.stat_result, label: str) -> Iterator[Exposure]:
 def _of_folder(folder: str, *, direct: bool, known: set[int]) -> Iterator[Exposure]:
     try:
         status = os.stat(folder)
-        if os.statvfs(folder).f_flag & os.ST_RDONLY:
-            return  # nobody can change it, as where Kubernetes mounts a Secret
     except OSError:
         return
-    # In a sticky folder nobody can replace what belongs to others. In the one of the file itself they can still put
-    # theirs in its place, in the moment in which an editor has moved the file away.
+    if _is_read_only(folder):
+        return  # nobody can change it, as where Kubernetes mounts a Secret
+    # In a sticky folder nobody can replace a file of another user. But in the folder of the file itself, they can create
+    # one of this name at the moment when an editor has moved the file away.
     if not status.st_mode & stat.S_ISVTX or direct:
         if status.st_mode & stat.S_IWOTH:
             yield Exposure(f"other users can replace this secrets file, in {folder}", f"chmod o-w {folder}")
+        elif status.st_mode & stat.S_IWGRP and _has_list(folder):
+            message = f"the access control list of {folder} lets others replace this secrets file"
+            yield Exposure(message, f"setfacl -b {folder}; chmod g-w {folder}")
         elif status.st_mode & stat.S_IWGRP and not _is_private(status):
             group = _group(status.st_gid)
             yield Exposure(f"the group {group} can replace this secrets file, in {folder}", f"chmod g-w {folder}")
@@ -86,8 +98,35 @@ def _with_parents(folder: str) -> Iterator[str]:
         yield folder
 
 
+def _is_read_only(path: str) -> bool:
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def _has_list(path: str) -> bool:
+    """Whether an access control list names users or groups. Only Linux tells."""
+    try:
+        return sys.platform == "linux" and bool(os.getxattr(path, "system.posix_acl_access"))
+    except OSError:
+        return False
+
+
+def _is_for_us(status: os.stat_result) -> bool:
+    """Whether it is by its group that we can read a file of root, and we are all that is known to be in that group."""
+    if status.st_uid != 0 or os.geteuid() == 0 or status.st_gid not in (os.getegid(), *os.getgroups()):
+        return False
+    import grp
+
+    try:
+        return set(grp.getgrgid(status.st_gid).gr_mem) <= {_user(os.geteuid())}
+    except KeyError:
+        return True
+
+
 def _is_private(status: os.stat_result) -> bool:
-    """Whether the group is the owner's own, as many systems make one for each user, with nobody else in it."""
+    """Whether the group has the owner as its only member: many systems make such a group for each user."""
     import grp
     import pwd
 

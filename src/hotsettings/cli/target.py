@@ -17,11 +17,11 @@ from msgspec import Struct
 
 from .._redaction import Redactor
 from ..errors import SettingsError
-from ..keys import closest
 from ..layers import Document, FileLayer, read
 from ..load import Loaded, load
 from ..schema import Schema
 from ..settings import BaseSettings, file_layers, schema_of
+from ..spelling import closest
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
@@ -49,7 +49,7 @@ class Files(Struct, frozen=True):
 
 
 def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
-    """Import ``package.module:Class``; see ``_import`` for where it is looked for.
+    """Import ``package.module:Class``. See ``_import`` for where it is looked for.
 
     A mistake in it is a usage error, and so is a module that cannot be imported: its traceback is printed, without what the
     secrets file says. Raises SettingsError where the module itself loads settings and cannot.
@@ -86,18 +86,20 @@ class _FirstIn:
 
 
 def _import(name: str, here: str) -> Any:
-    """Import the module that was named: out of the working directory if it is there, else from the Python path.
+    """Import a module from the working directory if it is there, else from the Python path.
 
-    Only what was named comes first out of the working directory. All else in there comes last on the path, and not at all
-    where the module is installed: a ``rich.py`` or ``json.py`` there takes nobody's place, neither ours nor the library's.
+    Only this module is taken from the working directory first. Whatever it imports is looked for there last, so a
+    ``rich.py`` or ``json.py`` there shadows nothing. If the module is installed, nothing is imported from the working
+    directory.
     """
     top = name.partition(".")[0]
-    known = {*sys.modules, *sys.stdlib_module_names}
-    found = None if here in sys.path or top in known else PathFinder.find_spec(top, [here])
-    # A mere folder of that name does not come before a package that is installed.
-    if found is None or _FirstIn(here, top).find_spec(top).origin != found.origin:  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
-        return importlib.import_module(name)
     finder = _FirstIn(here, top)
+    known = {*sys.modules, *sys.stdlib_module_names}
+    there = None if here in sys.path or top in known else PathFinder.find_spec(top, [here])
+    first = finder.find_spec(top)
+    # A mere folder of that name does not shadow an installed package.
+    if there is None or first is None or first.origin != there.origin:
+        return importlib.import_module(name)
     sys.path.append(here)
     sys.meta_path.insert(0, finder)
     try:

@@ -6,10 +6,10 @@ import logging
 from typing import Any
 
 from ..hub import Handle
-from ..keys import closest
 from ..live import Live, hub_of
 from ..schema import Leaf
 from ..snapshot import Change
+from ..spelling import closest
 
 
 def follow_level(live: Live[Any], key: str, logger: logging.Logger | None = None) -> Handle:

@@ -33,9 +33,9 @@ _RESERVED = {
 }
 _OPTIONS = inspect.signature(Client.connect).parameters.keys() - {"self"}
 _PROVING = ("user", "password", "token", "nkeys_seed_str")
-"""Options that say who connects, or prove it."""
+"""Options that identify the client or prove its identity."""
 _SHORT = 4
-"""Characters from which on a credential is looked for inside of words too."""
+"""A credential of so many characters or more is masked even inside of a word."""
 
 
 class Servers(Struct, frozen=True):
@@ -50,8 +50,8 @@ class Servers(Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Servers({str(self)!r})"  # options may have passwords too
 
-    def clear(self, text: str) -> str:
-        """A text of nats-py or of a server without what was given to connect: whole URLs, users, passwords and tokens."""
+    def redact(self, text: str) -> str:
+        """Redact in a text what was given to connect: whole URLs, users, passwords and tokens."""
         for url in self.urls:
             for written in _spellings(url):
                 text = text.replace(written, _shown(url))
@@ -96,18 +96,18 @@ def _is_url(text: str) -> bool:
         known = parts.scheme in {"nats", "tls", "ws", "wss"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    # With a / ? or # in it a password ends the address too early, and a part of it would pass for a host or a port.
+    # An unescaped / ? or # in a password ends the address too early: a part of it would pass for a host or port.
     return known and "@" not in parts.path + parts.query + parts.fragment
 
 
 def _shown(url: str) -> str:
-    """The scheme, host and port of a URL: all that is ever shown of it."""
+    """Return the scheme, host and port of a URL: all that is ever shown of it."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def _spellings(text: str) -> set[str]:
-    """How a text may stand in a message: as it is, without what is cut out of URLs, and as a repr has it."""
+    """Return the forms of a text in messages: as it is, without the characters that URLs drop, and as a repr."""
     return {text, text.translate({9: None, 10: None, 13: None}), repr(text)[1:-1]}
 
 
@@ -181,5 +181,5 @@ def described(error: BaseException, where: Servers) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     said = error.description or "" if isinstance(error, APIError) else str(error)
-    text = re.sub("^'(.*)'$", r"\1", " ".join(where.clear(said).split()).removeprefix("nats: "))
+    text = re.sub("^'(.*)'$", r"\1", " ".join(where.redact(said).split()).removeprefix("nats: "))
     return text or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)

@@ -25,10 +25,10 @@ from msgspec.structs import replace
 
 from .._redaction import Redactor
 from ..errors import LayerError, Origin, Problem
-from ..keys import misspells
 from ..layers import Layer, Unreadable, parse
 from ..schema import Schema
 from ..shape import structs_below
+from ..spelling import misspells
 
 LARGEST_COPY = 64 * 1024 * 1024
 """Bytes that a copy may have."""

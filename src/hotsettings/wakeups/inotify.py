@@ -99,6 +99,8 @@ class Inotify:
             if error.errno == errno.ENOSPC:  # the user has no more watches
                 raise
             return None
+        except ValueError:  # a name that no file can have
+            return None
 
     def _unwatch(self, wd: int) -> None:
         try:

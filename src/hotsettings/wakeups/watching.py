@@ -162,7 +162,7 @@ def _identity(path: str, before: Identity | None = None) -> Identity | None:
         if before is None or identity == before:
             return identity
         again = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # it is not there, or has a name that no file can have
         return None
     return identity if (again.st_dev, again.st_ino) == identity else (found.st_dev, _ANY)
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, quote
 import anyio
 from msgspec.structs import replace
 
-from ...boundary import fault, way_of
+from ...boundary import places_of, type_and_place
 from ...live import Live, loaded_of
 from ...log import logger
 from .asgi import ASGIApp, Receive, Scope, Send, body, gone, path_below, start
@@ -216,8 +216,8 @@ class _Application:
 
 
 def _log(error: Exception) -> None:
-    """Log where the page failed, and nothing of what the exception says: it may quote a value."""
-    logger.error("the settings page failed: %s (%s)", fault(error), ", ".join(way_of(error)))
+    """Log where the page failed, but not the message of the exception, which may quote a value."""
+    logger.error("the settings page failed: %s (%s)", type_and_place(error), ", ".join(places_of(error)))
 
 
 def _known_version(scope: Scope) -> str:
