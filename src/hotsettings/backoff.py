@@ -1,23 +1,24 @@
-"""Waiting longer and longer between attempts at what fails."""
+"""Exponential backoff between attempts."""
 
 from __future__ import annotations
 
 FIRST = 1.0
 LONGEST = 60.0
-"""Seconds between two attempts: doubled from the first to the longest."""
+"""Seconds: each delay is twice the one before, from the first to the longest."""
 
 
 class Backoff:
-    """How long to wait before the next attempt. ``delay`` are the seconds that were asked for last, 0 at first."""
+    """How long to wait before the next attempt. ``delay`` is what ``next`` returned last, in seconds, 0 at first."""
 
     def __init__(self) -> None:
         self.delay = 0.0
 
     def next(self, worked: float = 0.0) -> float:
-        """Return the seconds to wait after a failure.
+        """Return how many seconds to wait after a failure.
 
-        ``worked`` is for how many seconds it had worked before it failed. As long as the last delay, and the delays begin
-        anew; as long as the longest one, and there is none.
+        Args:
+            worked: For how many seconds it had worked before it failed. If that is at least the last delay, the delays begin
+                with the first one again. If it is at least the longest delay, there is no delay at all.
         """
         if worked >= LONGEST:
             self.delay = 0.0

@@ -1,4 +1,4 @@
-"""One layer that is followed: when it may be read, and what was in it when it was."""
+"""Following one layer: when it may be read, and what it held when it was read last."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ TellAbout = Callable[[str], Told]
 
 
 class Followed(ABC, Generic[L, G]):
-    """A layer, what was seen of it, and what it held when it was read last.
+    """A layer, what it looked like, and what it held when it was read last.
 
-    A ``sight`` is whatever tells one state from another at a look: two that are equal before and after a read mean that what
-    was read stood all the while.
+    A ``sight`` is a cheap fingerprint. If it is the same before and after a read, nothing has changed meanwhile.
     """
 
     gone: ClassVar[str]
     empty: ClassVar[str]
-    """What is said where content is no more."""
+    """What an error says if all content is gone."""
     way_out: ClassVar[str]
 
     def __init__(self, layer: L) -> None:
@@ -40,6 +39,8 @@ class Followed(ABC, Generic[L, G]):
         self.document: Document | Unreadable | None = None
         self._filled = False
         self._data: bytes | None = None
+        self._before: tuple[object, bytes | None, Document | Unreadable | None] = None, None, None
+        """What it held before it was read last."""
 
     @abstractmethod
     def look(self) -> None:
@@ -47,29 +48,29 @@ class Followed(ABC, Generic[L, G]):
 
     @property
     def suspect(self) -> bool:
-        """Whether its content may be another than the one that was read."""
+        """Whether its content may differ from what was read."""
         return self.sight != self.seen
 
     @property
     @abstractmethod
     def unmoved(self) -> bool:
-        """Whether a mere look shows it as it was read."""
+        """Whether it looks as it did when it was read."""
 
     @abstractmethod
-    def wait(self, told: TellAbout, now: float, confirm: float) -> float:
-        """Seconds until what is in sight may be read."""
+    def wait(self, told: TellAbout, now: float, confirm: float, *, hasty: bool = False) -> float:
+        """Seconds until it may be read. If ``hasty``, a rest of ``settle`` is enough, even if somebody has it open."""
 
     @abstractmethod
     def unsure(self, now: float) -> bool:
-        """Whether what was read differs, though nothing had told of a change, and may not be all of it."""
+        """Whether the content has changed without any sign of it, so that its writer may not have finished."""
 
     @property
     def retry(self) -> float | None:
-        """Seconds until it is to be read again because reading it has failed just now; None where that is not so."""
+        """Seconds until a failed read is tried again; None if there is nothing to try again."""
         return None
 
     def status(self) -> LayerStatus:
-        """How it stood when it was read last."""
+        """Its state when it was read last."""
         return LayerStatus(self.layer.name, self.layer.label, self._state(), self.identity.revision)
 
     @abstractmethod
@@ -77,10 +78,11 @@ class Followed(ABC, Generic[L, G]):
 
     @abstractmethod
     def _fetch(self) -> tuple[object, bytes | None]:
-        """Return what tells two contents apart, and the bytes; None for a missing one that may be. Raises SettingsError."""
+        """Return what tells two contents apart, and the bytes, None if they are missing and may be. Raises SettingsError."""
 
     def read(self) -> bool:
-        """Read it, and parse it if it is not what it was; return whether it is not."""
+        """Read it, and parse it if its content has changed; return whether it has."""
+        self._before = self.content, self._data, self.document
         try:
             return self._put(*self._fetch())
         except SettingsError as error:
@@ -89,21 +91,26 @@ class Followed(ABC, Generic[L, G]):
     def _put(self, content: object, data: bytes | None, failed: Unreadable | None = None) -> bool:
         if self.document is not None and content == self.content:
             return False
-        # In this order: content is not taken for read if parsing it fails.
+        # In this order: if parsing raises, the content does not count as read.
         self.document = failed or self._parsed(data)
         self.content, self._data = content, data
         return True
 
     def taken(self, now: float) -> None:
-        """What is in sight was read, beginning at this time."""
+        """Note that it was read as it looks now, by a read that began at this time."""
         self.seen, self.read_at = self.sight, now
 
+    def discard(self) -> None:
+        """Drop what was read last, so that nothing of it can go live, and read it again."""
+        self.content, self._data, self.document = self._before
+        self.distrust()
+
     def distrust(self) -> None:
-        """What was read last is not taken: it is suspect, however unchanged it looks."""
+        """Read it at the next look, however unchanged it looks."""
         self.seen = None
 
     def live(self) -> None:
-        """What was read last is live now: it may not lose all of its content at once."""
+        """Note that what was read last is live. To lose all content at once is an error from now on."""
         self._filled = bool(self._data)
 
     def _parsed(self, data: bytes | None) -> Document | Unreadable:

@@ -1,10 +1,11 @@
-"""What the system tells of mounts: files that edits from outside do not reach, and files that only we can reach."""
+"""What the system says about mounts: which edits from outside do not arrive, and which files only this kernel writes to."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 _TABLE = "/proc/self/mountinfo"
 
@@ -19,34 +20,112 @@ ADVICE = (
     "/app/secrets.toml -> /etc/app/secrets/secrets.toml with the volume at /etc/app/secrets"
 )
 
+ADVICE_FOR_FOLDERS = (
+    "mount a folder above it that stays, lead the path through it with a symlink, and restart the container "
+    "or the service"
+)
+
+
+class Mount(NamedTuple):
+    """One line of the table. ``root`` is the path of what is mounted, within its file system; ``kind`` is its type."""
+
+    number: str
+    root: str
+    point: str
+    kind: str
+
+    @property
+    def bound(self) -> bool:
+        """Whether this is a part of a file system: a bind mount. What / is here is outside of nothing that we know."""
+        return self.root != os.sep and self.point != os.sep
+
+
+class Sources:
+    """The bind mounts that some paths lead into, and whether their sources are still where they were.
+
+    A bind mount follows the inode of a folder or file. When that is renamed outside, the table shows its new path, and when
+    it is removed, its last path and ``//deleted``. In both cases whoever edits the old path edits something else.
+    """
+
+    def __init__(self) -> None:
+        self._paths: frozenset[str] = frozenset()
+        self._points: dict[str, str] = {}
+        self._first: dict[tuple[str, str, int, int], str] = {}
+        self._moved: frozenset[str] = frozenset()
+
+    def arm(self, paths: Iterable[str]) -> None:
+        """Find the bind mounts that these paths lead into. The paths have no links in them."""
+        wanted = frozenset(paths)
+        if wanted != self._paths:
+            self._paths, mounts = wanted, _mounts()
+            found = {path: mount for path in wanted if (mount := _mount_of(path, mounts)) and mount.bound}
+            self._points = {path: mount.point for path, mount in found.items()}
+            self._compare(mounts)
+
+    def look(self) -> None:
+        """See whether any of the sources has moved. Costs nothing where there are no bind mounts."""
+        if self._points:
+            self._compare(_mounts())
+
+    def moved(self, paths: Iterable[str]) -> str | None:
+        """Return the mount point that one of these paths leads into, and whose source was renamed or removed."""
+        return next((point for path in paths if (point := self._points.get(path)) in self._moved), None)
+
+    def _compare(self, mounts: Sequence[Mount]) -> None:
+        points, moved = frozenset(self._points.values()), set()
+        # Of several mounts at one point the last one covers the others.
+        for mount in {mount.point: mount for mount in mounts if mount.point in points}.values():
+            try:
+                found = os.stat(mount.point)
+            except OSError:
+                continue
+            # Another inode is another mount, at the same point.
+            first = self._first.setdefault((mount.number, mount.point, found.st_dev, found.st_ino), mount.root)
+            if first != mount.root:
+                moved.add(mount.point)
+        self._moved = frozenset(moved)
+
 
 def single_file_mounts(targets: Iterable[str]) -> list[str]:
     """Return those of these files that are mount points themselves: bind mounts of one file, subPath mounts.
 
     A file that is renamed over outside stays the old one in here. Empty where the system tells nothing of mounts.
     """
-    mounted = frozenset(point for point, _ in _mounts())
+    mounted = frozenset(mount.point for mount in _mounts())
     return [target for target in targets if target in mounted]
 
 
 def is_local(target: str) -> bool:
     """Whether this kernel sees everything that happens to this file; ``target`` is a path without links."""
-    found = ("", "")
-    for point, kind in _mounts():
-        inside = target == point or target.startswith(point.rstrip(os.sep) + os.sep)
-        if inside and len(point) >= len(found[0]):  # of several at one point the last one covers the others
-            found = (point, kind)
-    return found[1] in _LOCAL
+    mount = _mount_of(target, _mounts())
+    return mount is not None and mount.kind in _LOCAL
 
 
-def _mounts() -> Iterator[tuple[str, str]]:
-    """The mount points, and the types of what is mounted there."""
+def _mount_of(path: str, mounts: Sequence[Mount]) -> Mount | None:
+    found: Mount | None = None
+    for mount in mounts:
+        inside = path == mount.point or path.startswith(mount.point.rstrip(os.sep) + os.sep)
+        # Of several mounts at one point the last one covers the others.
+        if inside and (found is None or len(mount.point) >= len(found.point)):
+            found = mount
+    return found
+
+
+def _mounts() -> list[Mount]:
+    """All mounts of this process; none where the system says nothing about them."""
     try:
         with open(_TABLE, encoding="utf-8", errors="surrogateescape") as table:
-            for line in table:
-                mount, _, source = line.partition(" - ")
-                # A space or newline in a path is written in octal.
-                point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), mount.split(" ")[4])
-                yield point, source.partition(" ")[0]
-    except (OSError, IndexError):
-        return
+            return [_parse(line) for line in table]
+    except (OSError, ValueError):
+        return []
+
+
+def _parse(line: str) -> Mount:
+    fields, _, source = line.partition(" - ")
+    number, _, _, root, point, *_ = fields.split(" ")
+    return Mount(number, root, _unescaped(point), source.partition(" ")[0])
+
+
+def _unescaped(path: str) -> str:
+    """The table writes a space or newline in a path in octal."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path) if "\\" in path else path

@@ -53,6 +53,11 @@ class Route(Struct, frozen=True):
         """The folders that hold an entry of the route."""
         return frozenset(folder for folder, _ in self.entries)
 
+    @property
+    def places(self) -> frozenset[str]:
+        """Those folders and the target."""
+        return self.folders | {self.target}
+
 
 class Arrival(Struct, frozen=True):
     """The route leads through links or folders that it did not lead through before: ``fresh`` are these, from the top."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Generic, TypeVar
 
 import anyio
@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from ._redaction import Redactor
 from .backoff import Backoff
 from .boundary import guarded, places_of, type_and_place, unforeseen
-from .errors import Origin, Problem, Rejected, SettingsError, UnforeseenError
+from .errors import LayerError, Origin, Problem, Rejected, SettingsError, UnforeseenError
 from .hub import Hub
 from .layers import Document, Unreadable
 from .load import Loaded, assemble, readable
 from .log import AS_EVENT, logger
-from .mounts import ADVICE, single_file_mounts
+from .mounts import ADVICE, ADVICE_FOR_FOLDERS, single_file_mounts
 from .restart import keep_first
 from .schema import Schema
 from .snapshot import Snapshot, changed_keys
@@ -33,6 +33,13 @@ S = TypeVar("S")
 
 _FRAMES = 20
 """Places in this package that the log names for an unexpected exception, which may be an endless recursion."""
+
+
+_HASTY = 10.0
+"""Seconds after which the start takes a file that has stood still for ``settle``, even if somebody has it open for writing. A
+file that its writer never closes would keep the process from starting for ever."""
+_GIVES_UP = 20.0
+"""Seconds after which the start fails, because a file has not even stood still for that long."""
 
 
 class _Candidate:
@@ -86,17 +93,45 @@ class Runtime(Generic[S]):
         """The unexpected failure of the last attempt to read and judge the layers; None after a success."""
 
     async def first(self) -> Loaded:
-        """Read the files for the first time, once they stand still. Raises SettingsError."""
+        """Read the files for the first time, once they stand still. Raises SettingsError, also if they never do."""
+        began, warned = time.monotonic(), False
+        gives_up = _GIVES_UP + self._watcher.settle
         while True:
+            hasty = time.monotonic() - began >= _HASTY
             try:
-                seen = await self._watcher.observe(self._evaluate, _warn_at_first)
+                seen = await self._watcher.observe(self._evaluate, _warn_at_first, hasty=hasty)
             except Exception as error:
-                failure = unforeseen(error, self._origins())
+                failure: SettingsError = unforeseen(error, self._origins())
                 break
             if isinstance(seen, tuple):
                 return self._begin(*seen)
-            await self._watcher.woken(seen.seconds if isinstance(seen, Unsettled) else 0.0)
+            waited, writing = time.monotonic() - began, self._watcher.writing()
+            if waited >= gives_up:
+                failure = self._never_still(writing, waited)
+                break
+            if waited >= PATIENCE and writing and not warned:
+                warned = True
+                logger.warning(
+                    "the start waits for layer %s, which somebody is still writing; after %g s it takes what is there "
+                    "as soon as that stands still for %g s, and after %g s it fails",
+                    ", ".join(writing),
+                    _HASTY,
+                    self._watcher.settle,
+                    gives_up,
+                )
+            ahead = [seconds - waited for seconds in (PATIENCE, _HASTY, gives_up) if seconds > waited]
+            await self._watcher.woken(min(seen.seconds if isinstance(seen, Unsettled) else 0.0, *ahead))
         raise failure
+
+    def _never_still(self, writing: Collection[str], waited: float) -> LayerError:
+        message = f"it was written to without a pause for {waited:.0f} s, so it is not known to be complete"
+        return LayerError(
+            [
+                Problem("", message, origin, "write a new file, and rename it over this one")
+                for origin in self._origins()
+                if origin.layer in writing or not writing
+            ]
+        )
 
     def _begin(self, read: Read, outcome: Loaded | SettingsError) -> Loaded:
         if isinstance(outcome, SettingsError):
@@ -109,6 +144,7 @@ class Runtime(Generic[S]):
     def follow(self, hub: Hub[S]) -> None:
         """Take the hub to keep up to date; its snapshot is what was read first."""
         self._hub = hub
+        hub.waits.refresh = lambda: hub.waits.only("writing", self._watcher.writing())
         self._attempted_at = hub.head.snapshot.loaded_at
 
     async def run(self) -> None:
@@ -181,9 +217,9 @@ class Runtime(Generic[S]):
         try:
             seen = await self._watcher.observe(self._evaluate, self._warn_of_hanging)
         finally:
-            self._hub.waits.only("reading", ())
+            self._hub.waits.only("reading", {})
         now = time.monotonic()
-        self._hub.waits.only("writing", self._watcher.writing() if isinstance(seen, Unsettled) else ())
+        self._hub.waits.refresh()
         if isinstance(seen, Unsettled):
             self._look_in(min(seen.seconds, self._rescan))
             return
@@ -336,10 +372,20 @@ class Runtime(Generic[S]):
             )
 
     def _warn_of_stale(self) -> None:
-        stale = {layer.file for layer in self._watcher.statuses() if layer.state == "stale"}
-        for label in sorted(stale - self._stale):
-            logger.warning("%s was replaced outside of its mount: no edit arrives here any more; %s", label, ADVICE)
-        self._stale = stale
+        stale, targets = self._watcher.stale_mounts, self._watcher.targets
+        for point, label in stale.items():
+            if point in self._stale:
+                continue
+            if point in targets:
+                logger.warning("%s was replaced outside of its mount: no edit arrives here any more; %s", label, ADVICE)
+            else:
+                logger.warning(
+                    "the folder that is mounted at %s was renamed or removed outside: edits under its old path do not "
+                    "arrive here any more; %s",
+                    point,
+                    ADVICE_FOR_FOLDERS,
+                )
+        self._stale = set(stale)
 
 
 def _problems(reason: BaseException) -> tuple[tuple[Problem, ...], int]:

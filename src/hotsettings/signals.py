@@ -1,4 +1,4 @@
-"""Signals that mean ``reload()``: any number of live objects may share one, on any event loops of the main thread."""
+"""Signals that mean ``reload()``. Any number of live objects may share one, on any event loops of the main thread."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .errors import Rejected
 _QUIET = 0.1
 """Seconds without another signal, after which a burst is over."""
 _LONGEST_BURST = 1.0
-"""Seconds after which a burst that does not end is answered all the same."""
+"""Seconds after which a burst is answered although it goes on."""
 
 
 class _Shared:
-    """One signal, and whoever waits for it. There is one Python handler for all of them."""
+    """One signal, its receivers, and the one Python handler that serves all of them."""
 
     def __init__(self, number: signal.Signals) -> None:
         self.receivers: list[tuple[Call, Callable[[], object]]] = []
-        self.handler = self._tell  # one object: a bound method is another one each time
+        self.handler = self._tell  # kept for comparison: each access to a method makes a new object
         self.before: Any = signal.signal(number, self.handler)
 
     def _tell(self, number: int, frame: object) -> None:
         for call, receive in self.receivers[:]:
-            with suppress(RuntimeError):  # its loop has ended
+            with suppress(RuntimeError):  # the receiver's loop has ended
                 call(receive)
 
 
@@ -38,7 +38,7 @@ _shared: dict[signal.Signals, _Shared] = {}
 
 
 def checked_signal(number: int) -> signal.Signals:
-    """Return the signal. Raises ValueError where none can be received."""
+    """Return the signal. Raises ValueError outside of the main thread, where no signals can be received."""
     if threading.current_thread() is not threading.main_thread():
         raise ValueError(
             "reload_signal works in the main thread only, where Python handles signals: "
@@ -49,7 +49,7 @@ def checked_signal(number: int) -> signal.Signals:
 
 @contextmanager
 def received(number: signal.Signals, receive: Callable[[], object]) -> Generator[None]:
-    """Call ``receive`` in this event loop at each signal, until the block ends. Whoever leaves last restores the handler."""
+    """Call ``receive`` in this event loop at each signal until the block ends. The last block restores the former handler."""
     shared = _shared.get(number)
     if shared is None:
         shared = _shared[number] = _Shared(number)
@@ -61,8 +61,8 @@ def received(number: signal.Signals, receive: Callable[[], object]) -> Generator
         shared.receivers.remove(receiver)
         if not shared.receivers:
             del _shared[number]
-            if signal.getsignal(number) is shared.handler:  # or somebody else has taken it meanwhile
-                # None is a handler that was not set by Python; the default of SIGHUP would end the process.
+            if signal.getsignal(number) is shared.handler:  # else somebody has set another one meanwhile
+                # None stands for a handler that was not set from Python, and cannot be restored.
                 signal.signal(number, shared.before or signal.SIG_DFL)
 
 
@@ -72,7 +72,7 @@ async def reload_at(
     *,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Reload at each signal, or once for each burst of them, until cancelled."""
+    """Reload at each signal until cancelled; a burst of signals is one reload."""
     news = anyio.Event()
 
     def receive() -> None:

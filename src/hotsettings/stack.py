@@ -1,15 +1,15 @@
-"""All layers together: looked at, waited for, and read as they stood at one moment, in a worker thread.
+"""All layers together, read as they were at one moment.
 
-A layer that is still being written is waited for, and the others with it: an edit often concerns several files. After
-``PATIENCE`` the others go on without it. Its last complete content serves meanwhile, which is what it holds as long as its
-writer has not closed it: until then nobody has said that the new content is the next state. So what goes live is still what all
-layers said at one moment. A layer that has never been complete cannot be left out.
+While somebody is writing one layer, all layers wait for it, because one edit often concerns several files. After ``PATIENCE``
+seconds the others go on without it, and its last complete content serves. That is still a state of all layers at one moment:
+until the writer closes the file, nobody has said that its new content is the next state. A layer that has never been
+read completely cannot be left out.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -17,16 +17,17 @@ from msgspec import Struct
 from .files import FollowedFile
 from .followed import Followed, TellAbout
 from .layers import Document, FileLayer, Layer, Unreadable
+from .mounts import Sources
 from .routes import Route, find_routes
 from .status import LayerStatus
 from .stores import FollowedKey, StoreLayer
 
 PATIENCE = 2.0
-"""Seconds for which all layers wait for one that is still being written."""
+"""Seconds for which all layers wait for one that somebody is writing."""
 
 _MOST_ARMINGS = 8
-"""How often the way is followed anew at one look because it has changed meanwhile. Where it does so at each look, as on a file
-system that numbers its folders anew all the time, this has to do."""
+"""How often one look resolves the paths again because they have changed meanwhile. Some file systems give their folders new
+numbers all the time, so that this would never end."""
 
 
 class Unchanged(Struct, frozen=True):
@@ -34,16 +35,13 @@ class Unchanged(Struct, frozen=True):
 
 
 class Unsettled(Struct, frozen=True):
-    """Something is still being written: look again after so many seconds."""
+    """Somebody is still writing: look again after so many seconds."""
 
     seconds: float
 
 
 class Read(Struct, frozen=True):
-    """The layers stood still, and this is what was in all of them at one moment.
-
-    ``contents`` tells two states apart.
-    """
+    """What was in all layers at one moment. Two states are the same if their ``contents`` are equal."""
 
     contents: tuple[object, ...]
     documents: tuple[Document | Unreadable, ...]
@@ -54,64 +52,91 @@ Arm = Callable[[Sequence[Route]], bool]
 
 
 class Stack:
-    """Layers in rising precedence. ``observe`` belongs into a worker thread: on a stalled mount it may never return."""
+    """Layers in rising precedence. Call ``observe`` in a worker thread: on a stalled mount it may never return."""
 
     def __init__(self, layers: Sequence[Layer], settle: float) -> None:
         self._settle = settle
         self._followed = [_followed(layer, settle) for layer in layers]
         self._files = [each for each in self._followed if isinstance(each, FollowedFile)]
+        self._sources = Sources()
         self._waiting: dict[Followed[Any, Any], float] = {}
         self.due: float | None = None
-        """When to look again for a layer without which the others were read, in seconds of the monotonic clock."""
+        """When to look again for a layer that the last read left out, in seconds of the monotonic clock."""
         self._visited: Followed[Any, Any] | None = None
-        self._moving: list[Followed[Any, Any]] = []
+        self._read_last: Sequence[Followed[Any, Any]] = ()
+
+    def look_at_mounts(self) -> None:
+        """See whether what is mounted on the way to the files was renamed or removed outside."""
+        self._sources.look()
+        self._mark_moved()
+
+    def _mark_moved(self) -> None:
+        for file in self._files:
+            file.moved = self._sources.moved(file.route.places)
 
     def unmoved(self) -> bool:
-        """Whether a mere look shows them as they were read: all that is needed as long as nothing was told."""
-        return all(each.unmoved for each in self._visit(self._followed))
+        """Whether all layers look as they did when they were read. As long as there are no events, that is enough."""
+        unmoved = all(each.unmoved for each in self._visit(self._followed))
+        if unmoved:
+            self._waiting = {}
+        return unmoved
 
-    def observe(self, arm: Arm, told: TellAbout, confirm: float) -> Observation:
-        """Look, and read what has changed if it has settled. Raises OSError when no more can be watched."""
+    def observe(self, arm: Arm, told: TellAbout, confirm: float, *, hasty: bool = False) -> Observation:
+        """Look, and read what has changed if it has settled. Raises OSError when no more can be watched.
+
+        If ``hasty``, what has stood still for ``settle`` is read, even if somebody has it open for writing.
+        """
         paths = [file.path for file in self._files]
         routes = find_routes(paths)
         for _ in range(_MOST_ARMINGS):
             if not arm(routes):
                 break
-            routes = find_routes(paths)  # and look again: what came before was not told
+            routes = find_routes(paths)  # what changed before the watches were there caused no event
         for file, route in zip(self._files, routes, strict=True):
             file.route = route
+        self._sources.arm(path for file in self._files for path in file.route.places)
+        self._mark_moved()
         for each in self._visit(self._followed):
             each.look()
-        self.due, self._moving = None, []
+        self.due, self._read_last = None, ()
         suspects = [each for each in self._followed if each.suspect]
         if not suspects:
             self._waiting = {}
             return Unchanged()
-        now = time.monotonic()
-        waits = {each: each.wait(told, now, confirm) for each in suspects}
-        self._waiting = {each: self._waiting.get(each, now) for each, wait in waits.items() if wait > 0}
+        now, before = time.monotonic(), self._waiting
+        waits = {each: each.wait(told, now, confirm, hasty=hasty) for each in suspects}
+        self._waiting = {each: before.get(each, now) for each, wait in waits.items() if wait > 0}
         late = {each for each, since in self._waiting.items() if each.document and now - since >= PATIENCE}
         ready = [each for each in suspects if each not in self._waiting]
         slow = [each for each in self._waiting if each not in late]
         if ready and not slow:
             self.due = now + min(waits[each] for each in late) if late else None
-            return self._read(ready, late, now)
+            self._read_last = ready
+            seen = self._read(ready, late, before, now)
+            if isinstance(seen, Unsettled):
+                self._discard()
+            return seen
         seconds = max(waits[each] for each in slow or self._waiting)
         if ready:
             seconds = min(seconds, max(self._waiting[each] for each in slow) + PATIENCE - now)
         return Unsettled(seconds)
 
     def _read(
-        self, suspects: Sequence[Followed[Any, Any]], late: Collection[Followed[Any, Any]], now: float
+        self,
+        suspects: Sequence[Followed[Any, Any]],
+        late: Collection[Followed[Any, Any]],
+        before: Mapping[Followed[Any, Any], float],
+        now: float,
     ) -> Observation:
         others = [each for each in self._followed if each not in late]
         seen = [each.sight for each in others]
         differing = [each for each in self._visit(suspects) if each.read()]
         for each in self._visit(others):
             each.look()
-        self._moving = [each for each, before in zip(others, seen, strict=True) if each.sight != before]
-        if self._moving:
-            return Unsettled(0.0)  # they may not belong together
+        moving = {each for each, sight in zip(others, seen, strict=True) if each.sight != sight}
+        if moving:
+            self._waiting = {**self._waiting, **{each: before.get(each, now) for each in moving}}
+            return Unsettled(0.0)  # what was read may not belong together
         retries = [each.retry for each in suspects if each.retry is not None]
         if retries:
             return Unsettled(min(retries))
@@ -125,7 +150,7 @@ class Stack:
         )
 
     def _visit(self, layers: Iterable[Followed[Any, Any]]) -> Iterator[Followed[Any, Any]]:
-        """Go through layers, and let it be known at which we are: a look at it may hang."""
+        """Go through layers, and note which one is being looked at, because that may hang."""
         try:
             for each in layers:
                 self._visited = each
@@ -134,16 +159,18 @@ class Stack:
             self._visited = None
 
     def visited(self) -> list[str]:
-        """The names of the layers of which one is being looked at or read, in case that hangs. From any thread."""
+        """The name of the layer that is being looked at or read, or of all layers in between. Call it from any thread."""
         visited = self._visited
         return [each.layer.name for each in (self._followed if visited is None else [visited])]
 
-    def unsettled(self) -> list[str]:
-        """The names of the layers for which the last look was not taken: somebody is writing them."""
-        return [each.layer.name for each in dict.fromkeys([*self._waiting, *self._moving])]
+    def _discard(self) -> None:
+        for each in self._read_last:
+            each.discard()
+        self._read_last = ()
 
     def distrust(self) -> None:
-        """What was read last is not taken: read all layers again, however unchanged they look."""
+        """Drop what the last look has read, and read all layers again, however unchanged they look."""
+        self._discard()
         for each in self._followed:
             each.distrust()
 
@@ -153,26 +180,31 @@ class Stack:
             file.distrust()
 
     def live(self) -> None:
-        """What was read last is live now: a layer that has content may not lose all of it at once."""
+        """Note that what was read last is live. A layer with content that loses all of it at once is an error from now on."""
         for each in self._followed:
             each.live()
 
     @property
     def targets(self) -> list[str]:
-        """Where the paths of the files led at the last look."""
+        """The files that the paths led to at the last look."""
         return [file.route.target for file in self._files]
 
     @property
     def complete_targets(self) -> list[str]:
-        """Those of them that were not being written at the last look."""
+        """Those of them that nobody was writing at the last look."""
         return [file.route.target for file in self._files if file not in self._waiting]
 
-    def waiting(self) -> dict[str, float]:
-        """The names of the layers that are waited for, and since when, in seconds of the monotonic clock. From any thread."""
+    def writing(self) -> dict[str, float]:
+        """The names of the layers that somebody was writing at the last look, and since when, in monotonic seconds."""
         return {each.layer.name: since for each, since in self._waiting.items()}
 
+    @property
+    def stale_mounts(self) -> dict[str, str]:
+        """The mount points through which edits from outside do not arrive any more, and the label of a file behind each."""
+        return {point: file.layer.label for file in self._files if (point := file.stale_mount) is not None}
+
     def statuses(self) -> list[LayerStatus]:
-        """How each layer stood when it was read last."""
+        """The state of each layer when it was read last."""
         return [each.status() for each in self._followed]
 
 

@@ -74,7 +74,7 @@ class FollowedKey(Followed[StoreLayer, Held]):
         """Whether it is as it was read."""
         return self.layer.store.held(self.layer.key) == self.seen
 
-    def wait(self, told: TellAbout, now: float, confirm: float) -> float:
+    def wait(self, told: TellAbout, now: float, confirm: float, *, hasty: bool = False) -> float:
         """Return 0: what a store holds was written whole."""
         return 0.0
 

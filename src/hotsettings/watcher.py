@@ -1,4 +1,7 @@
-"""Watching layers: being woken, and looking from a worker thread, whatever the system still has to give."""
+"""Watching layers: wait for file events, and look at the layers in a worker thread.
+
+If file events fail, the regular look does without them.
+"""
 
 from __future__ import annotations
 
@@ -18,29 +21,31 @@ from .wakeups import Kind, Wakeups, opener
 from .wakeups.looking import Looking
 from .worker import Worker
 
-# A watch outlives the last free descriptor. Nothing can be imported without one, so what is imported elsewhere only when there
-# is a mistake to explain is imported here.
+# Importing needs a free file descriptor. A watch has to go on when there are none left, so the modules that explain mistakes
+# are imported here, in time.
 for _name in ("html", "json", "traceback", "urllib.parse", f"{__package__}.problems"):
     import_module(_name)
 
 R = TypeVar("R")
 
 _STEADY = 60.0
-"""Seconds for which events have to come without a failure before the next failure is a new one. The longest time between two
-attempts to have them again."""
+"""Seconds without a failure after which the next failure of file events is a new one, with a warning of its own. Also the longest
+time between two attempts to open them again."""
 
 
 class Watcher:
-    """Watches some layers. ``wake`` and ``hint`` may be called by anybody on the event loop."""
+    """Watches some layers. Call ``wake`` and ``hint`` on the event loop."""
 
     def __init__(self, layers: Sequence[Layer], settle: float, rescan_interval: float, kind: Kind) -> None:
         self._open = opener(kind)
+        self.settle = settle
         self._rescan = rescan_interval
         self._wakeups: Wakeups = Looking()
         self._stack = Stack(layers, settle)
         self._opened = anyio.Event()
         self._woken = anyio.Event()
         self._told = True
+        self._mounts_due = 0.0
         self._lost = anyio.CancelScope()
         self._blind = False
         self._warned = False
@@ -48,12 +53,12 @@ class Watcher:
         self._worker = Worker("hotsettings-looks")
 
     def wake(self) -> None:
-        """Make ``woken`` return, and the next look read all files, however unchanged they look."""
+        """Make ``woken`` return, and let the next look read all files, however unchanged they look."""
         self._stack.reread()
         self.hint()
 
     def hint(self) -> None:
-        """Make ``woken`` return, and the next look be a thorough one: something may have changed."""
+        """Make ``woken`` return, and let the next look be thorough: something may have changed."""
         self._told = True
         self._woken.set()
 
@@ -66,7 +71,7 @@ class Watcher:
         self._woken = anyio.Event()
 
     async def run(self) -> None:
-        """Keep wakeups open. Whatever they raise, the regular look has to do without them, until they can be had again."""
+        """Keep file events coming. If they fail in any way, try to open them again after some time."""
         while True:
             opened = time.monotonic()
             try:
@@ -80,18 +85,20 @@ class Watcher:
                 self._lose(error)
             self._wakeups = Looking()
             self._opened.set()
-            self.hint()  # what they had still to tell is lost
+            self.hint()  # events that nobody has read yet are lost
             if time.monotonic() - opened > _STEADY:
                 self._delay, self._warned = self._rescan, False
             await anyio.sleep(self._delay)
             self._delay = min(2 * self._delay, max(_STEADY, self._rescan))
 
     async def observe(
-        self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None]
+        self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None], *, hasty: bool = False
     ) -> Unchanged | Unsettled | tuple[Read, R]:
-        """Look at the layers, off the event loop; what was read is evaluated there too.
+        """Look at the layers in the worker thread, and evaluate there what was read.
 
-        ``slow`` is called with the names of the layers of which one may hang, if that takes longer than ``PATIENCE``.
+        If ``hasty``, a file that has stood still for ``settle`` is read, even if somebody has it open for writing.
+
+        If that takes longer than ``PATIENCE``, call ``slow`` with the names of the layers that may hang.
         """
         await self._opened.wait()
         wakeups, started = self._wakeups, time.monotonic()
@@ -104,9 +111,12 @@ class Watcher:
                 raise _NoMoreEvents(error) from error
 
         def work() -> Unchanged | Unsettled | tuple[Read, R]:
+            if started >= self._mounts_due:
+                self._mounts_due = started + self._rescan
+                self._stack.look_at_mounts()
             if not told and self._stack.unmoved():
                 return Unchanged()
-            seen = self._stack.observe(arm, wakeups.told, wakeups.confirm)
+            seen = self._stack.observe(arm, wakeups.told, wakeups.confirm, hasty=hasty)
             return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
         try:
@@ -117,7 +127,7 @@ class Watcher:
             self._wakeups = Looking()
             self._lost.cancel()
             return Unsettled(0.0)
-        # Whoever has written while it was read may have closed it by now, and what was read is the half of it.
+        # A writer that was active during the read may have closed the file by now, so half of a file may have been read.
         if isinstance(seen, tuple) and any(
             wakeups.told(path).written >= started for path in self._stack.complete_targets
         ):
@@ -127,28 +137,29 @@ class Watcher:
         return seen
 
     def live(self) -> None:
-        """What was read last is live now."""
+        """Note that what was read last is live."""
         self._stack.live()
 
     def distrust(self) -> None:
-        """Read all layers again at the next look: what was read last could not be judged."""
+        """Drop what was read last, and read all layers again at the next look: it could not be judged."""
         self._stack.distrust()
 
-    def writing(self) -> list[str]:
-        """The names of the layers that somebody was writing at the last look."""
-        return self._stack.unsettled()
+    def writing(self) -> dict[str, float]:
+        """The names of the layers that somebody was writing at the last look, and since when, in monotonic seconds."""
+        return self._stack.writing()
 
     def close(self) -> None:
-        """End the thread. A look that hangs in it is left alone."""
+        """End the thread. If a look hangs in it, leave it alone."""
         self._worker.close()
 
-    def waiting(self) -> dict[str, float]:
-        """The names of the layers that are waited for, as they are still being written, and since when (monotonic seconds)."""
-        return self._stack.waiting()
-
     def statuses(self) -> list[LayerStatus]:
-        """How each layer stood when it was read last."""
+        """The state of each layer when it was read last."""
         return self._stack.statuses()
+
+    @property
+    def stale_mounts(self) -> dict[str, str]:
+        """The mount points through which edits from outside do not arrive any more, and the label of a file behind each."""
+        return self._stack.stale_mounts
 
     @property
     def targets(self) -> list[str]:
@@ -174,7 +185,7 @@ class Watcher:
 
 
 class _NoMoreEvents(Exception):
-    """What was to tell of changes has failed."""
+    """The source of file events has failed."""
 
     def __init__(self, reason: Exception) -> None:
         super().__init__()

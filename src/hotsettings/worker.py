@@ -1,6 +1,7 @@
-"""A thread for what may never return, such as a look at a dead mount.
+"""A thread for calls that may never return, such as a ``stat`` on a dead mount.
 
-It is a daemon, so that the process can end whatever hangs in it: Python waits for other threads, those of anyio among them.
+It is a daemon, so that a hanging call does not keep the process from ending. At exit Python joins all other threads, and so those
+of anyio's pool.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from .waits import PATIENCE
 T = TypeVar("T")
 
 _ENDS = 0.1
-"""Seconds that an idle thread may take to end."""
+"""Seconds that ``close`` waits for an idle thread to end."""
 
 
 class Worker:
-    """One thread, started when it is needed, which does one thing after the other."""
+    """One thread, started at the first call, which runs one function after the other."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -33,12 +34,13 @@ class Worker:
         self._thread: threading.Thread | None = None
 
     async def run(self, work: Callable[[], T], slow: Callable[[], None]) -> T:
-        """Do this in the thread, and return or raise what comes of it; if it takes long, call ``slow`` meanwhile.
+        """Run ``work`` in the thread, and return its result or raise its exception.
 
-        When this is cancelled, the work goes on by itself, and nobody hears of what comes of it.
+        If that takes longer than ``PATIENCE``, call ``slow`` on the event loop. If this call is cancelled, ``work`` goes on in
+        its thread, and its outcome is dropped.
         """
         if self._thread is None:
-            # The thread keeps none of this alive but its queue.
+            # The thread refers to the queue only, so that it keeps no more than that alive.
             self._thread = threading.Thread(target=_serve, args=(self._orders,), name=self._name, daemon=True)
             self._thread.start()
         done, call = anyio.Event(), into_this_loop()
@@ -61,7 +63,7 @@ class Worker:
                 slow()
                 await done.wait()
         except BaseException:
-            self._abandon()  # it may hang: whatever comes next gets another one
+            self._abandon()  # the thread may hang: the next call gets a new one
             raise
         if failure:
             try:
@@ -71,14 +73,14 @@ class Worker:
         return outcome[0]
 
     def close(self) -> None:
-        """End the thread, if it is not at work."""
+        """End the thread. If it is at work, it ends afterwards."""
         thread = self._thread
         self._abandon()
         if thread is not None:
             thread.join(_ENDS)
 
     def _abandon(self) -> None:
-        """Let the thread end when it has finished what it does."""
+        """Let the thread end after its current call."""
         self._orders.put(None)
         self._orders, self._thread = SimpleQueue(), None
 

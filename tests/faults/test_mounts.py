@@ -80,6 +80,61 @@ def test_a_folder_is_the_way_out(place: Place, watcher: str) -> None:
         following.saw_only([whole(1), whole(1, 2)])
 
 
+@pytest.mark.parametrize("watcher", ["inotify", "watchfiles", "poll"])
+@pytest.mark.parametrize("what", ["renamed", "replaced", "the one above renamed", "removed"])
+def test_the_folder_itself_is_moved_outside(place: Place, watcher: str, what: str) -> None:
+    """The mount follows the folder, whoever edits follows the path."""
+    host = place.folder.parent / "host"
+    folder, inside = host / "conf", place.folder.parent / "inside"
+    folder.mkdir(parents=True)
+    inside.mkdir()
+    place.config.rename(folder / "config.toml")
+    place.config = inside / "config.toml"
+    with container(watcher, (folder, inside)) as watched, watched.follow(place, rescan_interval=RESCAN) as following:
+        time.sleep(3 * RESCAN)
+        assert not watched.logged()
+        if what == "removed":
+            (folder / "config.toml").unlink()
+            folder.rmdir()
+        else:
+            (host if what == "the one above renamed" else folder).rename(place.folder.parent / "old")
+        if what == "replaced":
+            folder.mkdir()
+            (folder / "config.toml").write_text(text(2))
+        watched.wait("", "log", lambda report: f"mounted at {inside} was renamed or removed" in report["message"])
+        status = following.status()
+        assert status["layers"] == {"base": "stale", "secrets": "read"}
+        assert not status["healthy"]
+        if what != "removed":
+            # What is edited in here is followed all the same, and what is put back is as it was before.
+            current = next((place.folder.parent / "old").rglob("config.toml"))
+            current.write_text(text(3))
+            following.reaches(whole(3), time.monotonic(), RESCAN + SETTLE)
+            assert following.status()["layers"]["base"] == "stale"
+        if what == "renamed":
+            (place.folder.parent / "old").rename(folder)
+            deadline = time.monotonic() + 10
+            while not following.status()["healthy"]:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        assert len([message for message in watched.logged() if "mounted at" in message]) == 1
+        following.saw_only([whole(1), whole(3)])
+
+
+@pytest.mark.parametrize("watcher", ["inotify", "watchfiles", "poll"])
+def test_a_single_file_that_keeps_another_name(place: Place, host: Path, watcher: str) -> None:
+    """An editor renames the old file to a backup. So the file in here is in no way removed, and no edit arrives."""
+    with (
+        container(watcher, (host, place.config)) as watched,
+        watched.follow(place, rescan_interval=RESCAN) as following,
+    ):
+        host.rename(host.with_name("config.toml~"))
+        host.write_text(text(2))
+        watched.wait("", "log", lambda report: "replaced outside" in report["message"])
+        assert following.status()["layers"]["base"] == "stale"
+        following.saw_only([whole(1)])
+
+
 def test_a_subpath_of_a_volume(place: Place) -> None:
     """Kubernetes mounts the file that the link leads to at the start: it never updates, and this is told at the start."""
     volume = Volume(place.folder.parent / "host")

@@ -48,3 +48,39 @@ def test_where_there_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(mounts, "_TABLE", str(table))
     assert mounts.single_file_mounts(["/app/config.toml", "/"]) == []
     assert not mounts.is_local("/app/config.toml")
+    sources = mounts.Sources()
+    sources.arm(["/app"])
+    sources.look()
+    assert sources.moved(["/app"]) is None
+
+
+def test_sources_that_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folders of this test stand for mount points; what the table says of them is the test's."""
+    table, app, other = tmp_path / "mountinfo", tmp_path / "app", tmp_path / "other"
+    app.mkdir()
+    other.mkdir()
+    monkeypatch.setattr(mounts, "_TABLE", str(table))
+
+    def mount(root: str, number: int = 41) -> None:
+        table.write_text(
+            f"22 1 259:1 /images/1 / rw - ext4 /dev/root rw\n{number} 22 259:1 {root} {app} rw - ext4 /dev/root rw\n"
+            f"51 22 0:7 / {other} rw - tmpfs tmpfs rw\n52 22 259:1 /srv/gone {tmp_path}/gone rw - ext4 /dev/root rw\n"
+        )
+
+    mount("/srv/conf")
+    sources = mounts.Sources()
+    sources.arm([f"{app}/deep", f"{other}/deep", str(tmp_path), f"{tmp_path}/gone/deep"])
+    assert sources.moved([f"{app}/deep"]) is None
+    for root in ("/srv/old", "/srv/old//deleted"):
+        mount(root)
+        sources.look()
+        assert sources.moved([f"{other}/deep", str(tmp_path), f"{app}/deep"]) == str(app)
+        assert sources.moved([f"{other}/deep", str(tmp_path), f"{tmp_path}/gone/deep"]) is None
+        sources.arm([f"{app}/deep", f"{other}/deep"])
+        assert sources.moved([f"{app}/deep"]) == str(app), "a new arming does not forget where it was"
+    mount("/srv/conf")
+    sources.look()
+    assert sources.moved([f"{app}/deep"]) is None, "it was put back"
+    mount("/srv/new", number=42)
+    sources.look()
+    assert sources.moved([f"{app}/deep"]) is None, "another mount took its place"

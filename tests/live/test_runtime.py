@@ -65,9 +65,11 @@ class FakeWatcher:
         self.fault: Exception | None = None
         self.looks = 0
         self.accepted = 0
-        self.writers: list[str] = []
+        self.writers: dict[str, float] = {}
         self.state: LayerState = "read"
         self.targets = ["/config.toml"]
+        self.settle = 0.1
+        self.stale_mounts: dict[str, str] = {}
         self.woken_up = False
         self.news = anyio.Event()
         self.go = anyio.Event()
@@ -83,7 +85,7 @@ class FakeWatcher:
     def distrust(self) -> None:
         self.read = None
 
-    def writing(self) -> list[str]:
+    def writing(self) -> dict[str, float]:
         return self.writers
 
     def statuses(self) -> list[LayerStatus]:
@@ -97,7 +99,9 @@ class FakeWatcher:
             await self.news.wait()
         self.woken_up = False
 
-    async def observe(self, evaluate: Callable[[Read], Any], slow: Callable[[list[str]], None]) -> Any:
+    async def observe(
+        self, evaluate: Callable[[Read], Any], slow: Callable[[list[str]], None], *, hasty: bool = False
+    ) -> Any:
         self.looks += 1
         self.slow = slow
         text = self.text

@@ -66,6 +66,19 @@ def test_how_long_it_takes(sight: Sight, writer: Writer, seconds: float) -> None
     assert wait(sight, told, now=100.0 + seconds, settling=settling) == pytest.approx(0.0, abs=1e-9)
 
 
+@pytest.mark.parametrize("held", [None, False, True])
+@pytest.mark.parametrize("writer", Writer)
+def test_a_start_that_has_waited_for_long_asks_for_a_rest_only(writer: Writer, held: bool | None) -> None:
+    settling = Settling(SETTLE)
+    for now, least, most in ((100.0, 0.0, SETTLE), (100.0 + SETTLE + 1e-6, 0.0, 0.0)):
+        seconds = settling.wait(
+            FULL, Told(writer, 100.0), now, 0.0, longest=SETTLE, confirm=CONFIRM, being_written=lambda: held
+        )
+        assert least <= seconds <= most
+    if held:
+        assert wait(FULL, Told(writer, 100.0), now=100.0 + SETTLE, held=held) > 0, "any other look waits for the writer"
+
+
 @pytest.mark.parametrize("writer", [Writer.UNKNOWN, Writer.APPEARED])
 def test_who_wants_no_wait_gets_none_where_nobody_tells_of_closes(writer: Writer) -> None:
     assert wait(FULL, Told(writer, 100.0), settling=Settling(0.0)) == 0.0

@@ -177,8 +177,8 @@ def test_the_others_do_not_wait_for_ever(watched: Watched) -> None:
                 assert isinstance(seen, Unsettled)
                 if number > 1:
                     assert seen.seconds == pytest.approx(2.0 - 0.5 * number), "until the others wait no longer"
-                assert list(watched.stack.waiting()) == ["secrets"]
-        assert watched.clock.monotonic() - watched.stack.waiting()["secrets"] == pytest.approx(2.0)
+                assert list(watched.stack.writing()) == ["secrets"]
+        assert watched.clock.monotonic() - watched.stack.writing()["secrets"] == pytest.approx(2.0)
         assert watched.stack.due is None
         assert watched.values() == [{"A": 2}, {"S": 1}]
         assert watched.stack.due == pytest.approx(watched.clock.monotonic() + 10.0)
@@ -188,7 +188,7 @@ def test_the_others_do_not_wait_for_ever(watched: Watched) -> None:
         assert seen.seconds == pytest.approx(5.0)
     watched.tell(watched.secrets, Writer.CLOSED)
     assert watched.values() == [{"A": 2}, {"S": 1, **{f"T{number}": 1 for number in range(5)}}]
-    assert not watched.stack.waiting()
+    assert not watched.stack.writing()
 
 
 def test_a_layer_that_was_never_complete_is_waited_for(watched: Watched) -> None:
@@ -235,6 +235,40 @@ def test_what_changes_while_it_is_read_is_read_again(watched: Watched, monkeypat
     assert seen.seconds == 0.0
     watched.tell(watched.config, Writer.CLOSED)
     assert watched.values(after=SETTLE) == [{"A": 33}, {}]
+
+
+@pytest.mark.parametrize("found_by", ["the sight", "the events"])
+def test_what_was_read_of_a_writer_never_serves(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, found_by: str
+) -> None:
+    """The half that was read meanwhile does not count, even when the others go on without this layer."""
+    watched.values(after=5.0)
+    replace(watched.config, "A = 33")
+
+    def attempt(layer: FileLayer) -> bytes | None:
+        if found_by == "the sight" and layer.name == "base":
+            os.utime(watched.config)
+        return layers.attempt(layer)
+
+    watched.clock.ahead += 0.0078125
+    watched.tell(watched.config, Writer.CLOSED)
+    monkeypatch.setattr(files, "attempt", attempt)
+    if found_by == "the sight":
+        assert isinstance(watched.look(), Unsettled)
+    else:
+        watched.read()
+        watched.stack.distrust()
+    monkeypatch.setattr(files, "attempt", layers.attempt)
+    with watched.config.open("a"):
+        watched.clock.ahead += 0.0078125
+        watched.tell(watched.config, Writer.OPEN)
+        assert isinstance(watched.look(), Unsettled)
+        watched.clock.ahead += 2.0
+        replace(watched.secrets, "S = 1")
+        watched.tell(watched.secrets, Writer.MOVED)
+        assert watched.values() == [{"A": 1}, {"S": 1}]
+    watched.tell(watched.config, Writer.CLOSED)
+    assert watched.values() == [{"A": 33}, {"S": 1}]
 
 
 def test_looks_again_after_arming(watched: Watched) -> None:

@@ -79,8 +79,14 @@ async def test_a_writer_that_does_not_close(
         assert [layer.since for layer in held.status.layers] == [None] * 3
 
 
+@pytest.mark.parametrize(("watcher", "settle"), [("auto", 0.0), ("poll", 0.05)])
 async def test_a_read_that_hangs(
-    workspace: Workspace, impatient: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    watcher: Any,
+    settle: float,
+    workspace: Workspace,
+    impatient: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     files: Any = hotsettings.files
     caplog.set_level(logging.INFO, "hotsettings")
@@ -91,7 +97,7 @@ async def test_a_read_that_hangs(
             go.wait(20)
         return attempt(layer)  # type: ignore[no-any-return]
 
-    async with Settings.watch(**workspace.paths, settle=0.0, rescan_interval=0.05) as held:
+    async with Settings.watch(**workspace.paths, settle=settle, rescan_interval=0.05, watcher=watcher) as held:
         monkeypatch.setattr(files, "attempt", hang)
         workspace.write({"A": 2}, secrets={"SECRET_KEY": "another-one"})
         try:
@@ -106,6 +112,7 @@ async def test_a_read_that_hangs(
         await until(lambda: held.current.A == 2)
         await until(lambda: held.status.healthy)
         assert told(caplog, "layer secrets, a read of which") == ["WARNING", "INFO"]
+        assert not told(caplog, "still writing"), "it had to stand still for a moment, and that was over"
 
 
 @pytest.mark.parametrize("kind", ["hook", "build", "leases"])

@@ -192,7 +192,7 @@ async def test_a_failure_after_a_long_time_is_a_new_one(
                 while watcher._blind:
                     await watcher.observe(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
-            assert not watcher.waiting()
+            assert not watcher.writing()
             watcher._lost.cancel()
         tasks.cancel_scope.cancel()
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
