@@ -38,6 +38,8 @@ import pytest
 import toml_rs
 from nats_server import Server
 
+from hotsettings import toml_parser
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     str(path.relative_to(ROOT))
