@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint
 from live.support import Ledger, Settings, given, idle, parts, until
 
 import hotsettings.files
-from hotsettings import Live, Rejected, waits, worker
+from hotsettings import Live, Rejected, settling, stack, waits, worker
 from hotsettings.testing import Workspace, live
 
 pytestmark = pytest.mark.anyio
@@ -77,6 +77,25 @@ async def test_a_writer_that_does_not_close(
         assert held.status.waiting_for == ()
         assert told(caplog, "layer override, which somebody is still writing") == ["WARNING", "INFO"]
         assert [layer.since for layer in held.status.layers] == [None] * 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel says that a file is open")
+async def test_a_layer_that_was_left_out_is_read_when_its_writer_has_rested(
+    workspace: Workspace, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No event comes then, and the regular look is far away."""
+    monkeypatch.setattr(stack, "PATIENCE", 0.2)
+    monkeypatch.setattr(settling, "UNCLOSED", 1.5)
+    async with Settings.watch(**workspace.paths, settle=0.05, rescan_interval=60.0) as held:
+        with workspace.override.open("a") as file:
+            file.write("B = 1\n")
+            file.flush()
+            workspace.write({"A": 2})
+            await until(lambda: held.current.A == 2)
+            assert held.current.B == 0
+            assert waiting(held) == [("writing", "override")], "the others went on without it, and it is waited for"
+            await until(lambda: held.current.B == 1)
+        assert waiting(held) == []
 
 
 @pytest.mark.parametrize(("watcher", "settle"), [("auto", 0.0), ("poll", 0.05)])
