@@ -122,15 +122,17 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
     """What the class says. A table in a layer replaces a default table whole."""
     leaf = loaded.schema.leaf_of(path)
     key = path if leaf is None else leaf.path
+    hidden: frozenset[str] = frozenset()
     live = not _is_written(loaded, key)
     if leaf is not None:
         default = leaf.defaults[sum(_is_written(loaded, key[:end]) for end in range(1, len(key)))]
     else:
-        # All of a table that nobody writes is default.
+        # All of a table that nobody writes is default, or kept until a restart.
+        hidden = loaded.hidden
         default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else NODEFAULT
     value = ABSENT if default is NODEFAULT else follow(as_values(default), path[len(key) :])
     if value is not ABSENT:
-        yield Entry(masked(loaded.schema, path, value, loaded.hidden), Origin("default"), live)
+        yield Entry(masked(loaded.schema, path, value, hidden), Origin("default"), live)
 
 
 def _is_written(loaded: Loaded, path: Path) -> bool:

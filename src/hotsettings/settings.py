@@ -225,18 +225,26 @@ else:
         ):
             """Load, and follow the files: ``async with Settings.watch() as live: live.current...``. Times in seconds.
 
-            A file that is written in place, by a writer of whom nobody tells when it closes, is read when it has stood
-            still for ``settle``. Without being told of anything, the files are looked at every ``rescan_interval``.
-            Hooks and builds may take ``prepare_timeout``. ``reload_signal`` (such as ``signal.SIGHUP``) means ``reload()``.
-            ``watcher`` is "auto", "inotify" (Linux), "watchfiles" or "poll". The paths are those of a load: a second class in
-            the same folder needs a ``secrets_path`` of its own. ``layers`` takes their place: any number of layers in rising
-            precedence, ``FileLayer`` or those of a store; the three paths are shorthand for three of files.
-
             Iterators (``changes()``, ``events()``) begin where they are called, and end with the block. Cancelling a scope
             around the block closes resources before shielded cleanup in it has finished; let the scope be inside.
 
-            Raises LayerError or InvalidSettings when entered with files that cannot go live, and ValueError when it is
-            called with a ``reload_signal`` outside of the main thread, where no signal can be received.
+            Args:
+                config_path: The base file. The paths are those of a load: a second class in the same folder needs a
+                    ``secrets_path`` of its own.
+                override_path: A file that overrides both others, if there is one.
+                secrets_path: The secrets file. It may be missing.
+                layers: Takes the place of the paths: any number of layers in rising precedence, in files or in a store.
+                settle: In-place writes are debounced: where the system reports no close events, a file is read after so
+                    many seconds without a write.
+                rescan_interval: The files are checked at least every so many seconds, whatever events arrive.
+                prepare_timeout: Seconds that each hook and each build may take.
+                reload_signal: A signal that means ``reload()``, such as ``signal.SIGHUP``.
+                watcher: "auto", "inotify" (Linux), "watchfiles" or "poll".
+
+            Raises:
+                LayerError: A layer cannot be read or parsed when the block is entered.
+                InvalidSettings: The values do not fit the class when the block is entered.
+                ValueError: ``reload_signal`` is given outside of the main thread, which alone receives signals.
             """
             from .watch import watch_layers  # whoever only loads pays neither for anyio nor for a watcher
 

@@ -96,6 +96,7 @@ async def test_what_waits_for_a_restart_is_hidden(
             await until(lambda: live.status.pending_restart == {"FIXED", "PLAIN_FIXED"})
             assert live.current.PLAIN_FIXED == FORMER
             shown = f"{live.explain('FIXED')}{live.explain('PLAIN_FIXED')}{caplog.text}"
+            assert live.explain("PLAIN_FIXED").entries[-1].value == "", "the default of the class is public"
             digest = live.snapshot.digest
             shown += await told(live, settings_workspace, {"FIXED": "x", "PLAIN_FIXED": "y", "PORT": 200}, caplog)
             assert "PORT over 100 with ********" in shown
