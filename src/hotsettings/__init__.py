@@ -16,7 +16,7 @@ How data flows, and where:
 
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidSettings, LayerError, Origin, Problem, Rejected, SettingsError, UnforeseenError
+from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError
 from .layers import FileLayer
 from .marks import RestartRequired, Secret, Section
 from .settings import BaseSettings
@@ -38,6 +38,7 @@ __all__ = [
     "Live",
     "Origin",
     "Problem",
+    "Redacted",
     "Rejected",
     "Rejection",
     "Resource",

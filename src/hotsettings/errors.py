@@ -151,6 +151,22 @@ class UnforeseenError(SettingsError):
         return render("Unforeseen error", self.problems)
 
 
+class Redacted(Exception):
+    """Stands for an exception of other code: holds its redacted message and the name of its type, but no other object.
+
+    Args:
+        text: The message, already redacted.
+        kind: The name of the type; "" where the message needs none.
+    """
+
+    def __init__(self, text: str, kind: str) -> None:
+        super().__init__(text, kind)
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return str(self.args[0]) or self.kind
+
+
 class Rejected(SettingsError):
     """Raised by ``reload()`` when the new state was not applied; the last good snapshot stays live.
 

@@ -163,6 +163,8 @@ class Runtime(Generic[S]):
 
     async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
         """Look now, and return when what is there is live. Raises Rejected if it cannot be, or TimeoutError."""
+        if timeout is not None and not timeout >= 0:
+            raise ValueError(f"timeout must be 0 seconds or more, or None, not {timeout!r}")
         if self._hub.closing:
             return
         request = _Request()
@@ -231,7 +233,7 @@ class Runtime(Generic[S]):
             await self._take(*seen)
         elif self._retry_at is not None and (now >= self._retry_at or not all(request.tried for request in asked)):
             self._propose(requested=now < self._retry_at)
-        if self._candidate is None:
+        if self._candidate is None and not self._watcher.writing():  # whoever asks wants to know of all layers
             self._answer(asked, self._rejection)
         for request in asked:
             request.looked = True
@@ -323,7 +325,8 @@ class Runtime(Generic[S]):
         finally:
             self._candidate = None
             candidate.done.set()
-        if not candidate.scope.cancel_called:  # otherwise what has taken its place will answer
+        # If it was cancelled, what has taken its place will answer. If a layer is being written, the look after that will.
+        if not candidate.scope.cancel_called and not self._watcher.writing():
             rejected = self._retry_at is not None
             heard = [each for each in self._requests if each.tried or (each.looked and not rejected)]
             self._answer(heard, self._rejection)

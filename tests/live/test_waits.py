@@ -49,6 +49,30 @@ def waiting(held: Live[Any]) -> list[tuple[str, str]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="closes are told by inotify")
+async def test_a_reload_answers_when_no_layer_is_written_any_more(workspace: Workspace) -> None:
+    """Also when the other layers have gone live without it."""
+    async with Settings.watch(**workspace.paths, settle=0.05, rescan_interval=0.2) as held:
+        with workspace.override.open("a") as file:
+            file.write("B = 1\n")
+            file.flush()
+            workspace.write({"A": 2})
+            await until(lambda: held.current.A == 2)
+            with pytest.raises(TimeoutError, match="layer override, which somebody"):
+                await held.reload(timeout=0.5)
+            async with anyio.create_task_group() as tasks:
+                answers: list[object] = []
+
+                async def ask() -> None:
+                    answers.append(await held.reload())
+
+                tasks.start_soon(ask)
+                await anyio.sleep(0.3)
+                assert answers == []
+                file.close()
+        assert held.current.B == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="closes are told by inotify")
 async def test_a_writer_that_does_not_close(
     workspace: Workspace, impatient: None, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -73,6 +97,9 @@ async def test_a_writer_that_does_not_close(
             ):
                 await held.reload(timeout=0.05)
             assert held.current.A == 1
+            for timeout in (-1, float("nan")):
+                with pytest.raises(ValueError, match="timeout must be 0 seconds or more"):
+                    await held.reload(timeout)
         await until(lambda: (held.current.A, held.current.B) == (2, 1))
         assert held.status.waiting_for == ()
         assert told(caplog, "layer override, which somebody is still writing") == ["WARNING", "INFO"]

@@ -20,7 +20,7 @@ and HTML is undone, also where it was quoted twice. It does not decode base64, h
 Exceptions of other code are kept as the name of their type and a redacted text, never as objects (``exceptions``).
 """
 
-from .exceptions import Redacted
+from ..errors import Redacted
 from .redactor import Redactor
 
 __all__ = ["Redacted", "Redactor"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeGuard, TypeVar
 
-from ..errors import SettingsError
+from ..errors import Redacted, SettingsError
 
 E = TypeVar("E", bound=BaseException)
 
@@ -18,22 +18,6 @@ _MESSAGE: Callable[[BaseException], str] = _GROUP.message.__get__
 _EXCEPTIONS: Callable[[BaseException], tuple[BaseException, ...]] = _GROUP.exceptions.__get__
 
 _SILENT = "(it fails to say what it is)"
-
-
-class Redacted(Exception):
-    """Stands for an exception of other code: holds its redacted message and the name of its type, but no other object.
-
-    Args:
-        text: The message, already redacted.
-        kind: The name of the type; "" where the message needs none.
-    """
-
-    def __init__(self, text: str, kind: str) -> None:
-        super().__init__(text, kind)
-        self.kind = kind
-
-    def __str__(self) -> str:
-        return str(self.args[0]) or self.kind
 
 
 def _is(error: BaseException, kind: type[E]) -> TypeGuard[E]:

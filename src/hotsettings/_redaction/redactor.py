@@ -9,12 +9,12 @@ from threading import Lock
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..errors import InvalidSettings, LayerError, Problem
+from ..errors import InvalidSettings, LayerError, Problem, Redacted
 from ..layers import Document
 from ..schema import Schema
 from ..secrecy import MASK
 from .credentials import COMMON, credentials_in
-from .exceptions import Redacted, message_of, traceback_of, type_and_message, type_name_of
+from .exceptions import message_of, traceback_of, type_and_message, type_name_of
 from .matching import Matcher, redact, spans
 from .secrets import SecretText, default_secrets, secrets_in, secrets_of, writings
 
