@@ -60,7 +60,8 @@ class Instance(Generic[T]):
                 async with _opened(build, settings) as self.value:
                     self._stood_at = time.monotonic()
                     self._built.set()
-                    await self._retire.wait()
+                    if not self._retire.is_set():  # or it was cancelled before it stood, and is left in the usual way
+                        await self._retire.wait()
         except BaseException as error:
             self.failure = failure_of(error)
         finally:
@@ -69,12 +70,15 @@ class Instance(Generic[T]):
         if self._stood_at is not None and (self.failure is not None or not self.retired):
             ended(self, self.failure)
 
-    async def built(self) -> None:
-        """Wait until it stands. Raises what the build raised, or what has ended it since; cancelled, it undoes the build."""
+    async def built(self, within: float) -> None:
+        """Wait until it stands. Raises what the build raised, or what has ended it since.
+
+        If this is cancelled, the build is cancelled; an instance that stands already gets ``within`` seconds to close.
+        """
         try:
             await self._built.wait()
         except BaseException:
-            await self.close(0.0)
+            await self.close(0.0 if self._stood_at is None else within)
             raise
         failure, self.failure = self.failure, None
         if failure is not None:
@@ -246,7 +250,7 @@ class Resource(Generic[T]):
         context.run(_building.set, building)
         try:
             context.run(tasks.start_soon, sheltered, instance.host, self.build, settings, ended)
-            await instance.built()
+            await instance.built(self.drain_timeout)
         finally:
             building.active = False
         return instance

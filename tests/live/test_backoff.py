@@ -148,4 +148,4 @@ async def test_one_that_has_ended_before_anybody_could_use_it(stands: bool, said
         instance._scope.cancel()
         await instance.gone()
         with pytest.raises(ResourceDown, match=said):
-            await instance.built()
+            await instance.built(0.0)

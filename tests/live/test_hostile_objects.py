@@ -264,14 +264,14 @@ async def test_instances_that_die(kind: Any) -> None:
 
     class Instance:
         async def __aenter__(self) -> Instance:
-            self.tasks = anyio.create_task_group()
+            self.tasks, self.dies = anyio.create_task_group(), dies
             await self.tasks.__aenter__()
             self.tasks.start_soon(self.die)
             return self
 
         async def __aexit__(self, *exception: Any) -> Any:
             nonlocal deaths
-            died = dies.is_set() and exception[0] is not None
+            died = self.dies.is_set() and exception[0] is not None
             self.tasks.cancel_scope.cancel()
             await self.tasks.__aexit__(*exception)
             if died:
@@ -279,7 +279,7 @@ async def test_instances_that_die(kind: Any) -> None:
                 raise error
 
         async def die(self) -> None:
-            await dies.wait()
+            await self.dies.wait()
             self.tasks.cancel_scope.cancel()
 
     async with live(given()) as held, held.resource(lambda _: Instance(), "B", replace=kind) as resource:
@@ -287,9 +287,9 @@ async def test_instances_that_die(kind: Any) -> None:
             if number % 9:
                 continue
             error, before = each, resource.current
-            dies.set()
+            this, dies = dies, anyio.Event()  # the next instance has its own
+            this.set()
             await until(lambda before=before: resource.instance is None or resource.current is not before)  # type: ignore[misc]
-            dies = anyio.Event()
             await until(lambda: resource.instance is not None and not resource.instance.over)
             assert held.status.healthy, name
         await works(held, 1)
