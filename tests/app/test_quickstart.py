@@ -75,7 +75,13 @@ class Newcomer:
     def _install(self, script: str) -> None:
         package = re.search(r"'hotsettings(\[[\w,]+\])'", script)
         assert package, script
-        ours = f"-q -c {ROOT}/constraints.txt {shlex.quote(f'{self._wheel}{package[1]}')}"
+        # A newcomer's pip asks for no hashes, and the one that comes with Python wants one of the wheel too if any is given.
+        versions = re.findall(
+            r"^[a-z0-9][^\\\n]*", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE
+        )
+        constraints = self._folder / "versions.txt"
+        constraints.write_text("\n".join(versions), encoding="utf-8")
+        ours = f"-q -c {shlex.quote(str(constraints))} {shlex.quote(f'{self._wheel}{package[1]}')}"
         script = script.replace(package[0], ours).replace("python3", shlex.quote(sys.executable))
         subprocess.run(["sh", "-ec", script], cwd=self._folder, check=True, timeout=PROMISED)
 
