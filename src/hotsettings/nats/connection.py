@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import random
 import re
@@ -169,6 +170,16 @@ async def _close(client: Client) -> None:
     with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
         await client.close()
         await checkpoint()  # what it has cancelled ends now, and not whenever somebody looks for tasks that were lost
+        for task in asyncio.all_tasks():
+            # On Python 3.11 such a task may swallow the one cancellation that it gets, and would wait for messages forever.
+            coroutine: Any = task.get_coro()
+            if (
+                getattr(coroutine, "__qualname__", "") == "Subscription._wait_for_msgs"
+                and coroutine.cr_frame is not None
+            ):
+                if coroutine.cr_frame.f_locals["self"]._conn is client:
+                    task.cancel()
+        await checkpoint()
 
 
 def unreachable(where: Servers, reason: Exception) -> LayerError:
