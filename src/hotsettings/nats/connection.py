@@ -173,12 +173,9 @@ async def _close(client: Client) -> None:
         for task in asyncio.all_tasks():
             # On Python 3.11 such a task may swallow the one cancellation that it gets, and would wait for messages forever.
             coroutine: Any = task.get_coro()
-            if (
-                getattr(coroutine, "__qualname__", "") == "Subscription._wait_for_msgs"
-                and coroutine.cr_frame is not None
-            ):
-                if coroutine.cr_frame.f_locals["self"]._conn is client:
-                    task.cancel()
+            waits = getattr(coroutine, "__qualname__", "") == "Subscription._wait_for_msgs" and coroutine.cr_frame
+            if waits and waits.f_locals["self"]._conn is client:
+                task.cancel()
         await checkpoint()
 
 
