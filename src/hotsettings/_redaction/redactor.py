@@ -164,7 +164,7 @@ class Redactor:
         return self.redact(traceback_of(error))
 
     def redacted(self, error: BaseException) -> BaseException:
-        """Return what stands for an exception: redacted texts, and no object of somebody else's."""
+        """Return a stand-in for an exception that holds redacted texts, and no object of other code."""
         if type(error) is LayerError or type(error) is InvalidSettings:
             return type(error)(map(self.problem, error.problems))
         return (
