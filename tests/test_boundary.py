@@ -11,6 +11,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -179,7 +180,9 @@ def test_at_any_depth_of_the_callers_stack(tmp_path: Path) -> None:
         assert failure.__cause__ is None
         trace = failure.__traceback__
         while trace is not None:
-            assert CANARY not in repr(trace.tb_frame.f_locals)
+            for value in trace.tb_frame.f_locals.values():
+                with suppress(AttributeError):  # of a Path whose __init__ has found no room
+                    assert CANARY not in repr(value)
             trace = trace.tb_next
         assert CANARY.encode() not in pickle.dumps(failure)
     assert {"InvalidSettings", "UnforeseenError"} <= kinds
