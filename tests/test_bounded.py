@@ -18,14 +18,15 @@ import pytest
 from msgspec import Struct
 from steps import steps
 
-from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret, problems
+from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret
+from hotsettings._layers.layer import Document, FileLayer, Layer
+from hotsettings._layers.toml.spelling import Budget, Vocabulary
+from hotsettings._loading import problems
+from hotsettings._loading.explain import effective, explain
+from hotsettings._loading.load import Loaded, assemble, load
+from hotsettings._loading.problems import tolerated
 from hotsettings._redaction import Redactor, redactor
-from hotsettings.explain import effective, explain
-from hotsettings.layers import Document, FileLayer, Layer
-from hotsettings.load import Loaded, assemble, load
-from hotsettings.problems import tolerated
 from hotsettings.settings import schema_of
-from hotsettings.spelling import Budget, Vocabulary
 
 MOST = 2.3
 """Times the work that twice the input may take: twice, and a little for what is ordered or indexed."""

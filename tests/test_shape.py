@@ -19,10 +19,9 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-import hotsettings.shape
+import hotsettings._schema.annotations
 from hotsettings import Secret
-from hotsettings.marks import SECRET
-from hotsettings.shape import (
+from hotsettings._schema.annotations import (
     alternatives,
     entries_of,
     items_of,
@@ -35,6 +34,7 @@ from hotsettings.shape import (
     structs_below,
     unwrap,
 )
+from hotsettings._schema.marks import SECRET
 
 # What is in these is only known at run time, so they are no types to type checkers.
 TUPLE: Any = tuple
@@ -431,7 +431,7 @@ def statements() -> dict[str, Any]:
 def aliases(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """`type` aliases, plain and generic."""
     if request.param == "stand-ins":
-        monkeypatch.setattr(hotsettings.shape, "_TypeAlias", StandIn)
+        monkeypatch.setattr(hotsettings._schema.annotations, "_TypeAlias", StandIn)
         return stand_ins()
     if not hasattr(typing, "TypeAliasType"):
         pytest.skip("the type statement came with Python 3.12")

@@ -23,7 +23,7 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-import hotsettings.files
+import hotsettings._watching.sources.file
 from hotsettings import Applied, Change, Live, Rejected, Rejection, Resource, SettingsError
 
 from .tagged import State, Tagged, is_vetoed, state_of
@@ -254,15 +254,15 @@ class Process:
 
     def patch(self, before: Callable[[Any], object]) -> None:
         """Do this before every read."""
-        files: Any = hotsettings.files
+        files: Any = hotsettings._watching.sources.file
         attempt: Callable[[Any], bytes | None] = files.attempt
 
         def patched(layer: Any) -> bytes | None:
             before(layer)
             return attempt(layer)
 
-        setattr(hotsettings.files, "attempt", patched)  # noqa: B010 - the name is not the module's own
-        self.unpatch.callback(setattr, hotsettings.files, "attempt", attempt)
+        setattr(hotsettings._watching.sources.file, "attempt", patched)  # noqa: B010 - the name is not the module's own
+        self.unpatch.callback(setattr, hotsettings._watching.sources.file, "attempt", attempt)
 
     def starve(self) -> None:
         """Leave no descriptor to be had."""

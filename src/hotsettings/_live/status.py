@@ -1,0 +1,102 @@
+"""What a live object says about itself, and the events it tells for the record."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from ..errors import Problem
+
+LayerState = Literal["read", "missing", "writing", "reading", "unreadable", "stale", "offline", "copy"]
+WaitKind = Literal["writing", "reading", "hook", "build", "leases"]
+
+
+class LayerStatus(Struct, frozen=True):
+    """How one layer stands.
+
+    ``state`` is "read", "missing" (and allowed to be), "writing" (somebody has been writing the file for over 2 seconds; edits
+    of other layers go live without it), "reading" (a read has not come back for over 2 seconds: a stalled mount), "unreadable"
+    (reading it fails, and is tried again; after 2 seconds that is a rejection), "stale" (the file or folder that
+    is mounted on the way to it was renamed or removed outside, so that edits of its old path do not arrive), "offline" (its store cannot be reached, and what it held last serves)
+    or "copy" (its store could not be reached since the start, and the last good copy on disk serves). ``revision`` is that of
+    the document in its store which was read last. ``since`` is when the writing, reading or failing began, in UTC.
+    """
+
+    name: str
+    file: str
+    state: LayerState
+    revision: int | None = None
+    since: datetime.datetime | None = None
+
+
+class Wait(Struct, frozen=True):
+    """What has kept an edit from going live for over 2 seconds, and since when, in UTC.
+
+    ``kind`` is "writing" or "reading" (of the layer ``name``), "hook" or "build" (one that has not returned), or "leases" (of
+    an exclusive resource that is to be replaced). Hooks and resources are named after their functions.
+    """
+
+    kind: WaitKind
+    name: str
+    since: datetime.datetime
+
+    def __str__(self) -> str:
+        return _SAID[self.kind].format(self.name)
+
+
+_SAID: dict[WaitKind, str] = {
+    "writing": "layer {}, which somebody is still writing",
+    "reading": "layer {}, a read of which does not come back",
+    "hook": "the hook {}",
+    "build": "the build {}",
+    "leases": "the leases of {}",
+}
+
+
+class Status(Struct, frozen=True):
+    """The health of a live object; times are in UTC.
+
+    ``healthy`` is False while the last reload stands rejected, while a resource is down, and while a layer's state is another
+    than "read", "missing" or "writing". ``last_error`` is the reason as a person reads it. ``pending_restart`` are the keys
+    whose new values wait for the next start of the process. ``callback_failures`` counts what callbacks have raised so far.
+    ``waiting_for`` says what has kept an edit from going live for over 2 seconds.
+    """
+
+    generation: int
+    healthy: bool
+    loaded_at: datetime.datetime
+    last_attempt_at: datetime.datetime
+    last_error: str | None
+    consecutive_failures: int
+    pending_restart: frozenset[str]
+    layers: tuple[LayerStatus, ...]
+    callback_failures: int = 0
+    waiting_for: tuple[Wait, ...] = ()
+
+
+class Applied(Struct, frozen=True, tag=True):
+    """What the files say was accepted.
+
+    ``keys`` are those that differ in this generation. They are empty where no value that is live has changed, and it is told
+    all the same: after a rejection the files are good again, or other keys wait for a restart.
+    """
+
+    at: datetime.datetime
+    generation: int
+    keys: frozenset[str]
+    pending_restart: frozenset[str] = frozenset()
+
+
+class Rejection(Struct, frozen=True, tag=True):
+    """A reload was not applied.
+
+    ``problems`` holds the first 1,000 of the ``total``. It is empty if a hook, a build or a timeout was the reason.
+    """
+
+    at: datetime.datetime
+    reason: str
+    problems: tuple[Problem, ...] = ()
+    consecutive_failures: int = 1
+    total: int = 0
