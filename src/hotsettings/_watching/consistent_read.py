@@ -15,15 +15,13 @@ from typing import Any
 from msgspec import Struct
 
 from .._layers.layer import Document, FileLayer, Layer, Unreadable
-from .._layers.store import FollowedKey, StoreLayer
-from .._live.status import LayerStatus
+from .._layers.status import PATIENCE, LayerStatus
+from .._layers.store import StoreLayer
 from .bind_mounts import Sources
 from .sources.file import FollowedFile
 from .sources.source import Followed, TellAbout
+from .sources.store import FollowedKey
 from .symlinks import Route, find_routes
-
-PATIENCE = 2.0
-"""Seconds for which all layers wait for one that somebody is writing."""
 
 _MOST_ARMINGS = 8
 """How often one look resolves the paths again because they have changed meanwhile. Some file systems give their folders new

@@ -14,7 +14,7 @@ import anyio
 
 from .._concurrency.worker_thread import Worker
 from .._layers.layer import Layer
-from .._live.status import LayerStatus
+from .._layers.status import PATIENCE, LayerStatus
 from .._log import logger
 from .consistent_read import Read, Stack, Unchanged, Unsettled
 from .events import Kind, Wakeups, opener
@@ -50,7 +50,7 @@ class Watcher:
         self._blind = False
         self._warned = False
         self._delay = rescan_interval
-        self._worker = Worker("hotsettings-looks")
+        self._worker = Worker("hotsettings-looks", PATIENCE)
 
     def wake(self) -> None:
         """Make ``woken`` return, and let the next look read all files, however unchanged they look."""
