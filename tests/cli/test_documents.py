@@ -17,7 +17,8 @@ import toml_rs
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, InvalidSettings, RestartRequired, Secret
-from hotsettings.cli import documents, templates
+from hotsettings.cli.commands import reference as documents
+from hotsettings.cli.commands import template as templates
 from hotsettings.settings import schema_of
 from integr8scode.settings import Settings
 

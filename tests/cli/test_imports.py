@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hotsettings.cli import outline
+from hotsettings.cli import source_keys as outline
 from hotsettings.settings import schema_of
 
 from .conftest import APP, CLASS

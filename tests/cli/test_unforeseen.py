@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import types
 from collections.abc import Iterator
 
@@ -25,7 +26,14 @@ COMMANDS = [
 
 
 def of_the_commands() -> Iterator[Seam]:
-    for name in ("checking", "showing", "documents", "templates", "warnings", "output"):
+    for name in (
+        "commands.check",
+        "commands.show",
+        "commands.reference",
+        "commands.template",
+        "secret_warnings",
+        "output",
+    ):
         module = importlib.import_module(f"hotsettings.cli.{name}")
         for key, value in vars(module).items():
             if isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
@@ -59,7 +67,8 @@ def test_a_reader_that_leaves_is_no_fault(run: Run, monkeypatch: pytest.MonkeyPa
     def broken(*_: object) -> None:
         raise OSError(28, CANARY)
 
-    monkeypatch.setattr("hotsettings.cli.showing.as_toml", broken)
+    monkeypatch.setattr("hotsettings.cli.commands.show.as_toml", broken)
     result = run("show", CLASS)
     assert (result.code, result.out) == (3, "")
-    assert result.err == "hotsettings: unforeseen OSError (No space left on device) at cli/app.py:133\n"
+    place = r"cli/[a-z/]+\.py:\d+"
+    assert re.fullmatch(rf"hotsettings: unforeseen OSError \(No space left on device\) at {place}\n", result.err)

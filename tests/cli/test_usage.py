@@ -87,7 +87,7 @@ def test_a_module_that_fails(run: Run, folder: Path) -> None:
     assert "RuntimeError: no such host\nhotsettings: failing_app cannot be imported\n" in result.err
     assert "hush-hush" not in result.err
     assert "importlib" not in result.err
-    assert "cli/target.py" not in result.err
+    assert "cli/settings_class.py" not in result.err
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ from hotsettings import BaseSettings, LayerError, Secret
 from hotsettings._layers.layer import Document, FileLayer, parse
 from hotsettings._redaction import Redactor
 from hotsettings._schema.schema import Schema
-from hotsettings.nats import copies
-from hotsettings.nats.copies import LARGEST_COPY, Copied, Copy, load, may_be_copied, save
+from hotsettings.nats.disk_copy import file as copies
+from hotsettings.nats.disk_copy.file import LARGEST_COPY, Copied, Copy, load, may_be_copied, save
 from hotsettings.settings import schema_of
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there is no such thing on Windows")
@@ -401,7 +401,7 @@ def from_bytes(path: Path, data: bytes) -> Copy | None:
 SAVING = """
 import itertools, sys
 from datetime import UTC, datetime
-from hotsettings.nats.copies import Copied, Copy, save
+from hotsettings.nats.disk_copy.file import Copied, Copy, save
 at = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 path, number = sys.argv[1], int(sys.argv[2])
 for position in itertools.count(number) if number == 0 else [number]:
@@ -463,7 +463,7 @@ class TestFaults:
             SAVING
             + """
 import errno, os
-from hotsettings.nats.copies import load
+from hotsettings.nats.disk_copy.file import load
 before = load(path, "settings")
 for _ in range(20):
     try:

@@ -11,10 +11,15 @@ from .. import __version__
 from .._loading.explain import NOT_SET, UnknownKey, effective, explain
 from .._loading.load import Loaded
 from ..errors import InvalidSettings, Origin, Problem, SettingsError
-from . import checking, completion, documents, output, showing, store_commands, templates, watching
-from .arguments import Json, Target, find
+from . import completion, output, store_commands
+from .commands import check as checking
+from .commands import reference as documents
+from .commands import show as showing
+from .commands import template as templates
+from .commands import watch as watching
 from .help import Command, Group
-from .target import Files, Usage, find_schema
+from .options import Json, Target, find
+from .settings_class import Files, Usage, find_schema
 
 app = typer.Typer(
     name="hotsettings",

@@ -9,7 +9,7 @@ from collections.abc import MutableMapping
 import typer
 
 from .._schema.schema import Schema
-from . import outline
+from . import source_keys as outline
 
 
 def rejoin_class(environ: MutableMapping[str, str]) -> None:

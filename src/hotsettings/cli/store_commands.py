@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from . import history, publishing
-from .arguments import Json, Target, find
+from .commands import history
+from .commands import publish as publishing
+from .commands.publish import Layers, Manner
 from .help import Command
-from .publishing import Layers, Manner
-from .store_options import (
+from .options import Json, Target, find
+from .store_access import (
     DEFAULT_BUCKET,
     DEFAULT_URL,
     BucketName,
@@ -171,7 +172,7 @@ def _fleet(
     On a terminal it stays and keeps up to date until q is pressed; in a pipe it prints once. Needs no class, and shows no
     value. ≠ marks instances whose settings are others than those of most of their service.
     """
-    from . import fleet  # what draws tables is slow to import
+    from .commands import fleet  # what draws tables is slow to import
 
     fleet.show(store(url, bucket, creds, nkey, user, password_file, (tlsca, tlscert, tlskey)), service, json)
 

@@ -17,7 +17,7 @@ from ..errors import LayerError, Origin, Problem
 from .bucket import BUCKET, KEY
 from .companion import Companion
 from .connection import servers
-from .last_good import LastGood
+from .disk_copy import LastGood
 from .replica import Replica
 from .reports import own_name
 from .session import Session

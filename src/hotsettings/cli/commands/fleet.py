@@ -15,13 +15,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import LayerError
-from . import output
-from .instance_status import Standing, said, standings
-from .store_options import Store, ask
+from ...errors import LayerError
+from .. import output
+from ..instance_status import Standing, said, standings
+from ..store_access import Store, ask
 
 if TYPE_CHECKING:
-    from ..nats.report_reader import Gathered
+    from ...nats.report_reader import Gathered
 
 _EVERY = 1.0
 """Seconds between two looks."""
@@ -42,8 +42,8 @@ def show(store: Store, service: str | None, json: bool) -> None:
 
 
 async def _once(store: Store) -> Gathered:
-    from ..nats.bucket import reached
-    from ..nats.report_reader import read_reports
+    from ...nats.bucket import reached
+    from ...nats.report_reader import read_reports
 
     async with reached(store.where, store.bucket) as bucket:
         return await read_reports(bucket)
@@ -118,7 +118,7 @@ async def _stay(store: Store, service: str | None) -> None:
 
 
 async def _draw(store: Store, service: str | None, live: Live) -> None:
-    from ..nats.report_reader import regularly
+    from ...nats.report_reader import regularly
 
     found: list[Standing] = []
     async with aclosing(regularly(store.where, store.bucket, _EVERY)) as looks:

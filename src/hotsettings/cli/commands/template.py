@@ -10,10 +10,10 @@ from typing import Any
 
 from msgspec import inspect
 
-from .._layers.toml.values import toml
-from .._schema.describe import limits, type_name
-from .._schema.schema import Leaf, Schema, as_values
-from .documents import by_section
+from ..._layers.toml.values import toml
+from ..._schema.describe import limits, type_name
+from ..._schema.schema import Leaf, Schema, as_values
+from .reference import by_section
 
 _DAY = datetime.date(2000, 1, 1)
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from threading import Lock
 from types import MappingProxyType
 
-from .._layers.store import Held, StoreLayer
-from .._loading.load import Loaded
-from .._redaction import Redactor
-from .copies import Copied, Copy, load, may_be_copied, save
-from .replica import State
+from ..._layers.store import Held, StoreLayer
+from ..._loading.load import Loaded
+from ..._redaction import Redactor
+from ..replica import State
+from .file import Copied, Copy, load, may_be_copied, save
 
 
 class LastGood:

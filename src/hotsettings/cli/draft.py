@@ -19,8 +19,8 @@ from .._loading.problems import as_problems, tolerated
 from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema
 from ..errors import MOST_PROBLEMS, NO_PROBLEMS, InvalidSettings, Problem, Problems
-from .showing import Change
-from .warnings import secrets_in
+from .commands.show import Change
+from .secret_warnings import secrets_in
 
 
 class Candidate(Struct, frozen=True):

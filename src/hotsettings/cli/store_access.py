@@ -18,7 +18,7 @@ from rich.text import Text
 
 from ..errors import Problems, SettingsError
 from . import output
-from .target import Usage
+from .settings_class import Usage
 
 if TYPE_CHECKING:
     import ssl

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from rich.text import Text
 
-from .._layers.layer import Document
-from .._layers.toml.values import toml
-from .._schema.schema import Schema
-from ..errors import LayerError, Problem
-from . import candidates, output
-from .showing import Change
-from .store_options import Store, ask
+from ..._layers.layer import Document
+from ..._layers.toml.values import toml
+from ..._schema.schema import Schema
+from ...errors import LayerError, Problem
+from .. import draft as candidates
+from .. import output
+from ..store_access import Store, ask
+from .show import Change
 
 if TYPE_CHECKING:
-    from ..nats.bucket import Revision
+    from ...nats.bucket import Revision
 
 
 class Written(Struct, frozen=True):
@@ -30,7 +31,7 @@ class Written(Struct, frozen=True):
 
 def show(schema: Schema, store: Store, key: str, json: bool) -> None:
     """Print the revisions that the bucket keeps, the newest first."""
-    from ..nats.bucket import NoRevision, reached
+    from ...nats.bucket import NoRevision, reached
 
     async def look() -> list[Revision]:
         async with reached(store.where, store.bucket) as bucket:

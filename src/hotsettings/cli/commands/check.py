@@ -7,14 +7,14 @@ from collections import Counter
 from msgspec import Struct
 from rich.text import Text
 
-from .._loading.explain import origins
-from .._loading.load import Loaded, collector_paused, read_all, validated
-from .._loading.merge import merge
-from .._loading.problems import tolerated
-from ..errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
-from . import output
-from .target import Files, find_schema
-from .warnings import LOUD, warnings
+from ..._loading.explain import origins
+from ..._loading.load import Loaded, collector_paused, read_all, validated
+from ..._loading.merge import merge
+from ..._loading.problems import tolerated
+from ...errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
+from .. import output
+from ..secret_warnings import LOUD, warnings
+from ..settings_class import Files, find_schema
 
 
 class Found(Struct, frozen=True):

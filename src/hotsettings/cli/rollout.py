@@ -15,7 +15,7 @@ from rich.text import Text
 from ..errors import LayerError
 from . import output
 from .instance_status import age_of, is_silent, rejection_of
-from .store_options import Store, ask
+from .store_access import Store, ask
 
 if TYPE_CHECKING:
     from ..nats.report_reader import Gathered, Reported

@@ -10,14 +10,16 @@ import typer
 from msgspec import Struct
 from rich.text import Text
 
-from .._schema.schema import Schema
-from ..errors import InvalidSettings, LayerError, SettingsError
-from . import candidates, output, showing
-from .candidates import Candidate
-from .store_options import Store, ask, fail
+from ..._schema.schema import Schema
+from ...errors import InvalidSettings, LayerError, SettingsError
+from .. import draft as candidates
+from .. import output
+from ..draft import Candidate
+from ..store_access import Store, ask, fail
+from . import show as showing
 
 if TYPE_CHECKING:
-    from ..nats.bucket import Revision
+    from ...nats.bucket import Revision
 
 
 class Layers(Struct, frozen=True):
@@ -97,8 +99,8 @@ def _judge(schema: Schema, candidate: Candidate, layers: Layers, manner: Manner)
 
 
 def _newest(store: Store, key: str, create: int | None, dry_run: bool) -> Revision | None:
-    from ..nats.bucket import NoBucket, reached
-    from ..nats.publishing import create_bucket
+    from ...nats.bucket import NoBucket, reached
+    from ...nats.publishing import create_bucket
 
     async def look() -> Revision | None:
         try:
@@ -116,7 +118,7 @@ def _newest(store: Store, key: str, create: int | None, dry_run: bool) -> Revisi
 
 
 def _newest_and(store: Store, key: str, number: int) -> tuple[Revision | None, Revision]:
-    from ..nats.bucket import reached
+    from ...nats.bucket import reached
 
     async def look() -> tuple[Revision | None, Revision]:
         async with reached(store.where, store.bucket) as bucket:
@@ -126,7 +128,7 @@ def _newest_and(store: Store, key: str, number: int) -> tuple[Revision | None, R
 
 
 def _expected(store: Store, key: str, held: Revision | None, expect: int | None) -> None:
-    from ..nats.publishing import conflict
+    from ...nats.publishing import conflict
 
     if expect is not None and expect != (held.number if held else 0):
         fail(conflict(store.bucket, key, expect, held))
@@ -147,7 +149,7 @@ def _offer(schema: Schema, store: Store, key: str, candidate: Candidate, held: R
         output.console().print(Text(f"Published {store.label(key)}@{revision}", style="green"))
         sys.stdout.flush()
     if manner.wait is not None and not manner.dry_run:
-        from . import waiting  # what draws bars is slow to import
+        from .. import rollout as waiting  # what draws bars is slow to import
 
         waiting.wait(store, key, revision, manner.wait)
 
@@ -175,7 +177,7 @@ def _confirm(yes: bool) -> None:
 
 
 def _write(store: Store, key: str, data: bytes, expected: int) -> int:
-    from ..nats.publishing import publish
+    from ...nats.publishing import publish
 
     async def write() -> int:
         return await publish(store.where, store.bucket, key, data, expected)

@@ -9,7 +9,7 @@ import typer
 from .._schema.schema import Schema
 from ..errors import SettingsError
 from . import output
-from .target import find_schema
+from .settings_class import find_schema
 
 Target = Annotated[
     str, typer.Argument(metavar="CLASS", help="The settings class, as package.module:Class.", show_default=False)

@@ -12,16 +12,16 @@ import msgspec
 from msgspec import Struct
 from rich.text import Text
 
-from .._layers.toml.values import toml
-from .._live.live import Live
-from .._live.status import Applied, Rejection
-from .._loading.explain import Explanation, Setting, effective
-from .._log import NAME
-from .._schema.schema import Schema
-from .._watching.events import Kind
-from ..errors import SHOWN_PROBLEMS, SettingsError, unshown
-from . import output
-from .target import Files
+from ..._layers.toml.values import toml
+from ..._live.live import Live
+from ..._live.status import Applied, Rejection
+from ..._loading.explain import Explanation, Setting, effective
+from ..._log import NAME
+from ..._schema.schema import Schema
+from ..._watching.events import Kind
+from ...errors import SHOWN_PROBLEMS, SettingsError, unshown
+from .. import output
+from ..settings_class import Files
 
 
 class News(Struct, frozen=True):
