@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 
+CONFIG_FILE = "config.toml"
+"""The base file, in the working directory, where none is named."""
+SECRETS_FILE = "secrets.toml"
+"""The secrets file, in the working directory, where none is named."""
+
 
 def schema_of(cls: type[Any]) -> Schema:
     """Return what a settings class says of itself.
@@ -110,10 +115,10 @@ if TYPE_CHECKING:
 
         def __init__(
             self,
-            config_path: StrPath = "config.toml",
+            config_path: StrPath = CONFIG_FILE,
             *,
             override_path: StrPath | None = None,
-            secrets_path: StrPath = "secrets.toml",
+            secrets_path: StrPath = SECRETS_FILE,
         ) -> None: ...
 
         def __init_subclass__(cls, *, forbid_unknown_fields: bool = True, **config: Any) -> None: ...
@@ -130,10 +135,10 @@ if TYPE_CHECKING:
         @classmethod
         def watch(
             cls,
-            config_path: StrPath = "config.toml",
+            config_path: StrPath = CONFIG_FILE,
             *,
             override_path: StrPath | None = None,
-            secrets_path: StrPath = "secrets.toml",
+            secrets_path: StrPath = SECRETS_FILE,
             layers: Sequence[Layer] | None = None,
             settle: float = 0.1,
             rescan_interval: float = 2.0,
@@ -169,7 +174,7 @@ else:
                 pass  # an annotation names a class that comes later in the module; looked through when first used
             return cls
 
-        def __call__(cls, config_path="config.toml", *, override_path=None, secrets_path="secrets.toml", **values):
+        def __call__(cls, config_path=CONFIG_FILE, *, override_path=None, secrets_path=SECRETS_FILE, **values):
             if values:
                 named = ", ".join(f"{key}=..." for key in values)
                 values.clear()  # a traceback may show the locals
@@ -182,17 +187,17 @@ else:
         def __signature__(cls):
             from inspect import Parameter, Signature  # slow to import, and needed only by help()
 
-            path = Parameter("config_path", Parameter.POSITIONAL_OR_KEYWORD, default="config.toml")
-            others = [("override_path", None), ("secrets_path", "secrets.toml")]
+            path = Parameter("config_path", Parameter.POSITIONAL_OR_KEYWORD, default=CONFIG_FILE)
+            others = [("override_path", None), ("secrets_path", SECRETS_FILE)]
             return Signature([path, *(Parameter(n, Parameter.KEYWORD_ONLY, default=d) for n, d in others)])
 
     class BaseSettings(Struct, metaclass=_SettingsMeta, forbid_unknown_fields=True):
         """Settings that come from TOML files: subclass it and declare one field for each key.
 
-        Calling the class loads: ``config_path``, then ``secrets_path`` (may be missing), then ``override_path`` (if
-        given), each overriding what came before. Relative paths are taken from the working directory. Two classes in one
-        folder need a ``secrets_path`` each: a key that only the other one knows is an error. Only these files are read; no
-        environment variable is.
+        Calling the class loads: ``config_path`` ("config.toml" by default), then ``secrets_path`` ("secrets.toml" by default; it
+        may be missing), then ``override_path`` (if given), each overriding what came before. Relative paths are taken from
+        the working directory. Two classes in one folder need a ``secrets_path`` each: a key that only the other one knows is
+        an error. Only these files are read; no environment variable is.
 
         Raises LayerError when a file cannot be read or parsed, InvalidSettings when the values do not fit the class, and
         TypeError when the class is defined with a field that could be mutated.
@@ -214,10 +219,10 @@ else:
         @classmethod
         def watch(
             cls,
-            config_path="config.toml",
+            config_path=CONFIG_FILE,
             *,
             override_path=None,
-            secrets_path="secrets.toml",
+            secrets_path=SECRETS_FILE,
             layers=None,
             settle=0.1,
             rescan_interval=2.0,
@@ -253,7 +258,7 @@ else:
             schema = schema_of(cls)
             if layers is None:
                 layers = file_layers(config_path, secrets_path, override_path)
-            elif (config_path, secrets_path, override_path) != ("config.toml", "secrets.toml", None):
+            elif (config_path, secrets_path, override_path) != (CONFIG_FILE, SECRETS_FILE, None):
                 raise TypeError("watch() takes paths or layers, not both: make the paths a FileLayer each")
             return watch_layers(
                 schema,

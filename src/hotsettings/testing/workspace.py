@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 from .._layers.toml.keys import dotted
 from .._layers.toml.values import toml
+from ..settings import CONFIG_FILE, SECRETS_FILE
 
 
 class Paths(TypedDict):
@@ -27,8 +28,8 @@ class Workspace:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.config = folder / "config.toml"
-        self.secrets = folder / "secrets.toml"
+        self.config = folder / CONFIG_FILE
+        self.secrets = folder / SECRETS_FILE
         self.override = folder / "config.override.toml"
         for path in (self.config, self.secrets, self.override):
             path.touch(mode=0o600)

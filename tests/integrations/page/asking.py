@@ -10,7 +10,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 from msgspec import Struct, field
 
-from hotsettings.integrations.page.asgi import ASGIApp, Message
+from hotsettings.integrations.asgi import ASGIApp, Message
 
 
 class Answer(Struct):

@@ -22,9 +22,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount
 
 from hotsettings import BaseSettings
+from hotsettings.integrations.asgi import ASGIApp
 from hotsettings.integrations.page import app as page_app
 from hotsettings.integrations.page import settings_page
-from hotsettings.integrations.page.asgi import ASGIApp
 from hotsettings.integrations.page.render import content
 from hotsettings.testing import live
 

@@ -19,9 +19,10 @@ from msgspec.structs import replace
 from ..._boundary import places_of, type_and_place
 from ..._live.live import Live, loaded_of
 from ..._log import logger
-from .asgi import ASGIApp, Receive, Scope, Send, body, gone, path_below, start
+from ..asgi import ASGIApp, Receive, Scope, Send
 from .record import Record
 from .render import content
+from .responses import body, gone, path_below, start
 
 Authorize = Callable[[Scope], Awaitable[bool] | bool]
 

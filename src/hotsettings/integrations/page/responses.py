@@ -1,15 +1,10 @@
-"""What ASGI calls things, and answers of one piece."""
+"""HTTP responses over ASGI, piece by piece."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+from ..asgi import Receive, Scope, Send
 
 
 async def start(send: Send, status: int, headers: Mapping[str, str]) -> None:
