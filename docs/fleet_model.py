@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hotsettings.nats import NatsStore
-from hotsettings.nats.companion import _SPREAD as SPREAD  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.connection import PING_INTERVAL
+from hotsettings.nats.reporter import _SPREAD as SPREAD  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.reports import RENEWAL
 from hotsettings.nats.session import _FIRST_RETRY as FIRST_RETRY  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.session import _LONGEST_RETRY as LONGEST_RETRY  # pyright: ignore[reportPrivateUsage]

@@ -16,7 +16,7 @@ from hotsettings import (
     SettingsError,
     UnforeseenError,
 )
-from hotsettings.errors import render
+from hotsettings.errors import NO_PROBLEMS, Problems, render
 
 AT = Origin("base", "config.toml", 21, 29)
 PROBLEM = Problem(
@@ -53,9 +53,9 @@ def test_problems(problem: Problem, text: str) -> None:
 
 
 def test_a_title_counts() -> None:
-    assert render("Bad", ()) == "Bad: 0 problems"
-    assert render("Bad", (PROBLEM,)).splitlines()[0] == "Bad: 1 problem"
-    assert render("Bad", (PROBLEM, PROBLEM)).splitlines() == [
+    assert render("Bad", NO_PROBLEMS) == "Bad: 0 problems"
+    assert render("Bad", Problems((PROBLEM,), 1)).splitlines()[0] == "Bad: 1 problem"
+    assert render("Bad", Problems((PROBLEM, PROBLEM), 2)).splitlines() == [
         "Bad: 2 problems",
         *[
             "  config.toml:21:29  PORT: expected int, got str; write it without quotes",

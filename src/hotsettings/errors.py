@@ -12,7 +12,7 @@ pickled and sent anywhere. None of them holds a value, a document or a foreign e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -120,7 +120,7 @@ class LayerError(SettingsError):
         return self.problems[0].origin
 
     def __str__(self) -> str:
-        return render("Unreadable settings", self.problems)
+        return render("Unreadable settings", Problems(self.problems, self.total))
 
 
 class InvalidSettings(SettingsError):
@@ -144,7 +144,7 @@ class InvalidSettings(SettingsError):
         return self._total
 
     def __str__(self) -> str:
-        return render("Invalid settings", self.problems, self.total)
+        return render("Invalid settings", Problems(self.problems, self.total))
 
 
 class UnforeseenError(SettingsError):
@@ -160,7 +160,7 @@ class UnforeseenError(SettingsError):
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        return render("Unforeseen error", self.problems)
+        return render("Unforeseen error", Problems(self.problems, self.total))
 
 
 class Redacted(Exception):
@@ -209,12 +209,11 @@ def counted(number: int) -> str:
     return f"{number} problem" + ("" if number == 1 else "s")
 
 
-def render(title: str, problems: Sequence[Problem], total: int | None = None) -> str:
+def render(title: str, problems: Problems) -> str:
     """Return a title with the number of problems, then the first 100 indented by two, and how many more there are."""
-    shown = problems[:SHOWN_PROBLEMS]
-    number = len(problems) if total is None else total
-    lines = [f"{title}: {counted(number)}", *(f"  {line}" for problem in shown for line in problem.lines())]
-    return "\n".join(lines + [f"  {line}" for line in unshown(number)])
+    shown = problems.first[:SHOWN_PROBLEMS]
+    lines = [f"{title}: {counted(problems.total)}", *(f"  {line}" for problem in shown for line in problem.lines())]
+    return "\n".join(lines + [f"  {line}" for line in unshown(problems.total)])
 
 
 def unshown(total: int) -> list[str]:

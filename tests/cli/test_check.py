@@ -152,7 +152,7 @@ def test_secrets_that_git_tracks(run: Run, folder: Path, monkeypatch: pytest.Mon
     git("commit", "-qm", "oops")
     assert tracked in run("check", CLASS).out
     git("rm", "-q", "--cached", "secrets.toml")
-    assert "git has this secrets file in its last commit (HEAD); commit that it is gone" in run("check", CLASS).out
+    assert "git has this secrets file in its last commit (HEAD); commit its removal" in run("check", CLASS).out
     git("add", "-f", "secrets.toml")
     # A git hook has these in its environment; they are about another repository than that of the file.
     monkeypatch.setenv("GIT_DIR", str(folder / "nowhere"))

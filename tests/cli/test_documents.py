@@ -17,8 +17,9 @@ import toml_rs
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, InvalidSettings, RestartRequired, Secret
-from hotsettings.cli.commands import reference as documents
-from hotsettings.cli.commands import template as templates
+from hotsettings.cli.commands import template
+from hotsettings.cli.commands.reference import markdown
+from hotsettings.cli.commands.schema import json_schema
 from hotsettings.settings import schema_of
 from integr8scode.settings import Settings
 
@@ -95,7 +96,7 @@ def test_what_is_generated_is_up_to_date(run: Run, command: str) -> None:
 
 
 def validator(cls: type[Any]) -> jsonschema.Draft202012Validator:
-    schema = json.loads(documents.json_schema(schema_of(cls)))
+    schema = json.loads(json_schema(schema_of(cls)))
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
 
@@ -151,14 +152,14 @@ def test_a_schema_without_nested_tables_has_no_definitions() -> None:
     class Flat(BaseSettings):
         A: int = 1
 
-    assert "$defs" not in json.loads(documents.json_schema(schema_of(Flat)))
+    assert "$defs" not in json.loads(json_schema(schema_of(Flat)))
 
 
 # Reference
 
 
 def test_the_reference_covers_every_key() -> None:
-    text = documents.reference(schema_of(Settings))
+    text = markdown(schema_of(Settings))
     assert len(DOCUMENTED) == len(set(DOCUMENTED)) == 53
     keys = [leaf.key for leaf in schema_of(Settings).leaves]
     for key in [*DOCUMENTED, *keys]:
@@ -184,7 +185,7 @@ def test_the_reference_is_good_markdown_whatever_the_texts_say() -> None:
     class Odd(BaseSettings):
         A: Annotated[str, Meta(description="One | two\nand <b>three</b>", pattern="^a|`b``$")] = "a"
 
-    row = documents.reference(schema_of(Odd)).splitlines()[-1]
+    row = markdown(schema_of(Odd)).splitlines()[-1]
     assert row == r'| `A` | One \| two and &lt;b>three&lt;/b> | `"a"` | `str` | matches ``` ^a\|`b``$ ``` | hot |'
 
 
@@ -206,7 +207,7 @@ def load(folder: Path, cls: type[Any], config: str, secrets: str) -> Any:
 
 def test_the_templates_of_the_backend_load_to_its_defaults(tmp_path: Path) -> None:
     schema = schema_of(Settings)
-    config, secrets = templates.config(schema), templates.secrets(schema)
+    config, secrets = template.config(schema), template.secrets_example(schema)
     assert set(toml_rs.loads(config)) == set()
     assert set(toml_rs.loads(secrets)) == {"SECRET_KEY"}
     settings = load(tmp_path, Settings, config, secrets)
@@ -319,7 +320,7 @@ def test_an_example_for_every_type(tmp_path: Path, kind: Any, mark: Any) -> None
     body = {"__module__": __name__, "__annotations__": {"KEY": mark[kind]}}
     cls = types.new_class("Case", (BaseSettings,), exec_body=lambda namespace: namespace.update(body))
     schema = schema_of(cls)
-    load(tmp_path, cls, templates.config(schema), templates.secrets(schema))
+    load(tmp_path, cls, template.config(schema), template.secrets_example(schema))
 
 
 def test_a_pattern_that_no_example_is_given_for_is_found_by_the_check(tmp_path: Path) -> None:
@@ -327,5 +328,5 @@ def test_a_pattern_that_no_example_is_given_for_is_found_by_the_check(tmp_path: 
         KEY: Annotated[str, Meta(pattern="^x+$")]
 
     with pytest.raises(InvalidSettings) as caught:
-        load(tmp_path, Strict, templates.config(schema_of(Strict)), "")
+        load(tmp_path, Strict, template.config(schema_of(Strict)), "")
     assert [problem.key for problem in caught.value.problems] == ["KEY"]

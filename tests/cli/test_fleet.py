@@ -61,7 +61,7 @@ def test_in_a_pipe(run: Run, store: Store) -> None:
     assert all(re.fullmatch(r"\d+ s", line[5]) for line in lines[1:-1])
     assert result.out.splitlines()[-1] == (
         "9 instances, 1 applying, 1 rejected, 1 offline, 1 copy, 1 unhealthy, "
-        "1 with other settings than most of their service (≠)"
+        "1 whose settings differ from most of their service (≠)"
     )
     one = run("fleet", "--service", "jobs", *store.options).out.splitlines()
     assert (len(one), one[-1]) == (3, "1 instance")
@@ -177,7 +177,7 @@ def test_who_has_not_applied_it_and_why(folder: Path, store: Store) -> None:
         "  host/1  it has revision 1",
         "  host/2  has rejected it: x.toml@2:1:1  A: no",
         "  host/3  cannot reach the store; it has revision 1",
-        "  host/5  is at it; it has revision 1",
+        "  host/5  is applying it; it has revision 1",
         "  host/6  it has none",
     ]
 

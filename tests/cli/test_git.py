@@ -21,7 +21,7 @@ as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="on
 
 STRANGER = 54321
 TRACKED = "git tracks this secrets file"
-CANNOT_TELL = "could not tell whether git has this secrets file, so that is not checked: "
+CANNOT_TELL = "git could not be asked about this secrets file: "
 HOOKS = (
     *("applypatch-msg", "pre-applypatch", "post-applypatch", "pre-commit", "post-checkout", "post-index-change"),
     *("pre-auto-gc", "reference-transaction", "fsmonitor-watchman", "query-watchman", "post-merge", "pre-push"),
@@ -326,7 +326,7 @@ def test_no_git_is_taken_from_the_working_directory(run: Run, trap: Trap, monkey
     shutil.copy(trap.command, trap.folder / "git")
     for path in (".", "", f":{trap.folder.name}"):
         monkeypatch.setenv("PATH", path)
-        assert f"{CANNOT_TELL}there is no git here; run this where git is installed" in run("check", CLASS).out
+        assert f"{CANNOT_TELL}git is not installed; run this where git is installed" in run("check", CLASS).out
     assert trap.run == []
 
 

@@ -52,7 +52,8 @@ def test_nothing_was_ever_there(run: Run, store: Store) -> None:
     assert (result.code, result.out) == (1, "")
     label = f"{store.bucket}/nothing.toml"
     assert result.err == (
-        f"Not possible: {label}  nothing was ever published there; hotsettings publish CLASS nothing.toml writes it\n"
+        f"Not possible: {label}  nothing was ever published under this key; "
+        f"to publish it: hotsettings publish {CLASS} nothing.toml\n"
     )
     json = run("history", CLASS, "nothing.toml", "--json", *store.options)
     assert (json.code, json.err) == (1, "")

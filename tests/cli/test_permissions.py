@@ -67,7 +67,8 @@ def test_the_way_out_fits_a_mounted_secret_too(run: Run, folder: Path) -> None:
     (folder / "secrets.toml").chmod(0o440)
     out = run("check", CLASS).out
     assert (
-        "chmod 600 secrets.toml; if the program reads it by its group, as with fsGroup, let nobody else be in it" in out
+        "chmod 600 secrets.toml; if the program reads it by its group, as with fsGroup, put nobody else into that group"
+        in out
     )
 
 

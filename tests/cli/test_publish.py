@@ -30,9 +30,7 @@ def test_publish(run: Run, store: Store) -> None:
         f"db.port\n  - not set  # {label}\n  + 5433  # config.toml:2:11\n"
         f"Published {label}@1\n"
     )
-    assert (
-        result.err == "TOKEN must come from other layers; rules across keys are checked once --with FILE names those\n"
-    )
+    assert result.err == "TOKEN must come from other layers. To check rules across keys too, name those: --with FILE\n"
     assert store.texts("config.toml") == [BASE]
 
     write("config.toml", '# new\nNAME = "shop"\ndb.port = 5434\nWORKERS = 2\n')
@@ -50,7 +48,7 @@ def test_nothing_differs(run: Run, store: Store) -> None:
     store.put("config.toml", BASE)
     result = run("publish", CLASS, "config.toml", *store.options)
     assert (result.code, store.texts("config.toml")) == (0, [BASE])
-    assert result.out == f"Nothing differs: {store.bucket}/config.toml@1 is the same. Nothing was published.\n"
+    assert result.out == f"Nothing differs from {store.bucket}/config.toml@1. Nothing was published.\n"
     write("config.toml", f"# a comment\n{BASE}")
     assert "No key differs, but the text does.\nPublished" in run("publish", CLASS, "config.toml", *store.options).out
     assert len(store.texts("config.toml")) == 2
@@ -87,8 +85,8 @@ def test_what_is_wrong_is_not_published(run: Run, store: Store) -> None:
     empty = run("publish", CLASS, "config.toml", *store.options)
     assert empty.code == 1
     assert (
-        "  config.toml  it is empty, which a process takes for a loss; if it is meant, a comment is enough\n"
-        in empty.err
+        "  config.toml  it is empty, and processes would take that for a failed write; "
+        "if you mean it, write a comment into it\n" in empty.err
     )
     write("config.toml", "# nothing")
     assert run("publish", CLASS, "config.toml", "--dry-run", *store.options).code == 0
@@ -153,7 +151,7 @@ def test_secrets_are_refused(run: Run, store: Store) -> None:
         "  config.toml:2:9  TOKEN: SECRET IN A FILE THAT IS NOT FOR SECRETS; move it to secrets.toml and" in result.err
     )
     assert "  config.toml:3:15  db.password: SECRET" in result.err
-    assert result.err.endswith("Not published; --force-secrets does it all the same\n")
+    assert result.err.endswith("Not published. To publish them all the same: --force-secrets\n")
     forced = run("publish", CLASS, "config.toml", "--force-secrets", *store.options)
     assert (forced.code, len(store.texts("config.toml"))) == (0, 1)
     assert "TOKEN\n  - not set  # " in forced.out
@@ -187,7 +185,9 @@ def test_only_on_top_of_the_expected_revision(run: Run, store: Store) -> None:
     write("config.toml", 'NAME = "b"\n')
     result = run("publish", CLASS, "config.toml", "--expect", "0", *store.options)
     assert (result.code, result.out) == (1, "")
-    assert re.search(r"Not published: \S+/config.toml  revision 1 \(.* UTC\) has come in between; look at", result.err)
+    assert re.search(
+        r"Not published: \S+/config.toml  revision 1 \(.* UTC\) has come in between; compare again", result.err
+    )
     assert run("publish", CLASS, "config.toml", "--expect", "1", *store.options).code == 0
 
 
@@ -237,7 +237,7 @@ def test_rollback(run: Run, store: Store) -> None:
     assert result.out == f'NAME\n  - "2"  # {label}@2:1:8\n  + "1"  # {label}@1:1:8\nPublished {label}@3\n'
     assert store.texts("config.toml") == ['NAME = "1"\n', 'NAME = "2"\n', 'NAME = "1"\n']
     result = run("rollback", CLASS, "config.toml", "1", *store.options)
-    assert result.out == f"Nothing differs: {label}@3 is the same. Nothing was published.\n"
+    assert result.out == f"Nothing differs from {label}@3. Nothing was published.\n"
 
 
 def test_rollback_of_what_does_not_fit_any_more(run: Run, store: Store) -> None:
@@ -249,23 +249,23 @@ def test_rollback_of_what_does_not_fit_any_more(run: Run, store: Store) -> None:
     assert f"Invalid settings: 1 problem\n  {label}@1:1:1  OLD_KEY: unknown key" in result.err
     forced = run("rollback", CLASS, "config.toml", "1", "--force", *store.options)
     assert forced.code == 0
-    assert f"Does not fit the class of today\n  {label}@1:1:1  OLD_KEY: unknown key" in forced.err
+    assert f"The class no longer accepts this revision\n  {label}@1:1:1  OLD_KEY: unknown key" in forced.err
     assert store.texts("config.toml")[0] == 'OLD_KEY = "cAnArY"\nNAME = "1"\n'
     assert "cAnArY" not in forced.out + forced.err
     store.put("config.toml", "", delete=True)
     gone = run("rollback", CLASS, "config.toml", "4", *store.options)
     assert gone.code == 1
-    assert f"{label}@4  the key was deleted there; take one before it" in gone.err
+    assert f"{label}@4  this revision deleted the key; take an earlier one" in gone.err
     assert run("rollback", CLASS, "config.toml", "2", *store.options).code == 0
     missing = run("rollback", CLASS, "config.toml", "77", *store.options)
     assert missing.code == 1
-    assert "there is no revision 77 (any more); hotsettings history shows what" in missing.err
+    assert "there is no revision 77, or it is no longer kept; hotsettings history lists" in missing.err
 
 
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        (["--url", "nats://u:cAnArY@127.0.0.1:1"], 1, "nats://127.0.0.1:1 cannot be reached: connection refused; see that it runs"),
+        (["--url", "nats://u:cAnArY@127.0.0.1:1"], 1, "nats://127.0.0.1:1 cannot be reached: connection refused; check that it runs"),
         (["--url", "u:cAnArY@127.0.0.1:1"], 1, "nats://127.0.0.1:1 cannot be reached"),
         (["--url", "u:cAn/ArY@127.0.0.1:1"], 2, "as %2F %40 %3A %2C"),
         (["--url", "nats://u:cAn,ArY@127.0.0.1:1"], 2, "as %2F %40 %3A %2C"),

@@ -29,10 +29,14 @@ def of_the_commands() -> Iterator[Seam]:
     for name in (
         "commands.check",
         "commands.show",
+        "commands.explain",
+        "commands.diff",
+        "commands.schema",
         "commands.reference",
         "commands.template",
         "secret_warnings",
         "output",
+        "changes",
     ):
         module = importlib.import_module(f"hotsettings.cli.{name}")
         for key, value in vars(module).items():

@@ -1,5 +1,6 @@
 """How the command is called, what it says when that was wrong, and what its help tells."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from hotsettings.cli import main
 
 from .conftest import CLASS, Run
 
-COMMANDS = ["check", "show", "explain", "diff", "schema", "reference", "template"]
+COMMANDS = ["check", "show", "explain", "diff", "watch", "schema", "reference", "template"]
+WITH_A_STORE = ["publish", "history", "rollback", "fleet"]
 
 
 def test_version(run: Run) -> None:
@@ -21,18 +23,17 @@ def test_version(run: Run) -> None:
 def test_help(run: Run, option: str) -> None:
     result = run(option)
     assert result.code == 0
-    assert result.out.startswith("Usage: hotsettings COMMAND CLASS [OPTIONS]\n")
-    for command in COMMANDS:
-        assert f"\n  {command} " in result.out
+    assert result.out.startswith("Usage: hotsettings [OPTIONS] COMMAND [ARGS]...\n")
+    for command in COMMANDS + WITH_A_STORE:
+        assert re.search(rf"^  {command} +[A-Z].*\.$", result.out, re.MULTILINE), "with its help, uncut"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS + WITH_A_STORE)
 def test_help_of_a_command(run: Run, command: str) -> None:
     result = run(command, "--help")
     assert result.code == 0
-    usage = "CLASS KEY" if command == "explain" else "CLASS"
-    assert result.out.startswith(f"Usage: hotsettings {command} {usage} [OPTIONS]\n")
-    assert f"\nExamples:\n  hotsettings {command} app.settings:Settings" in result.out
+    assert result.out.startswith(f"Usage: hotsettings {command} [OPTIONS]")
+    assert f"\n  Examples:\n    hotsettings {command}" in result.out
     assert max(map(len, result.out.splitlines())) <= 100
     assert not {"\033", "{", "│", "None"} & set(result.out.split())
 
@@ -40,7 +41,7 @@ def test_help_of_a_command(run: Run, command: str) -> None:
 def test_nothing_at_all_shows_the_help(run: Run) -> None:
     result = run()
     assert result.code == 2
-    assert "Usage: hotsettings COMMAND" in result.out + result.err
+    assert "Usage: hotsettings [OPTIONS] COMMAND" in result.out + result.err
 
 
 @pytest.mark.parametrize(
@@ -51,14 +52,21 @@ def test_nothing_at_all_shows_the_help(run: Run) -> None:
         (["explain", CLASS], "Missing argument 'KEY'"),
         (["check", CLASS, "--nonsense"], "No such option: --nonsense"),
         (["check", CLASS, "--format", "xml"], "'xml' is not one of 'text', 'json', 'github'"),
+        (["check", "demo_app.py:Settings"], "'demo_app.py' is a path; write it as a module: demo_app:Settings"),
+        (["check", "./app/__init__.py:S"], "'./app/__init__.py' is a path; write it as a module: app:S"),
+        (["check", "/nowhere/app.py:S"], "'/nowhere/app.py' is a path; write it as a module: package.module:S"),
+        (["check", CLASS, "--override", ""], "'--override': the name is empty"),
+        (["show", CLASS, "--config", ""], "'--config': the name is empty"),
+        (["diff", CLASS, "--to-secrets", ""], "'--to-secrets': the name is empty"),
+        (["publish", CLASS, "config.toml", "--with", ""], "'--with': the name is empty"),
         (["check", "demo_app"], "'demo_app' does not name a class; write it as package.module:Class"),
         (["check", ":Settings"], "write it as package.module:Class"),
         (["check", "demo_app:"], "write it as package.module:Class"),
         (["check", ".demo_app:Settings"], "write it as package.module:Class"),
         (["check", "demo_app:Setings"], "demo_app has no class Setings; did you mean demo_app:Settings?"),
         (["check", "demo_app:X"], "demo_app has no class X; did you mean demo_app:Settings?"),
-        (["check", "demo_app:Database"], "Database is no settings class; did you mean demo_app:Settings?"),
-        (["check", "demo_app:BaseSettings"], "BaseSettings is no settings class; did you mean demo_app:Settings?"),
+        (["check", "demo_app:Database"], "Database is not a settings class; did you mean demo_app:Settings?"),
+        (["check", "demo_app:BaseSettings"], "BaseSettings is not a settings class; did you mean demo_app:Settings?"),
         (["check", "json:Settings"], "json has no class Settings\n"),
         (["check", "no_such_app.settings:Settings"], "no module no_such_app in "),
         (["schema", "demo_app.inner:Settings"], "no module demo_app.inner in "),

@@ -13,8 +13,7 @@ from nats_client import connected
 from nats_server import Server
 from report_support import until_reported
 
-from hotsettings.nats import NatsStore
-from hotsettings.nats import companion as accompanying
+from hotsettings.nats import NatsStore, reporter
 from hotsettings.nats.reports import own_name, reports_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -24,7 +23,7 @@ QUICK: dict[str, Any] = {"start_timeout": 20.0, "check_interval": 0.2}
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accompanying, "RENEWAL", 0.4)
+    monkeypatch.setattr(reporter, "RENEWAL", 0.4)
 
 
 async def test_it_is_renewed(nats: Server, bucket: str, kv: KeyValue) -> None:

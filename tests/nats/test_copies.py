@@ -34,7 +34,8 @@ from hotsettings._layers.layer import Document, FileLayer, parse
 from hotsettings._redaction import Redactor
 from hotsettings._schema.schema import Schema
 from hotsettings.nats.disk_copy import file as copies
-from hotsettings.nats.disk_copy.file import LARGEST_COPY, Copied, Copy, load, may_be_copied, save
+from hotsettings.nats.disk_copy.file import LARGEST_COPY, CopiedDocument, Copy, load, save
+from hotsettings.nats.disk_copy.screening import may_be_copied
 from hotsettings.settings import schema_of
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there is no such thing on Windows")
@@ -45,7 +46,12 @@ BUCKET = "settings"
 
 
 def copy_of(text: str = "port = 1\n", *, position: int = 17, bucket: str = BUCKET) -> Copy:
-    return Copy(bucket, position, {"config.toml": Copied(position, text), "more.toml": Copied(3, "a = 'ü'\n")}, AT)
+    return Copy(
+        bucket,
+        position,
+        {"config.toml": CopiedDocument(position, text), "more.toml": CopiedDocument(3, "a = 'ü'\n")},
+        AT,
+    )
 
 
 def refusal(path: Path | str, bucket: str = BUCKET) -> str:
@@ -99,12 +105,14 @@ class TestWhatIsSavedIsLoaded:
         assert load(str(path), BUCKET) == copy_of()
 
     @given(
-        documents=st.dictionaries(st.text(), st.builds(Copied, revision=st.integers(0, 2**63), text=st.text())),
+        documents=st.dictionaries(st.text(), st.builds(CopiedDocument, revision=st.integers(0, 2**63), text=st.text())),
         bucket=st.text(),
         position=st.integers(0, 2**63),
         at=st.datetimes(timezones=st.just(UTC)),
     )
-    def test_whatever_it_is(self, documents: Mapping[str, Copied], bucket: str, position: int, at: datetime) -> None:
+    def test_whatever_it_is(
+        self, documents: Mapping[str, CopiedDocument], bucket: str, position: int, at: datetime
+    ) -> None:
         copy = Copy(bucket, position, MappingProxyType(documents), at)
         assert copies._decoded(copies._encoded(copy), bucket) == copy
 
@@ -138,11 +146,11 @@ class TestWhatIsSavedIsLoaded:
         loaded = load(str(path), BUCKET)
         assert loaded is not None
         with pytest.raises(TypeError):
-            loaded.documents["config.toml"] = Copied(1, "")  # type: ignore[index]
+            loaded.documents["config.toml"] = CopiedDocument(1, "")  # type: ignore[index]
 
     def test_a_repr_shows_no_text(self) -> None:
         assert "port" not in repr(copy_of())
-        assert "Copied(revision=17)" in repr(copy_of())
+        assert "CopiedDocument(revision=17)" in repr(copy_of())
 
     def test_relative_paths(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)
@@ -401,13 +409,13 @@ def from_bytes(path: Path, data: bytes) -> Copy | None:
 SAVING = """
 import itertools, sys
 from datetime import UTC, datetime
-from hotsettings.nats.disk_copy.file import Copied, Copy, save
+from hotsettings.nats.disk_copy.file import CopiedDocument, Copy, save
 at = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 path, number = sys.argv[1], int(sys.argv[2])
 for position in itertools.count(number) if number == 0 else [number]:
     size = position * 7919 % 50_000
     text = f"size = {size}\\n" + "#" * size
-    save(path, Copy("settings", position, {key: Copied(position, text) for key in ("one", "two")}, at))
+    save(path, Copy("settings", position, {key: CopiedDocument(position, text) for key in ("one", "two")}, at))
 """
 """Saves without end from position 0 on, or that one position."""
 
@@ -416,7 +424,9 @@ def whole(copy: Copy | None) -> int:
     """The position of a copy that SAVING has made."""
     assert copy is not None
     size = copy.position * 7919 % 50_000
-    assert copy.documents == dict.fromkeys(("one", "two"), Copied(copy.position, f"size = {size}\n" + "#" * size))
+    assert copy.documents == dict.fromkeys(
+        ("one", "two"), CopiedDocument(copy.position, f"size = {size}\n" + "#" * size)
+    )
     return copy.position
 
 
@@ -467,7 +477,7 @@ from hotsettings.nats.disk_copy.file import load
 before = load(path, "settings")
 for _ in range(20):
     try:
-        save(path, Copy("settings", 99, {"big": Copied(99, "#" * 300_000)}, at))
+        save(path, Copy("settings", 99, {"big": CopiedDocument(99, "#" * 300_000)}, at))
     except OSError as error:
         assert error.errno == errno.ENOSPC, error
     else:

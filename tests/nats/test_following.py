@@ -18,9 +18,8 @@ from nats_client import connected
 from nats_server import Cluster, Server
 
 from hotsettings import LayerError
-from hotsettings.nats import NatsStore
-from hotsettings.nats import subscription as following
-from hotsettings.nats.replica import Last, Replica
+from hotsettings.nats import NatsStore, subscription
+from hotsettings.nats.replica import Replica, StreamEnd
 
 pytestmark = pytest.mark.anyio
 
@@ -167,7 +166,7 @@ async def test_published_while_nobody_was_connected(own_nats: Server, bucket: st
         assert store.held("config").revision == 2, "not the one that it held"
 
 
-def told(revision: int) -> KeyValue.Entry:
+def update(revision: int) -> KeyValue.Entry:
     return KeyValue.Entry("settings", "config", b"A = 1", revision, 0, None, None)
 
 
@@ -175,25 +174,25 @@ async def test_what_comes_after_all_was_said_to_be_told() -> None:
     """By a server that is behind its leader: a start may not take the little that it has for all."""
 
     async def watch() -> AsyncGenerator[KeyValue.Entry | None, None]:
-        yield told(1)
+        yield update(1)
         yield None
         await checkpoint()
-        yield told(2)
+        yield update(2)
 
-    listing: Any = watch()
-    entries = await following._Watch(Replica(), Last(2, None), lambda: None)._listed(listing)
+    updates: Any = watch()
+    entries = await subscription.Watch(Replica(), StreamEnd(2, None), lambda: None).contents(updates)
     assert [entry.position for entry in entries] == [1, 2]
 
 
 async def test_what_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last entries of the stream were removed from it."""
-    monkeypatch.setattr(following, "_BEHIND", 0.01)
+    monkeypatch.setattr(subscription, "_CATCH_UP", 0.01)
 
     async def watch() -> AsyncGenerator[KeyValue.Entry | None, None]:
-        yield told(1)
+        yield update(1)
         yield None
         await anyio.sleep_forever()
 
-    listing: Any = watch()
-    entries = await following._Watch(Replica(), Last(2, None), lambda: None)._listed(listing)
+    updates: Any = watch()
+    entries = await subscription.Watch(Replica(), StreamEnd(2, None), lambda: None).contents(updates)
     assert [entry.position for entry in entries] == [1]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from hotsettings.nats import NatsStore
-from hotsettings.nats.companion import _SPREAD  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.connection import PING_INTERVAL
 from hotsettings.nats.publishing import HISTORY
+from hotsettings.nats.reporter import _SPREAD  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.reports import RENEWAL, TTL
 from hotsettings.nats.session import _FIRST_RETRY, _LONGEST_RETRY  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.subscription import _ABANDONED  # pyright: ignore[reportPrivateUsage]

@@ -222,10 +222,10 @@ async def test_the_sign_decides_where_the_server_has_forgotten(own_nats: Server,
         number = await publish(where, bucket, KEY, b"a = 1", 0)
         await publish(where, bucket, KEY, b"a = 2", number)
         newest, written = await found.history(KEY)
-        assert written.sign != newest.sign
-        assert await publishing._own(found, KEY, 0, written.sign) == number
+        assert written.message_id != newest.message_id
+        assert await publishing._own(found, KEY, 0, written.message_id) == number
         with pytest.raises(Conflict):
-            await publishing._own(found, KEY, 0, newest.sign)
+            await publishing._own(found, KEY, 0, newest.message_id)
 
 
 async def test_what_is_not_to_be_seen_yet_decides_nothing(where: Servers, made: str) -> None:

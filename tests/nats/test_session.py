@@ -68,7 +68,7 @@ class TestOutages:
             own_nats.resume()
             await published(own_nats.url, bucket, config="A = 2\n")
             await until(lambda: live.current.A == 2 and live.status.healthy)
-        assert caplog.text.count("what it held last serves") == 1
+        assert caplog.text.count("the last known settings stay live") == 1
         assert caplog.text.count("can be reached again") == 1
 
     async def test_attempts_grow_rare(self, own_nats: Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:

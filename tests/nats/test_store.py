@@ -230,7 +230,7 @@ class TestAway:
             await published(own_nats.url, bucket, config="A = 2\n")
             await until(lambda: live.current.A == 2)
             await until(lambda: live.status.healthy)
-        assert caplog.text.count("what it held last serves") == 1
+        assert caplog.text.count("the last known settings stay live") == 1
         assert caplog.text.count(f"{bucket} can be reached again") == 1
 
     async def test_what_was_published_while_it_was_paused(self, own_nats: Server, bucket: str) -> None:
@@ -314,7 +314,7 @@ class TestCopy:
             assert [layer.state for layer in live.status.layers] == ["copy", "copy", "copy"]
             assert [layer.revision for layer in live.status.layers] == [3, 2, None]
             assert not live.status.healthy
-            assert "cannot be reached (connection refused): beginning with the copy on disk" in caplog.text
+            assert "cannot be reached (connection refused): starting with the copy on disk" in caplog.text
             own_nats.start()
             await published(own_nats.url, bucket, one="A = 3\n")
             await until(lambda: live.current.A == 3 and live.status.healthy)

@@ -11,7 +11,7 @@ from .._boundary import type_and_place
 from ..errors import UnforeseenError
 
 UNFORESEEN = 3
-"""The exit code of a command that failed through no fault of the files."""
+"""The exit code of a command that failed although the files are not to blame."""
 
 
 def main() -> None:
@@ -25,7 +25,9 @@ def main() -> None:
         missing = error.name
     else:
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):  # a path or a terminal that is not UTF-8 must not end it
+            if isinstance(
+                stream, io.TextIOWrapper
+            ):  # a file name that is not Unicode, or a terminal that is not UTF-8, must not end the command
                 stream.reconfigure(errors="backslashreplace")
         rejoin_class(os.environ)
         try:
@@ -40,9 +42,9 @@ def main() -> None:
 
 
 def _end(error: Exception) -> NoReturn:
-    """End the process after an unexpected exception, with one line: a traceback could show what the files say."""
+    """End the process after an unexpected exception, with one line: a traceback could show values of the files."""
     if isinstance(error, BrokenPipeError):
-        # `| head`: the reader has seen enough, and Python would complain once more at its exit.
+        # The reader has gone, as with `| head`. Without this, Python would report the error again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     what = str(error.problems[0]) if isinstance(error, UnforeseenError) else f"unforeseen {type_and_place(error)}"

@@ -3,7 +3,7 @@
 import os
 import sys
 
-# Python has put the working directory first on the path. The command adds it last, and only if the class is in it.
+# Python has put the working directory first on the path. The command itself adds it last, and only if the class is in it.
 if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
     del sys.path[0]
 

@@ -1,74 +1,52 @@
-"""The commands."""
+"""The command line application: every command, with its examples."""
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any
+import os
+import sys
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
 from .. import __version__
-from .._loading.explain import NOT_SET, UnknownKey, effective, explain
-from .._loading.load import Loaded
-from ..errors import InvalidSettings, Origin, Problem, SettingsError
-from . import completion, output, store_commands
-from .commands import check as checking
-from .commands import reference as documents
-from .commands import show as showing
-from .commands import template as templates
-from .commands import watch as watching
-from .help import Command, Group
-from .options import Json, Target, find
-from .settings_class import Files, Usage, find_schema
+from . import output
+from .commands.check import check
+from .commands.diff import diff
+from .commands.explain import explain
+from .commands.fleet import fleet
+from .commands.history import history
+from .commands.publish import publish
+from .commands.reference import reference
+from .commands.rollback import rollback
+from .commands.schema import schema
+from .commands.show import show
+from .commands.template import template
+from .commands.watch import watch
+from .options import with_options
+
+
+def _examples(*lines: str) -> str:
+    lines = tuple(line.replace("CLASS", "app.settings:Settings") for line in lines)
+    return "\b\nExamples:\n" + "\n".join(f"  hotsettings {line}" for line in lines)  # \b: keep the line breaks
+
+
+def _is_rich() -> bool:
+    """Whether help and usage errors are drawn with rich: in a pipe its boxes would stay, and NO_COLOR leaves bold text."""
+    return sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
 
 app = typer.Typer(
-    name="hotsettings",
-    cls=Group,
-    help="Settings from layered TOML files: check them, show them, and say where each value comes from.",
-    epilog="""
-        hotsettings check app.settings:Settings
-        hotsettings show app.settings:Settings --override config.worker.toml
-        hotsettings explain app.settings:Settings LOG_LEVEL
-    """,
+    help="Settings from layered TOML files: check them, show them, and see where each value comes from.",
+    epilog=_examples("check CLASS", "show CLASS --override config.worker.toml", "explain CLASS LOG_LEVEL"),
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
+    rich_markup_mode="rich" if _is_rich() else None,
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and those may hold secrets
 )
 
-Config = Annotated[str, typer.Option("--config", metavar="FILE", help="The base file.", rich_help_panel="Files")]
-Secrets = Annotated[
-    str,
-    typer.Option("--secrets", metavar="FILE", help="The secrets file; it may be missing.", rich_help_panel="Files"),
-]
-Override = Annotated[
-    str | None,
-    typer.Option("--override", metavar="FILE", help="A file that overrides both.", rich_help_panel="Files"),
-]
 
-
-def _other(name: str, about: str) -> Any:
-    return typer.Option(f"--to-{name}", metavar="FILE", help=f"The other side's {about}.", rich_help_panel="Files")
-
-
-class Format(StrEnum):
-    """How `check` reports."""
-
-    text = "text"
-    json = "json"
-    github = "github"
-
-
-class Watcher(StrEnum):
-    """How `watch` is told of changes."""
-
-    auto = "auto"
-    inotify = "inotify"
-    watchfiles = "watchfiles"
-    poll = "poll"
-
-
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
         output.line(f"hotsettings {__version__}")
         raise typer.Exit
@@ -77,192 +55,28 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     pass
 
 
-@app.command(
-    cls=Command,
-    epilog="""
-        hotsettings check app.settings:Settings
-        hotsettings check app.settings:Settings --config config.test.toml
-        hotsettings check app.settings:Settings --format github
-    """,
-)
-def check(
-    target: Target,
-    config: Config = "config.toml",
-    secrets: Secrets = "secrets.toml",
-    override: Override = None,
-    report: Annotated[
-        Format, typer.Option("--format", metavar="text|json|github", help="How to report.")
-    ] = Format.text,
-) -> None:
-    """Validate the files and report every problem at once.
-
-    Also warns of secrets in a file that others can read, that git tracks or that is not meant for them. Exits with 1 if
-    there are problems; warnings alone leave it at 0.
-    """
-    found = checking.check(target, Files(config, secrets, override))
-    {Format.text: checking.as_text, Format.json: checking.as_json, Format.github: checking.as_github}[report](found)
-    raise typer.Exit(1 if found.problems.total else 0)
+def _add(command: Callable[..., None], *examples: str) -> None:
+    name = command.__name__
+    paragraphs = (" ".join(paragraph.split()) for paragraph in str(command.__doc__).split("\n\n"))
+    epilog = _examples(*(f"{name} {example}".rstrip() for example in examples))
+    app.command(name, help="\n\n".join(paragraphs), epilog=epilog)(with_options(command))
 
 
-@app.command(
-    cls=Command,
-    epilog="""
-        hotsettings show app.settings:Settings
-        hotsettings show app.settings:Settings | grep KAFKA
-        hotsettings show app.settings:Settings --json | jq '.LOG_LEVEL.value'
-    """,
-)
-def show(
-    target: Target,
-    config: Config = "config.toml",
-    secrets: Secrets = "secrets.toml",
-    override: Override = None,
-    json: Json = False,
-) -> None:
-    """Show the effective settings and where each one is written.
-
-    Secrets are masked. In a pipe the output is TOML, with the origin of each value as a comment.
-    """
-    settings = effective(_load(target, Files(config, secrets, override), json))
-    if json:
-        showing.as_json(settings)
-    elif output.interactive():
-        showing.as_table(settings)
-    else:
-        showing.as_toml(settings)
-
-
-@app.command(
-    name="explain",
-    cls=Command,
-    epilog="""
-        hotsettings explain app.settings:Settings LOG_LEVEL
-        hotsettings explain app.settings:Settings db.port --override config.worker.toml
-    """,
-)
-def explain_key(
-    target: Target,
-    key: Annotated[
-        str,
-        typer.Argument(
-            metavar="KEY",
-            help="A key; dotted if it stands in a table, such as db.port.",
-            autocompletion=completion.keys,
-            show_default=False,
-        ),
-    ],
-    config: Config = "config.toml",
-    secrets: Secrets = "secrets.toml",
-    override: Override = None,
-    json: Json = False,
-) -> None:
-    """Show what every file says about one key, the winner first."""
-    loaded = _load(target, Files(config, secrets, override), json)
-    try:
-        explanation = explain(loaded, key)
-    except UnknownKey as error:
-        near = completion.similar(loaded.schema, key)[:5] if error.near is None else []
-        problem = str(error) + (f"; did you mean {' or '.join(near)}?" if near else "")
-    except KeyError:
-        output.fail(InvalidSettings([Problem(key, NOT_SET, Origin(""))]), json=json)
-    else:
-        (showing.explanation_as_json if json else showing.explanation)(explanation)
-        return
-    raise Usage(problem)
-
-
-@app.command(
-    cls=Command,
-    epilog="""
-        hotsettings diff app.settings:Settings --to-override config.worker.toml
-        hotsettings diff app.settings:Settings --to-config config.test.toml
-        hotsettings diff app.settings:Settings --config deployed.toml --to-config config.toml
-    """,
-)
-def diff(
-    target: Target,
-    config: Config = "config.toml",
-    secrets: Secrets = "secrets.toml",
-    override: Override = None,
-    to_config: Annotated[str | None, _other("config", "base file")] = None,
-    to_secrets: Annotated[str | None, _other("secrets", "secrets file")] = None,
-    to_override: Annotated[str | None, _other("override", "override; '' for none")] = None,
-    json: Json = False,
-) -> None:
-    """Show what would differ between two sets of files.
-
-    The other side has the same files, but for those named with --to-...
-    """
-    old = _load(target, Files(config, secrets, override), json)
-    other = Files(to_config or config, to_secrets or secrets, override if to_override is None else to_override)
-    changes = showing.changes(old, _load(target, other, json))
-    (showing.changes_as_json if json else showing.changes_as_text)(changes)
-
-
-@app.command(
-    cls=Command,
-    epilog="""
-        hotsettings watch app.settings:Settings --override config.worker.toml
-        hotsettings watch app.settings:Settings --json | jq .changes
-    """,
-)
-def watch(
-    target: Target,
-    config: Config = "config.toml",
-    secrets: Secrets = "secrets.toml",
-    override: Override = None,
-    watcher: Annotated[
-        Watcher, typer.Option("--watcher", metavar="|".join(Watcher), help="How to be told of changes.")
-    ] = Watcher.auto,
-    json: Json = False,
-) -> None:
-    """Stay, and print each change and each rejection as it happens.
-
-    A change shows its keys with their old and new values, where the new ones are written, and what waits for a restart. In a
-    pipe each event is one line.
-    """
-    watching.run(find(target), Files(config, secrets, override), watcher.value, json)
-
-
-@app.command(cls=Command, epilog="hotsettings schema app.settings:Settings > config.schema.json")
-def schema(target: Target) -> None:
-    """Print the JSON Schema of the TOML files, for editors that complete and check them."""
-    output.line(documents.json_schema(find(target)))
-
-
-@app.command(cls=Command, epilog="hotsettings reference app.settings:Settings > docs/configuration.md")
-def reference(target: Target) -> None:
-    """Print the configuration reference in Markdown."""
-    output.line(documents.reference(find(target)))
-
-
-@app.command(
-    cls=Command,
-    epilog="""
-        hotsettings template app.settings:Settings > config.toml
-        hotsettings template app.settings:Settings --secrets > secrets.example.toml
-    """,
-)
-def template(
-    target: Target,
-    secrets: Annotated[bool, typer.Option("--secrets", help="Print a secrets.example.toml instead.")] = False,
-) -> None:
-    """Print a commented config.toml to start from."""
-    found = find(target)
-    output.line(templates.secrets(found) if secrets else templates.config(found))
-
-
-def _load(target: str, files: Files, json: bool) -> Loaded:
-    try:
-        return files.load(find_schema(target, files.secrets))
-    except SettingsError as error:
-        output.fail(error, json=json)
-
-
-store_commands.register(app)
+_add(check, "CLASS", "CLASS --config config.test.toml", "CLASS --format github")
+_add(show, "CLASS", "CLASS | grep KAFKA", "CLASS --json | jq '.LOG_LEVEL.value'")
+_add(explain, "CLASS LOG_LEVEL", "CLASS db.port --override config.worker.toml")
+_add(diff, "CLASS --to-override config.worker.toml", "CLASS --config deployed.toml --to-config config.toml")
+_add(watch, "CLASS --override config.worker.toml", "CLASS --json | jq .changes")
+_add(schema, "CLASS > config.schema.json")
+_add(reference, "CLASS > docs/configuration.md")
+_add(template, "CLASS > config.toml", "CLASS --secrets > secrets.example.toml")
+_add(publish, "CLASS config.toml", "CLASS config.toml --with secrets.toml --wait", "CLASS config.toml --dry-run")
+_add(history, "CLASS config.toml")
+_add(rollback, "CLASS config.toml 17 --wait")
+_add(fleet, "", "--json | jq '.[] | select(.state != \"ok\")'")

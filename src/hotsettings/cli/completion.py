@@ -1,4 +1,4 @@
-"""What the shell completes beyond commands and options: the keys of a settings class."""
+"""Completion by the shell: what typer does not do by itself."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import MutableMapping
 
 import typer
 
-from .._schema.schema import Schema
-from . import source_keys as outline
+from . import source_keys
 
 
 def rejoin_class(environ: MutableMapping[str, str]) -> None:
-    """Put the words that bash completes from back together: it takes the colon of package.module:Class for a word."""
+    """Join the words again that bash has split: it treats the colon in package.module:Class as a word of its own."""
     words, place = environ.get("COMP_WORDS"), environ.get("COMP_CWORD", "")
     if "_HOTSETTINGS_COMPLETE" not in environ or words is None or not place.isdecimal():
         return
@@ -29,20 +28,16 @@ def rejoin_class(environ: MutableMapping[str, str]) -> None:
 
 
 def keys(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Complete a key of the class that was named before it, with its description. Find none if there is no such class.
+    """Complete a key of the class that was named before, with its description. Return nothing if there is no such class.
 
-    The source of the class is read, not imported: pressing Tab must not run anything in the working directory.
+    The source of the class is read, not imported: pressing Tab must run nothing in the working directory.
     """
-    target = ctx.params.get("target")
-    if not isinstance(target, str):
+    settings_class = ctx.params.get("settings_class")
+    if not isinstance(settings_class, str):
         return []
-    # Whatever goes wrong, a message would end up in the middle of what is being typed.
+    # Whatever fails, a message would appear in the middle of the line that is being typed.
     with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(Exception):
-        return [(key, description) for key, description in outline.keys(target) if key.startswith(incomplete)]
+        return [
+            (key, description) for key, description in source_keys.keys(settings_class) if key.startswith(incomplete)
+        ]
     return []
-
-
-def similar(schema: Schema, key: str) -> list[str]:
-    """Keys that hold every word of this one."""
-    words = key.casefold().replace(".", "_").split("_")
-    return [leaf.key for leaf in schema.leaves if any(words) and all(word in leaf.key.casefold() for word in words)]

@@ -1,6 +1,6 @@
-"""Asks git whether it has a secrets file, without letting the repository run anything.
+"""Asks git whether it tracks a secrets file, without letting the repository run anything.
 
-Whoever can write a repository can run commands through git: its configuration names commands for a file system monitor,
+Whoever can write to a repository can run commands through git: its configuration names commands for a file system monitor,
 for filters, and for fetching missing objects. A settings file may be in the repository of another user. So git is asked
 twice:
 
@@ -24,11 +24,12 @@ import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from shlex import quote
 
 from msgspec import Struct
 
 TIMEOUT = 2.0
-"""Seconds for all that git is asked about one file."""
+"""Seconds for all questions about one file."""
 
 _MOST_OUTPUT = 64 * 1024
 _MOST_SHARED = 1000
@@ -45,14 +46,14 @@ _ENVIRONMENT = {
     # A repository may track files on another file system.
     "GIT_DISCOVERY_ACROSS_FILESYSTEM": "1",
     "GIT_NO_LAZY_FETCH": "1",
-    # The allowed protocols. "none" would not do: for a protocol of that name git would run `git remote-none`, which can be
-    # an alias. No protocol and no alias can be named with a slash.
+    # The allowed protocols. With "none", git would run `git remote-none`, which can be an alias. The name of a protocol or an
+    # alias cannot contain a slash.
     "GIT_ALLOW_PROTOCOL": "/",
 }
 
 
 class Known(Struct, frozen=True):
-    """What git knows of a file: whether it is in the index, in the last commit, or ignored."""
+    """What git knows about a file: whether it is in the index, in the last commit, or ignored."""
 
     tracked: bool = False
     committed: bool = False
@@ -63,8 +64,8 @@ class CannotTell(Exception):
     """Raised when git does not answer.
 
     Args:
-        reason: Why.
-        hint: What to do about it.
+        reason: Why it does not.
+        hint: What the user can do about it.
     """
 
     def __init__(self, reason: str, hint: str) -> None:
@@ -74,7 +75,7 @@ class CannotTell(Exception):
 
 
 def ask(path: str) -> Known | None:
-    """Return what git knows of the file that ``path`` leads to; None if it is in no repository. Raises CannotTell."""
+    """Return what git knows about the file that ``path`` resolves to; None if it is in no repository. Raises CannotTell."""
     folder, name = os.path.split(os.path.realpath(path))
     repository = _repository_above(folder)
     if repository is None:
@@ -89,7 +90,7 @@ def ask(path: str) -> Known | None:
             "GIT_OBJECT_DIRECTORY": where.objects,
             "GIT_WORK_TREE": where.top,
         }
-        # The name is not a pattern. `check-ignore` knows no patterns, but would misread a colon at the start of a name.
+        # The name is not a pattern. `check-ignore` takes no patterns, but would misread a colon at the start of a name.
         literally = ("--literal-pathspecs",)
         indexed = ("ls-files", "--error-unmatch", "--", name)
         not_found, _ = git.run(where.top, *indexed, options=literally, also=environment, good=(0, 1))
@@ -113,7 +114,7 @@ def _repository_above(folder: str) -> str | None:
 
 
 class _Where(Struct, frozen=True):
-    """Where a repository keeps what we borrow, and its options that decide what is ignored."""
+    """Where a repository keeps what we borrow, and those of its options that decide what is ignored."""
 
     top: str
     prefix: str
@@ -136,7 +137,7 @@ class _Git:
         self._path = os.pathsep.join(filter(os.path.isabs, os.environ.get("PATH", os.defpath).split(os.pathsep)))
         program = shutil.which("git", path=self._path)
         if program is None or not os.path.isabs(program):
-            raise CannotTell("there is no git here", "run this where git is installed")
+            raise CannotTell("git is not installed", "run this where git is installed")
         self._program = program
 
     def find(self, folder: str) -> _Where:
@@ -144,10 +145,10 @@ class _Git:
         asked = ("--show-toplevel", "--show-prefix", "--absolute-git-dir", *paths, "--show-object-format")
         lines = os.fsdecode(self.run(folder, "rev-parse", *asked)[1]).split("\n")
         if len(lines) != 8:
-            raise CannotTell("the name of a folder on the way has a line end", "rename that folder")
+            raise CannotTell("the name of a folder on the path contains a line break", "rename that folder")
         top, prefix, directory, *inside, object_format, _ = lines
         if not _is_same(os.path.join(top, prefix), folder):
-            raise CannotTell(f"the repository in {self._repository} is about files elsewhere", "look there")
+            raise CannotTell(f"the repository in {self._repository} has its files elsewhere", "run this there")
         index, objects, exclude = (os.path.join(folder, path) for path in inside)
         _, head = self.run(folder, "rev-parse", "--verify", "--quiet", "HEAD", good=(0, 1))
         wanted = r"^core\.(excludesfile|ignorecase|precomposeunicode)$"
@@ -175,7 +176,7 @@ class _Git:
         good: Sequence[int] = (0,),
     ) -> tuple[int, bytes]:
         """Run a git command in a folder. Return its status, which must be one of ``good``, and its output."""
-        # Run from a git hook, our own environment would name the repository of the hook.
+        # In a git hook, our own environment names the repository of the hook.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
         environment |= {**_ENVIRONMENT, **also, "PATH": self._path}
         try:
@@ -207,10 +208,10 @@ class _Git:
         return status, output
 
     def _refusal(self) -> CannotTell:
-        """Return why git refuses, found out without parsing its messages."""
+        """Return why git has failed, without parsing its messages."""
         shown = self._repository
         if _is_of_another_user(shown) or _is_of_another_user(os.path.join(shown, ".git")):
-            hint = f"run this as its owner; if you trust it: git config --global --add safe.directory {shown}"
+            hint = f"run this as its owner; if you trust it: git config --global --add safe.directory {quote(shown)}"
             return CannotTell(f"the repository in {shown} belongs to another user", hint)
         return CannotTell(f"git cannot read the repository in {shown}", "repair it, or run this in a full clone of it")
 
@@ -261,7 +262,7 @@ def _borrowed(where: _Where) -> Generator[str, None, None]:
 
 
 def _share_index(theirs: str, ours: str) -> None:
-    """Link the shared part of a split index, where git looks for it."""
+    """Link the shared part of a split index to where git looks for it."""
     with os.scandir(theirs) as entries:
         shared = [entry.name for entry in entries if entry.name.startswith("sharedindex.")]
     for name in shared[:_MOST_SHARED]:

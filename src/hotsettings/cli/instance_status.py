@@ -1,4 +1,7 @@
-"""How an instance stands by its report. What it says of itself is the text of others: nothing in it reaches a terminal as it is."""
+"""The status of an instance, judged by its report.
+
+A report is text of others. ``printable`` cleans and shortens all of it before a terminal sees it.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +15,19 @@ from msgspec import Struct
 from . import output
 
 if TYPE_CHECKING:
-    from ..nats.report_reader import Reported
+    from ..nats.report_reader import ReceivedReport
     from ..nats.reports import Report
 
 SILENT = 15.0
-"""Seconds without a report from which on an instance counts as silent: one and a half of the time between two."""
+"""Seconds without a report after which an instance counts as silent: one and a half report intervals."""
 _LONGEST = 500
+"""Characters of a text that are shown."""
 
 
-class Standing(Struct, frozen=True):
-    """How an instance stands: one word for its state, and more where there is more to say.
+class InstanceStatus(Struct, frozen=True):
+    """The status of an instance: one word for its state, and a detail where there is one.
 
-    ``age`` is in seconds. ``differs`` tells that most instances of its service have other settings.
+    ``age`` is the age of its report in seconds. ``differs`` means that most instances of its service have other settings.
     """
 
     report: Report
@@ -34,34 +38,34 @@ class Standing(Struct, frozen=True):
     differs: bool
 
 
-def age_of(reported: Reported) -> float:
-    """Seconds since the store got a report."""
-    return max(0.0, (datetime.now(UTC) - reported.at).total_seconds())
+def age_of(received: ReceivedReport) -> float:
+    """Seconds since the store received a report."""
+    return max(0.0, (datetime.now(UTC) - received.at).total_seconds())
 
 
-def is_silent(reported: Reported) -> bool:
-    return age_of(reported) > SILENT
+def is_silent(received: ReceivedReport) -> bool:
+    return age_of(received) > SILENT
 
 
-def rejection_of(reported: Reported) -> str:
-    """Why the last reload was not applied, "" if it was."""
-    return said(reported.report.rejection or "")
+def rejection_of(received: ReceivedReport) -> str:
+    """Why the last reload was rejected; "" if it was not."""
+    return printable(received.report.rejection or "")
 
 
-def said(text: str) -> str:
-    """What an instance says, so that it can be printed."""
+def printable(text: str) -> str:
+    """Make a text of an instance safe to print, and cut it if it is long."""
     return output.plain(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
-def standings(reports: Iterable[Reported]) -> list[Standing]:
-    """How all of them stand, by service and name."""
+def instance_statuses(reports: Iterable[ReceivedReport]) -> list[InstanceStatus]:
+    """Judge all reports; sorted by service and instance."""
     known = sorted(reports, key=lambda each: (each.report.service, each.report.instance))
     usual = _usual_digests(known)
-    return [_standing(each, each.report.digest != usual[each.report.service]) for each in known]
+    return [_status(each, each.report.digest != usual[each.report.service]) for each in known]
 
 
-def _usual_digests(known: list[Reported]) -> dict[str, str | None]:
-    """What most instances of a service have; None where no digest has more than half of them."""
+def _usual_digests(known: list[ReceivedReport]) -> dict[str, str | None]:
+    """The digest that more than half of the instances of each service report; None where there is none."""
     counts: dict[str, Counter[str]] = {}
     for each in known:
         counts.setdefault(each.report.service, Counter())[each.report.digest] += 1
@@ -72,18 +76,18 @@ def _usual_digests(known: list[Reported]) -> dict[str, str | None]:
     return usual
 
 
-def _standing(reported: Reported, differs: bool) -> Standing:
-    state, detail, colour = _state(reported)
-    return Standing(reported.report, state, detail, colour, age_of(reported), differs)
+def _status(received: ReceivedReport, differs: bool) -> InstanceStatus:
+    state, detail, colour = _state(received)
+    return InstanceStatus(received.report, state, detail, colour, age_of(received), differs)
 
 
-def _state(reported: Reported) -> tuple[str, str, str]:
-    report = reported.report
-    waiting = said(", ".join(report.pending_restart))
-    if is_silent(reported):
+def _state(received: ReceivedReport) -> tuple[str, str, str]:
+    report = received.report
+    waiting = printable(", ".join(report.pending_restart))
+    if is_silent(received):
         return "silent", "", "red"
     if report.rejection is not None:
-        return "rejected", rejection_of(reported), "red"
+        return "rejected", rejection_of(received), "red"
     if report.source == "copy":
         return "copy", "started from its copy on disk", "yellow"
     if report.source == "offline":

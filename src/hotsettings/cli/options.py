@@ -1,25 +1,88 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options that several commands take."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+import inspect
+from collections.abc import Callable
+from inspect import Parameter, Signature
+from typing import Annotated, Any, get_type_hints
 
 import typer
+from msgspec import NODEFAULT, Struct
+from msgspec.structs import fields
 
+from .._loading.load import Loaded, load
 from .._schema.schema import Schema
 from ..errors import SettingsError
+from ..settings import CONFIG_FILE, SECRETS_FILE, file_layers
 from . import output
-from .settings_class import find_schema
+from .settings_class import import_schema
 
-Target = Annotated[
+SettingsClass = Annotated[
     str, typer.Argument(metavar="CLASS", help="The settings class, as package.module:Class.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def find(target: str) -> Schema:
-    """The class that is named, or the end of the command."""
+def _not_empty(value: Any) -> Any:
+    if "" in (value if isinstance(value, list) else [value]):
+        raise typer.BadParameter("the name is empty; name a file, or leave the option out")
+    return value
+
+
+def file_option(option: str, about: str, *, may_be_empty: bool = False) -> Any:
+    """An option that takes the name of a file."""
+    callback = None if may_be_empty else _not_empty
+    return typer.Option(option, metavar="FILE", help=about, rich_help_panel="Files", callback=callback)
+
+
+class Files(Struct, frozen=True):
+    """The three files of one set of layers."""
+
+    config: Annotated[str, file_option("--config", "The base file.")] = CONFIG_FILE
+    secrets: Annotated[str, file_option("--secrets", "The secrets file. It may be missing.")] = SECRETS_FILE
+    override: Annotated[str | None, file_option("--override", "A file that overrides both.")] = None
+
+    def load(self, schema: Schema) -> Loaded:
+        """Load them. Raises LayerError or InvalidSettings."""
+        return load(schema, file_layers(self.config, self.secrets, self.override))
+
+
+def load_or_exit(settings_class: str, files: Files, *, json: bool) -> Loaded:
+    """Import the class and load its files. Report what is wrong, and exit with 1."""
     try:
-        return find_schema(target)
-    except SettingsError as error:  # the module loads settings as it is imported
-        output.fail(error)
+        return files.load(import_schema(settings_class, files.secrets))
+    except SettingsError as error:
+        output.fail(error, json=json)
+
+
+def with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a command of a function: a parameter whose type is a Struct becomes one option for each of its fields."""
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    structs = {each.name: each.annotation for each in parameters if isinstance(each.annotation, type(Struct))}
+
+    @functools.wraps(function)
+    def command(**values: Any) -> None:
+        for name, struct in structs.items():
+            values[name] = struct(**{field: values.pop(field) for field in struct.__struct_fields__})
+        function(**values)
+
+    expanded: list[Parameter] = []
+    for each in parameters:
+        if each.name in structs:
+            expanded += _parameters(structs[each.name])
+        else:
+            expanded.append(each.replace(kind=Parameter.KEYWORD_ONLY))
+    command.__dict__["__signature__"] = Signature(expanded)
+    command.__annotations__ = {each.name: each.annotation for each in expanded}
+    return command
+
+
+def _parameters(struct: type[Struct]) -> list[Parameter]:
+    types = get_type_hints(struct, include_extras=True)
+    defaults = {each.name: Parameter.empty if each.default is NODEFAULT else each.default for each in fields(struct)}
+    return [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=defaults[name], annotation=types[name])
+        for name in struct.__struct_fields__
+    ]

@@ -1,17 +1,19 @@
-"""Writing for a person at a terminal, and plainly into a pipe."""
+"""Prints text, problems and JSON: for a person at a terminal, and plain for a pipe."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
+from .._layers.toml.values import toml
+from .._loading.explain import Setting
 from .._schema.masking import Hidden
 from ..errors import NO_PROBLEMS, SHOWN_PROBLEMS, Origin, Problem, Problems, SettingsError, UnforeseenError, unshown
 
@@ -20,28 +22,28 @@ _MARGIN = 9
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console on a standard stream; it colours on a terminal only, and not under NO_COLOR."""
+    """Return a console for a standard stream. It uses colours only on a terminal, and not if NO_COLOR is set."""
     plain = bool(os.environ.get("NO_COLOR"))
     return Console(stderr=stderr, highlight=False, soft_wrap=True, color_system=None if plain else "auto")
 
 
 def interactive() -> bool:
-    """Whether a person reads the standard output as it is."""
+    """Whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def line(text: str = "") -> None:
-    """Write a line as it is."""
+    """Print a line as it is."""
     sys.stdout.write(text + "\n")
 
 
 def plain(text: str) -> str:
-    """A text of somebody else's on one line, with nothing in it that a terminal would obey."""
+    """Put a text of others on one line, and replace everything that a terminal could obey."""
     return "".join(char if char.isprintable() else " " for char in text)
 
 
 def hanging(console: Console, prefix: str, text: Text, indent: int) -> None:
-    """Print a text after a prefix. What the terminal is too narrow for goes on below, indented."""
+    """Print a text after a prefix. On a terminal, wrap what does not fit and indent it."""
     if not console.is_terminal:
         console.print(Text(prefix).append_text(text))
         return
@@ -52,17 +54,22 @@ def hanging(console: Console, prefix: str, text: Text, indent: int) -> None:
         before = " " * indent
 
 
-def problems(console: Console, title: str, found: Sequence[Problem], colour: str, total: int | None = None) -> None:
+def value_text(value: Any) -> str:
+    """A value as TOML would write it, and ``not set`` for None, which TOML does not have."""
+    return "not set" if value is None else toml(value)
+
+
+def problems(console: Console, title: str, found: Problems, colour: str) -> None:
     """Print a title in colour, then the first 100 problems, and how many more there are."""
     console.print(Text(title, style=f"bold {colour}"))
-    for each in found[:SHOWN_PROBLEMS]:
+    for each in found.first[:SHOWN_PROBLEMS]:
         problem(console, each, colour)
-    for text in unshown(len(found) if total is None else total):
+    for text in unshown(found.total):
         console.print(Text(f"  {text}"))
 
 
 def problem(console: Console, what: Problem, colour: str) -> None:
-    """Print a problem: its line, and the excerpt cut to what the terminal can show."""
+    """Print the line of a problem, and its excerpt, cut to the width of the terminal."""
     head = str(what)
     place = str(what.origin) if what.origin.file else ""
     text = Text(head)
@@ -77,34 +84,32 @@ def problem(console: Console, what: Problem, colour: str) -> None:
 
 
 def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
-    """Report what keeps a command from its work, on standard error or as JSON where JSON is expected, and exit with 1.
+    """Print an error on standard error, or as JSON on standard output, and exit with 1.
 
-    An UnforeseenError is raised again: ``main`` ends every command in the same way for it.
+    An UnforeseenError is raised again: ``main`` reports it in the same way for every command.
     """
     if isinstance(error, UnforeseenError):
         raise error
     if json:
-        problems_json(Problems(problems_of(error), error.total))
+        problems_json(problems_of(error))
     else:
-        problems(console(stderr=True), title(error), problems_of(error), "red", error.total)
+        problems(console(stderr=True), title(error), problems_of(error), "red")
     raise typer.Exit(1)
 
 
-def problems_of(error: SettingsError) -> tuple[Problem, ...]:
-    """The problems of an error, in the words of the command line rather than those of Python."""
-    return tuple(
-        msgspec.structs.replace(each, hint=each.hint.replace("with config_path=", "with --config"))
-        for each in error.problems
-    )
+def problems_of(error: SettingsError) -> Problems:
+    """The problems of an error, with hints that name options of the command line instead of arguments in Python."""
+    first = [replace(each, hint=each.hint.replace("with config_path=", "with --config")) for each in error.problems]
+    return Problems(tuple(first), error.total)
 
 
 def title(error: SettingsError) -> str:
-    """The first line of an error: what kind it is and how many problems there are."""
+    """The first line of an error: its kind, and the number of its problems."""
     return str(error).partition("\n")[0]
 
 
 def _fitted(source: str, carets: str, width: int) -> tuple[str, str]:
-    """Cut an excerpt so that its carets are seen, where the terminal would wrap it into something unreadable."""
+    """Cut an excerpt that is wider than the terminal so that its carets are still seen."""
     if len(source) <= width:
         return source, carets
     room = max(20, width - _MARGIN)
@@ -116,7 +121,7 @@ def _fitted(source: str, carets: str, width: int) -> tuple[str, str]:
 
 
 def json(value: Any) -> None:
-    """Write a value as indented JSON."""
+    """Print a value as indented JSON."""
     line(msgspec.json.format(msgspec.json.encode(value, enc_hook=_hidden), indent=2).decode())
 
 
@@ -127,7 +132,7 @@ def _hidden(value: Any) -> str:
 
 
 def origin_json(origin: Origin) -> dict[str, Any]:
-    """The layer, file, line and column, and the revision of what is in a store.
+    """The layer, file, line and column of an origin, and its revision if it is in a store.
 
     A file name that is not Unicode is written with escapes.
     """
@@ -139,8 +144,13 @@ def origin_json(origin: Origin) -> dict[str, Any]:
     return values
 
 
+def setting_json(setting: Setting) -> dict[str, Any]:
+    """The value of a setting, and its origin."""
+    return {"value": setting.value, **origin_json(setting.origin)}
+
+
 def problems_json(found: Problems, warnings: Problems = NO_PROBLEMS) -> None:
-    """Write an object with the first 1,000 ``problems`` and ``warnings``, and how many there are of each."""
+    """Print an object with the first 1,000 ``problems`` and ``warnings``, and the number of each."""
     json(
         {
             "problems": [problem_json(each) for each in found.first],
@@ -152,7 +162,7 @@ def problems_json(found: Problems, warnings: Problems = NO_PROBLEMS) -> None:
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
-    """What a problem consists of; ``line`` and ``column`` count from 1."""
+    """The parts of a problem. ``line`` and ``column`` count from 1."""
     return {
         "key": problem.key,
         "message": problem.message,
@@ -163,7 +173,7 @@ def problem_json(problem: Problem) -> dict[str, Any]:
 
 
 def github(problem: Problem, level: str) -> str:
-    """A problem as an annotation of a GitHub workflow. ``level`` is "error" or "warning"."""
+    """A problem as an annotation for a GitHub workflow. ``level`` is "error" or "warning"."""
     origin = problem.origin
     file = None if origin.file is None else _in_workspace(origin.file)
     places = {"file": file, "line": origin.line, "col": origin.column, "title": problem.key or None}
@@ -174,7 +184,7 @@ def github(problem: Problem, level: str) -> str:
 
 
 def _in_workspace(file: str) -> str:
-    """The path as annotations want it, from the root of the checkout, wherever in it the command was run."""
+    """The path of a file from the root of the checkout, as annotations need it, wherever the command was run."""
     workspace = os.environ.get("GITHUB_WORKSPACE")
     if not workspace:
         return file

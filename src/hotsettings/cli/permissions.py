@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
+from shlex import quote
 
 from msgspec import Struct
 
@@ -13,7 +14,7 @@ from .._watching.symlinks import find_routes
 
 
 class Exposure(Struct, frozen=True):
-    """What another user can do to a file, and how to prevent it."""
+    """What other users can do to a file, and how to prevent it."""
 
     message: str
     hint: str
@@ -27,9 +28,9 @@ def exposures(path: str, label: str) -> Iterator[Exposure]:
     try:
         status = os.stat(path)
     except OSError:
-        return  # it was read a moment ago and is gone
+        return  # it was removed after it was read
     yield from _of_file(path, status, label)
-    known = {os.geteuid(), 0, status.st_uid}  # a foreign owner of the file has been reported already
+    known = {os.geteuid(), 0, status.st_uid}  # a foreign owner of the file is reported already
     for folder in dict.fromkeys(folder for entry, _ in route.entries for folder in _with_parents(entry)):
         yield from _of_folder(folder, direct=folder in route.folders, known=known)
     for folder, name in route.entries:
@@ -38,24 +39,24 @@ def exposures(path: str, label: str) -> Iterator[Exposure]:
 
 def _of_file(path: str, status: os.stat_result, label: str) -> Iterator[Exposure]:
     mode, fixed = status.st_mode, _is_read_only(path)
-    # Where Kubernetes mounts a Secret nobody can call chmod.
-    private = "set its mode where it is mounted, as with defaultMode: 0400" if fixed else f"chmod 600 {label}"
+    # Nobody can call chmod where Kubernetes mounts a Secret.
+    private = "set its mode where it is mounted, as with defaultMode: 0400" if fixed else f"chmod 600 {quote(label)}"
     for verb, others, group in (("read", stat.S_IROTH, stat.S_IRGRP), ("change", stat.S_IWOTH, stat.S_IWGRP)):
         if mode & others:
             yield Exposure(f"other users can {verb} this secrets file", private)
         elif mode & group and _has_list(path):
-            # The bits of the group are those that the list can give at most.
+            # With an access control list, the bits of the group are the most that the list can grant.
             yield Exposure(
                 f"its access control list lets others {verb} this secrets file",
-                private if fixed else f"setfacl -b {label}; {private}",
+                private if fixed else f"setfacl -b {quote(label)}; {private}",
             )
         elif mode & group and not (verb == "read" and _is_for_us(status)):
-            # Kubernetes gives the files of a Secret to fsGroup; that the group can read them is how the program does.
-            hint = f"{private}; if the program reads it by its group, as with fsGroup, let nobody else be in it"
+            # Kubernetes gives the files of a Secret to fsGroup, and the program reads them by that group.
+            hint = f"{private}; if the program reads it by its group, as with fsGroup, put nobody else into that group"
             yield Exposure(f"its group, {_group(status.st_gid)}, can {verb} this secrets file", hint)
     if status.st_uid not in (os.geteuid(), 0):
         owner = f"this secrets file belongs to another user, {_user(status.st_uid)}, who can read and change it"
-        yield Exposure(owner, "run this as the user of the program; if that is what you did, chown the file")
+        yield Exposure(owner, "run this as the user of the program; if you did, chown the file")
 
 
 def _of_folder(folder: str, *, direct: bool, known: set[int]) -> Iterator[Exposure]:
@@ -64,18 +65,20 @@ def _of_folder(folder: str, *, direct: bool, known: set[int]) -> Iterator[Exposu
     except OSError:
         return
     if _is_read_only(folder):
-        return  # nobody can change it, as where Kubernetes mounts a Secret
-    # In a sticky folder nobody can replace a file of another user. But in the folder of the file itself, they can create
-    # one of this name at the moment when an editor has moved the file away.
+        return  # nobody can change it, for example where Kubernetes mounts a Secret
+    # In a sticky folder, others cannot replace the file. But in the folder of the file itself, they can create one of this
+    # name at the moment when an editor has moved the file away.
     if not status.st_mode & stat.S_ISVTX or direct:
         if status.st_mode & stat.S_IWOTH:
-            yield Exposure(f"other users can replace this secrets file, in {folder}", f"chmod o-w {folder}")
+            yield Exposure(f"other users can replace this secrets file, in {folder}", f"chmod o-w {quote(folder)}")
         elif status.st_mode & stat.S_IWGRP and _has_list(folder):
             message = f"the access control list of {folder} lets others replace this secrets file"
-            yield Exposure(message, f"setfacl -b {folder}; chmod g-w {folder}")
+            yield Exposure(message, f"setfacl -b {quote(folder)}; chmod g-w {quote(folder)}")
         elif status.st_mode & stat.S_IWGRP and not _is_private(status):
             group = _group(status.st_gid)
-            yield Exposure(f"the group {group} can replace this secrets file, in {folder}", f"chmod g-w {folder}")
+            yield Exposure(
+                f"the group {group} can replace this secrets file, in {folder}", f"chmod g-w {quote(folder)}"
+            )
     if status.st_uid not in known:
         owner = _user(status.st_uid)
         hint = "keep the file in a folder of the program's user"
@@ -106,7 +109,7 @@ def _is_read_only(path: str) -> bool:
 
 
 def _has_list(path: str) -> bool:
-    """Whether an access control list names users or groups. Only Linux tells."""
+    """Whether an access control list names users or groups. Only Linux can say."""
     try:
         return sys.platform == "linux" and bool(os.getxattr(path, "system.posix_acl_access"))
     except OSError:
@@ -114,7 +117,7 @@ def _has_list(path: str) -> bool:
 
 
 def _is_for_us(status: os.stat_result) -> bool:
-    """Whether it is by its group that we can read a file of root, and we are all that is known to be in that group."""
+    """Whether we can read a file of root by its group, and nobody else is known to be in that group."""
     if status.st_uid != 0 or os.geteuid() == 0 or status.st_gid not in (os.getegid(), *os.getgroups()):
         return False
     import grp
@@ -126,7 +129,7 @@ def _is_for_us(status: os.stat_result) -> bool:
 
 
 def _is_private(status: os.stat_result) -> bool:
-    """Whether the group has the owner as its only member: many systems make such a group for each user."""
+    """Whether the owner is the only member of the group: many systems make such a group for each user."""
     import grp
     import pwd
 

@@ -1,4 +1,4 @@
-"""Waiting until every instance that has a key applies a revision of it, or saying which do not, and why."""
+"""A rollout: wait until every instance that has a key applies a revision of it, or say which do not, and why."""
 
 from __future__ import annotations
 
@@ -15,141 +15,142 @@ from rich.text import Text
 from ..errors import LayerError
 from . import output
 from .instance_status import age_of, is_silent, rejection_of
-from .store_access import Store, ask
+from .store_access import BucketAddress, ask
 
 if TYPE_CHECKING:
-    from ..nats.report_reader import Gathered, Reported
+    from ..nats.report_reader import ReceivedReport, Reports
 
-_EVERY = 0.5
-"""Seconds between two looks at the reports."""
+_INTERVAL = 0.5
+"""Seconds between two readings of the reports."""
 _FIRST_REPORTS = 12.0
-"""Seconds after which every instance has reported, should the store have lost its reports."""
+"""Seconds within which every instance reports again if the store has lost the reports."""
 _SETTLED = 3.0
-"""Seconds for which all others have to stand by their rejection until there is nothing more to wait for."""
+"""Seconds for which all remaining instances have to report a rejection before waiting ends."""
 
 
-class Roll(Protocol):
-    """Shows how far it is."""
+class Display(Protocol):
+    """Shows how many instances have applied the revision."""
 
     def show(self, done: int, total: int) -> None: ...
 
     def note(self, message: str) -> None: ...
 
 
-class Waiting:
-    """Who has applied a revision so far."""
+class Rollout:
+    """Which instances have applied a revision so far."""
 
     def __init__(self, key: str, revision: int) -> None:
         self._key = key
         self._revision = revision
-        self._known: dict[str, Reported] = {}
-        self._since: float | None = None
-        self.heard = False
+        self._known: dict[str, ReceivedReport] = {}
+        self._all_rejected_since: float | None = None
+        self.has_reports = False
+        """The reports could be read at least once."""
 
-    def take(self, gathered: Gathered) -> None:
-        """Take note of the newest reports. Who has ended in order is waited for no longer."""
-        self.heard = True
-        for instance in gathered.withdrawn:
+    def update(self, reports: Reports) -> None:
+        """Take the newest reports. An instance that has withdrawn its report has ended, and is no longer waited for."""
+        self.has_reports = True
+        for instance in reports.withdrawn:
             self._known.pop(instance, None)
-        for instance, reported in gathered.reports.items():
-            if self._key in reported.report.applied or self._key in reported.report.tried:
-                self._known[instance] = reported
+        for instance, received in reports.received.items():
+            if self._key in received.report.applied or self._key in received.report.tried:
+                self._known[instance] = received
 
     @property
     def total(self) -> int:
         return len(self._known)
 
     @property
-    def pending(self) -> list[Reported]:
-        """Those who have not applied it, by name."""
+    def pending(self) -> list[ReceivedReport]:
+        """The reports of the instances that have not applied it, sorted by instance."""
         return [
-            reported
-            for _, reported in sorted(self._known.items())
-            if reported.report.applied.get(self._key, 0) < self._revision
+            received
+            for _, received in sorted(self._known.items())
+            if received.report.applied.get(self._key, 0) < self._revision
         ]
 
     def ended(self, now: float, started: float) -> bool:
-        """Whether there is nothing more to wait for."""
+        """Whether there is nothing left to wait for. Both times are in seconds, of the clock of anyio."""
         pending = self.pending
         if not self._known:
             return now - started >= _FIRST_REPORTS
         if not all(map(self._has_rejected, pending)):
-            self._since = None
+            self._all_rejected_since = None
             return False
-        self._since = now if self._since is None else self._since
-        return not pending or now - self._since >= _SETTLED
+        self._all_rejected_since = now if self._all_rejected_since is None else self._all_rejected_since
+        return not pending or now - self._all_rejected_since >= _SETTLED
 
-    def _has_rejected(self, reported: Reported) -> bool:
-        report = reported.report
+    def _has_rejected(self, received: ReceivedReport) -> bool:
+        report = received.report
         return report.rejection is not None and report.tried.get(self._key, 0) >= self._revision
 
-    def why(self, reported: Reported) -> str:
-        """Why an instance has not applied it, as far as it says."""
-        report = reported.report
+    def why(self, received: ReceivedReport) -> str:
+        """Why an instance has not applied it, as far as its report says."""
+        report = received.report
         has = report.applied.get(self._key, 0)
         kept = f"it has revision {has}" if has else "it has none"
-        if is_silent(reported):
-            return f"has not reported since {reported.at:%H:%M:%S} UTC, {age_of(reported):.0f} s ago; {kept}"
-        if self._has_rejected(reported):
-            return f"has rejected it: {rejection_of(reported)}"
+        if is_silent(received):
+            return f"has not reported since {received.at:%H:%M:%S} UTC, {age_of(received):.0f} s ago; {kept}"
+        if self._has_rejected(received):
+            return f"has rejected it: {rejection_of(received)}"
         if report.source == "store":
-            return f"is at it; {kept}" if report.tried.get(self._key, 0) >= self._revision else kept
+            return f"is applying it; {kept}" if report.tried.get(self._key, 0) >= self._revision else kept
         return f"cannot reach the store; {kept}"
 
 
-def wait(store: Store, key: str, revision: int, seconds: float) -> None:
-    """Wait at most so long. Exits with 1 if not every instance has applied it."""
-    waiting = Waiting(key, revision)
-    label = f"{store.label(key)}@{revision}"
+def wait(address: BucketAddress, key: str, revision: int, timeout: float) -> None:
+    """Wait for at most ``timeout`` seconds. Exits with 1 if not every instance has applied the revision."""
+    rollout = Rollout(key, revision)
+    label = f"{address.label(key)}@{revision}"
 
     async def look() -> None:
-        with _roll(label) as roll, anyio.move_on_after(seconds):
-            await _look(store, waiting, roll)
+        with _display(label) as display, anyio.move_on_after(timeout):
+            await _watch(address, rollout, display)
 
     try:
         ask(look)
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted; it stays published.\n")
-    _conclude(waiting, label, key)
+        sys.stderr.write(f"Interrupted. {label} stays published.\n")
+    _conclude(rollout, label, key)
 
 
-async def _look(store: Store, waiting: Waiting, roll: Roll) -> None:
-    from ..nats.report_reader import regularly
+async def _watch(address: BucketAddress, rollout: Rollout, display: Display) -> None:
+    from ..nats.report_reader import poll_reports
 
     started = anyio.current_time()
-    async with aclosing(regularly(store.where, store.bucket, _EVERY)) as looks:
-        async for gathered in looks:
-            if isinstance(gathered, LayerError):
-                roll.note(output.plain(str(gathered.problems[0])))
+    async with aclosing(poll_reports(address.servers, address.name, _INTERVAL)) as polled:
+        async for reports in polled:
+            if isinstance(reports, LayerError):
+                display.note(output.plain(str(reports.problems[0])))
                 continue
-            waiting.take(gathered)
-            roll.show(waiting.total - len(waiting.pending), waiting.total)
-            if waiting.ended(anyio.current_time(), started):
+            rollout.update(reports)
+            display.show(rollout.total - len(rollout.pending), rollout.total)
+            if rollout.ended(anyio.current_time(), started):
                 return
 
 
-def _conclude(waiting: Waiting, label: str, key: str) -> None:
-    pending = waiting.pending
-    if not waiting.heard:
-        sys.stderr.write(f"The store has not told who has applied {label}; hotsettings fleet asks again.\n")
+def _conclude(rollout: Rollout, label: str, key: str) -> None:
+    pending = rollout.pending
+    if not rollout.has_reports:
+        sys.stderr.write(f"The reports could not be read. To see who has applied {label}: hotsettings fleet\n")
         raise typer.Exit(1)
-    if not waiting.total:
+    if not rollout.total:
         output.line(f"No instance reports {key}: there is nobody to wait for.")
     elif not pending:
-        every = "The one instance has" if waiting.total == 1 else f"All {waiting.total} instances have"
+        every = "The one instance has" if rollout.total == 1 else f"All {rollout.total} instances have"
         output.console().print(Text(f"{every} applied {label}.", style="green"))
     else:
         console = output.console(stderr=True)
         sys.stdout.flush()
-        console.print(Text(f"{len(pending)} of {waiting.total} have not applied {label}:", style="bold red"))
-        for reported in pending:
-            text = Text.assemble((output.plain(reported.report.instance), "bold"), f"  {waiting.why(reported)}")
+        console.print(Text(f"{len(pending)} of {rollout.total} have not applied {label}:", style="bold red"))
+        for received in pending:
+            text = Text.assemble((output.plain(received.report.instance), "bold"), f"  {rollout.why(received)}")
             output.hanging(console, "  ", text, 6)
         raise typer.Exit(1)
 
 
 class _Lines:
-    """For a pipe: a line whenever something is new."""
+    """Prints a line for a pipe when something has changed."""
 
     def __init__(self, label: str) -> None:
         self._label = label
@@ -166,7 +167,7 @@ class _Lines:
 
 
 class _Bar:
-    """For a person."""
+    """Draws a progress bar for a person."""
 
     def __init__(self, progress: Progress, label: str) -> None:
         self._progress = progress
@@ -180,7 +181,7 @@ class _Bar:
 
 
 @contextmanager
-def _roll(label: str) -> Generator[Roll, None, None]:
+def _display(label: str) -> Generator[Display, None, None]:
     if not output.interactive():
         yield _Lines(label)
         return

@@ -1,9 +1,10 @@
-"""What is valid but unwise: secrets where others can read them."""
+"""Warnings about secrets that others can read, and about keys in the wrong file."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 from .._layers.layer import Document, FileLayer
 from .._layers.toml.keys import ABSENT, follow
@@ -17,7 +18,7 @@ LOUD = "SECRET IN A FILE THAT IS NOT FOR SECRETS"
 
 
 def warnings(schema: Schema, documents: Sequence[Document]) -> Iterator[Problem]:
-    """Yield what ``check`` warns of, the loudest first."""
+    """Yield the warnings of ``check``, the most serious first."""
     private = [document for document in documents if document.layer.secret]
     for document in documents:
         if not document.layer.secret:
@@ -30,7 +31,7 @@ def warnings(schema: Schema, documents: Sequence[Document]) -> Iterator[Problem]
 
 
 def secrets_in(schema: Schema, document: Document, private: Sequence[Document]) -> Iterator[Problem]:
-    """Yield each Secret key that a document holds, which is none of the ``private`` ones."""
+    """Yield each Secret key in a document that is not one of the ``private`` ones."""
     where = private[0].layer.label if private else "the secrets file"
     for leaf, place in _set_in(schema, document, secret=True):
         origin = document.origin(place.value[0]) if place else document.layer.origin()
@@ -44,19 +45,19 @@ def _exposed(layer: FileLayer) -> Iterator[Problem]:
     try:
         known = git.ask(path)
     except git.CannotTell as why:
-        message = f"could not tell whether git has this secrets file, so that is not checked: {why.reason}"
+        message = f"git could not be asked about this secrets file: {why.reason}"
         yield Problem("", message, origin, why.hint)
         return
     if known is None:
         return
     if known.tracked:
-        hint = f"git rm --cached {layer.label}, ignore it, and change the secrets in it"
+        hint = f"git rm --cached {quote(layer.label)}, ignore it, and change the secrets in it"
         yield Problem("", "git tracks this secrets file", origin, hint)
     elif known.committed:
-        hint = "commit that it is gone, ignore it, and change the secrets in it: older commits keep them"
+        hint = "commit its removal, ignore it, and change the secrets in it: older commits keep them"
         yield Problem("", "git has this secrets file in its last commit (HEAD)", origin, hint)
     elif not known.ignored:
-        hint = f"add {layer.label} to .gitignore, or `git add .` takes it"
+        hint = f"add {layer.label} to .gitignore, or `git add .` adds it"
         yield Problem("", "git does not ignore this secrets file", origin, hint)
 
 
@@ -68,7 +69,7 @@ def _not_secret(schema: Schema, document: Document) -> Iterator[Problem]:
 
 
 def _set_in(schema: Schema, document: Document, *, secret: bool) -> Iterator[tuple[Leaf, Place | None]]:
-    """Yield the leaves that a document sets, and where. A table that no header opens may have no place of its own."""
+    """Yield the leaves that a document sets, and their places. A table without a header may have no place."""
     leaves = [leaf for leaf in schema.leaves if leaf.secret is secret]
     here = [leaf for leaf in leaves if follow(document.values, leaf.path) is not ABSENT]
     places = document.locate([leaf.path for leaf in here])

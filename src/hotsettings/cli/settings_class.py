@@ -1,4 +1,4 @@
-"""What the command is pointed at: a settings class and its three files."""
+"""Finds and imports the settings class that the command line names."""
 
 from __future__ import annotations
 
@@ -13,53 +13,47 @@ from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any, NoReturn
 
 import typer
-from msgspec import Struct
 
 from .._layers.layer import Document, FileLayer, read
 from .._layers.toml.spelling import closest
-from .._loading.load import Loaded, load
 from .._redaction import Redactor
 from .._schema.schema import Schema
 from ..errors import SettingsError
-from ..settings import BaseSettings, file_layers, schema_of
+from ..settings import SECRETS_FILE, BaseSettings, schema_of
+from . import output
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 class Usage(typer.BadParameter):
-    """A mistake in how the command was called: exit code 2."""
+    """A mistake in how the command was called. Exits with 2."""
 
     def format_message(self) -> str:
         return self.message
 
 
-class Files(Struct, frozen=True):
-    """The paths of one set of layers."""
-
-    config: str = "config.toml"
-    secrets: str = "secrets.toml"
-    override: str | None = None
-
-    def layers(self) -> list[FileLayer]:
-        return file_layers(self.config, self.secrets, self.override or None)
-
-    def load(self, schema: Schema) -> Loaded:
-        """Load them. Raises LayerError or InvalidSettings."""
-        return load(schema, self.layers())
+def schema_or_exit(settings_class: str) -> Schema:
+    """Import the class. Report what is wrong, and exit with 1 if the module loads settings and cannot."""
+    try:
+        return import_schema(settings_class)
+    except SettingsError as error:
+        output.fail(error)
 
 
-def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
-    """Import ``package.module:Class``. See ``_import`` for where it is looked for.
+def import_schema(settings_class: str, secrets: str = SECRETS_FILE) -> Schema:
+    """Import ``package.module:Class``. ``_import`` says where it is looked for.
 
-    A mistake in it is a usage error, and so is a module that cannot be imported: its traceback is printed, without what the
-    secrets file says. Raises SettingsError where the module itself loads settings and cannot.
+    A wrong name is a usage error, and so is a module that cannot be imported: then its traceback is printed, without the
+    values of the secrets file. Raises SettingsError if the module loads settings itself and cannot.
     """
-    module_name, colon, class_name = target.partition(":")
+    module_name, colon, class_name = settings_class.partition(":")
+    if class_name and (os.sep in module_name or os.path.isfile(module_name)):
+        raise Usage(f"{module_name!r} is a path; write it as a module: {_as_module(module_name)}:{class_name}")
     if not colon or not all(module_name.split(".")) or not class_name:
-        raise Usage(f"{target!r} does not name a class; write it as package.module:Class")
+        raise Usage(f"{settings_class!r} does not name a class; write it as package.module:Class")
     here = os.getcwd()
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what the module prints is no part of the output
+        with contextlib.redirect_stdout(sys.stderr):  # what the module prints does not belong to the output
             module = _import(module_name, here)
     except SettingsError:
         raise
@@ -74,8 +68,15 @@ def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
     raise Usage(f"no module {missing} in {here} or on the Python path; run this where it can be imported")
 
 
+def _as_module(path: str) -> str:
+    """Return the module that is in a file, if it can be imported from the working directory or the Python path."""
+    file = os.path.abspath(path).removesuffix(".py").removesuffix(f"{os.sep}__init__")
+    roots = [root for root in map(os.path.abspath, ["", *sys.path]) if file.startswith(root + os.sep)]
+    return os.path.relpath(file, max(roots, key=len)).replace(os.sep, ".") if roots else "package.module"
+
+
 class _FirstIn:
-    """Finds one module in a folder, if it is there."""
+    """Finds one module in a folder first, and then on the Python path."""
 
     def __init__(self, folder: str, name: str) -> None:
         self._folder = folder
@@ -88,8 +89,8 @@ class _FirstIn:
 def _import(name: str, here: str) -> Any:
     """Import a module from the working directory if it is there, else from the Python path.
 
-    Only this module is taken from the working directory first. Whatever it imports is looked for there last, so a
-    ``rich.py`` or ``json.py`` there shadows nothing. If the module is installed, nothing is imported from the working
+    Only this module is looked for in the working directory first. What it imports is looked for there last, so that a
+    ``rich.py`` or ``json.py`` there shadows nothing. If the module is not there, nothing is imported from the working
     directory.
     """
     top = name.partition(".")[0]
@@ -97,7 +98,7 @@ def _import(name: str, here: str) -> Any:
     known = {*sys.modules, *sys.stdlib_module_names}
     there = None if here in sys.path or top in known else PathFinder.find_spec(top, [here])
     first = finder.find_spec(top)
-    # A mere folder of that name does not shadow an installed package.
+    # A folder of that name without any code does not shadow an installed package.
     if there is None or first is None or first.origin != there.origin:
         return importlib.import_module(name)
     sys.path.append(here)
@@ -125,18 +126,20 @@ def _schema_in(module: Any, class_name: str) -> Schema:
             if isinstance(value, type) and issubclass(value, BaseSettings) and value is not BaseSettings
         ]
         near = closest(class_name, candidates) or next(iter(candidates), None)
-        what = f"{module.__name__} has no class {class_name}" if cls is None else f"{class_name} is no settings class"
+        what = (
+            f"{module.__name__} has no class {class_name}" if cls is None else f"{class_name} is not a settings class"
+        )
         problem = what + (f"; did you mean {module.__name__}:{near}?" if near else "")
     raise Usage(problem)
 
 
 def _import_failed(module: str, error: BaseException, secrets: str) -> NoReturn:
-    """Print the traceback, without our own frames and without local variables, and stop."""
+    """Print the traceback without our own frames and without local variables, and exit with 2."""
     report = traceback.TracebackException.from_exception(error)
     _drop_our_frames(report)
     text = "".join(report.format()) + f"hotsettings: {module} cannot be imported\n"
-    layer = read(FileLayer(secrets, name="secrets", required=False, secret=True))
-    documents = [layer] if isinstance(layer, Document) else []
+    found = read(FileLayer(secrets, name="secrets", required=False, secret=True))
+    documents = [found] if isinstance(found, Document) else []
     sys.stderr.write(Redactor(schema_of(BaseSettings), documents).redact(text))
     raise typer.Exit(2)
 

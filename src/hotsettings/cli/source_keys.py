@@ -1,7 +1,7 @@
 """Finds the keys of a settings class in its source, for completion. It imports nothing, so nothing runs.
 
-Who presses Tab has not decided yet to run anything. What is known only at run time (a class made by a call, a renamed
-field) is not found.
+Pressing Tab must not run code of the working directory. Keys that are known only at run time (of a class that a call makes, of
+a renamed field) are not found.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST = 10_000
 _STRUCTS = {"Struct", "BaseSettings"}
 _AROUND = {"Secret", "RestartRequired", "Tolerant", "Optional"}
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-# zsh expands the descriptions that it shows, so nothing that is special to a shell may be in them.
+# zsh expands the descriptions that it shows, so they must not contain characters that are special to a shell.
 _QUOTES, _SPECIAL = re.compile(r"[\"'`]"), re.compile(r"[\\$\[\]()<>{}:;&|!*?~#^\s]+")
 
 
@@ -38,18 +38,18 @@ class _Found(Struct, frozen=True):
     module: _Module
 
 
-def keys(target: str) -> list[tuple[str, str]]:
-    """Return the keys of ``package.module:Class`` with their descriptions, as far as the source says them."""
-    module_name, _, class_name = target.partition(":")
+def keys(settings_class: str) -> list[tuple[str, str]]:
+    """Return the keys of ``package.module:Class`` with their descriptions, as far as its source shows them."""
+    module_name, _, class_name = settings_class.partition(":")
     found = _resolve(_module(module_name), class_name)
     if found is None or not isinstance(found.node, ast.ClassDef):
         return []
-    outline: dict[str, str] = {}
+    found_keys: dict[str, str] = {}
     for key, description in _fields(found, ()):
-        outline[key] = description
-        if len(outline) == _MOST:
+        found_keys[key] = description
+        if len(found_keys) == _MOST:
             break
-    return list(outline.items())
+    return list(found_keys.items())
 
 
 def _module(name: str) -> _Module | None:
@@ -85,7 +85,7 @@ def _names(statement: ast.stmt) -> Iterator[str]:
 
 
 def _resolve(module: _Module | None, name: str, depth: int = 0) -> _Found | None:
-    """Find the class or annotation that a name in a module stands for."""
+    """Find the class or annotation that a name in a module refers to."""
     statement = module.statements.get(name) if module is not None and depth < _DEEPEST else None
     if module is None or statement is None:
         return None

@@ -1,4 +1,4 @@
-"""How the commands that speak with a store are told where it is, and what they say when it does not answer."""
+"""Access to a store: the options that say where it is, calls to it, and the report if they fail."""
 
 from __future__ import annotations
 
@@ -27,71 +27,72 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-
-def _option(name: str, metavar: str, about: str, variable: str | None = None) -> Any:
-    said = f"{about}; or {variable}." if variable else f"{about}."
-    return typer.Option(f"--{name}", metavar=metavar, help=said, envvar=variable, rich_help_panel="Store")
-
-
-Url = Annotated[str, _option("url", "URL", "Its servers, separated by commas", "NATS_URL")]
-BucketName = Annotated[str, _option("bucket", "NAME", "The bucket that holds the documents")]
-Creds = Annotated[str | None, _option("creds", "FILE", "Credentials of a user: a token and a key", "NATS_CREDS")]
-Nkey = Annotated[str | None, _option("nkey", "FILE", "The key of a user", "NATS_NKEY")]
-User = Annotated[str | None, _option("user", "NAME", "The name of a user", "NATS_USER")]
-PasswordFile = Annotated[str | None, _option("password-file", "FILE", "A file with the password of that user")]
-TlsCa = Annotated[str | None, _option("tlsca", "FILE", "Certificates to trust", "NATS_CA")]
-TlsCert = Annotated[str | None, _option("tlscert", "FILE", "The certificate to show", "NATS_CERT")]
-TlsKey = Annotated[str | None, _option("tlskey", "FILE", "The key of that certificate", "NATS_KEY")]
 DEFAULT_URL = "nats://127.0.0.1:4222"
 DEFAULT_BUCKET = "settings"
 
 
-class Store(Struct, frozen=True):
-    """Which bucket on which servers."""
+def _option(name: str, metavar: str, about: str, variable: str | None = None) -> Any:
+    return typer.Option(f"--{name}", metavar=metavar, help=about, envvar=variable, rich_help_panel="Store")
 
-    where: Servers
-    bucket: str
+
+class BucketAddress(Struct, frozen=True):
+    """Which bucket, on which servers."""
+
+    servers: Servers
+    name: str
 
     def label(self, key: str) -> str:
-        """A key as everything calls it."""
-        return f"{self.bucket}/{key}"
+        """How messages name a key."""
+        return f"{self.name}/{key}"
 
 
-def store(
-    url: str,
-    bucket: str,
-    creds: str | None,
-    nkey: str | None,
-    user: str | None,
-    password_file: str | None,
-    tls: tuple[str | None, str | None, str | None],
-) -> Store:
-    """The store that the options describe; where one of them cannot be right, or nats-py is missing, the command ends."""
-    if importlib.util.find_spec("nats") is None:
-        sys.stderr.write("hotsettings: this command needs nats-py; install it with: pip install 'hotsettings[nats]'\n")
-        raise typer.Exit(2)
-    from ..nats.connection import servers
+class StoreOptions(Struct, frozen=True):
+    """Where the store is, and how to log in."""
 
-    options: dict[str, Any] = {"name": "hotsettings command"}
-    if creds or nkey:
-        _need_nkeys()
-        options |= {"user_credentials": _file("--creds", creds)} if creds else {"nkeys_seed": _file("--nkey", nkey)}
-    if user is not None:
-        options |= {"user": user, "password": _password(password_file)}
-    if any(tls):
-        options["tls"] = _tls(*tls)
-    urls = [part.strip() for part in url.split(",") if part.strip()]
-    # A later one with credentials and without a scheme may as well be the rest of a password that has a comma.
-    if not any("@" in one and "://" not in one for one in urls[1:]):
-        try:
-            return Store(servers([one if "://" in one else f"nats://{one}" for one in urls], options), bucket)
-        except ValueError as error:
-            if "@" not in url:
-                raise Usage(f"--url: {error}") from None
-    # Whatever is wrong with it, a part of a password could be taken for something else, and shown.
-    raise Usage(
-        "--url is no URL of a NATS server; begin each with nats://, and write / @ : , in a user or password as %2F %40 %3A %2C"
+    url: Annotated[str, _option("url", "URL", "The servers, separated by commas.", "NATS_URL")] = DEFAULT_URL
+    bucket: Annotated[str, _option("bucket", "NAME", "The bucket that holds the documents.")] = DEFAULT_BUCKET
+    creds: Annotated[str | None, _option("creds", "FILE", "A user's credentials: a token and a key.", "NATS_CREDS")] = (
+        None
     )
+    nkey: Annotated[str | None, _option("nkey", "FILE", "A user's key.", "NATS_NKEY")] = None
+    user: Annotated[str | None, _option("user", "NAME", "A user's name.", "NATS_USER")] = None
+    password_file: Annotated[str | None, _option("password-file", "FILE", "A file with that user's password.")] = None
+    tlsca: Annotated[str | None, _option("tlsca", "FILE", "Certificates to trust.", "NATS_CA")] = None
+    tlscert: Annotated[str | None, _option("tlscert", "FILE", "The certificate to present.", "NATS_CERT")] = None
+    tlskey: Annotated[str | None, _option("tlskey", "FILE", "The key of that certificate.", "NATS_KEY")] = None
+
+    def address(self) -> BucketAddress:
+        """Return what they describe. A wrong option, and a missing nats-py, end the command with 2."""
+        if importlib.util.find_spec("nats") is None:
+            sys.stderr.write(
+                "hotsettings: this command needs nats-py; install it with: pip install 'hotsettings[nats]'\n"
+            )
+            raise typer.Exit(2)
+        from ..nats.connection import servers
+
+        options: dict[str, Any] = {"name": "hotsettings command"}
+        if self.creds or self.nkey:
+            _need_nkeys()
+        if self.creds:
+            options["user_credentials"] = _file("--creds", self.creds)
+        elif self.nkey:
+            options["nkeys_seed"] = _file("--nkey", self.nkey)
+        if self.user is not None:
+            options |= {"user": self.user, "password": _password(self.password_file)}
+        if self.tlsca or self.tlscert or self.tlskey:
+            options["tls"] = _tls(self.tlsca, self.tlscert, self.tlskey)
+        urls = [part.strip() for part in self.url.split(",") if part.strip()]
+        # A later part with an @ and without a scheme may be the rest of a password that contains a comma.
+        if not any("@" in one and "://" not in one for one in urls[1:]):
+            try:
+                where = servers([one if "://" in one else f"nats://{one}" for one in urls], options)
+                return BucketAddress(where, self.bucket)
+            except ValueError as error:
+                if "@" not in self.url:
+                    raise Usage(f"--url: {error}") from None
+        # The message quotes nothing of the URL: a part of a password could be taken for something else.
+        what = "--url is no URL of a NATS server; begin each with nats://"
+        raise Usage(f"{what}, and write / @ : , in a user or password as %2F %40 %3A %2C")
 
 
 def _need_nkeys() -> None:
@@ -129,11 +130,11 @@ def _tls(ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLCon
 
 
 def _no_password() -> str:
-    raise ValueError("the key wants a password, which nobody could give to a program")
+    raise ValueError("the key is protected by a password; use a key without one")
 
 
 def ask(work: Callable[[], Coroutine[Any, Any, T]], *, json: bool = False) -> T:
-    """Do something with the store. Ends the command with 1 where that fails, with one line that says why."""
+    """Do something with the store. If that fails, print a line that says why, and exit with 1."""
     try:
         with _quiet("nats", "asyncio"):
             return anyio.run(work)
@@ -143,7 +144,7 @@ def ask(work: Callable[[], Coroutine[Any, Any, T]], *, json: bool = False) -> T:
 
 @contextmanager
 def _quiet(*names: str) -> Generator[None, None, None]:
-    """Keep from the terminal what is logged of broken connections: what matters of it is in the error."""
+    """Keep what is logged of broken connections off the terminal: the error says what matters of it."""
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -155,22 +156,19 @@ def _quiet(*names: str) -> Generator[None, None, None]:
 
 
 def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
-    """Report what the store, or the way to it, keeps a command from."""
-    problems = [
-        replace(each, hint=each.hint or "see that it runs, and name it with --url")
-        if _unreached(each.message)
-        else each
-        for each in error.problems
-    ]
+    """Print what the store, or the way to it, does not allow, and exit with 1."""
+    from ..nats.bucket import PublishingError
+    from ..nats.connection import Unreachable
+
+    problems = error.problems
+    if isinstance(error, Unreachable):
+        hint = "check that it runs, and name it with --url"
+        problems = tuple(replace(each, hint=each.hint or hint) for each in problems)
     if json:
-        output.problems_json(Problems(tuple(problems), error.total))
+        output.problems_json(Problems(problems, error.total))
     else:
-        title = f"{output.title(error).partition(':')[0]}: " if not _unreached(problems[0].message) else ""
+        title = f"{error.title}: " if isinstance(error, PublishingError) else ""
         console = output.console(stderr=True)
         for problem in problems:
             output.hanging(console, "", Text(output.plain(f"{title}{problem}"), style="red"), 2)
     raise typer.Exit(1)
-
-
-def _unreached(message: str) -> bool:
-    return message.startswith("cannot be reached")

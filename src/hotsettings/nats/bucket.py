@@ -1,4 +1,4 @@
-"""One bucket, read: the revisions of its keys, by the account of the server that leads it."""
+"""Reads a bucket: the revisions of its keys, as the leader of its stream knows them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from nats.errors import Error as NatsError
 from nats.js.api import Header, RawStreamMsg
 from nats.js.errors import NotFoundError
 
-from ..errors import Origin, Problem, SettingsError, render
+from ..errors import Origin, Problem, Problems, SettingsError, render
 from .connection import Servers, connected, unreachable
 
 ANSWER = 5.0
-"""Seconds that each question waits for its answer."""
+"""Seconds that the store may take to answer a request."""
 
 T = TypeVar("T")
 
@@ -30,23 +30,23 @@ _OPERATION, _MARKER = "KV-Operation", "Nats-Marker-Reason"
 
 
 class Revision(Struct, frozen=True):
-    """What was written under a key; no ``data`` where it was deleted. ``at`` is the store's time, in UTC.
+    """A write to a key. ``data`` is None if the key was deleted. ``at`` is the time of the store, in UTC.
 
-    ``operation`` is "PUT", "DEL" or "PURGE".
+    ``operation`` is "PUT", "DEL" or "PURGE". ``message_id`` identifies the publish that has written it.
     """
 
     number: int
     at: datetime | None
     operation: str
     data: bytes | None
-    sign: str = ""
+    message_id: str = ""
 
     def __repr__(self) -> str:
-        return f"Revision({self.number}, {self.operation})"  # what was written is nobody's business
+        return f"Revision({self.number}, {self.operation})"  # the data could be confidential
 
 
 class PublishingError(SettingsError):
-    """Root of what is raised about a bucket, its keys and what is written there."""
+    """Root of the errors about a bucket, its keys and writes to them."""
 
     title = "Not possible"
 
@@ -55,7 +55,7 @@ class PublishingError(SettingsError):
         super().__init__(problem)
 
     def __str__(self) -> str:
-        return render(self.title, self.problems)
+        return render(self.title, Problems(self.problems, self.total))
 
 
 class NoBucket(PublishingError):
@@ -63,64 +63,68 @@ class NoBucket(PublishingError):
 
 
 class NoRevision(PublishingError):
-    """Raised when a key has no such revision, or none any more."""
+    """Raised when the bucket keeps no such revision of a key."""
 
 
 class Refused(PublishingError):
-    """Raised when the store does not take a name, or what was to be written. Nothing has been."""
+    """Raised when the store does not accept a name or a write. Nothing was written."""
 
     title = "Not published"
 
 
 class Bucket:
-    """One bucket, over one connection. Its leader is asked, since any other server may lag behind.
+    """One bucket, over one connection. It asks the leader of the stream, because other servers may lag behind.
 
-    All methods raise LayerError where the store does not answer.
+    All methods raise LayerError if the store does not answer.
     """
 
-    def __init__(self, where: Servers, client: Client, lost: anyio.Event, name: str) -> None:
-        self.where = where
+    def __init__(self, servers: Servers, client: Client, lost: anyio.Event, name: str) -> None:
+        self.servers = servers
         self._lost = lost
         self.js = client.jetstream(timeout=ANSWER)
         self.name = name
         self.stream = f"KV_{name}"
 
     def origin(self, key: str, revision: int | None = None) -> Origin:
-        """A key as errors call it."""
+        """How errors name a key."""
         return Origin("store", f"{self.name}/{key}", revision=revision)
 
     async def newest(self, key: str) -> Revision | None:
-        """The newest revision of a key; None if it never had one. A deleted key has one without data."""
+        """Return the newest revision of a key; None if there never was one. A deleted key has one without data."""
         return await self._get(key)
 
     async def revision(self, key: str, number: int) -> Revision:
-        """A revision of a key. Raises NoRevision for one that never was, or is no longer kept."""
+        """Return a revision of a key. Raises NoRevision if it never existed, or is no longer kept."""
         found = await self._get(key, number)
         if found is None or found.number != number:
-            hint = f"hotsettings history shows what the bucket {self.name} keeps"
-            raise NoRevision(Problem("", f"there is no revision {number} (any more)", self.origin(key), hint))
+            hint = "hotsettings history lists the revisions that there are"
+            raise NoRevision(
+                Problem("", f"there is no revision {number}, or it is no longer kept", self.origin(key), hint)
+            )
         return found
 
     async def with_data(self, key: str, number: int) -> Revision:
-        """A revision of a key that has data. Raises NoRevision for any other."""
+        """Return a revision that has data. Raises NoRevision for any other."""
         found = await self.revision(key, number)
         if found.data is None:
-            raise NoRevision(Problem("", "the key was deleted there", self.origin(key, number), "take one before it"))
+            raise NoRevision(
+                Problem("", "this revision deleted the key", self.origin(key, number), "take an earlier one")
+            )
         return found
 
     async def history(self, key: str) -> list[Revision]:
-        """All revisions of a key that the bucket keeps, the newest first."""
+        """Return all revisions of a key that the bucket keeps, the newest first."""
         found: list[Revision] = []
-        while (following := await self._get(key, found[-1].number + 1 if found else 1)) is not None:
-            found.append(following)
+        while (revision := await self.after(key, found[-1].number if found else 0)) is not None:
+            found.append(revision)
         return found[::-1]
 
-    async def following(self, key: str, revision: int) -> Revision | None:
-        """What has come on top of a revision first, as far as the bucket keeps it."""
+    async def after(self, key: str, revision: int) -> Revision | None:
+        """Return the first revision after another one, of those that the bucket keeps."""
         return await self._get(key, revision + 1)
 
     async def _get(self, key: str, start: int | None = None) -> Revision | None:
-        """The newest revision, or the first one that is not before ``start``."""
+        """Return the newest revision, or the first one from ``start`` on."""
         refuse_key(self.name, key)
         subject = f"$KV.{self.name}.{key}"
         try:
@@ -128,12 +132,12 @@ class Bucket:
         except NotFoundError:
             return None
         except (NatsError, OSError, TimeoutError) as error:
-            raise unreachable(self.where, error) from None
+            raise unreachable(self.servers, error) from None
         return _revision(message)
 
-    async def answer(self, question: Coroutine[Any, Any, T]) -> T:
-        """Wait for an answer. Raises ConnectionError as soon as the connection is lost: nats-py would wait on."""
-        asked, lost = asyncio.ensure_future(question), asyncio.ensure_future(self._lost.wait())
+    async def answer(self, request: Coroutine[Any, Any, T]) -> T:
+        """Wait for an answer. Raises ConnectionError once the connection is lost; nats-py would keep waiting."""
+        asked, lost = asyncio.ensure_future(request), asyncio.ensure_future(self._lost.wait())
         try:
             await asyncio.wait((asked, lost), return_when=asyncio.FIRST_COMPLETED)
             if not asked.done():
@@ -146,30 +150,30 @@ class Bucket:
 
 
 @asynccontextmanager
-async def reached(where: Servers, name: str) -> AsyncGenerator[Bucket, None]:
-    """Connect, and find the bucket. Raises NoBucket, and LayerError if the store does not answer."""
+async def reached(servers: Servers, name: str) -> AsyncGenerator[Bucket, None]:
+    """Connect, and look up the bucket. Raises NoBucket, and LayerError if the store does not answer."""
     refuse_bucket(name)
-    async with connected(where) as (client, lost):
-        bucket = Bucket(where, client, lost, name)
+    async with connected(servers) as (client, lost):
+        bucket = Bucket(servers, client, lost, name)
         try:
             await bucket.answer(bucket.js.stream_info(bucket.stream))
         except NotFoundError:
             hint = "name another with --bucket, or make it: hotsettings publish --create-bucket"
-            raise NoBucket(Problem("", "there is no such bucket", Origin("store", f"{where} {name}"), hint)) from None
+            raise NoBucket(Problem("", "there is no such bucket", Origin("store", f"{servers} {name}"), hint)) from None
         except (NatsError, OSError, TimeoutError) as error:
-            raise unreachable(where, error) from None
+            raise unreachable(servers, error) from None
         yield bucket
 
 
 def refuse_key(bucket: str, key: str) -> None:
-    """Raise Refused for what no key can be."""
+    """Raise Refused for a text that cannot be a key."""
     if not KEY.fullmatch(key):
         hint = "use letters, digits and - / _ = ., as in config.toml; --key names it"
         raise Refused(Problem("", f"{key!r} cannot be a key", Origin("store", bucket), hint))
 
 
 def refuse_bucket(name: str) -> None:
-    """Raise Refused for what no bucket can be called."""
+    """Raise Refused for a text that cannot be the name of a bucket."""
     if not BUCKET.fullmatch(name):
         raise Refused(Problem("", f"{name!r} cannot be a bucket", Origin("store"), "use letters, digits, - and _"))
 

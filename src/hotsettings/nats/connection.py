@@ -1,4 +1,4 @@
-"""A connection to NATS: made, held while it lasts, and left without a trace. How to make another is the caller's matter."""
+"""One connection to NATS: opened, held until it is lost, and closed without leaving a task. Callers reconnect themselves."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import asyncio
 import inspect
 import random
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from weakref import WeakSet
 
 import anyio
 from anyio.lowlevel import checkpoint
 from msgspec import Struct
 from nats.aio.client import Client
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.errors import NoServersError
 from nats.js.errors import APIError
@@ -23,24 +25,25 @@ from .._schema.masking import MASK
 from ..errors import LayerError, Origin, Problem
 
 CONNECT_TIMEOUT = 2.0
-"""Seconds within which a server has to take a connection, before the next one is tried. The option of this name counts more."""
+"""Seconds that a server may take to accept a connection, unless the option of this name says otherwise."""
 PING_INTERVAL = 5
-"""Seconds between pings; a server that has left two unanswered counts as gone."""
+"""Seconds between pings. A server that leaves two unanswered counts as lost."""
 _CLOSE_TIMEOUT = 0.5
+"""Seconds that closing a connection may take."""
 
 _RESERVED = {
     *("servers", "allow_reconnect", "max_reconnect_attempts", "error_cb", "disconnected_cb", "closed_cb"),
     *("reconnected_cb", "reconnect_time_wait", "dont_randomize", "reconnect_to_server_handler"),
 }
 _OPTIONS = inspect.signature(Client.connect).parameters.keys() - {"self"}
-_PROVING = ("user", "password", "token", "nkeys_seed_str")
+_CREDENTIALS = ("user", "password", "token", "nkeys_seed_str")
 """Options that identify the client or prove its identity."""
 _SHORT = 4
-"""A credential of so many characters or more is masked even inside of a word."""
+"""A credential of at least so many characters is masked even inside a word."""
 
 
 class Servers(Struct, frozen=True):
-    """Where the servers of one cluster are, and the options of nats-py that they want: TLS, credentials, names."""
+    """The URLs of one cluster, and the options of nats-py for it: TLS, credentials, names."""
 
     urls: tuple[str, ...]
     options: dict[str, Any]
@@ -52,7 +55,7 @@ class Servers(Struct, frozen=True):
         return f"Servers({str(self)!r})"  # options may have passwords too
 
     def redact(self, text: str) -> str:
-        """Redact in a text what was given to connect: whole URLs, users, passwords and tokens."""
+        """Redact URLs, users, passwords and tokens in a text."""
         for url in self.urls:
             for written in _spellings(url):
                 text = text.replace(written, _shown(url))
@@ -64,7 +67,7 @@ class Servers(Struct, frozen=True):
         return text
 
     def _credentials(self) -> set[str]:
-        given = [self.options[name] for name in _PROVING if isinstance(self.options.get(name), str)]
+        given = [self.options[name] for name in _CREDENTIALS if isinstance(self.options.get(name), str)]
         for url in self.urls:
             login = urlsplit(url).netloc.rpartition("@")[0]
             given += [login, *login.split(":", 1)]
@@ -74,7 +77,7 @@ class Servers(Struct, frozen=True):
 
 
 def servers(url: str | Sequence[str], options: dict[str, Any]) -> Servers:
-    """Make Servers of URLs, in a list or separated by commas. Raises ValueError or TypeError for what cannot be meant."""
+    """Make Servers of URLs, in a list or separated by commas. Raises ValueError for a wrong URL, TypeError for an option."""
     if reserved := _RESERVED & options.keys():
         raise TypeError(f"{', '.join(sorted(reserved))}: the store connects again by itself; leave it out")
     if unknown := options.keys() - _OPTIONS:
@@ -85,7 +88,7 @@ def servers(url: str | Sequence[str], options: dict[str, Any]) -> Servers:
         raise ValueError("no URL of a NATS server is given")
     for one in urls:
         if not _is_url(one):
-            # A comma in a password has made parts of it, and then no part can be shown.
+            # A password with a comma has been split, and no part of it may be shown.
             shown = "one of them" if any("@" in part for part in parts) else repr(one)
             raise ValueError(f"{shown} is no URL of a NATS server; write nats://host:4222")
     return Servers(urls, options)
@@ -112,35 +115,82 @@ def _spellings(text: str) -> set[str]:
     return {text, text.translate({9: None, 10: None, 13: None}), repr(text)[1:-1]}
 
 
+class Unreachable(LayerError):
+    """Raised when servers cannot be reached. ``reason`` says why, without credentials."""
+
+    def __init__(self, problems: Iterable[Problem], reason: str) -> None:
+        super().__init__(problems)
+        self.args = (self.problems, reason)
+        self.reason = reason
+
+
+class TrackingClient(Client):
+    """A client that remembers its subscriptions, since nats-py does not end all of their tasks.
+
+    On Python 3.11 the task of a subscription may swallow its one cancellation, and would wait for messages forever. The tasks
+    of an ordered consumer end by themselves only after up to ten seconds.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: WeakSet[Any] = WeakSet()
+
+    async def subscribe(self, *args: Any, **options: Any) -> Subscription:
+        """Subscribe as nats-py does, and remember the subscription."""
+        subscription = await super().subscribe(*args, **options)
+        self._made.add(subscription)
+        return subscription
+
+    def end_consumer_tasks(self) -> None:
+        """Cancel the tasks of all ordered consumers."""
+        for subscription in list(self._made):
+            consumer = getattr(subscription, "_jsi", None)
+            _cancel(getattr(consumer, "_hbtask", None), getattr(consumer, "_fctask", None))
+
+    def end_tasks(self) -> None:
+        """Cancel the tasks of all subscriptions."""
+        self.end_consumer_tasks()
+        for subscription in list(self._made):
+            _cancel(subscription._wait_for_msgs_task)
+
+
+def _cancel(*tasks: asyncio.Task[Any] | None) -> None:
+    for task in tasks:
+        if task is not None:
+            task.cancel()
+
+
 @asynccontextmanager
-async def connected(where: Servers) -> AsyncGenerator[tuple[Client, anyio.Event], None]:
-    """Hold a connection, and the event of its loss: it never connects again by itself. Raises LayerError if there is none."""
-    client, lost = await _first_that_answers(where)
+async def connected(servers: Servers) -> AsyncGenerator[tuple[TrackingClient, anyio.Event], None]:
+    """Connect. Yields the client, and an event that is set when the connection is lost. The client never reconnects.
+
+    Raises Unreachable if no server accepts the connection.
+    """
+    client, lost = await _first_that_answers(servers)
     try:
         yield client, lost
     finally:
         await _close(client)
 
 
-async def _first_that_answers(where: Servers) -> tuple[Client, anyio.Event]:
-    """Try one server after the other: one that takes connections and says nothing may not keep us from the rest."""
-    *others, last = random.sample(where.urls, len(where.urls))
+async def _first_that_answers(servers: Servers) -> tuple[TrackingClient, anyio.Event]:
+    """Try one server after the other, each for its own time: one that accepts and says nothing must not use up all of it."""
+    *others, last = random.sample(servers.urls, len(servers.urls))
     for url in others:
         try:
-            return await _connect(where, url)
-        except LayerError:
+            return await _connect(servers, url)
+        except Unreachable:
             pass
-    return await _connect(where, last)
+    return await _connect(servers, last)
 
 
-async def _connect(where: Servers, url: str) -> tuple[Client, anyio.Event]:
-    client, lost = Client(), anyio.Event()
-    said: list[Exception] = []
-    options: dict[str, Any] = {"ping_interval": PING_INTERVAL, "connect_timeout": CONNECT_TIMEOUT, **where.options}
+async def _connect(servers: Servers, url: str) -> tuple[TrackingClient, anyio.Event]:
+    client, lost = TrackingClient(), anyio.Event()
+    errors: list[Exception] = []
+    options: dict[str, Any] = {"ping_interval": PING_INTERVAL, "connect_timeout": CONNECT_TIMEOUT, **servers.options}
 
     async def note(error: Exception) -> None:
-        said.append(error)
-        del said[:-1]
+        errors[:] = [error]
 
     async def closed() -> None:
         lost.set()
@@ -160,34 +210,30 @@ async def _connect(where: Servers, url: str) -> tuple[Client, anyio.Event]:
         await _close(client)
         if not isinstance(error, NatsError | OSError | TimeoutError):
             raise
-        # That no server is left says nothing; what it has failed at does.
-        reason = said[-1] if said and isinstance(error, NoServersError | TimeoutError) else error
-        raise unreachable(where, reason) from None
+        # The error before says more than "no servers available" does.
+        reason = errors[-1] if errors and isinstance(error, NoServersError | TimeoutError) else error
+        raise unreachable(servers, reason) from None
     return client, lost
 
 
-async def _close(client: Client) -> None:
+async def _close(client: TrackingClient) -> None:
     with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
         await client.close()
-        await checkpoint()  # what it has cancelled ends now, and not whenever somebody looks for tasks that were lost
-        for task in asyncio.all_tasks():
-            # On Python 3.11 such a task may swallow the one cancellation that it gets, and would wait for messages forever.
-            coroutine: Any = task.get_coro()
-            waits = getattr(coroutine, "__qualname__", "") == "Subscription._wait_for_msgs" and coroutine.cr_frame
-            if waits and waits.f_locals["self"]._conn is client:
-                task.cancel()
+        await checkpoint()  # lets the tasks that it has cancelled end now
+        client.end_tasks()
         await checkpoint()
 
 
-def unreachable(where: Servers, reason: Exception) -> LayerError:
-    """The error for servers that cannot be reached, or do not answer as they should."""
-    return LayerError([Problem("", f"cannot be reached: {described(reason, where)}", Origin("store", str(where)))])
+def unreachable(servers: Servers, reason: Exception) -> Unreachable:
+    """Return the error for servers that cannot be reached, or do not answer as they should."""
+    text = described(reason, servers)
+    return Unreachable([Problem("", f"cannot be reached: {text}", Origin("store", str(servers)))], text)
 
 
-def described(error: BaseException, where: Servers) -> str:
-    """What an exception of nats-py says, in one line and without credentials."""
+def described(error: BaseException, servers: Servers) -> str:
+    """Return the message of an exception of nats-py, in one line and without credentials."""
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
-    said = error.description or "" if isinstance(error, APIError) else str(error)
-    text = re.sub("^'(.*)'$", r"\1", " ".join(where.redact(said).split()).removeprefix("nats: "))
+    text = error.description or "" if isinstance(error, APIError) else str(error)
+    text = re.sub("^'(.*)'$", r"\1", " ".join(servers.redact(text).split()).removeprefix("nats: "))
     return text or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)

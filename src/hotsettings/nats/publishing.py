@@ -1,8 +1,8 @@
-"""Writing into a bucket: against the revision that was looked at, and always knowing how it ended.
+"""Writes to a bucket by compare-and-set, and finds out whether a write without an answer was stored.
 
-A write that got no answer may have been stored or not. So each publish has a sign of its own, the header ``Nats-Msg-Id``, and
-is tried again with the same sign against the same revision. Of all its attempts the store takes one at most, and which of
-them, or that it was none, the revision that follows the expected one tells.
+A write that gets no answer may have been stored or not. So each publish has an id of its own, in the header ``Nats-Msg-Id``,
+and each attempt repeats the same id and the same expected revision. The store accepts at most one of the attempts. The first
+revision after the expected one shows whether it was one of them: it has the id.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from .bucket import Bucket, NoBucket, PublishingError, Refused, Revision, reache
 from .connection import Servers, connected, described, unreachable
 
 HISTORY = 64
-"""Revisions of each key that a bucket keeps, where it is made here: the most that the store allows."""
+"""Revisions of each key that a bucket made here keeps: the most that the store allows."""
 WITHIN = 30.0
-"""Seconds for which a write without an answer is tried again. A cluster elects its leaders in less."""
+"""Seconds for which a write without an answer is tried again. A cluster elects a leader in less time."""
 _BETWEEN = 0.25
 """Seconds between two attempts."""
 
 _TAKEN = (10071, 10164, 10158)
-"""The server's codes for: the last revision is not the expected one, and: something with the same sign is under way."""
+"""Error codes of the server: the newest revision is not the expected one, or a message with this id is being stored."""
 
 
 class Conflict(PublishingError):
-    """Raised when somebody else has written in between. Nothing has been written.
+    """Raised when somebody else has written first. Nothing was written.
 
-    ``expected`` is the revision that was to be replaced, 0 for none, and ``revision`` the newest one, 0 for none.
+    ``expected`` is the revision that was to be replaced, and ``revision`` the newest one. 0 stands for none.
     """
 
     title = "Not published"
@@ -47,36 +47,36 @@ class Conflict(PublishingError):
 
 
 class OutcomeUnknown(PublishingError):
-    """Raised when the store has not said in time whether something was written, and cannot be asked either."""
+    """Raised when it is not known whether something was written, because the store does not answer."""
 
     title = "Perhaps published"
 
 
 class _Unclear(Exception):
-    """An attempt ended without an answer; ``perhaps_written`` tells whether the store may have got it."""
+    """Raised when an attempt ends without an answer. ``perhaps_written``: the store may have received it."""
 
     def __init__(self, reason: str, perhaps_written: bool) -> None:
         super().__init__(reason)
         self.perhaps_written = perhaps_written
 
 
-async def publish(where: Servers, bucket: str, key: str, data: bytes, expected: int, within: float = WITHIN) -> int:
-    """Write under a key if ``expected`` is its newest revision, 0 for a new key; return the new revision.
+async def publish(servers: Servers, bucket: str, key: str, data: bytes, expected: int, within: float = WITHIN) -> int:
+    """Write to a key if ``expected`` is its newest revision, or 0 if the key is new. Return the new revision.
 
-    Where there is no answer, it is tried again over new connections, for ``within`` seconds. Raises Conflict, Refused,
-    NoBucket or LayerError, and then nothing was written, or OutcomeUnknown.
+    Without an answer it tries again over new connections for ``within`` seconds. Raises OutcomeUnknown if there is none until
+    then. After Conflict, Refused, NoBucket and LayerError, nothing was written.
     """
     refuse_key(bucket, key)
-    sign = uuid.uuid4().hex
+    message_id = uuid.uuid4().hex
     deadline = anyio.current_time() + within
     perhaps_written = False
     while True:
         try:
-            async with reached(where, bucket) as open_bucket:
-                return await _attempt(open_bucket, key, data, expected, sign)
+            async with reached(servers, bucket) as open_bucket:
+                return await _attempt(open_bucket, key, data, expected, message_id)
         except _Unclear as unclear:
             perhaps_written |= unclear.perhaps_written
-            failed = unreachable(where, ConnectionError(str(unclear)))
+            failed: LayerError = unreachable(servers, ConnectionError(str(unclear)))
         except LayerError as error:
             failed = error
         if anyio.current_time() + _BETWEEN > deadline:
@@ -87,48 +87,48 @@ async def publish(where: Servers, bucket: str, key: str, data: bytes, expected: 
     raise _unknown(bucket, key, expected, within, failed)
 
 
-async def _attempt(bucket: Bucket, key: str, data: bytes, expected: int, sign: str) -> int:
-    """Write once; return the revision, also where an earlier attempt with this sign has written it."""
-    headers: dict[str, Any] = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE: str(expected), Header.MSG_ID: sign}
+async def _attempt(bucket: Bucket, key: str, data: bytes, expected: int, message_id: str) -> int:
+    """Write once. Return the revision, even if an earlier attempt with this id has written it."""
+    headers: dict[str, Any] = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE: str(expected), Header.MSG_ID: message_id}
     origin = bucket.origin(key)
     try:
         subject = f"$KV.{bucket.name}.{key}"
         written = await bucket.answer(bucket.js.publish(subject, data, headers=headers, stream=bucket.stream))
     except MaxPayloadError:
-        why = f"{len(data)} bytes are more than the server takes at once"
+        why = f"{len(data)} bytes are more than the server accepts in one message"
         raise Refused(Problem("", why, origin, "raise its max_payload, or publish less")) from None
     except (ServiceUnavailableError, NoStreamResponseError) as error:
-        raise _Unclear(described(error, bucket.where), perhaps_written=False) from None
+        raise _Unclear(described(error, bucket.servers), perhaps_written=False) from None
     except APIError as error:
         if error.err_code in _TAKEN:
-            return await _own(bucket, key, expected, sign)
+            return await _own(bucket, key, expected, message_id)
         raise Refused(
-            Problem("", described(error, bucket.where), origin, "the server's configuration says why")
+            Problem("", described(error, bucket.servers), origin, "the configuration of the server says why")
         ) from None
     except (NatsError, OSError, TimeoutError) as error:
-        raise _Unclear(described(error, bucket.where), perhaps_written=True) from None
+        raise _Unclear(described(error, bucket.servers), perhaps_written=True) from None
     else:
         return written.seq
 
 
-async def _own(bucket: Bucket, key: str, expected: int, sign: str) -> int:
-    """The revision on top of the expected one, if an earlier attempt of our own has written it.
+async def _own(bucket: Bucket, key: str, expected: int, message_id: str) -> int:
+    """Return the revision that an earlier attempt of our own has written on top of the expected one.
 
-    Raises Conflict if that was somebody else, and _Unclear while there is none.
+    Raises Conflict if somebody else has written it, and _Unclear while there is none.
     """
     try:
-        first, newest = await bucket.following(key, expected), await bucket.newest(key)
+        first, newest = await bucket.after(key, expected), await bucket.newest(key)
     except LayerError as error:
         raise _Unclear(error.problems[0].message, perhaps_written=True) from None
-    if first is not None and first.sign == sign:
+    if first is not None and first.message_id == message_id:
         return first.number
     if first is None and newest is not None and newest.number == expected:
-        raise _Unclear("what was written on top is not to be seen yet", perhaps_written=True)
+        raise _Unclear("the newest revision cannot be read yet", perhaps_written=True)
     raise conflict(bucket.name, key, expected, newest)
 
 
 def conflict(bucket: str, key: str, expected: int, newest: Revision | None) -> Conflict:
-    """The error for a key whose newest revision is not the expected one."""
+    """Return the error for a key whose newest revision is not the expected one."""
     number = newest.number if newest is not None else 0
     at = f" ({newest.at:%Y-%m-%d %H:%M:%S} UTC)" if newest is not None and newest.at is not None else ""
     if not number:
@@ -137,34 +137,42 @@ def conflict(bucket: str, key: str, expected: int, newest: Revision | None) -> C
         what = f"there is no revision {expected}; the newest one is {number}{at}"
     else:
         what = f"revision {number}{at} has come in between" + (f", after {expected}" if expected else "")
-    hint = "look at the difference again, and publish again if it is still right"
+    hint = "compare again, and publish again if it is still right"
     return Conflict(Problem("", what, Origin("store", f"{bucket}/{key}"), hint), expected, number)
 
 
 def _unknown(bucket: str, key: str, expected: int, within: float, failed: LayerError) -> OutcomeUnknown:
     why = f"no answer within {within:g} s whether it was written: {failed.problems[0].message}"
-    hint = f"see what hotsettings history shows above revision {expected}; if nothing, whether this user may publish"
+    hint = (
+        f"look for a revision after {expected} with hotsettings history; if there is none, this user may lack the right"
+    )
     return OutcomeUnknown(Problem("", why, Origin("store", f"{bucket}/{key}"), hint))
 
 
-async def create_bucket(where: Servers, name: str, replicas: int = 1) -> None:
-    """Make a bucket that keeps the last 64 revisions of each key, on so many servers; one that is there stays as it is.
+async def create_bucket(servers: Servers, name: str, replicas: int = 1) -> None:
+    """Make a bucket that keeps the last 64 revisions of each key on ``replicas`` servers, unless it exists.
 
     Raises Refused, and LayerError if the store does not answer.
     """
     try:
-        async with reached(where, name):
+        async with reached(servers, name):
             return
     except NoBucket:
         pass
-    async with connected(where) as (client, lost):
-        config = KeyValueConfig(name, "Settings, a TOML document each", history=HISTORY, replicas=replicas)
-        bucket = Bucket(where, client, lost, name)
+    async with connected(servers) as (client, lost):
+        config = KeyValueConfig(name, "Settings: a TOML document under each key", history=HISTORY, replicas=replicas)
+        bucket = Bucket(servers, client, lost, name)
         try:
             await bucket.answer(bucket.js.create_key_value(config))
         except (BadRequestError, ServerError) as error:
-            origin = Origin("store", f"{where} {name}")
-            hint = "there may be fewer servers than replicas" if replicas > 1 else "may this user make one?"
-            raise Refused(Problem("", f"the bucket cannot be made: {described(error, where)}", origin, hint)) from None
+            origin = Origin("store", f"{servers} {name}")
+            hint = (
+                "there may be fewer servers than replicas"
+                if replicas > 1
+                else "this user may not have the right to make one"
+            )
+            raise Refused(
+                Problem("", f"the bucket cannot be made: {described(error, servers)}", origin, hint)
+            ) from None
         except (NatsError, OSError, TimeoutError) as error:
-            raise unreachable(where, error) from None
+            raise unreachable(servers, error) from None

@@ -1,6 +1,6 @@
-"""What a bucket holds, here: all of its keys as they stood together at one position of its stream.
+"""A replica of a bucket: all of its keys, as they were together at one position of its stream.
 
-Pure: entries go in as they are told, and the newest state that is known to have stood comes out.
+It does no input or output. ``fill`` and ``take`` take what a watch delivers, and ``state`` is the newest consistent state.
 """
 
 from __future__ import annotations
@@ -13,84 +13,85 @@ from msgspec import Struct
 
 from .._layers.store import Held
 
-_LAGS = 3
-"""Answers in a row that may name a position before the one that is shown: a new leader may not know all that it has yet."""
+_MOST_LAGS = 3
+"""Answers in a row that may name an earlier position than the replica shows: a new leader may not have all entries yet."""
 
 
-class Entry(Struct, frozen=True):
-    """What was written under a key at one position of the stream; no ``data`` where it was deleted."""
+class BucketEntry(Struct, frozen=True):
+    """A write to a key at one position of the stream. ``data`` is None if the key was deleted."""
 
     key: str
     position: int
     data: bytes | None
 
 
-class Last(Struct, frozen=True):
-    """The last position of a stream by its leader's account, and when the stream was made."""
+class StreamEnd(Struct, frozen=True):
+    """The last position of a stream, as its leader says, and when the stream was created."""
 
     position: int
-    made: datetime | None
+    created: datetime | None
 
 
-class State(Struct, frozen=True):
-    """What stood at one position."""
+class BucketState(Struct, frozen=True):
+    """The documents of a bucket at one position of its stream."""
 
     documents: Mapping[str, Held] = MappingProxyType({})
     position: int = 0
 
-    def after(self, entry: Entry) -> State:
-        """The state that an entry leads to; the same one if it is part of it already."""
+    def after(self, entry: BucketEntry) -> BucketState:
+        """Return the state after an entry: this one if it contains the entry already."""
         if entry.position <= self.position:
             return self
         held = Held(entry.position, entry.data)
-        return State(MappingProxyType({**self.documents, entry.key: held}), entry.position)
+        return BucketState(MappingProxyType({**self.documents, entry.key: held}), entry.position)
 
 
 class Replica:
-    """The newest state that is known. It never goes back, whichever server is asked, unless the bucket was made anew."""
+    """The newest known state. It never goes back, whichever server answers, unless the bucket was made anew."""
 
     def __init__(self) -> None:
-        self.state = State()
-        self._known = 0
-        """The position up to which nothing can be missing."""
-        self._made: datetime | None = None
+        self.state = BucketState()
+        self._complete_to = 0
+        """The position up to which no entry is missing."""
+        self._created: datetime | None = None
         self._lags = 0
-        self._told = State()
+        self._watched = BucketState()
+        """What the current watch has delivered."""
 
-    def begin(self, last: Last) -> None:
-        """A new watch begins. Positions begin again where the bucket is another; its state is shown once it is told."""
-        if not self.belongs(last):
-            self.state = State(self.state.documents, 0)
-            self._known = self._lags = 0
-        self._made = last.made
+    def begin(self, end: StreamEnd) -> None:
+        """Begin a new watch. In another stream positions start again; the old state is shown until ``fill``."""
+        if not self.is_of(end):
+            self.state = BucketState(self.state.documents, 0)
+            self._complete_to = self._lags = 0
+        self._created = end.created
 
-    def fill(self, entries: Iterable[Entry], last: Last) -> bool:
-        """Take all that a new watch has begun with; return whether another state shows now."""
+    def fill(self, entries: Iterable[BucketEntry], end: StreamEnd) -> bool:
+        """Take everything that a new watch begins with. Return whether the state has changed."""
         in_order = sorted(entries, key=lambda entry: entry.position)
         held = {entry.key: Held(entry.position, entry.data) for entry in in_order}
-        self._told = State(MappingProxyType(held), in_order[-1].position if in_order else 0)
-        self._known = max(self._known, last.position)
+        self._watched = BucketState(MappingProxyType(held), in_order[-1].position if in_order else 0)
+        self._complete_to = max(self._complete_to, end.position)
         return self._show()
 
-    def take(self, entry: Entry) -> bool:
-        """Take what the watch tells after its beginning; return whether another state shows now."""
-        self._told = self._told.after(entry)
+    def take(self, entry: BucketEntry) -> bool:
+        """Take a change that the watch has delivered. Return whether the state has changed."""
+        self._watched = self._watched.after(entry)
         return self._show()
 
-    def belongs(self, last: Last) -> bool:
-        """Whether the stream is still the one whose state is shown."""
-        if self._made is not None and self._made != last.made:
+    def is_of(self, end: StreamEnd) -> bool:
+        """Whether the stream is still the one that the replica shows."""
+        if self._created is not None and self._created != end.created:
             return False
-        self._lags = self._lags + 1 if last.position < self.state.position else 0
-        return self._lags < _LAGS
+        self._lags = self._lags + 1 if end.position < self.state.position else 0
+        return self._lags < _MOST_LAGS
 
-    def behind(self, last: Last) -> bool:
-        """Whether the stream has gone on to a position that nobody has told of."""
-        return last.position > max(self.state.position, self._known)
+    def is_behind(self, end: StreamEnd) -> bool:
+        """Whether the stream has entries that the watch has not delivered."""
+        return end.position > max(self.state.position, self._complete_to)
 
     def _show(self) -> bool:
-        # A server that lags behind tells of the past first. What it tells later is in order again.
-        if self._told.position < self.state.position or self._told == self.state:
+        # A server that lags behind first delivers the past. What it delivers later is in order again.
+        if self._watched.position < self.state.position or self._watched == self.state:
             return False
-        self.state = self._told
+        self.state = self._watched
         return True

@@ -1,4 +1,4 @@
-"""Reading what all processes report of themselves."""
+"""Reads the reports of all processes."""
 
 from __future__ import annotations
 
@@ -19,58 +19,58 @@ from .bucket import ANSWER, Bucket, reached
 from .connection import Servers, unreachable
 from .reports import Report, decoded, reports_of
 
-_LATE = 1.0
-"""Seconds that reports may come after all of them were said to be told."""
+_CATCH_UP = 1.0
+"""Seconds in which reports may arrive after nats-py has said that these were all."""
 
 
-class Reported(Struct, frozen=True):
-    """A report, and when the store got it, in UTC by the store's clock."""
+class ReceivedReport(Struct, frozen=True):
+    """A report, and when the store received it, in UTC by the clock of the store."""
 
     report: Report
     at: datetime
 
 
-class Gathered(Struct, frozen=True):
-    """All reports by instance, and the instances that have withdrawn theirs, since they ended in order."""
+class Reports(Struct, frozen=True):
+    """The reports by instance, and the instances that have withdrawn theirs because they have ended."""
 
-    reports: Mapping[str, Reported] = MappingProxyType({})
+    received: Mapping[str, ReceivedReport] = MappingProxyType({})
     withdrawn: frozenset[str] = frozenset()
 
 
-async def read_reports(bucket: Bucket) -> Gathered:
-    """Read the reports of those who follow a bucket. Raises LayerError if the store does not answer."""
+async def read_reports(bucket: Bucket) -> Reports:
+    """Read the reports of all processes that follow a bucket. Raises LayerError if the store does not answer."""
     try:
         name = reports_of(bucket.name)
         state = (await bucket.answer(bucket.js.stream_info(f"KV_{name}"))).state
         if not state.messages:
-            return Gathered()
+            return Reports()
         held = await bucket.answer(bucket.js.key_value(name))
-        return await bucket.answer(_gather(held, state.last_seq))
+        return await bucket.answer(_read_all(held, state.last_seq))
     except NotFoundError:
-        return Gathered()  # nobody has ever reported
+        return Reports()  # no process has ever reported
     except (NatsError, OSError, TimeoutError) as error:
-        raise unreachable(bucket.where, error) from None
+        raise unreachable(bucket.servers, error) from None
 
 
-async def _gather(held: KeyValue, last: int) -> Gathered:
+async def _read_all(held: KeyValue, last: int) -> Reports:
     entries: dict[str, KeyValue.Entry] = {}
     watch = await held.watchall()
     try:
         while isinstance(entry := await _next(watch), KeyValue.Entry):
             entries[entry.key] = entry
-        # That this was all may be told too early: by a server that is behind, or by one that has just sent the rest.
-        with anyio.move_on_after(_LATE):
+        # nats-py may say so too early: if the server lags behind, or has only just sent the rest.
+        with anyio.move_on_after(_CATCH_UP):
             while max((entry.revision or 0 for entry in entries.values()), default=0) < last:
                 if isinstance(entry := await _next(watch), KeyValue.Entry):
                     entries[entry.key] = entry
     finally:
-        with suppress(NatsError):  # where the connection is lost, the watch is too
+        with suppress(NatsError):  # if the connection is lost, the watch is too
             await watch.stop()  # type: ignore[no-untyped-call]
     return _sorted(entries.values())
 
 
-def _sorted(entries: Iterable[KeyValue.Entry]) -> Gathered:
-    reports: dict[str, Reported] = {}
+def _sorted(entries: Iterable[KeyValue.Entry]) -> Reports:
+    reports: dict[str, ReceivedReport] = {}
     withdrawn: set[str] = set()
     for entry in entries:
         report = decoded(entry.value)
@@ -78,25 +78,25 @@ def _sorted(entries: Iterable[KeyValue.Entry]) -> Gathered:
         if entry.operation is not None:
             withdrawn.add(entry.key)
         elif report is not None and report.instance == entry.key:
-            reports[entry.key] = Reported(report, at)
-    return Gathered(reports, frozenset(withdrawn))
+            reports[entry.key] = ReceivedReport(report, at)
+    return Reports(reports, frozenset(withdrawn))
 
 
 async def _next(watch: KeyValue.KeyWatcher) -> object:
     return await watch.updates(timeout=ANSWER)  # type: ignore[no-untyped-call]
 
 
-async def regularly(where: Servers, bucket: str, every: float) -> AsyncGenerator[Gathered | LayerError, None]:
-    """Yield what is reported, every so many seconds; a LayerError for each time that the store does not answer.
+async def poll_reports(servers: Servers, bucket: str, interval: float) -> AsyncGenerator[Reports | LayerError, None]:
+    """Yield the reports every ``interval`` seconds, or a LayerError each time that the store does not answer.
 
-    Raises what ``reached`` raises for a bucket that is not there.
+    Raises NoBucket.
     """
     while True:
         try:
-            async with reached(where, bucket) as found:
+            async with reached(servers, bucket) as found:
                 while True:
                     yield await read_reports(found)
-                    await anyio.sleep(every)
+                    await anyio.sleep(interval)
         except LayerError as error:
             yield error
-        await anyio.sleep(every)
+        await anyio.sleep(interval)

@@ -1,4 +1,4 @@
-"""What each process says of itself in the store: what it has applied, and why not. Never a value."""
+"""Reports: what each process has applied, or why it has not. They are in the store, and contain no values."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from .._live.status import Rejection
 
 TTL = 30.0
-"""Seconds after which a report that was not renewed is gone."""
+"""Seconds after which the store removes a report that was not renewed."""
 RENEWAL = 10.0
-"""Seconds between two reports, where nothing happens."""
+"""Seconds between two reports if nothing changes."""
 
 Source = Literal["store", "offline", "copy"]
 _SOURCES: dict[str, Source] = {"offline": "offline", "copy": "copy"}
 
 
 class Report(Struct, frozen=True):
-    """How one live object stands. It is kept under its ``instance`` for 30 seconds.
+    """The status of one live object. The store keeps it under its ``instance`` for 30 seconds.
 
-    ``applied`` and ``tried`` are revisions by key of the bucket: of the documents that are live, and of those that were looked
-    at last. ``rejection`` names places, keys and rules. ``source`` is "store", "offline" (what the store held last serves) or
-    "copy" (the process has begun with the copy on disk). ``digest`` is the same wherever the same settings are live. Times are
-    in UTC.
+    ``applied`` and ``tried`` map keys of the bucket to revisions: those that are live, and those that were read last.
+    ``rejection`` names places, keys and rules. ``source`` is "store", "offline" (the store does not answer, and the last known
+    settings stay live) or "copy" (the process has started from the copy on disk). ``digest`` is the same wherever the same
+    settings are live. Times are in UTC.
     """
 
     instance: str
@@ -57,12 +57,12 @@ class Report(Struct, frozen=True):
 
 
 def reports_of(bucket: str) -> str:
-    """The bucket that holds the reports of those who follow a bucket."""
+    """The name of the bucket for the reports of the processes that follow ``bucket``."""
     return f"{bucket}-reports"
 
 
 async def reports_bucket(js: JetStreamContext, bucket: str) -> KeyValue:
-    """The bucket of reports; it is made, in memory, where there is none. Raises what nats-py does."""
+    """Open the bucket of reports. If there is none, make it, in memory. Raises what nats-py raises."""
     try:
         return await js.key_value(reports_of(bucket))
     except BucketNotFoundError:
@@ -79,12 +79,12 @@ async def reports_bucket(js: JetStreamContext, bucket: str) -> KeyValue:
 
 
 def encoded(report: Report) -> bytes:
-    """A report as it stands in its bucket: JSON."""
+    """Encode a report as JSON."""
     return msgspec.json.encode(report)
 
 
 def decoded(data: bytes | None) -> Report | None:
-    """The report in these bytes; None if it is none, for anybody may have written there."""
+    """Decode a report; None if these bytes are not one, since others may write into the bucket too."""
     try:
         return msgspec.json.decode(data or b"", type=Report)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -92,7 +92,7 @@ def decoded(data: bytes | None) -> Report | None:
 
 
 def own_name() -> str:
-    """Host and process, of characters that a key may have."""
+    """The host and the process id, in characters that a key may contain."""
     host = re.sub(r"[^-_=.a-zA-Z0-9]", "_", socket.gethostname()).strip(".") or "host"
     return f"{host}/{os.getpid()}"
 
@@ -106,7 +106,7 @@ def report_on(
     rejection: Rejection | None,
     started_at: datetime,
 ) -> Report:
-    """Write a report on a live object, whose ``layers`` are those that its settings came from."""
+    """Make the report of a live object. ``layers`` are those that its settings came from."""
     status, snapshot = live.status, live.snapshot
     keys = {layer.name: layer.key for layer in layers if isinstance(layer, StoreLayer) and layer.store is store}
     return Report(

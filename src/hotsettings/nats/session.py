@@ -1,4 +1,4 @@
-"""Following a bucket whatever happens to connections: one after the other, and the last state while there is none."""
+"""A session with a bucket: one connection after the other, and the last known state while there is none."""
 
 from __future__ import annotations
 
@@ -6,114 +6,117 @@ import random
 from collections.abc import Callable
 
 import anyio
-from nats.aio.client import Client
 
 from .._layers.status import LayerState
 from .._log import logger
-from ..errors import LayerError
-from .connection import Servers, connected, described
-from .replica import Replica, State
-from .subscription import Follower, NoBucket, Silent
+from .connection import Servers, TrackingClient, Unreachable, connected, described
+from .replica import BucketState, Replica
+from .subscription import Subscription, SubscriptionLost
 
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 5.0
-"""Seconds between attempts to connect, at most: doubled from the first to the longest. Chance says how many of them it is,
-lest all processes come at once."""
+"""Seconds between two attempts to connect: at most the first, doubled after each failure up to the longest. The actual time is
+random, so that processes do not reconnect all at once."""
 
 
 class Session:
-    """Keeps a replica up to date, and tells how it stands."""
+    """Keeps a replica up to date, and says whether the store answers.
+
+    Args:
+        servers: Where the store is.
+        bucket: The bucket.
+        replica: What is kept up to date.
+        interval: Seconds between two checks that the watch delivers everything.
+        on_change: Called when the replica shows another state.
+    """
 
     def __init__(
-        self, where: Servers, bucket: str, replica: Replica, interval: float, changed: Callable[[], None]
+        self, servers: Servers, bucket: str, replica: Replica, interval: float, on_change: Callable[[], None]
     ) -> None:
         self.state: LayerState = "offline"
-        self.begun = anyio.Event()
-        """There is something to begin with."""
+        self.ready = anyio.Event()
+        """Set once there is a state to begin with."""
         self.fault = ""
-        """Why the store cannot be reached, as far as that is known."""
-        self.client: Client | None = None
-        self._where = where
+        """Why the store cannot be reached, as far as that is known; "" while it can."""
+        self.client: TrackingClient | None = None
+        self._servers = servers
         self._bucket = bucket
         self._replica = replica
         self._interval = interval
-        self._changed = changed
-        self._unreached: LayerState = "offline"
+        self._on_change = on_change
+        self._state_offline: LayerState = "offline"
+        """The state while the store does not answer: "copy" until it has answered once."""
 
-    def begin_with(self, copied: State) -> None:
-        """Begin with a copy, since the store does not answer."""
+    def start_from_copy(self, copied: BucketState) -> None:
+        """Begin with the copy on disk, because the store does not answer."""
         self._replica.state = copied
-        self._unreached = "copy"
-        self.begun.set()
-        self._go("copy")
+        self.state = self._state_offline = "copy"
+        self.ready.set()
         logger.warning(
-            "%s cannot be reached (%s): beginning with the copy on disk, of position %d",
+            "%s cannot be reached (%s): starting with the copy on disk, of position %d",
             self._bucket,
             self.fault or "no answer",
             copied.position,
         )
 
     async def run(self) -> None:
-        """Follow over one connection after the other, until cancelled."""
+        """Keep the replica up to date over one connection after the other, until cancelled."""
         delay = _FIRST_RETRY
         try:
             while True:
                 try:
-                    await self._follow()
+                    await self._subscribe()
                 except Exception as error:
-                    self._lose(_reason(error, self._where))
+                    self._lost(_reason(error, self._servers))
                 delay = _FIRST_RETRY if self.state == "read" else min(2 * delay, _LONGEST_RETRY)
-                self._go(self._unreached)
+                self.state = self._state_offline
                 await anyio.sleep(delay * random.random())
         finally:
-            self._go(self._unreached)
+            self.state = self._state_offline
 
-    async def _follow(self) -> None:
-        """Follow until the connection is lost."""
-        async with connected(self._where) as (client, lost):
+    async def _subscribe(self) -> None:
+        """Stay subscribed until the connection is lost, and raise why."""
+        async with connected(self._servers) as (client, lost):
             self.client = client
             try:
                 async with anyio.create_task_group() as tasks:
-                    follower = Follower(client, self._bucket, self._replica, self._interval, self._answers, self._shows)
-                    tasks.start_soon(follower.run)
+                    subscription = Subscription(
+                        client, self._bucket, self._replica, self._interval, self._answered, self._changed
+                    )
+                    tasks.start_soon(subscription.run)
                     await lost.wait()
                     raise ConnectionError("the connection was lost")
             finally:
                 self.client = None
 
-    def _answers(self, does: bool) -> None:
-        if not does:
-            self._lose("it does not answer")
-            self._go(self._unreached)
-        elif self.begun.is_set() and self._unreached == "offline":
-            self._find()
+    def _answered(self, has_answered: bool) -> None:
+        if not has_answered:
+            self._lost("it does not answer")
+            self.state = self._state_offline
+        elif self.ready.is_set() and self._state_offline == "offline":
+            self._reached()
 
-    def _shows(self) -> None:
-        self._unreached = "offline"
-        self._find()
-        self.begun.set()
-        self._changed()
+    def _changed(self) -> None:
+        self._state_offline = "offline"
+        self._reached()
+        self.ready.set()
+        self._on_change()
 
-    def _find(self) -> None:
+    def _reached(self) -> None:
         if self.fault:
             logger.info("%s can be reached again", self._bucket)
             self.fault = ""
-        self._go("read")
+        self.state = "read"
 
-    def _lose(self, why: str) -> None:
-        if not self.fault and self.begun.is_set():
-            logger.warning("%s cannot be reached (%s): what it held last serves", self._bucket, why)
+    def _lost(self, why: str) -> None:
+        if not self.fault and self.ready.is_set():
+            logger.warning("%s cannot be reached (%s): the last known settings stay live", self._bucket, why)
         self.fault = why
 
-    def _go(self, state: LayerState) -> None:
-        self.state = state
 
-
-def _reason(error: BaseException, where: Servers) -> str:
+def _reason(error: BaseException, servers: Servers) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, LayerError):
-        return error.problems[0].message.removeprefix("cannot be reached: ")
-    if isinstance(error, NoBucket):
-        return "there is no such bucket; publish into it first"
-    return "its server does not answer" if isinstance(error, Silent) else described(error, where)
+    if isinstance(error, Unreachable):
+        return error.reason
+    return str(error) if isinstance(error, SubscriptionLost) else described(error, servers)

@@ -1,4 +1,4 @@
-"""NatsStore: documents in a bucket of NATS JetStream, as layers."""
+"""NatsStore: layers that are documents in a bucket of NATS JetStream."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from ..errors import LayerError, Origin, Problem
 from .bucket import BUCKET, KEY
 from .companion import Companion
 from .connection import servers
-from .disk_copy import LastGood
+from .disk_copy import DiskCopy
 from .replica import Replica
+from .reporter import Reporter
 from .reports import own_name
 from .session import Session
 
@@ -31,19 +32,27 @@ _ALLOWED = "use letters, digits and - / _ = ., as in config.toml"
 
 
 class NatsStore:
-    """A bucket of NATS JetStream key-value, each key of which holds one TOML document: ``store.layer("config.toml")``.
+    """A bucket of NATS JetStream key-value. Each key holds one TOML document: ``store.layer("config.toml")``.
 
-    ``url`` is one URL of a server, several separated by commas, or a list; ``options`` go to nats-py's ``connect``, as TLS
-    (``tls=``), credentials (``user_credentials=``, ``nkeys_seed=``) and the like do. One connection and one watch serve all
-    layers, which therefore stand at one position of the bucket's stream; both exist while a ``watch`` of any layer does, or
-    an ``opened`` block. Whether the watch has told everything is asked every ``check_interval`` seconds.
+    One connection and one watch serve all layers, so all layers are at the same position of the bucket's stream. The
+    connection is open while any of the layers is watched, or while an ``opened`` block runs. Needs asyncio or uvloop, because
+    nats-py does.
 
-    Where the store does not answer within ``start_timeout`` seconds, watching begins with the last good copy in the file
-    ``copy``, if that is named: each state of these layers that went live is written there, but for what is secret.
+    Args:
+        url: The URL of a server, several of them separated by commas, or a list.
+        bucket: The name of the bucket.
+        copy: A file for a copy on disk. Each state of these layers that goes live is written there, except documents with
+            secrets. If the store does not answer at the start, watching starts from the copy.
+        service: The service in the reports. By default, the name of the settings class.
+        instance: The instance in the reports. By default, the host and the process id.
+        reporting: Whether every ``watch`` reports what it has applied.
+        start_timeout: Seconds that the store may take to answer at the start.
+        check_interval: Seconds between two checks that the watch has delivered everything.
+        options: Options for ``connect`` of nats-py, such as ``tls``, ``user_credentials`` and ``nkeys_seed``.
 
-    Every ``watch`` reports what it has applied, under ``service`` and ``instance``, unless ``reporting`` is False.
-
-    asyncio only (uvloop too), since nats-py is.
+    Raises:
+        ValueError: A URL, the name of the bucket or of the instance, or a time is wrong.
+        TypeError: nats-py has no such option, or the store sets it itself.
     """
 
     def __init__(
@@ -71,7 +80,7 @@ class NatsStore:
         self.service = service
         self.instance = instance
         self.reporting = reporting
-        self.last_good = LastGood(copy, bucket) if copy is not None else None
+        self.disk_copy = DiskCopy(copy, bucket) if copy is not None else None
         self._start_timeout = start_timeout
         self._replica = Replica()
         self._wakers: list[Callable[[], None]] = []
@@ -80,15 +89,15 @@ class NatsStore:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: tuple[asyncio.Task[None], anyio.CancelScope] | None = None
         self._users = 0
-        self._companions: list[Companion] = []
+        self._instances: set[str] = set()
 
     def __repr__(self) -> str:
         return f"NatsStore({str(self.servers)!r}, {self.bucket!r})"
 
     def layer(self, key: str, *, name: str | None = None, required: bool = True, secret: bool = False) -> StoreLayer:
-        """The document under a key, as a layer. It is named after the key, if nothing else is given.
+        """Return the document under a key as a layer. Its name is the key, unless you give another one.
 
-        Raises ValueError for what cannot be a key.
+        Raises ValueError for a text that cannot be a key.
         """
         if not KEY.fullmatch(key):
             raise ValueError(f"{key!r} cannot be a key: {_ALLOWED}")
@@ -97,12 +106,12 @@ class NatsStore:
 
     @property
     def state(self) -> LayerState:
-        """How all layers of it stand: "read" while the store answers, else "offline" or "copy"."""
+        """The state of all its layers: "read" while the store answers, else "offline" or "copy"."""
         return self._session.state
 
     @property
     def position(self) -> int:
-        """The position of the bucket's stream at which all that is held stood."""
+        """The position of the bucket's stream at which all keys are known."""
         return self._replica.state.position
 
     @property
@@ -111,7 +120,7 @@ class NatsStore:
         return self._session.client
 
     def held(self, key: str) -> Held:
-        """What is under a key. Called from any thread, it waits for nothing."""
+        """Return what is under a key. It does not block, and may be called from any thread."""
         return self._replica.state.documents.get(key, Held())
 
     @contextmanager
@@ -128,21 +137,22 @@ class NatsStore:
             wake()
 
     async def accompany(self, live: Live[Any]) -> None:
-        """Write the copy of what went live, and report, until cancelled."""
+        """Copy to disk what goes live, and report it, until cancelled."""
         name = self.instance or own_name()
-        taken = {companion.instance for companion in self._companions}
-        companion = Companion(self, live, next(n for n in _numbered(name) if n not in taken))
-        self._companions.append(companion)
+        instance = next(each for each in _numbered(name) if each not in self._instances)
+        self._instances.add(instance)
+        service = self.service or type(live.current).__qualname__
+        reporter = Reporter(self, live, service, instance) if self.reporting else None
         try:
-            await companion.run()
+            await Companion(self, live, self.disk_copy, reporter).run()
         finally:
-            self._companions.remove(companion)
+            self._instances.remove(instance)
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None, None]:
-        """Follow the bucket until the block ends, and all other such blocks.
+        """Follow the bucket until this block and all other such blocks have ended.
 
-        Raises LayerError if there is nothing to begin with, neither store nor copy, and RuntimeError on trio.
+        Raises LayerError if there is neither the store nor a copy to start with, and RuntimeError on trio.
         """
         self._enter()
         try:
@@ -155,14 +165,14 @@ class NatsStore:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            why = "NatsStore needs asyncio, because nats-py does: run on asyncio or uvloop, or take files on trio"
+            why = "NatsStore needs asyncio, because nats-py does: run on asyncio or uvloop, or use files on trio"
             raise RuntimeError(why) from None
         if self._users and loop is not self._loop:
             raise RuntimeError("NatsStore is open on another event loop: make one for each")
         self._loop = loop
         self._users += 1
         if self._users == 1:
-            # Another one each time: the last may still be closing its connection.
+            # A new session each time: the last one may still be closing its connection.
             self._session, scope = self._new_session(), anyio.CancelScope()
             self._running = loop.create_task(self._run(self._session, scope)), scope
 
@@ -178,25 +188,25 @@ class NatsStore:
         if not self._users and self._running is not None:
             task, scope = self._running
             self._running = None
-            scope.cancel()  # not the task: before Python 3.12 asyncio.wait_for may make nothing of its cancellation
+            scope.cancel()  # not the task: before Python 3.12 asyncio.wait_for may swallow its cancellation
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([task])
 
     async def _begin(self) -> None:
         with anyio.move_on_after(self._start_timeout):
-            await self._session.begun.wait()
-        if self._session.begun.is_set():
+            await self._session.ready.wait()
+        if self._session.ready.is_set():
             return
-        copied = self.last_good.load() if self.last_good is not None else None
+        copied = self.disk_copy.load() if self.disk_copy is not None else None
         if copied is None:
             why = self._session.fault or f"no answer within {self._start_timeout:g} s"
-            hint = f"there is no copy in {self.last_good.path} yet" if self.last_good is not None else ""
+            hint = f"there is no copy in {self.disk_copy.path} yet" if self.disk_copy is not None else ""
             origin = Origin("store", f"{self.servers} {self.bucket}")
             raise LayerError([Problem("", f"cannot be reached: {why}", origin, hint)])
-        self._session.begin_with(copied)
+        self._session.start_from_copy(copied)
 
 
 def _numbered(name: str) -> Iterator[str]:
-    """Names for several live objects in one process."""
+    """Yield names for several live objects in one process."""
     yield name
     yield from (f"{name}/{number}" for number in count(2))

@@ -1,194 +1,190 @@
-"""Following a bucket over one connection: a watch tells of changes, and a regular question whether it told of all."""
+"""The subscription to a bucket over one connection.
+
+A watch (an ordered consumer of JetStream) delivers changes. But it can fall silent without an error: if its consumer is
+gone, if a node is restarted, or if the server of the consumer lags behind the leader of the stream. So the subscription also
+asks the leader of the stream regularly for the position of the last entry. If that is ahead of what the watch has delivered,
+the subscription replaces the watch.
+
+A new watch begins with everything that is in the bucket. Only once that is complete does the replica show it.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import asynccontextmanager, suppress
 
 import anyio
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
 from nats.js.errors import NoStreamResponseError, NotFoundError
 from nats.js.kv import KeyValue
 
-from .replica import Entry, Last, Replica
+from .connection import TrackingClient
+from .replica import BucketEntry, Replica, StreamEnd
 
-_ANSWER = 5.0
-"""Seconds within which the store has to answer, or the interval between questions where that is shorter."""
-_SHORTEST_ANSWER = 1.0
-_PONG = 2
-"""Seconds within which the server has to answer a ping, once the store has not answered."""
-_FAREWELL = 0.1
-"""Seconds that it may take to tell the server that nobody watches any more."""
-_FIRST_PATIENCE = 1.0
-"""Seconds within which each step to begin a watch has to be answered at first; doubled after each failure."""
-_BEHIND = 1.0
-"""Seconds that the server of a new watch gets to catch up with the leader. Where the last entries of a stream have been
-removed, it never does."""
+_ANSWER_TIMEOUT = 5.0
+"""Seconds that the store may take to answer, or the interval between questions if that is shorter."""
+_SHORTEST_ANSWER_TIMEOUT = 1.0
+_PONG_TIMEOUT = 2
+"""Seconds that the server may take to answer a ping after the store has not answered."""
+_STOP_TIMEOUT = 0.1
+"""Seconds that it may take to stop a watch on the server."""
+_FIRST_START_TIMEOUT = 1.0
+"""Seconds that each step to start a watch may take at first. Doubled after each failure."""
+_CATCH_UP = 1.0
+"""Seconds that the server of a new watch gets to catch up with the leader of the stream. It never does if the last entries of
+the stream have been removed."""
 _ABANDONED = 30.0
-"""Seconds after which the server forgets a watch that nobody listens to any more."""
-_LATE = 0.25
-"""Seconds that the news of a position may be behind the answer that names it."""
+"""Seconds after which the server removes a watch that nobody listens to any more."""
+_DELIVERY = 0.25
+"""Seconds by which the watch may deliver an entry later than the leader answers with its position."""
 
 
-class Silent(Exception):
-    """The server does not even answer pings: another connection is needed."""
+class SubscriptionLost(Exception):
+    """Raised when a new connection is needed. Its message says why."""
 
 
-class NoBucket(Exception):
-    """The store answers, and has no such bucket."""
-
-
-class Follower:
+class Subscription:
     """Keeps a replica up to date over one connection.
 
-    ``reached`` is told, each time it was asked, whether the store answers; ``shows`` that the replica is complete, or shows another state.
+    Args:
+        client: The connection.
+        bucket: The bucket.
+        replica: What is kept up to date.
+        interval: Seconds between two questions to the leader of the stream.
+        on_answer: Called after each question: with True if the leader has answered, else with False.
+        on_change: Called when the replica is complete, and when it shows another state.
     """
 
     def __init__(
         self,
-        client: Client,
+        client: TrackingClient,
         bucket: str,
         replica: Replica,
         interval: float,
-        reached: Callable[[bool], None],
-        shows: Callable[[], None],
+        on_answer: Callable[[bool], None],
+        on_change: Callable[[], None],
     ) -> None:
         self._client = client
-        self._answer = max(_SHORTEST_ANSWER, min(_ANSWER, interval))
-        self._js = client.jetstream(timeout=self._answer)
+        self._answer_timeout = max(_SHORTEST_ANSWER_TIMEOUT, min(_ANSWER_TIMEOUT, interval))
+        self._js = client.jetstream(timeout=self._answer_timeout)
         self._bucket = bucket
         self._replica = replica
         self._interval = interval
-        self._reached = reached
-        self._shows = shows
+        self._on_answer = on_answer
+        self._on_change = on_change
 
     async def run(self) -> None:
-        """Follow until cancelled. Raises Silent, NoBucket, or what nats-py does where the connection is lost."""
-        patience = _FIRST_PATIENCE
+        """Keep the replica up to date until cancelled. Raises SubscriptionLost."""
+        start_timeout = _FIRST_START_TIMEOUT
         while True:
-            last = await self._ask()
-            self._replica.begin(last)
-            watch = _Watch(self._replica, last, self._shows)
+            end = await self._stream_end()
+            self._replica.begin(end)
+            watch = Watch(self._replica, end, self._on_change)
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(watch.run, self._client.jetstream(timeout=patience), self._bucket)
-                with anyio.move_on_after(
-                    self._answer + _BEHIND
-                ):  # its server may be gone before it has told of anything
-                    await watch.begun.wait()
+                tasks.start_soon(watch.run, self._client, self._bucket, start_timeout)
+                # The server of the watch may be gone before it has delivered anything.
+                with anyio.move_on_after(self._answer_timeout + _CATCH_UP):
+                    await watch.started.wait()
                 if watch.complete:
-                    patience = _FIRST_PATIENCE
-                    await self._doubted()
-                else:  # those who could assign it are being elected; nobody tells when they are
-                    patience = min(2 * patience, self._answer)
-                    await anyio.sleep(patience * random.random() / 4)
+                    start_timeout = _FIRST_START_TIMEOUT
+                    await self._until_silent()
+                else:  # the cluster is electing the leader that assigns consumers, and does not say when it has one
+                    start_timeout = min(2 * start_timeout, self._answer_timeout)
+                    await anyio.sleep(start_timeout * random.random() / 4)
                 tasks.cancel_scope.cancel()
 
-    async def _ask(self) -> Last:
-        """Ask the stream's leader for the last position until there is an answer."""
+    async def _stream_end(self) -> StreamEnd:
+        """Ask the leader of the stream for its last position until it answers."""
         while True:
             try:
                 info = await self._js.stream_info(f"KV_{self._bucket}")
                 if info.cluster is not None and not info.cluster.leader:
-                    raise NoStreamResponseError  # one of its servers answers for itself alone
+                    raise NoStreamResponseError  # a follower answers, and only for itself
             except NotFoundError:
-                raise NoBucket from None
-            except (NatsError, TimeoutError):  # it has no leader just now, or the connection is dead
-                self._reached(False)
+                raise SubscriptionLost("there is no such bucket; publish into it first") from None
+            except (NatsError, TimeoutError):  # the stream has no leader at the moment, or the connection is dead
+                self._on_answer(False)
                 await self._ping()
                 await anyio.sleep(self._interval / 5)
             else:
-                self._reached(True)
-                return Last(info.state.last_seq, info.created)
+                self._on_answer(True)
+                return StreamEnd(info.state.last_seq, info.created)
 
     async def _ping(self) -> None:
         try:
-            await self._client.flush(timeout=_PONG)
+            await self._client.flush(timeout=_PONG_TIMEOUT)
         except (NatsError, TimeoutError):
-            raise Silent from None
+            raise SubscriptionLost("its server does not answer") from None
 
-    async def _doubted(self) -> None:
-        """Return when the watch is known to be silent about something."""
+    async def _until_silent(self) -> None:
+        """Return once the stream has entries that the watch does not deliver, or is another stream."""
         while True:
-            await anyio.sleep(self._interval * random.uniform(0.75, 1.25))  # lest all processes ask at once
-            last = await self._ask()
-            if not self._replica.belongs(last):
+            await anyio.sleep(self._interval * random.uniform(0.75, 1.25))  # so that processes do not ask all at once
+            end = await self._stream_end()
+            if not self._replica.is_of(end):
                 return
-            if self._replica.behind(last):
-                await anyio.sleep(_LATE)
-                if self._replica.behind(last):
+            if self._replica.is_behind(end):
+                await anyio.sleep(_DELIVERY)
+                if self._replica.is_behind(end):
                     return
 
 
-class _Watch:
-    """One ordered consumer, which tells all that there is, and then what comes."""
+class Watch:
+    """An ordered consumer that delivers first everything in the bucket, and then each change."""
 
-    def __init__(self, replica: Replica, last: Last, shows: Callable[[], None]) -> None:
-        self.begun = anyio.Event()
-        """It has told all that there is, which makes it ``complete``, or it could not begin."""
+    def __init__(self, replica: Replica, end: StreamEnd, on_change: Callable[[], None]) -> None:
+        self.started = anyio.Event()
+        """Set once everything was delivered, which makes the watch ``complete``, or once it has failed to start."""
         self.complete = False
         self._replica = replica
-        self._last = last
-        self._shows = shows
+        self._end = end
+        self._on_change = on_change
 
-    async def run(self, js: JetStreamContext, bucket: str) -> None:
-        """Watch until cancelled; end where it cannot begin within the time that ``js`` has."""
+    async def run(self, client: TrackingClient, bucket: str, start_timeout: float) -> None:
+        """Watch until cancelled. Return if a step of the start takes longer than ``start_timeout`` seconds."""
         try:
-            async with _watching(await js.key_value(bucket)) as watch:
-                self._replica.fill(await self._listed(watch), self._last)
+            key_value = await client.jetstream(timeout=start_timeout).key_value(bucket)
+            async with _ordered_consumer(client, key_value) as updates:
+                self._replica.fill(await self.contents(updates), self._end)
                 self.complete = True
-                self.begun.set()
-                self._shows()
-                async for told in watch:
-                    if told is not None and self._replica.take(_entry(told)):
-                        self._shows()
+                self.started.set()
+                self._on_change()
+                async for update in updates:
+                    if update is not None and self._replica.take(_entry(update)):
+                        self._on_change()
         except (NatsError, TimeoutError):
-            self.begun.set()
+            self.started.set()
 
-    async def _listed(self, watch: KeyValue.KeyWatcher) -> list[Entry]:
-        """All that there is, up to the last position.
+    async def contents(self, updates: KeyValue.KeyWatcher) -> list[BucketEntry]:
+        """Return everything in the bucket, up to the end of the stream.
 
-        That this was all may be told too early: by a server that is behind its leader, or by one that has just sent the rest.
+        nats-py may report too early that this was everything: if the server lags behind the leader, or has only just sent
+        the rest.
         """
-        entries: list[Entry] = []
-        while (told := await anext(watch)) is not None:
-            entries.append(_entry(told))
-        with anyio.move_on_after(_BEHIND):
-            while max((entry.position for entry in entries), default=0) < self._last.position:
-                if (told := await anext(watch)) is not None:
-                    entries.append(_entry(told))
+        entries: list[BucketEntry] = []
+        while (update := await anext(updates)) is not None:
+            entries.append(_entry(update))
+        with anyio.move_on_after(_CATCH_UP):
+            while max((entry.position for entry in entries), default=0) < self._end.position:
+                if (update := await anext(updates)) is not None:
+                    entries.append(_entry(update))
         return entries
 
 
-def _entry(told: KeyValue.Entry) -> Entry:
-    return Entry(told.key, told.revision or 0, None if told.operation else told.value or b"")
+def _entry(update: KeyValue.Entry) -> BucketEntry:
+    return BucketEntry(update.key, update.revision or 0, None if update.operation else update.value or b"")
 
 
 @asynccontextmanager
-async def _watching(bucket: KeyValue) -> AsyncGenerator[KeyValue.KeyWatcher, None]:
-    client = bucket._js._nc  # pyright: ignore[reportPrivateUsage]
+async def _ordered_consumer(client: TrackingClient, bucket: KeyValue) -> AsyncGenerator[KeyValue.KeyWatcher, None]:
     try:
-        watch = await bucket.watchall(inactive_threshold=_ABANDONED)
-    except BaseException:
-        for subscription in client._subs.values():  # pyright: ignore[reportPrivateUsage]
-            _end_tasks(subscription)  # there is no watch yet that could be stopped
-        raise
-    try:
-        yield watch
+        watcher = await bucket.watchall(inactive_threshold=_ABANDONED)
+        try:
+            yield watcher
+        finally:
+            # If the connection is lost, the consumer is too.
+            with anyio.move_on_after(_STOP_TIMEOUT, shield=True), suppress(NatsError):
+                await watcher.stop()  # type: ignore[no-untyped-call]
     finally:
-        with anyio.move_on_after(_FAREWELL, shield=True):
-            try:
-                await watch.stop()  # type: ignore[no-untyped-call]
-            except NatsError:  # the connection is lost, and the watch with it
-                _end_tasks(getattr(watch._sub, "_sub", None))  # pyright: ignore[reportPrivateUsage]
-
-
-def _end_tasks(subscription: object) -> None:
-    """End what nats-py leaves to end by itself, in up to ten seconds."""
-    state: Any = getattr(subscription, "_jsi", None)
-    for name in ("_hbtask", "_fctask"):
-        if (task := getattr(state, name, None)) is not None:
-            task.cancel()
+        client.end_consumer_tasks()

@@ -1,9 +1,11 @@
-"""What `check` finds, and its three ways to report it."""
+"""`check`: every problem in the files, and what is unwise."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import Annotated, Literal
 
+import typer
 from msgspec import Struct
 from rich.text import Text
 
@@ -12,25 +14,42 @@ from ..._loading.load import Loaded, collector_paused, read_all, validated
 from ..._loading.merge import merge
 from ..._loading.problems import tolerated
 from ...errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
+from ...settings import file_layers
 from .. import output
+from ..options import Files, SettingsClass
 from ..secret_warnings import LOUD, warnings
-from ..settings_class import Files, find_schema
+from ..settings_class import import_schema
+
+Format = Annotated[
+    Literal["text", "json", "github"],
+    typer.Option("--format", metavar="text|json|github", help="How to report what was found."),
+]
+
+
+def check(settings_class: SettingsClass, files: Files, report: Format = "text") -> None:
+    """Validate the files and report every problem.
+
+    Also warns of secrets in a file that others can read, that git tracks, or that is not meant for secrets. Exits with 1 if
+    there are problems. Warnings do not change the exit code.
+    """
+    found = _check(settings_class, files)
+    {"text": as_text, "json": as_json, "github": as_github}[report](found)
+    raise typer.Exit(1 if found.problems.total else 0)
 
 
 class Found(Struct, frozen=True):
-    """The outcome of a check. ``title`` is the first line of the report."""
+    """What a check has found. ``title`` is the first line of the report."""
 
     title: str
     problems: Problems = NO_PROBLEMS
     warnings: Problems = NO_PROBLEMS
 
 
-def check(target: str, files: Files) -> Found:
-    """Load, and look for what is wrong or unwise."""
+def _check(settings_class: str, files: Files) -> Found:
     unwise = NO_PROBLEMS
     try:
-        schema = find_schema(target, files.secrets)
-        documents = read_all(schema, files.layers())
+        schema = import_schema(settings_class, files.secrets)
+        documents = read_all(schema, file_layers(files.config, files.secrets, files.override))
         loud, unknown = tuple(warnings(schema, documents)), tolerated(schema, documents)
         unwise = Problems((*loud, *unknown.first)[:MOST_PROBLEMS], len(loud) + unknown.total)
         with collector_paused(documents):
@@ -38,7 +57,7 @@ def check(target: str, files: Files) -> Found:
     except UnforeseenError:
         raise
     except SettingsError as error:
-        return Found(output.title(error), Problems(output.problems_of(error), error.total), unwise)
+        return Found(output.title(error), output.problems_of(error), unwise)
     return Found(_summary(Loaded(schema, documents, settings)), warnings=unwise)
 
 
@@ -50,25 +69,25 @@ def _summary(loaded: Loaded) -> str:
 
 
 def as_text(found: Found) -> None:
-    """For a person: the problems or a summary, then the warnings."""
+    """Print the problems or a summary, then the warnings, for a person."""
     console = output.console()
     if found.problems.total:
-        output.problems(console, found.title, found.problems.first, "red", found.problems.total)
+        output.problems(console, found.title, found.problems, "red")
     else:
         output.hanging(console, "", Text(found.title, style="green"), 2)
     if unwise := found.warnings.first:
         colour = "red" if any(warning.message == LOUD for warning in unwise) else "yellow"
-        output.problems(console, f"Warnings: {found.warnings.total}", unwise, colour, found.warnings.total)
+        output.problems(console, f"Warnings: {found.warnings.total}", found.warnings, colour)
 
 
 def as_json(found: Found) -> None:
-    """For a program: an object with ``problems`` and ``warnings``, and how many there are of each."""
+    """Print an object with ``problems`` and ``warnings``, and the number of each, for a program."""
     output.problems_json(found.problems, found.warnings)
 
 
 def as_github(found: Found) -> None:
-    """For a GitHub workflow: annotations in the files, and the first line of the report for its log."""
-    output.line(" ".join(found.title.splitlines()))  # a file's name may have lines, and one could be a command
+    """Print annotations for a GitHub workflow, after the first line of the report for its log."""
+    output.line(" ".join(found.title.splitlines()))  # a line break in a file's name could begin a workflow command
     for level, problems in (("error", found.problems), ("warning", found.warnings)):
         for problem in problems.first[:SHOWN_PROBLEMS]:
             output.line(output.github(problem, level))

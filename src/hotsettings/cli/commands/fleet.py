@@ -7,67 +7,81 @@ import os
 import sys
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
-from rich.console import Group
-from rich.live import Live
-from rich.table import Table
+import typer
 from rich.text import Text
 
 from ...errors import LayerError
 from .. import output
-from ..instance_status import Standing, said, standings
-from ..store_access import Store, ask
+from ..instance_status import InstanceStatus, instance_statuses, printable
+from ..options import Json
+from ..store_access import BucketAddress, StoreOptions, ask
 
 if TYPE_CHECKING:
-    from ...nats.report_reader import Gathered
+    from rich.live import Live
+    from rich.table import Table
 
-_EVERY = 1.0
-"""Seconds between two looks."""
+    from ...nats.report_reader import Reports
+
+_INTERVAL = 1.0
+"""Seconds between two readings of the reports."""
 _COLUMNS = ("INSTANCE", "SERVICE", "GENERATION", "APPLIED", "DIGEST", "STATE", "AGE")
 _DIGEST = 8
+"""Characters of a digest that are shown."""
 
 
-def show(store: Store, service: str | None, json: bool) -> None:
-    """Print all reports: live on a terminal, else once."""
+def fleet(
+    store: StoreOptions,
+    service: Annotated[
+        str | None, typer.Option("--service", metavar="NAME", help="Show only the instances of this service.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show what every process has applied.
+
+    On a terminal it stays and updates the table until you press q. In a pipe it prints once. It needs no class and shows no
+    values. ≠ marks instances whose settings differ from those of most instances of their service.
+    """
+    address = store.address()
     if not json and output.interactive():
-        ask(lambda: _stay(store, service))
+        ask(lambda: _stay(address, service))
         return
-    found = _chosen(ask(lambda: _once(store), json=json), service)
+    found = _chosen(ask(lambda: _once(address), json=json), service)
     if json:
         output.json(list(map(_json, found)))
     else:
         _as_lines(found)
 
 
-async def _once(store: Store) -> Gathered:
+async def _once(address: BucketAddress) -> Reports:
     from ...nats.bucket import reached
     from ...nats.report_reader import read_reports
 
-    async with reached(store.where, store.bucket) as bucket:
+    async with reached(address.servers, address.name) as bucket:
         return await read_reports(bucket)
 
 
-def _chosen(gathered: Gathered, service: str | None) -> list[Standing]:
-    return standings(each for each in gathered.reports.values() if service in (None, each.report.service))
+def _chosen(reports: Reports, service: str | None) -> list[InstanceStatus]:
+    return instance_statuses(each for each in reports.received.values() if service in (None, each.report.service))
 
 
-def _row(standing: Standing) -> tuple[str, ...]:
-    report = standing.report
-    digest = ("≠" if standing.differs else "") + said(report.digest[:_DIGEST])
-    state = f"{standing.state}: {standing.detail}" if standing.detail else standing.state
-    age = f"{standing.age:.0f} s"
-    names = said(report.instance), said(report.service)
+def _row(status: InstanceStatus) -> tuple[str, ...]:
+    report = status.report
+    digest = ("≠" if status.differs else "") + printable(report.digest[:_DIGEST])
+    state = f"{status.state}: {status.detail}" if status.detail else status.state
+    age = f"{status.age:.0f} s"
+    names = printable(report.instance), printable(report.service)
     return *names, str(report.generation), _revisions(report.applied), digest, state, age
 
 
 def _revisions(applied: Mapping[str, int]) -> str:
-    return " ".join(f"{said(key)}@{revision}" for key, revision in sorted(applied.items()))
+    return " ".join(f"{printable(key)}@{revision}" for key, revision in sorted(applied.items()))
 
 
-def _as_lines(found: Sequence[Standing]) -> None:
-    """For a pipe: columns, the state last, as it may be long."""
+def _as_lines(found: Sequence[InstanceStatus]) -> None:
+    """Print columns for a pipe, with the state last, since it may be long."""
     rows = [_COLUMNS, *map(_row, found)]
     lines = [(*row[:5], row[6], row[5]) for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(6)]
@@ -77,71 +91,77 @@ def _as_lines(found: Sequence[Standing]) -> None:
     output.line(_summary(found))
 
 
-def _summary(found: Sequence[Standing]) -> str:
+def _summary(found: Sequence[InstanceStatus]) -> str:
     if not found:
         return "No instance reports."
-    trouble = [standing.state for standing in found if standing.state != "ok"]
+    trouble = [status.state for status in found if status.state != "ok"]
     parts = [f"{len(found)} instance" + ("" if len(found) == 1 else "s")]
     parts += [f"{trouble.count(state)} {state}" for state in dict.fromkeys(trouble)]
-    if differing := sum(standing.differs for standing in found):
-        parts.append(f"{differing} with other settings than most of their service (≠)")
+    if differing := sum(status.differs for status in found):
+        parts.append(f"{differing} whose settings differ from most of their service (≠)")
     return ", ".join(parts)
 
 
-def _json(standing: Standing) -> dict[str, Any]:
-    report = standing.report
+def _json(status: InstanceStatus) -> dict[str, Any]:
+    report = status.report
     return {
-        "instance": said(report.instance),
-        "service": said(report.service),
-        "state": standing.state,
-        "differs": standing.differs,
-        "age": round(standing.age, 3),
+        "instance": printable(report.instance),
+        "service": printable(report.service),
+        "state": status.state,
+        "differs": status.differs,
+        "age": round(status.age, 3),
         "generation": report.generation,
-        "digest": said(report.digest),
+        "digest": printable(report.digest),
         "healthy": report.healthy,
-        "applied": {said(key): revision for key, revision in report.applied.items()},
-        "tried": {said(key): revision for key, revision in report.tried.items()},
-        "rejection": None if report.rejection is None else said(report.rejection),
-        "pending_restart": [said(key) for key in report.pending_restart],
+        "applied": {printable(key): revision for key, revision in report.applied.items()},
+        "tried": {printable(key): revision for key, revision in report.tried.items()},
+        "rejection": None if report.rejection is None else printable(report.rejection),
+        "pending_restart": [printable(key) for key in report.pending_restart],
         "source": report.source,
         "started_at": report.started_at,
         "at": report.at,
     }
 
 
-async def _stay(store: Store, service: str | None) -> None:
+async def _stay(address: BucketAddress, service: str | None) -> None:
     """Keep the table up to date until q is pressed."""
+    from rich.live import Live  # slow to import
+
     with _keys(), Live(console=output.console(), auto_refresh=False) as live:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_until_q, tasks.cancel_scope)
-            await _draw(store, service, live)
+            await _draw(address, service, live)
 
 
-async def _draw(store: Store, service: str | None, live: Live) -> None:
-    from ...nats.report_reader import regularly
+async def _draw(address: BucketAddress, service: str | None, live: Live) -> None:
+    from rich.console import Group
 
-    found: list[Standing] = []
-    async with aclosing(regularly(store.where, store.bucket, _EVERY)) as looks:
-        async for gathered in looks:
-            if isinstance(gathered, LayerError):
-                note = Text(output.plain(str(gathered.problems[0])), style="yellow")
+    from ...nats.report_reader import poll_reports
+
+    found: list[InstanceStatus] = []
+    async with aclosing(poll_reports(address.servers, address.name, _INTERVAL)) as polled:
+        async for reports in polled:
+            if isinstance(reports, LayerError):
+                note = Text(output.plain(str(reports.problems[0])), style="yellow")
             else:
-                note, found = Text("q ends", style="dim"), _chosen(gathered, service)
+                note, found = Text("q ends", style="dim"), _chosen(reports, service)
             live.update(Group(_table(found), Text(_summary(found)), note), refresh=True)
 
 
-def _table(found: Sequence[Standing]) -> Table:
+def _table(found: Sequence[InstanceStatus]) -> Table:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in _COLUMNS:
         table.add_column(Text(column.capitalize()), overflow="fold")
-    for standing in found:
-        styles = ("bold", "", "", "", "bold red" if standing.differs else "dim", standing.colour, "dim")
-        table.add_row(*(Text(cell, style=style) for cell, style in zip(_row(standing), styles, strict=True)))
+    for status in found:
+        styles = ("bold", "", "", "", "bold red" if status.differs else "dim", status.colour, "dim")
+        table.add_row(*(Text(cell, style=style) for cell, style in zip(_row(status), styles, strict=True)))
     return table
 
 
 async def _until_q(scope: anyio.CancelScope) -> None:
-    """Cancel when q is pressed; without a terminal to type at, or on Windows, Ctrl+C ends it."""
+    """Cancel when q is pressed. On Windows, or if standard input is no terminal, only Ctrl+C ends the command."""
     while os.name == "posix" and sys.stdin.isatty():
         await anyio.wait_readable(sys.stdin)
         typed = os.read(sys.stdin.fileno(), 1024)
@@ -152,7 +172,7 @@ async def _until_q(scope: anyio.CancelScope) -> None:
 
 @contextlib.contextmanager
 def _keys() -> Generator[None, None, None]:
-    """Get each key as it is pressed, and do not show it."""
+    """Read each key as it is pressed, without echo."""
     if os.name != "posix" or not sys.stdin.isatty():
         yield
         return

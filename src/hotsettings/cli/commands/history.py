@@ -2,101 +2,107 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from msgspec import Struct
 from rich.text import Text
 
 from ..._layers.layer import Document
-from ..._layers.toml.values import toml
 from ..._schema.schema import Schema
 from ...errors import LayerError, Problem
-from .. import draft as candidates
-from .. import output
-from ..store_access import Store, ask
-from .show import Change
+from .. import changes, output
+from ..changes import KeyChange
+from ..draft import stored_document
+from ..options import Json, SettingsClass
+from ..settings_class import schema_or_exit
+from ..store_access import StoreOptions, ask
 
 if TYPE_CHECKING:
     from ...nats.bucket import Revision
 
+Key = Annotated[
+    str, typer.Argument(metavar="KEY", help="A key of the bucket, such as config.toml.", show_default=False)
+]
 
-class Written(Struct, frozen=True):
-    """A revision. ``changes`` is None for the oldest one that is kept, since what was before is not known."""
+
+def history(settings_class: SettingsClass, key: Key, store: StoreOptions, json: Json = False) -> None:
+    """Show the revisions of a key.
+
+    The newest comes first. Each one shows what it changed. Secrets are masked.
+    """
+    from ...nats.bucket import NoRevision, reached
+
+    address = store.address()
+    schema = schema_or_exit(settings_class)
+
+    async def look() -> list[Revision]:
+        async with reached(address.servers, address.name) as bucket:
+            if found := await bucket.history(key):
+                return found
+            hint = f"to publish it: hotsettings publish {shlex.quote(settings_class)} {shlex.quote(key)}"
+            raise NoRevision(Problem("", "nothing was ever published under this key", bucket.origin(key), hint))
+
+    steps = _steps(schema, address.label(key), ask(look, json=json))
+    if json:
+        output.json(list(map(_step_json, steps)))
+    else:
+        _as_text(steps)
+
+
+class _Step(Struct, frozen=True):
+    """A revision, and what it changed: None if that is not known, as for the oldest revision that is kept."""
 
     revision: Revision
-    changes: Sequence[Change] | None
+    changes: Sequence[KeyChange] | None
     problem: Problem | None
 
 
-def show(schema: Schema, store: Store, key: str, json: bool) -> None:
-    """Print the revisions that the bucket keeps, the newest first."""
-    from ...nats.bucket import NoRevision, reached
-
-    async def look() -> list[Revision]:
-        async with reached(store.where, store.bucket) as bucket:
-            found = await bucket.history(key)
-            if not found:
-                hint = f"hotsettings publish CLASS {key} writes it"
-                raise NoRevision(Problem("", "nothing was ever published there", bucket.origin(key), hint))
-            return found
-
-    revisions = _written(schema, store.label(key), ask(look, json=json))
-    (_as_json if json else _as_text)(revisions)
-
-
-def _written(schema: Schema, label: str, revisions: Sequence[Revision]) -> list[Written]:
-    found: list[Written] = []
+def _steps(schema: Schema, label: str, revisions: Sequence[Revision]) -> list[_Step]:
+    """Compare each revision with the one before it. ``revisions`` begin with the newest, and so does the result."""
+    steps: list[_Step] = []
     before: Document | None = None
-    for number, revision in enumerate(reversed(revisions)):
-        problem: Problem | None = None
+    for revision in reversed(revisions):
         try:
-            document = candidates.from_store(schema, label, revision.number, revision.data).document
+            document = stored_document(schema, label, revision.number, revision.data)
         except LayerError as error:
-            problem = error.problems[0]
-            document = candidates.from_store(schema, label, revision.number, None).document
-        known = number > 0 and before is not None and problem is None
-        changes = candidates.differences(schema, before, document) if known and before is not None else None
-        found.append(Written(revision, changes, problem))
-        before = document if problem is None else None
-    return found[::-1]
+            steps.append(_Step(revision, None, error.problems[0]))
+            before = None
+        else:
+            found = None if before is None else changes.between_documents(schema, before, document)
+            steps.append(_Step(revision, found, None))
+            before = document
+    return steps[::-1]
 
 
-def _as_text(revisions: Sequence[Written]) -> None:
+def _as_text(steps: Sequence[_Step]) -> None:
     console = output.console()
-    for number, each in enumerate(revisions):
-        written = each.revision
-        at = f"{written.at:%Y-%m-%d %H:%M:%S} UTC" if written.at is not None else ""
-        size = "deleted" if written.data is None else f"{len(written.data)} bytes"
-        oldest = "  (the oldest that is kept)" if number == len(revisions) - 1 else ""
-        console.print(Text.assemble((str(written.number), "bold"), f"  {at}  {size}", (oldest, "dim")))
-        if each.problem is not None:
-            output.hanging(console, "    ", Text(f"cannot be read: {each.problem}", style="red"), 6)
-        for change in each.changes or ():
-            sides = (_value(change.old.value), "red"), (" → ", ""), (_value(change.new.value), "green")
-            output.hanging(console, f"    {change.new.leaf.key}  ", Text.assemble(*sides), 6)
-        if each.changes is not None and not each.changes and written.data is not None:
+    for number, step in enumerate(steps, start=1):
+        revision = step.revision
+        at = f"{revision.at:%Y-%m-%d %H:%M:%S} UTC" if revision.at is not None else ""
+        size = "deleted" if revision.data is None else f"{len(revision.data)} bytes"
+        oldest = "  (the oldest that is kept)" if number == len(steps) else ""
+        console.print(Text.assemble((str(revision.number), "bold"), f"  {at}  {size}", (oldest, "dim")))
+        if step.problem is not None:
+            output.hanging(console, "    ", Text(f"cannot be read: {step.problem}", style="red"), 6)
+        for change in step.changes or ():
+            old, new = output.value_text(change.old.value), output.value_text(change.new.value)
+            output.hanging(console, f"    {change.key}  ", Text.assemble((old, "red"), " → ", (new, "green")), 6)
+        if step.changes == [] and revision.data is not None:
             console.print(Text("    no key differs", style="dim"))
 
 
-def _as_json(revisions: Sequence[Written]) -> None:
-    output.json([_json(each) for each in revisions])
-
-
-def _json(each: Written) -> dict[str, Any]:
-    written = each.revision
-    changes = None
-    if each.changes is not None:
-        changes = {change.new.leaf.key: {"old": change.old.value, "new": change.new.value} for change in each.changes}
+def _step_json(step: _Step) -> dict[str, Any]:
+    changed = None
+    if step.changes is not None:
+        changed = {change.key: {"old": change.old.value, "new": change.new.value} for change in step.changes}
     return {
-        "revision": written.number,
-        "at": written.at,
-        "operation": written.operation,
-        "size": None if written.data is None else len(written.data),
-        "changes": changes,
-        "problem": None if each.problem is None else output.problem_json(each.problem),
+        "revision": step.revision.number,
+        "at": step.revision.at,
+        "operation": step.revision.operation,
+        "size": None if step.revision.data is None else len(step.revision.data),
+        "changes": changed,
+        "problem": None if step.problem is None else output.problem_json(step.problem),
     }
-
-
-def _value(value: Any) -> str:
-    return "not set" if value is None else toml(value)

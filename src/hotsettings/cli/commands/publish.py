@@ -1,169 +1,170 @@
-"""`publish` and `rollback`: a document is looked at, compared with what the store holds, and written against just that."""
+"""`publish`: a file is validated, compared with what the bucket holds, and written on top of just that revision.
+
+`rollback` does the same with a document of an old revision.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from msgspec import Struct
 from rich.text import Text
 
 from ..._schema.schema import Schema
-from ...errors import InvalidSettings, LayerError, SettingsError
-from .. import draft as candidates
-from .. import output
-from ..draft import Candidate
-from ..store_access import Store, ask, fail
-from . import show as showing
+from ...errors import InvalidSettings, LayerError, Problems, SettingsError
+from .. import changes, output
+from ..draft import Draft, Verdict, draft_of_file, stored_document, validate
+from ..options import SettingsClass, file_option
+from ..settings_class import schema_or_exit
+from ..store_access import BucketAddress, StoreOptions, ask, fail
 
 if TYPE_CHECKING:
     from ...nats.bucket import Revision
 
-
-class Layers(Struct, frozen=True):
-    """The files that the processes have besides, in rising precedence."""
-
-    below: tuple[str, ...]
-    above: tuple[str, ...]
+_WITH = "A file that the processes lay over this one, such as their secrets. Repeatable. Its values are not shown."
+_OVER = "A file that the processes lay under this one. Repeatable. Its values are not shown."
 
 
-class Manner(Struct, frozen=True):
-    """How to go about it. ``wait`` is in seconds; None for not at all."""
+class OtherLayers(Struct, frozen=True):
+    """The other files that the processes read, each in rising precedence."""
 
-    yes: bool
-    dry_run: bool
-    wait: float | None
-    force_secrets: bool = False
-    force: bool = False
-    expect: int | None = None
+    above: Annotated[list[str] | None, file_option("--with", _WITH)] = None
+    below: Annotated[list[str] | None, file_option("--over", _OVER)] = None
+
+    def verdict(self, schema: Schema, draft: Draft) -> Verdict:
+        """Validate a draft among them. Raises LayerError for those that cannot be read."""
+        return validate(schema, draft.document, self.below or (), self.above or ())
+
+
+class WriteOptions(Struct, frozen=True):
+    """How a draft is written."""
+
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Validate and show, but write nothing.")] = False
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. In a pipe nothing is asked.")] = False
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until every instance with this key has applied it.")] = (
+        False
+    )
+    timeout: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=0, help="Wait no longer than this.")] = (
+        60
+    )
 
 
 def publish(
-    schema: Schema, store: Store, path: str, key: str | None, layers: Layers, manner: Manner, create: int | None
+    settings_class: SettingsClass,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The TOML file to publish.", show_default=False)],
+    layers: OtherLayers,
+    options: WriteOptions,
+    store: StoreOptions,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help="The key to write. By default, the name of the file.")
+    ] = None,
+    expect: Annotated[
+        int | None,
+        typer.Option("--expect", metavar="REVISION", min=0, help="Write only on top of this revision. 0: a new key."),
+    ] = None,
+    force_secrets: Annotated[
+        bool, typer.Option("--force-secrets", help="Publish even keys that are declared Secret.")
+    ] = False,
+    create_bucket: Annotated[bool, typer.Option("--create-bucket", help="Make the bucket if there is none.")] = False,
+    replicas: Annotated[
+        int, typer.Option("--replicas", metavar="NUMBER", min=1, max=5, help="How many servers keep a new bucket.")
+    ] = 1,
 ) -> None:
-    """Publish a file. ``create`` is the number of replicas of a bucket that may be made for it."""
+    """Validate a file and publish it.
+
+    Shows first what changes. The file is written only on top of the revision that it was compared with: if two people publish
+    at the same time, the second one gets an error that names the other revision. Required keys may be left to other layers,
+    unless --with or --over names those.
+    """
+    address = store.address()
+    schema = schema_or_exit(settings_class)
     try:
-        candidate = candidates.from_file(schema, path)
-        _judge(schema, candidate, layers, manner)
+        draft = draft_of_file(schema, file)
+        report(layers.verdict(schema, draft), force_secrets=force_secrets)
     except SettingsError as error:
         output.fail(error)
-    key = key or os.path.basename(path)
-    held = _newest(store, key, create, manner.dry_run)
-    _expected(store, key, held, manner.expect)
-    _offer(schema, store, key, candidate, held, manner)
+    key = key or os.path.basename(file)
+    newest = _newest(address, key, replicas if create_bucket else None, options.dry_run)
+    if expect is not None and expect != (newest.number if newest else 0):
+        from ...nats.publishing import conflict
+
+        fail(conflict(address.name, key, expect, newest))
+    write(schema, address, key, draft, newest, options)
 
 
-def rollback(schema: Schema, store: Store, key: str, number: int, layers: Layers, manner: Manner) -> None:
-    """Publish what an old revision said."""
-    held, old = _newest_and(store, key, number)
-    try:
-        candidate = candidates.from_store(schema, store.label(key), number, old.data)
-        try:
-            _judge(schema, candidate, layers, manner)
-        except InvalidSettings as error:
-            if not manner.force:
-                raise
-            output.problems(
-                output.console(stderr=True), "Does not fit the class of today", error.problems, "yellow", error.total
-            )
-    except SettingsError as error:
-        output.fail(error)
-    _offer(schema, store, key, candidate, held, manner)
-
-
-def _judge(schema: Schema, candidate: Candidate, layers: Layers, manner: Manner) -> None:
-    """Say what is unwise. Raises SettingsError for what must not be published."""
-    verdict = candidates.judge(schema, candidate.document, layers.below, layers.above)
+def report(verdict: Verdict, *, force_secrets: bool) -> None:
+    """Print what is unwise. Raises InvalidSettings for what is wrong, and exits with 1 for secrets."""
     console = output.console(stderr=True)
-    if unwise := verdict.warnings.first:
-        total = verdict.warnings.total
-        output.problems(console, f"Warnings: {total}", unwise, "yellow", total)
-    if verdict.exposed:
-        output.problems(
-            console,
-            f"Secrets in what everybody with the bucket can read: {len(verdict.exposed)}",
-            verdict.exposed,
-            "red",
-        )
-        if not manner.force_secrets:
-            console.print(Text("Not published; --force-secrets does it all the same"))
+    if verdict.warnings.total:
+        output.problems(console, f"Warnings: {verdict.warnings.total}", verdict.warnings, "yellow")
+    if exposed := verdict.exposed:
+        title = f"Secrets that everybody with access to the bucket could read: {len(exposed)}"
+        output.problems(console, title, Problems(exposed, len(exposed)), "red")
+        if not force_secrets:
+            console.print(Text("Not published. To publish them all the same: --force-secrets"))
             raise typer.Exit(1)
     if verdict.problems.total:
         raise InvalidSettings(verdict.problems.first, verdict.problems.total)
     if verdict.unchecked:
         named = ", ".join(verdict.unchecked)
-        text = f"{named} must come from other layers; rules across keys are checked once --with FILE names those"
+        text = f"{named} must come from other layers. To check rules across keys too, name those: --with FILE"
         output.hanging(console, "", Text(text, style="dim"), 2)
 
 
-def _newest(store: Store, key: str, create: int | None, dry_run: bool) -> Revision | None:
+def _newest(address: BucketAddress, key: str, replicas: int | None, dry_run: bool) -> Revision | None:
+    """Return the newest revision. Make the bucket if ``replicas`` says on how many servers it may be made."""
     from ...nats.bucket import NoBucket, reached
     from ...nats.publishing import create_bucket
 
     async def look() -> Revision | None:
         try:
-            async with reached(store.where, store.bucket) as bucket:
+            async with reached(address.servers, address.name) as bucket:
                 return await bucket.newest(key)
         except NoBucket:
-            if create is None:
+            if replicas is None:
                 raise
         if not dry_run:
-            await create_bucket(store.where, store.bucket, create)
-            output.line(f"Made the bucket {store.bucket}.")
+            await create_bucket(address.servers, address.name, replicas)
+            output.line(f"Made the bucket {address.name}.")
         return None
 
     return ask(look)
 
 
-def _newest_and(store: Store, key: str, number: int) -> tuple[Revision | None, Revision]:
-    from ...nats.bucket import reached
-
-    async def look() -> tuple[Revision | None, Revision]:
-        async with reached(store.where, store.bucket) as bucket:
-            return await bucket.newest(key), await bucket.with_data(key, number)
-
-    return ask(look)
-
-
-def _expected(store: Store, key: str, held: Revision | None, expect: int | None) -> None:
-    from ...nats.publishing import conflict
-
-    if expect is not None and expect != (held.number if held else 0):
-        fail(conflict(store.bucket, key, expect, held))
-
-
-def _offer(schema: Schema, store: Store, key: str, candidate: Candidate, held: Revision | None, manner: Manner) -> None:
-    """Show what would differ, ask, write, and wait."""
-    number = held.number if held else 0
-    if held is not None and held.data == candidate.data:
-        output.line(f"Nothing differs: {store.label(key)}@{number} is the same. Nothing was published.")
-        revision = number
+def write(
+    schema: Schema, address: BucketAddress, key: str, draft: Draft, newest: Revision | None, options: WriteOptions
+) -> None:
+    """Show what changes, ask, write on top of the newest revision, and wait for the rollout."""
+    number = newest.number if newest else 0
+    if newest is not None and newest.data == draft.data:
+        output.line(f"Nothing differs from {address.label(key)}@{number}. Nothing was published.")
     else:
-        _show(schema, store, key, candidate, held)
-        if manner.dry_run:
+        _show_changes(schema, address.label(key), draft, newest)
+        if options.dry_run:
             return
-        _confirm(manner.yes)
-        revision = _write(store, key, candidate.data, number)
-        output.console().print(Text(f"Published {store.label(key)}@{revision}", style="green"))
+        _confirm(options.yes)
+        number = _put(address, key, draft.data, number)
+        output.console().print(Text(f"Published {address.label(key)}@{number}", style="green"))
         sys.stdout.flush()
-    if manner.wait is not None and not manner.dry_run:
-        from .. import rollout as waiting  # what draws bars is slow to import
+    if options.wait and not options.dry_run:
+        from ..rollout import wait  # draws progress bars, which are slow to import
 
-        waiting.wait(store, key, revision, manner.wait)
+        wait(address, key, number, options.timeout)
 
 
-def _show(schema: Schema, store: Store, key: str, candidate: Candidate, held: Revision | None) -> None:
-    label, number = store.label(key), held.number if held else 0
+def _show_changes(schema: Schema, label: str, draft: Draft, newest: Revision | None) -> None:
+    number, data = (newest.number, newest.data) if newest else (0, None)
     try:
-        old = candidates.from_store(schema, label, number, held.data if held else None)
+        old = stored_document(schema, label, number, data)
     except LayerError as error:
-        output.problems(output.console(stderr=True), "Cannot be compared", error.problems, "yellow")
-        old = candidates.from_store(schema, label, number, None)
-    changes = candidates.differences(schema, old.document, candidate.document)
-    if changes or held is None:
-        showing.changes_as_text(changes)
+        output.problems(output.console(stderr=True), "Cannot be compared", output.problems_of(error), "yellow")
+        old = stored_document(schema, label, number, None)
+    found = changes.between_documents(schema, old, draft.document)
+    if found or newest is None:
+        changes.as_text(found)
     else:
         output.line("No key differs, but the text does.")
 
@@ -176,15 +177,15 @@ def _confirm(yes: bool) -> None:
         raise typer.Exit(1)
 
 
-def _write(store: Store, key: str, data: bytes, expected: int) -> int:
+def _put(address: BucketAddress, key: str, data: bytes, expected: int) -> int:
     from ...nats.publishing import publish
 
-    async def write() -> int:
-        return await publish(store.where, store.bucket, key, data, expected)
+    async def put() -> int:
+        return await publish(address.servers, address.name, key, data, expected)
 
     try:
-        return ask(write)
+        return ask(put)
     except KeyboardInterrupt:
-        label = store.label(key)
-        sys.stderr.write(f"Interrupted: {label} may have been published; hotsettings history shows whether.\n")
+        label = address.label(key)
+        sys.stderr.write(f"Interrupted. {label} may have been published; hotsettings history shows whether it was.\n")
         raise typer.Exit(1) from None

@@ -1,70 +1,26 @@
-"""What editors and people read about a settings class: JSON Schema and reference."""
+"""`reference`: every key of a settings class, in Markdown."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
-
-import msgspec
-from msgspec.structs import FieldInfo
 
 from ..._layers.toml.values import toml
-from ..._schema import field_types
 from ..._schema.describe import limits, type_name
-from ..._schema.marks import RESTART_REQUIRED
-from ..._schema.masking import is_secret, secret_fields
 from ..._schema.schema import Leaf, Schema, as_values
+from .. import output
+from ..options import SettingsClass
+from ..settings_class import schema_or_exit
 
 
-def json_schema(schema: Schema) -> str:
-    """The JSON Schema of the TOML files.
-
-    No key is required in it, because each file may hold a part of the settings only. Defaults of secrets are left out.
-    """
-    structs = list(dict.fromkeys(field_types.structs_below(schema.cls)))
-    references, components = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
-    for struct, reference in zip(structs, references, strict=True):
-        component: dict[str, Any] = components[reference["$ref"].rpartition("/")[2]]
-        component.pop("required", None)
-        for field in msgspec.structs.fields(struct):
-            _annotate(component["properties"][field.encode_name], field, field.name in secret_fields(struct))
-    # The root stands by itself: older readers overlook what stands beside a $ref.
-    root: dict[str, Any] = components[references[0]["$ref"].rpartition("/")[2]]
-    others = {name: component for name, component in components.items() if component is not root}
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root} | ({"$defs": others} if others else {})
-    return msgspec.json.format(msgspec.json.encode(_without_null(whole)), indent=2).decode()
+def reference(settings_class: SettingsClass) -> None:
+    """Print a configuration reference in Markdown."""
+    output.line(markdown(schema_or_exit(settings_class)))
 
 
-def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:
-    about = [entry["description"]] if "description" in entry else []
-    if is_secret(field.type):
-        entry.pop("default", None)
-    if hidden:
-        entry["writeOnly"] = True
-        about.append("Secret: it belongs in the secrets file.")
-    if RESTART_REQUIRED in field_types.unwrap(field.type)[1]:
-        about.append("A change needs a restart.")
-    if about:
-        entry["description"] = " ".join(about)
-
-
-def _without_null(node: Any) -> Any:
-    """A schema without null, which TOML does not have."""
-    if isinstance(node, list):
-        return [_without_null(item) for item in node if item is not None]
-    if not isinstance(node, dict):
-        return node
-    clean = {key: _without_null(value) for key, value in node.items() if key != "default" or value is not None}
-    if isinstance(clean.get("anyOf"), list):
-        kinds = [kind for kind in clean.pop("anyOf") if kind != {"type": "null"}]
-        clean = {**kinds[0], **clean} if len(kinds) == 1 else {"anyOf": kinds, **clean}
-    return clean
-
-
-def reference(schema: Schema) -> str:
-    """The configuration reference in Markdown: a table for each section."""
+def markdown(schema: Schema) -> str:
+    """Return the configuration reference in Markdown: a table for each section."""
     name = f"{schema.cls.__module__}:{schema.cls.__qualname__}"
     lines = [
         "# Configuration reference",
@@ -81,7 +37,7 @@ def reference(schema: Schema) -> str:
 
 
 def by_section(schema: Schema) -> Iterator[tuple[str, Iterator[Leaf]]]:
-    """The leaves in the order of the class, grouped by the section they stand in."""
+    """Group the leaves by section, in the order of the class."""
     return groupby(schema.leaves, key=lambda leaf: leaf.section)
 
 

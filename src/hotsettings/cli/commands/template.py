@@ -1,4 +1,4 @@
-"""Files to start from: a config.toml and a secrets.example.toml."""
+"""`template`: a config.toml and a secrets.example.toml to start from."""
 
 from __future__ import annotations
 
@@ -6,20 +6,33 @@ import datetime
 import re
 import textwrap
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from msgspec import inspect
 
 from ..._layers.toml.values import toml
 from ..._schema.describe import limits, type_name
 from ..._schema.schema import Leaf, Schema, as_values
+from .. import output
+from ..options import SettingsClass
+from ..settings_class import schema_or_exit
 from .reference import by_section
 
 _DAY = datetime.date(2000, 1, 1)
 
 
+def template(
+    settings_class: SettingsClass,
+    secrets: Annotated[bool, typer.Option("--secrets", help="Print a secrets.example.toml instead.")] = False,
+) -> None:
+    """Print a commented config.toml to start from."""
+    schema = schema_or_exit(settings_class)
+    output.line(secrets_example(schema) if secrets else config(schema))
+
+
 def config(schema: Schema) -> str:
-    """A config.toml in which every key stands as a comment with its meaning and default; a required one stands open."""
+    """Return a config.toml: each key with its meaning and default, commented out unless it is required."""
     lines = [
         f"# Settings of {schema.cls.__module__}:{schema.cls.__qualname__}.",
         "# A key shows its default, or an example where it has none. To set it, remove the # in front of it.",
@@ -32,8 +45,8 @@ def config(schema: Schema) -> str:
     return "\n".join(lines)
 
 
-def secrets(schema: Schema) -> str:
-    """A secrets.example.toml: required secrets with a value that says it must be changed, the others as comments."""
+def secrets_example(schema: Schema) -> str:
+    """Return a secrets.example.toml: each secret with a value to change, commented out unless it is required."""
     lines = [
         f"# Secrets of {schema.cls.__module__}:{schema.cls.__qualname__}.",
         "# Copy this file to secrets.toml, change every value, and keep the copy out of version control.",
@@ -52,16 +65,16 @@ def _comment(leaf: Leaf) -> Iterator[str]:
 
 
 def _assignment(leaf: Leaf) -> str:
-    """The key with its default, or with something that fits its type. Only prose has a blank after the #."""
+    """Return the key with its default, or with a value of its type. A # without a blank marks a key, not prose."""
     shown = leaf.required or leaf.default is None or leaf.secret
     value = example(leaf.annotation) if shown else as_values(leaf.default)
     return f"{'' if leaf.required else '#'}{leaf.key} = {toml(value)}"
 
 
 def example(annotation: Any) -> Any:
-    """A plain value that the type takes: the first of its ``Meta(examples=[...])``, or one made up.
+    """Return a plain value of the type: the first of its ``Meta(examples=[...])``, or a made-up one.
 
-    One that must match a pattern cannot be made up; it does not match then, and a check says so.
+    A made-up text need not match the pattern of its type. A check reports it then.
     """
     return _example(inspect.type_info(annotation))
 

@@ -1,64 +1,116 @@
-"""What `watch` prints: each change and each rejection as it happens."""
+"""`watch`: each change and each rejection as it happens."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import msgspec
+import typer
 from msgspec import Struct
 from rich.text import Text
 
-from ..._layers.toml.values import toml
 from ..._live.live import Live
 from ..._live.status import Applied, Rejection
-from ..._loading.explain import Explanation, Setting, effective
+from ..._loading.explain import Explanation, effective
 from ..._log import NAME
-from ..._schema.schema import Schema
 from ..._watching.events import Kind
 from ...errors import SHOWN_PROBLEMS, SettingsError, unshown
 from .. import output
-from ..settings_class import Files
+from ..changes import KeyChange
+from ..options import Files, Json, SettingsClass
+from ..settings_class import schema_or_exit
+
+Watcher = Annotated[
+    Kind, typer.Option("--watcher", metavar="auto|inotify|watchfiles|poll", help="What notices changes to the files.")
+]
 
 
-class News(Struct, frozen=True):
-    """An accepted edit: settings that are other than before, and those that wait for a restart."""
+def watch(settings_class: SettingsClass, files: Files, watcher: Watcher = "auto", json: Json = False) -> None:
+    """Print changes and rejections as they happen.
+
+    A change shows its keys with their old and new values, where the new ones are written, and what waits for a restart. In a
+    pipe each event is one line.
+    """
+    cls = schema_or_exit(settings_class).cls
+    printer = JsonPrinter() if json else Printer() if output.console().is_terminal else LinePrinter()
+    logging.getLogger(NAME).addHandler(_Warnings(printer))
+    try:
+        anyio.run(_watch, cls, files, watcher, printer)
+    except KeyboardInterrupt:
+        pass
+    except SettingsError as error:
+        output.fail(error, json=json)
+
+
+async def _watch(cls: Any, files: Files, watcher: Kind, printer: Printer) -> None:
+    paths = {"config_path": files.config, "secrets_path": files.secrets, "override_path": files.override}
+    async with cls.watch(**paths, watcher=watcher) as live:
+        await _print_events(live, [path for path in paths.values() if path is not None], printer)
+
+
+async def _print_events(live: Live[Any], files: Sequence[str], printer: Printer) -> None:
+    """Print events until cancelled."""
+    events = live.events()
+    printer.start(files)
+    before, waited = effective(live.snapshot.loaded), frozenset[str]()
+    async for event in events:
+        if isinstance(event, Rejection):
+            printer.rejected(event, live.snapshot.generation)
+            continue
+        after = effective(live.snapshot.loaded)
+        changes = tuple(change for change in map(KeyChange, before, after) if change.key in event.keys)
+        waiting = tuple(live.explain(key) for key in sorted(event.pending_restart - waited))
+        before, waited = after, event.pending_restart
+        printer.applied(Edit(event, changes, waiting))
+
+
+class _Warnings(logging.Handler):
+    """Prints the warnings of hotsettings, except those that are printed as an event."""
+
+    def __init__(self, printer: Printer) -> None:
+        super().__init__(logging.WARNING)
+        self._printer = printer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not hasattr(record, "as_event"):
+            self._printer.warning(record.getMessage())
+
+
+class Edit(Struct, frozen=True):
+    """An applied edit: the keys that have changed, and those that now wait for a restart."""
 
     event: Applied
-    changes: tuple[tuple[Setting, Setting], ...]
+    changes: tuple[KeyChange, ...]
     waiting: tuple[Explanation, ...]
 
 
-class Reporter:
+class Printer:
     """Prints for a person at a terminal."""
 
     def start(self, files: Sequence[str]) -> None:
-        """Say what is watched."""
+        """Print the names of the watched files."""
         output.console().print(
             Text("Watching ").append(", ".join(files), style="bold").append("  (Ctrl+C ends)", "dim")
         )
 
-    def accepted(self, news: News) -> None:
+    def applied(self, edit: Edit) -> None:
         """Print what has changed."""
         console = output.console()
-        what = f"generation {news.event.generation}" + ("" if news.changes else ": no value has changed")
-        console.print(_time(news.event).append(what, style="bold green"))
-        for old, new in news.changes:
-            console.print(
-                Text(f"    {new.leaf.key}  ", style="bold")
-                .append(toml(old.value), style="red")
-                .append(" → ")
-                .append(toml(new.value), style="green")
-                .append(f"  {new.origin}", style="dim")
-            )
-        for explained in news.waiting:
+        what = f"generation {edit.event.generation}" + ("" if edit.changes else ": no value has changed")
+        console.print(_time(edit.event).append(what, style="bold green"))
+        for change in edit.changes:
+            old, new = output.value_text(change.old.value), output.value_text(change.new.value)
+            sides = (old, "red"), " → ", (new, "green"), (f"  {change.new.origin}", "dim")
+            console.print(Text.assemble((f"    {change.key}  ", "bold"), *sides))
+        for explained in edit.waiting:
             console.print(Text(f"    {explained.key}  {_waits(explained)}", style="yellow"))
 
     def rejected(self, event: Rejection, generation: int) -> None:
-        """Print why an edit was not accepted."""
+        """Print why an edit was rejected."""
         console = output.console()
         console.print(_time(event).append(f"rejected, generation {generation} stays live", style="bold red"))
         for problem in event.problems[:SHOWN_PROBLEMS]:
@@ -66,135 +118,79 @@ class Reporter:
         for text in unshown(event.total) if event.problems else [event.reason]:
             console.print(Text(f"  {text}", style="red"))
 
-    def note(self, message: str) -> None:
-        """Print a warning of the watcher."""
+    def warning(self, message: str) -> None:
+        """Print a warning."""
         output.console().print(Text(message, style="yellow"))
 
 
-class PlainReporter(Reporter):
+class LinePrinter(Printer):
     """Prints a line for each event, for a pipe."""
 
     def start(self, files: Sequence[str]) -> None:
         _line(f"watching {', '.join(files)}")
 
-    def accepted(self, news: News) -> None:
+    def applied(self, edit: Edit) -> None:
         changes = [
-            f"{new.leaf.key} = {toml(new.value)} (was {toml(old.value)}, {new.origin})" for old, new in news.changes
+            f"{each.key} = {output.value_text(each.new.value)} "
+            f"(was {output.value_text(each.old.value)}, {each.new.origin})"
+            for each in edit.changes
         ]
-        waits = [f"{explained.key} {_waits(explained)}" for explained in news.waiting]
+        waits = [f"{explained.key} {_waits(explained)}" for explained in edit.waiting]
         what = "; ".join([*changes, *waits]) or "no value has changed"
-        _line(f"{_stamp(news.event)} generation {news.event.generation}: {what}")
+        _line(f"{_stamp(edit.event)} generation {edit.event.generation}: {what}")
 
     def rejected(self, event: Rejection, generation: int) -> None:
         reasons = [str(problem) for problem in event.problems[:SHOWN_PROBLEMS]] or [event.reason]
         reasons += unshown(event.total)
         _line(f"{_stamp(event)} rejected, generation {generation} stays live: {' | '.join(reasons)}")
 
-    def note(self, message: str) -> None:
+    def warning(self, message: str) -> None:
         _line(message)
 
 
-class JsonReporter(Reporter):
+class JsonPrinter(Printer):
     """Prints a JSON object for each event, for a program."""
 
     def start(self, files: Sequence[str]) -> None:
-        _json({"event": "watching", "files": list(files)})
+        _json("watching", files=list(files))
 
-    def accepted(self, news: News) -> None:
+    def applied(self, edit: Edit) -> None:
         changes = {
-            new.leaf.key: {"old": old.value, "new": new.value, **output.origin_json(new.origin)}
-            for old, new in news.changes
+            each.key: {"old": each.old.value, "new": each.new.value, **output.origin_json(each.new.origin)}
+            for each in edit.changes
         }
-        waiting = {explained.key: explained.winner.value for explained in news.waiting}
-        event = news.event
-        _json(
-            {"event": "applied", "at": event.at, "generation": event.generation, "changes": changes, "waiting": waiting}
-        )
+        waiting = {explained.key: explained.winner.value for explained in edit.waiting}
+        event = edit.event
+        _json("applied", at=event.at, generation=event.generation, changes=changes, waiting=waiting)
 
     def rejected(self, event: Rejection, generation: int) -> None:
-        problems = [output.problem_json(problem) for problem in event.problems]
-        _json(
-            {
-                "event": "rejected",
-                "at": event.at,
-                "generation": generation,
-                "reason": event.reason,
-                "problems": problems,
-                "total": event.total,
-            }
-        )
+        problems = list(map(output.problem_json, event.problems))
+        _json("rejected", at=event.at, generation=generation, reason=event.reason, problems=problems, total=event.total)
 
-    def note(self, message: str) -> None:
-        _json({"event": "warning", "message": message})
-
-
-def run(schema: Schema, files: Files, watcher: Kind, json: bool) -> None:
-    """Watch and print until interrupted. Exits with 1 if the files cannot be loaded at the start."""
-    reporter = JsonReporter() if json else Reporter() if output.console().is_terminal else PlainReporter()
-    logging.getLogger(NAME).addHandler(WarningsOnly(reporter))
-    try:
-        anyio.run(_watch, schema, files, watcher, reporter)
-    except KeyboardInterrupt:
-        pass
-    except SettingsError as error:
-        output.fail(error, json=json)
-
-
-async def _watch(schema: Schema, files: Files, watcher: Kind, reporter: Reporter) -> None:
-    cls: Any = schema.cls
-    paths = {"config_path": files.config, "secrets_path": files.secrets, "override_path": files.override}
-    async with cls.watch(**paths, watcher=watcher) as live:
-        await report(live, [path for path in paths.values() if path is not None], reporter)
-
-
-async def report(live: Live[Any], files: Sequence[str], reporter: Reporter) -> None:
-    """Print until cancelled."""
-    events = live.events()
-    reporter.start(files)
-    before, waited = effective(live.snapshot.loaded), frozenset[str]()
-    async for event in events:
-        if isinstance(event, Rejection):
-            reporter.rejected(event, live.snapshot.generation)
-            continue
-        after = effective(live.snapshot.loaded)
-        changes = tuple(pair for pair in zip(before, after, strict=True) if pair[1].leaf.key in event.keys)
-        waiting = tuple(live.explain(key) for key in sorted(event.pending_restart - waited))
-        before, waited = after, event.pending_restart
-        reporter.accepted(News(event, changes, waiting))
-
-
-class WarningsOnly(logging.Handler):
-    """Passes on what the watcher warns of, apart from what is told as an event."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        super().__init__(logging.WARNING)
-        self._reporter = reporter
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print a record."""
-        if not hasattr(record, "as_event"):
-            self._reporter.note(record.getMessage())
+    def warning(self, message: str) -> None:
+        _json("warning", message=message)
 
 
 def _waits(explained: Explanation) -> str:
     if explained.kept is None:  # applied meanwhile
         return "is live"
-    return f"waits for a restart: {toml(explained.winner.value)}, until then {toml(explained.kept.value)}"
+    new, kept = output.value_text(explained.winner.value), output.value_text(explained.kept.value)
+    return f"waits for a restart: {new}, until then {kept}"
 
 
 def _time(event: Applied | Rejection) -> Text:
-    return Text.assemble((f"{event.at.astimezone():%H:%M:%S}  ", "dim"))  # dim itself, but not what follows it
+    return Text.assemble((f"{event.at.astimezone():%H:%M:%S}  ", "dim"))  # only the time is dim, not what is appended
 
 
 def _stamp(event: Applied | Rejection) -> str:
     return event.at.isoformat(timespec="seconds")
 
 
-def _json(value: dict[str, Any]) -> None:
-    _line(msgspec.json.encode(value, enc_hook=repr).decode())
+def _json(event: str, **values: object) -> None:
+    _line(msgspec.json.encode({"event": event, **values}, enc_hook=repr).decode())
 
 
 def _line(text: str) -> None:
-    """Write a line at once: whoever reads along in a pipe must not wait for the buffer."""
+    """Print a line at once: a reader of the pipe must not wait for the buffer."""
     output.line(text)
     sys.stdout.flush()

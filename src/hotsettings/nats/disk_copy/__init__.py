@@ -1,4 +1,7 @@
-"""The copy of one store: what it held of every layer that went live."""
+"""The copy on disk of what went live: a process starts from it while the store cannot be reached.
+
+``file`` writes and reads it. ``screening`` keeps secrets out of it.
+"""
 
 from __future__ import annotations
 
@@ -11,40 +14,42 @@ from types import MappingProxyType
 from ..._layers.store import Held, StoreLayer
 from ..._loading.load import Loaded
 from ..._redaction import Redactor
-from ..replica import State
-from .file import Copied, Copy, load, may_be_copied, save
+from ..replica import BucketState
+from .file import CopiedDocument, Copy, load, save
+from .screening import may_be_copied
 
 
-class LastGood:
-    """Keeps the copy up to date; several live objects may share it, each with other keys."""
+class DiskCopy:
+    """The copy of one store. Several live objects may share it, each with other keys."""
 
     def __init__(self, path: str | os.PathLike[str], bucket: str) -> None:
         self.path = os.path.abspath(os.fsdecode(path))
         self._bucket = bucket
-        self._kept: Mapping[str, Copied] = {}
+        self._documents: Mapping[str, CopiedDocument] = {}
         self._lock = Lock()
 
-    def load(self) -> State | None:
-        """What may be begun with; None if there is no copy yet. Raises LayerError."""
+    def load(self) -> BucketState | None:
+        """Return the state to start from; None if there is no copy yet. Raises LayerError."""
         copy = load(self.path, self._bucket)
         if copy is None:
             return None
         held = {key: Held(copied.revision, copied.text.encode()) for key, copied in copy.documents.items()}
-        return State(MappingProxyType(held), copy.position)
+        return BucketState(MappingProxyType(held), copy.position)
 
-    def keep(self, loaded: Loaded, layers: Sequence[StoreLayer]) -> None:
-        """Keep what these layers of it say, but for what is secret, in place of what was kept of the same keys.
+    def update(self, loaded: Loaded, layers: Sequence[StoreLayer]) -> None:
+        """Copy the documents of these layers, except those with secrets. They replace earlier ones of the same keys.
 
-        For a worker thread: it blocks until it is on the disk. Raises OSError.
+        Blocks until the copy is on disk, so call it in a worker thread. Raises OSError.
         """
         redactor = Redactor(loaded.schema, loaded.documents)
         with self._lock:
-            kept = {key: copied for key, copied in self._kept.items() if key not in {layer.key for layer in layers}}
+            keys = {layer.key for layer in layers}
+            documents = {key: copied for key, copied in self._documents.items() if key not in keys}
             for layer in layers:
                 [text] = [document.text for document in loaded.documents if document.layer is layer]
                 if not layer.secret and may_be_copied(text, redactor):
-                    kept[layer.key] = Copied(layer.revision or 0, text)
-            if kept != self._kept:
-                position = max((copied.revision for copied in kept.values()), default=0)
-                save(self.path, Copy(self._bucket, position, kept, datetime.now(UTC)))
-                self._kept = kept
+                    documents[layer.key] = CopiedDocument(layer.revision or 0, text)
+            if documents != self._documents:
+                position = max((copied.revision for copied in documents.values()), default=0)
+                save(self.path, Copy(self._bucket, position, documents, datetime.now(UTC)))
+                self._documents = documents
