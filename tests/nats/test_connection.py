@@ -296,6 +296,29 @@ class TestNothingIsLeft:
             await until(lambda: nats.monitor("/connz")["num_connections"] == 0)
         gc.collect()
 
+    @pytest.mark.parametrize("is_removed", [False, True])
+    async def test_a_subscription_that_swallows_its_cancellation(self, nats: Server, is_removed: bool) -> None:
+        """As asyncio.wait_for does on Python 3.11. nats-py cancels once, and forgets a subscription that was removed."""
+        before = asyncio.all_tasks()
+        called, cancelled = anyio.Event(), anyio.Event()
+
+        async def swallow(_: object) -> None:
+            called.set()
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled.set()
+
+        async with connected(servers(nats.url, {})) as (client, _):
+            subscription = await client.subscribe("swallowed", cb=swallow)
+            await client.publish("swallowed", b"")
+            with anyio.fail_after(20):
+                await called.wait()
+            if is_removed:
+                await subscription.unsubscribe()
+        assert cancelled.is_set()
+        assert asyncio.all_tasks() <= before
+
 
 async def refusal(url: str, **options: Any) -> str:
     """What is said where no connection can be had."""
