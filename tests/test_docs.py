@@ -31,6 +31,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Generator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,6 +59,9 @@ PAGES = sorted(
 WITH_PEERS = sorted(page for page in PAGES if page.startswith("docs/migrating-from-"))
 # Run by tests/app/test_guides.py: they are about the example application, which the wheel's tests do not have.
 GUIDES = ["docs/kafka.md", "docs/sse.md", "docs/tracing.md"]
+# They quote help and usage errors, which typer writes in another way before 0.29.
+QUOTES_TYPER = ["docs/command-line.md", "docs/errors.md"]
+OLD_TYPER = tuple(map(int, version("typer").split(".")[:2])) < (0, 29)
 FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)(?P<more>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
@@ -249,6 +253,8 @@ def store_for(text: str) -> Generator[None]:
 def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(toml_parser, "_parser", toml_parser._parser)  # a page may choose another one
+    if page in QUOTES_TYPER and OLD_TYPER:
+        pytest.skip("another version of typer writes other usage lines")
     text = (ROOT / page).read_text(encoding="utf-8")
     with working_folder(tmp_path), store_for(text):
         assert Page(page, tmp_path).rerun(text) == text, "if the page is wrong and not the code: make docs-outputs"
