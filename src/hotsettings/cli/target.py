@@ -18,7 +18,7 @@ from msgspec import Struct
 from .._redaction import Redactor
 from ..errors import SettingsError
 from ..layers import Document, FileLayer, read
-from ..load import Loaded, load
+from ..load import Loaded, assemble, read_all
 from ..schema import Schema
 from ..settings import BaseSettings, file_layers, schema_of
 from ..spelling import closest
@@ -43,9 +43,13 @@ class Files(Struct, frozen=True):
     def layers(self) -> list[FileLayer]:
         return file_layers(self.config, self.secrets, self.override or None)
 
-    def load(self, schema: Schema) -> Loaded:
-        """Load them. Raises LayerError or InvalidSettings."""
-        return load(schema, self.layers())
+
+def load_sides(schema: Schema, sides: Sequence[Files]) -> list[Loaded]:
+    """Load sets of layers, and read a file only once that is in several of them. Raises LayerError or InvalidSettings."""
+    layers = list(dict.fromkeys(layer for files in sides for layer in files.layers()))
+    documents = dict(zip(layers, read_all(schema, layers), strict=True))
+    chosen = [tuple(documents[layer] for layer in files.layers()) for files in sides]
+    return [Loaded(schema, each, assemble(schema, each)) for each in chosen]
 
 
 def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:
