@@ -11,20 +11,23 @@ import pickle
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
 from msgspec import Struct
 from steps import steps
 
-from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret, problems
+from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret, frozen, problems, snapshot
 from hotsettings._redaction import Redactor, redactor
+from hotsettings._redaction.secrets import secrets_of
 from hotsettings.explain import effective, explain
 from hotsettings.layers import Document, FileLayer, Layer
 from hotsettings.load import Loaded, assemble, load
+from hotsettings.marks import SECRET
 from hotsettings.problems import tolerated
 from hotsettings.settings import schema_of
+from hotsettings.snapshot import same
 from hotsettings.spelling import Budget, Vocabulary
 
 MOST = 2.3
@@ -362,3 +365,76 @@ def test_of_very_many_problems_a_table_counts_as_one(tmp_path: Path) -> None:
     error = refused(tmp_path, settings({"x": Mapping[str, Mapping[str, Mapping[str, int]]]}), text)
     assert len(error.problems) == 1000
     assert 30_000 < error.total < 60_000
+
+
+def test_small_tables_nested_deep_are_frozen_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at all types at once costs more than the values of a small table, of which there may be a million."""
+    looks: list[object] = []
+    monkeypatch.setattr(frozen, "_immutable", looks.append)
+    table = {"a": {"b": {"c": 1}}}
+    assert frozen.freeze({f"k{number}": table for number in range(5)})["k0"] == table
+    assert not looks
+
+
+def test_a_mapping_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = schema_of(settings({"x": (Mapping[str, Any], {}), "y": (int, 0)}))
+    tables = {f"k{at}": {"a": at} for at in range(50)}
+    one, other = (assemble(schema, [Document(Layer(name="base"), "", {"x": {**tables, "z": last}})]) for last in (1, 2))
+    compared = 0
+
+    def counted(first: Any, second: Any) -> bool:
+        nonlocal compared
+        compared += 1
+        return same(first, second)
+
+    monkeypatch.setattr(snapshot, "same", counted)
+    assert snapshot.changed_keys(schema, one, other) == {"x"}
+    assert compared == 1 + 50 * 2 + 1 + 1
+
+
+def test_a_secret_at_any_depth_is_met_once_for_each_place() -> None:
+    inner = msgspec.defstruct("Inner", [("token", str), ("sizes", tuple[int, ...], ())], frozen=True)
+    kinds: list[tuple[Any, Any]] = [
+        (Secret[Mapping[str, Mapping[str, Mapping[str, str]]]], {"k": {"l": {"m": "text 1", "n": "text 2"}}}),
+        (Secret[Mapping[str, tuple[tuple[str, ...], ...]]], {"k": [["text 1"], ["text 2"]]}),
+        (Secret[tuple[Mapping[str, Any], ...]], [{"k": {"l": ["text 1"]}}, {"k": "text 2"}]),
+        (Annotated[tuple[str], SECRET], ["text 1", "text 2"]),  # there is one too many
+        (Mapping[str, Mapping[str, Secret[str]]], {"k": {"l": "text 1", "m": "text 2"}}),
+    ]
+    for annotation, value in kinds:
+        document = Document(Layer(name="base"), "", {"x": value})
+        met = [text for _, text, _ in secrets_of(schema_of(settings({"x": annotation})), [document])]
+        assert sorted(text for text in met if text.startswith("text")) == ["text 1", "text 2"]
+    document = Document(Layer(name="base"), "", {"x": {"k": {"token": "text 1", "sizes": [7]}}})
+    met = [text for _, text, _ in secrets_of(schema_of(settings({"x": Secret[Mapping[str, inner]]})), [document])]  # type: ignore[valid-type]
+    assert set(met) == {"k", "text 1", "7"}
+    assert met.count("text 1") == 2  # a rule of a Struct may make something else of it, so that is met as well
+
+
+def test_what_only_a_secret_layer_says_is_found_without_a_detour() -> None:
+    """For each value no more work than for the tables around it."""
+    schema = schema_of(settings({"x": Mapping[str, Any]}))
+    taken = []
+    for depth in (15, 15, 30):
+        value: Any = "text"
+        for _ in range(depth):
+            value = {"a": value}
+        values = {"x": {f"k{number}": value for number in range(100)}}
+        documents = [
+            Document(Layer(name="base"), "", {"x": {}}),
+            Document(Layer(name="secrets", secret=True), "", values),
+        ]
+        taken.append(steps(lambda documents=documents: list(secrets_of(schema, documents))))  # type: ignore[misc]
+    assert taken[2] <= 2 * taken[1]
+
+
+def test_elements_behind_those_that_are_wanted_are_passed_over() -> None:
+    wanted = [("x", at) for at in range(100)]
+    taken = []
+    for number in (1000, 1000, 2000):
+        text = f"x = [{'{ a = 1 }, ' * number}]\ny = 2\n"
+        document = Document(Layer(name="base", label="config.toml"), text, {})
+        taken.append(steps(lambda document=document: document.locate(wanted)))  # type: ignore[misc]
+        assert set(document.locate(wanted)) == set(wanted)
+    assert document.locate([("y",), ("x", 3, "a")])["y",].value == (text.rindex("2"), text.rindex("2") + 1)
+    assert taken[2] <= 1.1 * taken[1]

@@ -15,6 +15,9 @@ from .shape import needs_freezing
 # Most of what stands in large containers is one of these, and a look at all types at once is far quicker than one at each.
 ATOMS: Final = frozenset({str, int, float, bool, NoneType, bytes})
 _MUTABLE: Final = frozenset({dict, list, set, bytearray})
+_FEW: Final = 10
+"""Up to so many values, a look at each takes no longer than one at all types at once."""
+_put: Final = dict.__setitem__
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -60,7 +63,12 @@ def freeze(value: Any) -> Any:
     if kind in ATOMS or kind is FrozenDict:
         return value
     if isinstance(value, dict):
-        return FrozenDict(value if _immutable(value.values()) else {key: freeze(item) for key, item in value.items()})
+        frozen: FrozenDict[Any, Any] = FrozenDict(value)
+        if len(value) < _FEW or not _immutable(value.values()):
+            for key, item in value.items():
+                if type(item) not in ATOMS and (inside := freeze(item)) is not item:
+                    _put(frozen, key, inside)
+        return frozen
     if isinstance(value, list) or kind is tuple:
         return tuple(value if _immutable(value) else map(freeze, value))
     if isinstance(value, set):
