@@ -8,6 +8,7 @@ import functools
 import gc
 import operator
 import pickle
+import sys
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -331,6 +332,26 @@ def test_no_collection_falls_between_large_layers(tmp_path: Path) -> None:
     finally:
         gc.callbacks.remove(collected)
     assert gc.isenabled()
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="there the old generation is collected in increments")
+def test_large_layers_are_old_at_once(tmp_path: Path) -> None:
+    """Else each of the next collections would look at all of their values, and find no garbage."""
+    cls = settings({"x": Mapping[str, Any]})
+    path = tmp_path / "config.toml"
+    path.write_text("[x]\n" + "".join(f"k{at}.y = [1]\n" for at in range(15_000)), encoding="utf-8")
+    gc.collect()
+    loaded = cls(path, secrets_path=tmp_path / "none.toml")
+    young = [each for generation in (0, 1) for each in gc.get_objects(generation=generation)]
+    assert not any(each is loaded.x for each in young)
+    del young
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        cls(path, secrets_path=tmp_path / "none.toml")
+        assert gc.get_freeze_count() >= frozen - 100  # a few may have gone
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,7 @@ def freeze(value: Any) -> Any:
     if kind in ATOMS or kind is FrozenDict:
         return value
     if isinstance(value, dict):
-        frozen: FrozenDict[Any, Any] = FrozenDict(value)
-        if len(value) < _FEW or not _immutable(value.values()):
-            for key, item in value.items():
-                if type(item) not in ATOMS and (inside := freeze(item)) is not item:
-                    _put(frozen, key, inside)
-        return frozen
+        return _frozen(value)
     if isinstance(value, list) or kind is tuple:
         return tuple(value if _immutable(value) else map(freeze, value))
     if isinstance(value, set):
@@ -78,6 +73,17 @@ def freeze(value: Any) -> Any:
     if isinstance(value, Struct):
         freeze_fields(value, _thawed(type(value)))
     return value
+
+
+def _frozen(table: dict[K, Any]) -> FrozenDict[K, Any]:
+    frozen = FrozenDict(table)
+    if len(table) < _FEW or not _immutable(table.values()):
+        for key, item in table.items():
+            if (kind := type(item)) is dict:
+                _put(frozen, key, _frozen(item))
+            elif kind not in ATOMS and (inside := freeze(item)) is not item:
+                _put(frozen, key, inside)
+    return frozen
 
 
 def freeze_fields(struct: Struct, names: tuple[str, ...]) -> None:
