@@ -9,8 +9,8 @@ from typing import Any, get_args, get_origin
 import msgspec
 import pydantic
 
-from hotsettings import shape
-from hotsettings.schema import as_values
+from hotsettings._schema import annotations as shape
+from hotsettings._schema.schema import as_values
 from integr8scode.settings import Runtime, Settings
 
 LIMITS = ("ge", "gt", "le", "lt", "pattern", "min_length", "max_length")

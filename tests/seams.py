@@ -51,18 +51,18 @@ def seams() -> Iterator[Seam]:
 
 # What is asked before any layer is handled, or by a guard for the names of the layers.
 OUTSIDE: Final = {
-    "hotsettings.layers.Layer.origin": "names the layers",
-    "hotsettings.load._origins": "names the layers",
-    "hotsettings.explain._whence": "names the layers",
-    "hotsettings.layers.FileLayer.__post_init__": "looks at a path",
+    "hotsettings._layers.layer.Layer.origin": "names the layers",
+    "hotsettings._loading.load._origins": "names the layers",
+    "hotsettings._loading.explain._whence": "names the layers",
+    "hotsettings._layers.layer.FileLayer.__post_init__": "looks at a path",
 }
 GUARDS: Final = {
     *(
-        "hotsettings.load.load",
-        "hotsettings.explain.explain",
-        "hotsettings.explain.known_path",
-        "hotsettings.explain.origins",
-        "hotsettings.explain.effective",
+        "hotsettings._loading.load.load",
+        "hotsettings._loading.explain.explain",
+        "hotsettings._loading.explain.known_path",
+        "hotsettings._loading.explain.origins",
+        "hotsettings._loading.explain.effective",
     ),
 }
 SEAMS: Final = {seam.name: seam for seam in seams() if seam.name not in OUTSIDE and seam.name not in GUARDS}

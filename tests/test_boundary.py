@@ -22,12 +22,12 @@ from seams import CANARY, FAULTS, SEAMS, spoil
 
 import hotsettings
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret, SettingsError, UnforeseenError
-from hotsettings.boundary import guarded, type_and_place, without_frames
-from hotsettings.explain import effective, explain
-from hotsettings.layers import FileLayer
-from hotsettings.load import load
+from hotsettings._boundary import guarded, type_and_place, without_frames
+from hotsettings._layers.layer import FileLayer
+from hotsettings._live.snapshot import Snapshot
+from hotsettings._loading.explain import effective, explain
+from hotsettings._loading.load import load
 from hotsettings.settings import schema_of
-from hotsettings.snapshot import Snapshot
 
 
 class Db(Struct, frozen=True, forbid_unknown_fields=True):

@@ -19,17 +19,20 @@ import pytest
 from msgspec import Struct
 from steps import steps
 
-from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret, frozen, problems, snapshot
+from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret
+from hotsettings._layers.layer import Document, FileLayer, Layer
+from hotsettings._layers.toml.spelling import Budget, Vocabulary
+from hotsettings._live import snapshot
+from hotsettings._live.snapshot import same
+from hotsettings._loading import problems
+from hotsettings._loading.explain import effective, explain
+from hotsettings._loading.load import Loaded, assemble, load
+from hotsettings._loading.problems import tolerated
 from hotsettings._redaction import Redactor, redactor
 from hotsettings._redaction.secrets import secrets_of
-from hotsettings.explain import effective, explain
-from hotsettings.layers import Document, FileLayer, Layer
-from hotsettings.load import Loaded, assemble, load
-from hotsettings.marks import SECRET
-from hotsettings.problems import tolerated
+from hotsettings._schema import frozen
+from hotsettings._schema.marks import SECRET
 from hotsettings.settings import schema_of
-from hotsettings.snapshot import same
-from hotsettings.spelling import Budget, Vocabulary
 
 MOST = 2.3
 """Times the work that twice the input may take: twice, and a little for what is ordered or indexed."""

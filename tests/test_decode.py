@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings
-from hotsettings.decode import Finding, decode, findings
+from hotsettings._loading.decode import Finding, decode, findings
 from hotsettings.settings import schema_of
 
 

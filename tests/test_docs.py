@@ -38,7 +38,7 @@ import pytest
 import toml_rs
 from nats_server import Server
 
-from hotsettings import toml_parser
+from hotsettings._layers.toml import parser as toml_parser
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(

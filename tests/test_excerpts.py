@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotsettings.excerpts import excerpt, line_around
+from hotsettings._layers.toml.excerpts import excerpt, line_around
 
 
 def pointed(text: str, what: str) -> tuple[str, str]:

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 from msgspec import Struct, defstruct
 from toml_texts import documents
 
-from hotsettings import BaseSettings, Origin, RestartRequired, Secret, layers
-from hotsettings.errors import SettingsError
-from hotsettings.explain import (
+from hotsettings import BaseSettings, Origin, RestartRequired, Secret
+from hotsettings._layers import layer as layers
+from hotsettings._layers.layer import Document, FileLayer, parse
+from hotsettings._layers.toml.keys import Path, dotted
+from hotsettings._live.reload.restart import keep_first
+from hotsettings._loading.explain import (
     KEPT,
     Entry,
     Explanation,
@@ -28,13 +31,11 @@ from hotsettings.explain import (
     origins,
     parse_key,
 )
-from hotsettings.keys import Path, dotted
-from hotsettings.layers import Document, FileLayer, parse
-from hotsettings.load import Loaded, assemble, readable
-from hotsettings.merge import ABSENT, Values, follow, merge
-from hotsettings.restart import keep_first
-from hotsettings.schema import as_values
-from hotsettings.secrecy import HIDDEN
+from hotsettings._loading.load import Loaded, assemble, readable
+from hotsettings._loading.merge import ABSENT, Values, follow, merge
+from hotsettings._schema.masking import HIDDEN
+from hotsettings._schema.schema import as_values
+from hotsettings.errors import SettingsError
 from hotsettings.settings import schema_of
 
 LAYERS = (
@@ -558,7 +559,7 @@ def test_values_of_all_kinds() -> None:
 @pytest.mark.parametrize("name", ["config.toml", "a folder/config.toml"])
 def test_from_files(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Origins name the path as the caller wrote it."""
-    from hotsettings.load import load
+    from hotsettings._loading.load import load
     from hotsettings.settings import file_layers
 
     monkeypatch.chdir(tmp_path)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hotsettings import BaseSettings
-from hotsettings.frozen import FrozenDict, freeze
+from hotsettings._schema.frozen import FrozenDict, freeze
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 values = st.recursive(

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toml_texts import documents, soups
 
-from hotsettings.guard import MAX_DEPTH, Hazard, hazard, unfit
+from hotsettings._layers.toml.limits import MAX_DEPTH, Hazard, hazard, unfit
 
 TOO_DEEP = "nested more than 32 levels deep"
 TOO_MANY_PARTS = "a key of more than 33 dotted parts"

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from toml_texts import documents, soups
 
 from hotsettings import BaseSettings, LayerError, Origin, Problem, Secret
-from hotsettings.layers import LARGEST, Document, FileLayer, fetch, given, parse, read
-from hotsettings.load import readable
-from hotsettings.positions import places
+from hotsettings._layers.layer import LARGEST, Document, FileLayer, fetch, given, parse, read
+from hotsettings._layers.toml.positions import places
+from hotsettings._loading.load import readable
 from hotsettings.settings import schema_of
 
 T = TypeVar("T")

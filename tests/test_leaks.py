@@ -27,10 +27,10 @@ from rich.traceback import Traceback
 
 import hotsettings
 from hotsettings import BaseSettings, Rejected, Secret, SettingsError
-from hotsettings.frozen import freeze
-from hotsettings.keys import select
-from hotsettings.load import load as load_layers
-from hotsettings.marks import SECRET
+from hotsettings._layers.toml.keys import select
+from hotsettings._loading.load import load as load_layers
+from hotsettings._schema.frozen import freeze
+from hotsettings._schema.marks import SECRET
 from hotsettings.settings import file_layers, schema_of
 
 T = TypeVar("T")

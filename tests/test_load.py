@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret
-from hotsettings import layers as layers_module
-from hotsettings import positions as positions_module
-from hotsettings import problems as problems_module
+from hotsettings._layers import layer as layers_module
+from hotsettings._layers.layer import FileLayer
+from hotsettings._layers.toml import positions as positions_module
+from hotsettings._loading import problems as problems_module
+from hotsettings._loading.load import load, read_all, validated
 from hotsettings.errors import SHOWN_PROBLEMS
-from hotsettings.layers import FileLayer
-from hotsettings.load import load, read_all, validated
 from hotsettings.settings import file_layers, schema_of
 
 

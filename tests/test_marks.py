@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from hotsettings import RestartRequired, Secret, Section
-from hotsettings.marks import RESTART_REQUIRED, SECRET
+from hotsettings._schema.marks import RESTART_REQUIRED, SECRET
 
 
 def test_marks_are_plain_metadata_that_nests() -> None:

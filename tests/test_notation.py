@@ -9,9 +9,9 @@ import toml_rs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotsettings.notation import toml
-from hotsettings.secrecy import HIDDEN
-from hotsettings.snapshot import same
+from hotsettings._layers.toml.values import toml
+from hotsettings._live.snapshot import same
+from hotsettings._schema.masking import HIDDEN
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 # TOML has offsets of whole minutes.

@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from toml_texts import documents, soups
 
-from hotsettings import positions as positions_module
-from hotsettings.positions import Lines, Path, Place, covered, line_column, places
+from hotsettings._layers.toml import positions as positions_module
+from hotsettings._layers.toml.positions import Lines, Path, Place, covered, line_column, places
 
 
 def paths(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

@@ -11,10 +11,10 @@ from layer_files import failure, lines, load, write
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Origin, Problem, Secret
-from hotsettings.decode import Finding
+from hotsettings._loading.decode import Finding
+from hotsettings._loading.load import validated
+from hotsettings._loading.problems import in_order
 from hotsettings.errors import MOST_PROBLEMS, SHOWN_PROBLEMS
-from hotsettings.load import validated
-from hotsettings.problems import in_order
 from hotsettings.settings import schema_of
 
 

@@ -23,13 +23,13 @@ from msgspec import Struct
 from steps import steps
 
 from hotsettings import BaseSettings, Secret
+from hotsettings._layers.layer import Document, Layer
 from hotsettings._redaction import Redactor, credentials, redactor
 from hotsettings._redaction.credentials import credentials_in
 from hotsettings._redaction.matching import Matcher, spans
 from hotsettings._redaction.readings import plain, reading
-from hotsettings.layers import Document, Layer
-from hotsettings.marks import SECRET
-from hotsettings.secrecy import MASK
+from hotsettings._schema.marks import SECRET
+from hotsettings._schema.masking import MASK
 from hotsettings.settings import schema_of
 
 T = TypeVar("T")

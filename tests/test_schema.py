@@ -14,8 +14,8 @@ import pytest
 from msgspec import Meta, Struct, field
 
 from hotsettings import BaseSettings, RestartRequired, Secret, Section
-from hotsettings.frozen import FrozenDict
-from hotsettings.schema import Leaf, Schema, as_values, plain
+from hotsettings._schema.frozen import FrozenDict
+from hotsettings._schema.schema import Leaf, Schema, as_values, plain
 from hotsettings.settings import schema_of
 
 T = TypeVar("T")

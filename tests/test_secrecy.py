@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.pretty import pretty_repr
 
 from hotsettings import BaseSettings, Secret
-from hotsettings.frozen import freeze
-from hotsettings.marks import RESTART_REQUIRED
-from hotsettings.secrecy import HIDDEN, MASK, Hidden, is_secret, names_of_secrets, secret_fields
+from hotsettings._schema.frozen import freeze
+from hotsettings._schema.marks import RESTART_REQUIRED
+from hotsettings._schema.masking import HIDDEN, MASK, Hidden, is_secret, names_of_secrets, secret_fields
 from hotsettings.settings import schema_of
 
 T = TypeVar("T")

@@ -23,7 +23,7 @@ from msgspec import Meta, Struct, field
 
 import hotsettings
 from hotsettings import BaseSettings, InvalidSettings, LayerError, RestartRequired, Secret
-from hotsettings.frozen import FrozenDict
+from hotsettings._schema.frozen import FrozenDict
 
 T = TypeVar("T")
 

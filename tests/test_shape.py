@@ -15,14 +15,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, Optional, TypedDict, TypeVar, Union
 
+import hotsettings.shape
 import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-import hotsettings.shape
 from hotsettings import Secret
-from hotsettings.marks import SECRET
-from hotsettings.shape import (
+from hotsettings._schema.annotations import (
     alternatives,
     entries_of,
     items_of,
@@ -35,6 +34,7 @@ from hotsettings.shape import (
     structs_below,
     unwrap,
 )
+from hotsettings._schema.marks import SECRET
 
 # What is in these is only known at run time, so they are no types to type checkers.
 TUPLE: Any = tuple

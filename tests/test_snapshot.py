@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hotsettings import BaseSettings, Change, Secret, Snapshot
-from hotsettings.frozen import freeze
-from hotsettings.layers import Document, FileLayer, parse
-from hotsettings.layers import given as given_values
-from hotsettings.load import Loaded
+from hotsettings._layers.layer import Document, FileLayer, parse
+from hotsettings._layers.layer import given as given_values
+from hotsettings._live.snapshot import changed_keys, same
+from hotsettings._loading.load import Loaded
+from hotsettings._schema.frozen import freeze
 from hotsettings.settings import schema_of
-from hotsettings.snapshot import changed_keys, same
 
 scalars = (
     st.none()

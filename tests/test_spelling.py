@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotsettings.spelling import Budget, MisspeltKeys, Vocabulary, closest, misspells
+from hotsettings._layers.toml.spelling import Budget, MisspeltKeys, Vocabulary, closest, misspells
 
 
 @pytest.mark.parametrize(

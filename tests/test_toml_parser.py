@@ -21,11 +21,11 @@ from steps import steps
 from toml_texts import documents, soups
 
 from hotsettings import BaseSettings, LayerError, use_parser
-from hotsettings.guard import hazard
-from hotsettings.layers import Document, FileLayer, parse
-from hotsettings.load import readable
+from hotsettings._layers.layer import Document, FileLayer, parse
+from hotsettings._layers.toml.limits import hazard
+from hotsettings._layers.toml.parser import Parser, ParserError, loads
+from hotsettings._loading.load import readable
 from hotsettings.settings import schema_of
-from hotsettings.toml_parser import Parser, ParserError, loads
 
 LAYER: Final = FileLayer("config.toml", name="base")
 ELSEWHERE: Final = {

@@ -11,7 +11,7 @@ import pytest
 from msgspec import Meta, Struct
 
 from hotsettings import RestartRequired, Secret
-from hotsettings.typenames import limits, type_name
+from hotsettings._schema.describe import limits, type_name
 
 
 class Colour(enum.Enum):

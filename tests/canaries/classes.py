@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, RestartRequired, Secret
-from hotsettings.marks import SECRET
+from hotsettings._schema.marks import SECRET
 
 from .leaks import Planted
 from .shapes import SHAPES, plant, token

@@ -21,11 +21,11 @@ from rich.console import Console
 from test_leaks import everything_told, reachable, rich_traceback
 
 from hotsettings import Live, Rejected, SettingsError
+from hotsettings._live.audit import Events
+from hotsettings._live.status import Applied, Rejection
 from hotsettings.cli import main
-from hotsettings.events import Events
 from hotsettings.integrations.page import settings_page
 from hotsettings.integrations.prometheus import SettingsCollector
-from hotsettings.status import Applied, Rejection
 
 Output = tuple[str, str]
 

@@ -20,7 +20,7 @@ from layer_files import load
 from msgspec import Struct
 
 from hotsettings import BaseSettings, Secret
-from hotsettings.secrecy import MASK
+from hotsettings._schema.masking import MASK
 from hotsettings.testing import live
 
 

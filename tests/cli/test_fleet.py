@@ -193,7 +193,7 @@ def test_where_all_others_have_rejected_it_there_is_nothing_to_wait_for(folder: 
 
 def test_a_silent_instance(run: Run, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """As seen by a clock that is ahead by a minute: the store's own cannot be turned on."""
-    from hotsettings.cli import standing
+    from hotsettings.cli import instance_status as standing
 
     class Later(datetime):
         @classmethod

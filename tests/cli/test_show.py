@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hotsettings import layers
-from hotsettings.layers import FileLayer, fetch
+from hotsettings._layers import layer as layers
+from hotsettings._layers.layer import FileLayer, fetch
 
 from .conftest import CLASS, Result, Run
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import hotsettings.files
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-import hotsettings.files
 from hotsettings import Applied, Change, Live, Rejected, Rejection, Resource, SettingsError
 
 from .tagged import State, Tagged, is_vetoed, state_of

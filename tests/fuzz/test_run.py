@@ -15,7 +15,8 @@ import pytest
 from fuzz import __main__ as fuzz
 from fuzz import worker
 from fuzz.cases import CLASSES, Case, case, class_of, corpus, keys_in
-from hotsettings import BaseSettings, InvalidSettings, Origin, Problem, load
+from hotsettings import BaseSettings, InvalidSettings, Origin, Problem
+from hotsettings._loading import load
 
 
 def test_a_seed_decides_everything() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from hotsettings import InvalidSettings
-from hotsettings.schema import Leaf
+from hotsettings._schema.schema import Leaf
 from hotsettings.settings import schema_of
 from integr8scode.settings import Runtime, Settings
 

@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader, Metric, Sum
 from opentelemetry.sdk.resources import Resource
 
-from hotsettings.integrations.figures import FIGURES
+from hotsettings.integrations.metrics import FIGURES
 from hotsettings.integrations.opentelemetry import observe_settings
 from hotsettings.testing import Workspace, live
 

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from hotsettings import Live
-from hotsettings.integrations.figures import FIGURES
+from hotsettings.integrations.metrics import FIGURES
 from hotsettings.integrations.prometheus import SettingsCollector
 from hotsettings.testing import Workspace, live
 

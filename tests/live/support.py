@@ -11,8 +11,8 @@ from anyio.lowlevel import checkpoint
 from msgspec import Struct, field
 
 from hotsettings import BaseSettings, Live, RestartRequired, Secret
-from hotsettings.hub import Hub
-from hotsettings.live import hub_of
+from hotsettings._live.core import Hub
+from hotsettings._live.live import hub_of
 
 
 class Pool(Struct, frozen=True):

@@ -14,9 +14,10 @@ from hypothesis import given as cases
 from hypothesis import strategies as st
 from live.support import Ledger, given, idle, until
 
-from hotsettings import ResourceDown, backoff
-from hotsettings.backoff import Backoff
-from hotsettings.resources import Instance
+from hotsettings import ResourceDown
+from hotsettings._concurrency import backoff
+from hotsettings._concurrency.backoff import Backoff
+from hotsettings._live.resource import Instance
 from hotsettings.testing import live
 
 

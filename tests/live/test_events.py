@@ -7,8 +7,8 @@ import pytest
 from live.support import Settings, given, idle, parts
 
 from hotsettings import Applied, Change, Rejected
-from hotsettings.events import KEPT
-from hotsettings.status import Rejection
+from hotsettings._live.audit import KEPT
+from hotsettings._live.status import Rejection
 from hotsettings.testing import live
 
 pytestmark = pytest.mark.anyio

@@ -16,9 +16,9 @@ import pytest
 from live.support import Ledger, Settings, given, idle, parts
 
 from hotsettings import InvalidSettings, LayerError, Origin, Problem, Rejected, ResourceDown, SettingsError
+from hotsettings._layers.layer import given as document
+from hotsettings._log import name_of
 from hotsettings._redaction import Redacted, Redactor
-from hotsettings.layers import given as document
-from hotsettings.log import name_of
 from hotsettings.settings import schema_of
 from hotsettings.testing import live
 

@@ -13,7 +13,8 @@ import anyio
 import pytest
 from live.support import Settings
 
-from hotsettings import LayerError, runtime
+from hotsettings import LayerError
+from hotsettings._live.reload import reloader as runtime
 
 pytestmark = pytest.mark.anyio
 

@@ -14,9 +14,10 @@ import pytest
 from anyio.lowlevel import checkpoint
 from live.support import Ledger, Settings, given, idle, parts, until
 
-from hotsettings import Rejected, SettingsError, backoff
-from hotsettings.log import logger
-from hotsettings.tasks import failure_of
+from hotsettings import Rejected, SettingsError
+from hotsettings._concurrency import backoff
+from hotsettings._concurrency.tasks import failure_of
+from hotsettings._log import logger
 from hotsettings.testing import GivenLive, Workspace, live
 
 pytestmark = pytest.mark.anyio

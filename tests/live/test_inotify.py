@@ -11,14 +11,14 @@ import anyio
 import pytest
 from live.support import until
 
-from hotsettings.routes import find_routes
-from hotsettings.settling import Writer
+from hotsettings._watching.debounce import Writer
+from hotsettings._watching.symlinks import find_routes
 
 if sys.platform != "linux":
     pytest.skip("inotify is Linux", allow_module_level=True)
 
-from hotsettings.wakeups import inotify
-from hotsettings.wakeups.inotify import Inotify
+from hotsettings._watching.events import inotify
+from hotsettings._watching.events.inotify import Inotify
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hotsettings import mounts
+from hotsettings._watching import bind_mounts as mounts
 
 TABLE = r"""
 22 1 259:1 / / rw,relatime - ext4 /dev/root rw

@@ -11,7 +11,9 @@ import anyio
 import pytest
 from live.support import Ledger, Settings, Thing, given, idle, parts, until
 
-from hotsettings import Rejected, backoff, replacing
+from hotsettings import Rejected
+from hotsettings._concurrency import backoff
+from hotsettings._live.reload import resource_manager as replacing
 from hotsettings.testing import GivenLive, Workspace, live
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,8 @@ import pytest
 from anyio.abc import TaskStatus
 from live.support import Ledger, Thing, given, idle, parts, until
 
-from hotsettings import Rejected, Resource, ResourceDown, backoff
+from hotsettings import Rejected, Resource, ResourceDown
+from hotsettings._concurrency import backoff
 from hotsettings.testing import GivenLive, live
 
 pytestmark = pytest.mark.anyio

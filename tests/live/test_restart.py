@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hotsettings import BaseSettings, InvalidSettings, Rejected, RestartRequired
-from hotsettings.layers import given as document
-from hotsettings.load import Loaded, assemble
-from hotsettings.restart import keep_first
+from hotsettings._layers.layer import given as document
+from hotsettings._live.reload.restart import keep_first
+from hotsettings._loading.load import Loaded, assemble
 from hotsettings.settings import schema_of
 from hotsettings.testing import live
 

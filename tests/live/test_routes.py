@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hotsettings.routes import Route, find_routes
+from hotsettings._watching.symlinks import Route, find_routes
 
 NAMES = ("a", "b", "c", "d")
 name = st.sampled_from(NAMES)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotsettings.settling import UNCLOSED, Arrived, Settling, Told, Writer
-from hotsettings.sight import Sight
+from hotsettings._watching.debounce import UNCLOSED, Arrived, Settling, Told, Writer
+from hotsettings._watching.fingerprint import Sight
 
 SETTLE = 0.1
 CONFIRM = 0.01

@@ -16,7 +16,8 @@ import pytest
 from anyio import to_thread
 from live.support import Settings, until
 
-from hotsettings import Live, signals
+from hotsettings import Live
+from hotsettings._live import signals
 from hotsettings.testing import Workspace
 
 pytestmark = [

@@ -12,13 +12,18 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace as replaced
 
-from hotsettings import BaseSettings, LayerError, files, followed, layers, sight, stack
-from hotsettings.layers import FileLayer
-from hotsettings.load import readable
-from hotsettings.routes import Route
+from hotsettings import BaseSettings, LayerError
+from hotsettings._layers import layer as layers
+from hotsettings._layers.layer import FileLayer
+from hotsettings._loading.load import readable
+from hotsettings._watching import consistent_read as stack
+from hotsettings._watching import fingerprint as sight
+from hotsettings._watching.consistent_read import Observation, Read, Stack, Unchanged, Unsettled
+from hotsettings._watching.debounce import Told, Writer
+from hotsettings._watching.sources import file as files
+from hotsettings._watching.sources import source as followed
+from hotsettings._watching.symlinks import Route
 from hotsettings.settings import schema_of
-from hotsettings.settling import Told, Writer
-from hotsettings.stack import Observation, Read, Stack, Unchanged, Unsettled
 
 SETTLE = 0.125  # exact in binary, as all times here
 

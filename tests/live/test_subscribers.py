@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from live.support import Settings, given, idle, parts
 
 from hotsettings import Change
-from hotsettings.snapshot import changed_keys
-from hotsettings.subscribers import Changes
+from hotsettings._live.changes import Changes
+from hotsettings._live.snapshot import changed_keys
 from hotsettings.testing import GivenLive, live
 
 pytestmark = pytest.mark.anyio

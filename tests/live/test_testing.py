@@ -116,4 +116,4 @@ def test_the_plugin_in_a_project_of_its_own(tmp_path: Path) -> None:
 def test_the_plugin_loads_little() -> None:
     code = "import sys, hotsettings.pytest_plugin as p; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"anyio", "watchfiles", "hotsettings.live"} & set(done.stdout.split())
+    assert not {"anyio", "watchfiles", "hotsettings._live.live"} & set(done.stdout.split())

@@ -12,7 +12,8 @@ import pytest
 from anyio.lowlevel import checkpoint
 from live.support import Ledger, Thing, given, idle, parts
 
-from hotsettings import Rejected, backoff
+from hotsettings import Rejected
+from hotsettings._concurrency import backoff
 from hotsettings.testing import GivenLive, live
 
 pytestmark = pytest.mark.anyio

@@ -13,9 +13,9 @@ from live.support import Settings, until
 from seams import CANARY, SEAMS, spoil
 
 from hotsettings import Applied, Rejected, Rejection, SettingsError, UnforeseenError
-from hotsettings.stack import Stack
-from hotsettings.status import LayerState
-from hotsettings.stores import Held, StoreLayer
+from hotsettings._layers.store import Held, StoreLayer
+from hotsettings._live.status import LayerState
+from hotsettings._watching.consistent_read import Stack
 from hotsettings.testing import Workspace
 
 pytestmark = pytest.mark.anyio
@@ -82,7 +82,7 @@ async def test_in_the_middle_of_a_watch(
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_at_the_start(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, seam: Any) -> None:
-    if seam.name in ("hotsettings.snapshot.same", "hotsettings.snapshot.changed_keys"):
+    if seam.name in ("hotsettings._live.snapshot.same", "hotsettings._live.snapshot.changed_keys"):
         pytest.skip("nothing is compared then")
     spoil(monkeypatch, seam, lambda: ValueError(CANARY))
     with pytest.raises(SettingsError) as caught:
@@ -155,7 +155,7 @@ class Shelf:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_layer_of_a_store(monkeypatch: pytest.MonkeyPatch, seam: Any) -> None:
-    if seam.name in ("hotsettings.layers._contents", "hotsettings.layers.attempt"):
+    if seam.name in ("hotsettings._layers.layer._contents", "hotsettings._layers.layer.attempt"):
         pytest.skip("no file is read")
     shelf = Shelf()
     layer = StoreLayer(shelf, "config.toml", name="base", label="shelf/config.toml")

@@ -11,12 +11,16 @@ from contextvars import ContextVar
 from typing import Any
 
 import anyio
+import hotsettings.files
 import pytest
 from anyio.lowlevel import checkpoint
 from live.support import Ledger, Settings, given, idle, parts, until
 
-import hotsettings.files
-from hotsettings import Live, Rejected, settling, stack, waits, worker
+from hotsettings import Live, Rejected
+from hotsettings._concurrency import worker_thread as worker
+from hotsettings._live import waits
+from hotsettings._watching import consistent_read as stack
+from hotsettings._watching import debounce as settling
 from hotsettings.testing import Workspace, live
 
 pytestmark = pytest.mark.anyio

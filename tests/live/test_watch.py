@@ -16,8 +16,11 @@ import anyio.lowlevel
 import pytest
 from live.support import Settings, until
 
-from hotsettings import InvalidSettings, LayerError, Live, files, followed, load
+from hotsettings import InvalidSettings, LayerError, Live
+from hotsettings._loading import load
 from hotsettings._redaction import Redactor
+from hotsettings._watching.sources import file as files
+from hotsettings._watching.sources import source as followed
 from hotsettings.testing import Workspace
 
 pytestmark = pytest.mark.anyio

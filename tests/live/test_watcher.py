@@ -12,12 +12,12 @@ from pathlib import Path
 import anyio
 import pytest
 
-from hotsettings import watcher as module
-from hotsettings.layers import FileLayer
-from hotsettings.routes import Route
-from hotsettings.settling import Told, Writer
-from hotsettings.stack import Read, Unchanged, Unsettled
-from hotsettings.watcher import Watcher
+from hotsettings._layers.layer import FileLayer
+from hotsettings._watching import watcher as module
+from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
+from hotsettings._watching.debounce import Told, Writer
+from hotsettings._watching.symlinks import Route
+from hotsettings._watching.watcher import Watcher
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +58,7 @@ async def test_written_and_perhaps_closed_while_it_was_read(
     monkeypatch.setattr(module, "opener", lambda kind: telling.open)
     path = tmp_path / "config.toml"
     path.write_text("A = 1")
-    monkeypatch.setattr("hotsettings.sight._COARSEST_CLOCK", 0.0)  # as if it had been written long ago
+    monkeypatch.setattr("hotsettings._watching.fingerprint._COARSEST_CLOCK", 0.0)  # as if it had been written long ago
     watcher = Watcher([FileLayer(str(path), name="base", label="config.toml")], 0.01, 60.0, "auto")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watcher.run)

@@ -14,8 +14,8 @@ import pytest
 from live.support import until
 from watchfiles._rust_notify import RustNotify
 
-from hotsettings.routes import find_routes
-from hotsettings.wakeups.watching import Watchfiles
+from hotsettings._watching.events.watchfiles import Watchfiles
+from hotsettings._watching.symlinks import find_routes
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ async def test_a_folder_spoilt_before_it_is_watched_is_not_tried_again_and_again
         tries.append(arguments)
         return RustNotify(*arguments)
 
-    monkeypatch.setattr("hotsettings.wakeups.watching.RustNotify", counted)
+    monkeypatch.setattr("hotsettings._watching.events.watchfiles.RustNotify", counted)
     folder = tmp_path / "folder"
     folder.mkdir()
     route = find_routes([str(folder / "config.toml")])[0]

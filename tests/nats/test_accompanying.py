@@ -13,7 +13,8 @@ from nats_client import connected
 from nats_server import Server
 from report_support import until_reported
 
-from hotsettings.nats import NatsStore, accompanying
+from hotsettings.nats import NatsStore
+from hotsettings.nats import companion as accompanying
 from hotsettings.nats.reports import own_name, reports_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]

@@ -24,9 +24,9 @@ from nats.js.errors import APIError, ServiceUnavailableError
 from nats_server import Server
 
 from hotsettings import LayerError
+from hotsettings._schema.masking import MASK
 from hotsettings.nats import NatsStore
 from hotsettings.nats.connection import Servers, connected, described, servers, unreachable
-from hotsettings.secrecy import MASK
 
 pytestmark = pytest.mark.anyio
 

@@ -30,11 +30,11 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hotsettings import BaseSettings, LayerError, Secret
+from hotsettings._layers.layer import Document, FileLayer, parse
 from hotsettings._redaction import Redactor
-from hotsettings.layers import Document, FileLayer, parse
+from hotsettings._schema.schema import Schema
 from hotsettings.nats import copies
 from hotsettings.nats.copies import LARGEST_COPY, Copied, Copy, load, may_be_copied, save
-from hotsettings.schema import Schema
 from hotsettings.settings import schema_of
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there is no such thing on Windows")

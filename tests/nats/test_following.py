@@ -18,7 +18,8 @@ from nats_client import connected
 from nats_server import Cluster, Server
 
 from hotsettings import LayerError
-from hotsettings.nats import NatsStore, following
+from hotsettings.nats import NatsStore
+from hotsettings.nats import subscription as following
 from hotsettings.nats.replica import Last, Replica
 
 pytestmark = pytest.mark.anyio

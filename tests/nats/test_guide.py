@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from hotsettings.nats import NatsStore
-from hotsettings.nats.accompanying import _SPREAD  # pyright: ignore[reportPrivateUsage]
+from hotsettings.nats.companion import _SPREAD  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.connection import PING_INTERVAL
-from hotsettings.nats.following import _ABANDONED  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.publishing import HISTORY
 from hotsettings.nats.reports import RENEWAL, TTL
 from hotsettings.nats.session import _FIRST_RETRY, _LONGEST_RETRY  # pyright: ignore[reportPrivateUsage]
+from hotsettings.nats.subscription import _ABANDONED  # pyright: ignore[reportPrivateUsage]
 
 GUIDE = " ".join((Path(__file__).parents[2] / "docs/fleet.md").read_text(encoding="utf-8").split())
 OPTIONS = inspect.signature(NatsStore).parameters

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hotsettings._layers.store import Held
 from hotsettings.nats.replica import Entry, Last, Replica, State
-from hotsettings.stores import Held
 
 MADE = datetime(2026, 1, 2, tzinfo=UTC)
 LATER = datetime(2026, 1, 3, tzinfo=UTC)

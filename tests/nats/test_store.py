@@ -14,8 +14,8 @@ from nats.js.kv import KeyValue
 from nats_server import Server
 
 from hotsettings import BaseSettings, FileLayer, LayerError, Origin, Rejected, RestartRequired
+from hotsettings._layers.store import Held
 from hotsettings.nats import NatsStore
-from hotsettings.stores import Held
 
 pytestmark = pytest.mark.anyio
 
