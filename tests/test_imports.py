@@ -15,41 +15,8 @@ import hotsettings
 PACKAGE = Path(hotsettings.__file__).parent
 
 # A package stands for all modules in it. A new module goes below everything that it needs.
-CORE = [
-    *(
-        "errors",
-        "boundary",
-        "spelling",
-        "keys",
-        "marks",
-        "notation",
-        "excerpts",
-        "shape",
-        "frozen",
-        "typenames",
-        "secrecy",
-    ),
-    *("schema", "guard", "toml_parser", "positions", "layers", "merge", "decode", "log", "backoff", "_redaction"),
-    *("problems", "load", "explain", "snapshot"),
-    *("restart", "status", "sight", "settling", "routes", "mounts", "followed", "files", "stores", "stack"),
-]
-WITH_ANYIO = [
-    *(
-        "tasks",
-        "calling",
-        "waits",
-        "worker",
-        "signals",
-        "events",
-        "subscribers",
-        "resources",
-        "hub",
-        "replacing",
-        "transaction",
-        "live",
-    ),
-    *("wakeups", "watcher", "runtime", "watch"),
-]
+CORE = ["errors", "_boundary", "_log", "_layers", "_schema", "_redaction", "_loading"]
+WITH_ANYIO = ["_concurrency", "_watching", "_live"]
 FACE = ["settings", "__init__"]
 AROUND = ["testing", "pytest_plugin", "nats", "cli", "integrations"]
 ORDER = [*CORE, *WITH_ANYIO, *FACE, *AROUND]
@@ -57,11 +24,11 @@ ORDER = [*CORE, *WITH_ANYIO, *FACE, *AROUND]
 # Third parties, and the only modules or packages that may import them.
 ALLOWED = {
     "msgspec": {*ORDER},
-    "toml_rs": {"toml_parser"},
+    "toml_rs": {"_layers.toml.parser"},
     "anyio": {*WITH_ANYIO, "testing", "nats", "cli", "integrations"},
-    "trio": {"calling"},
-    "inotify_simple": {"wakeups.inotify"},
-    "watchfiles": {"wakeups.watching"},
+    "trio": {"_concurrency.loop_calls"},
+    "inotify_simple": {"_watching.events.inotify"},
+    "watchfiles": {"_watching.events.watchfiles"},
     "pytest": {"pytest_plugin"},
     "nats": {"nats"},
     "rich": {"cli"},
@@ -165,17 +132,17 @@ def test_third_parties_are_imported_where_they_may_be() -> None:
 
 def test_the_face_does_not_import_what_watches() -> None:
     eager = {(each.importer, in_order(each.imported)) for each in IMPORTS if each.own and each.eager}
-    assert not {pair for pair in eager if pair[0] in FACE and pair[1] in {*WITH_ANYIO, "log"}}
+    assert not {pair for pair in eager if pair[0] in FACE and pair[1] in {*WITH_ANYIO, "_log"}}
 
 
 def test_this_test_sees_what_is_there() -> None:
-    assert Import("load", "layers", True, True) in IMPORTS
-    assert Import("decode", "shape", True, True) in IMPORTS
-    assert Import("settings", "watch", True, False) in IMPORTS
-    assert Import("wakeups.inotify", "routes", True, True) in IMPORTS
-    assert Import("testing", "testing.given", True, True) in IMPORTS
-    assert Import("toml_parser", "toml_rs", False, False) in IMPORTS
-    assert not {each for each in IMPORTS if each[:2] == ("__init__", "live")}
+    assert Import("_loading.load", "_layers.layer", True, True) in IMPORTS
+    assert Import("_loading.decode", "_schema.annotations", True, True) in IMPORTS
+    assert Import("settings", "_live.watch", True, False) in IMPORTS
+    assert Import("_watching.events.inotify", "_watching.symlinks", True, True) in IMPORTS
+    assert Import("testing", "testing.in_memory", True, True) in IMPORTS
+    assert Import("_layers.toml.parser", "toml_rs", False, False) in IMPORTS
+    assert not {each for each in IMPORTS if each[:2] == ("__init__", "_live.live")}
 
 
 # What a script that only loads would feel: 5 to 100 ms each, or a thread, or a logger.
@@ -260,8 +227,8 @@ def test_nothing_heavy_is_loaded(probe: list[set[str]], step: int) -> None:
 
 def test_only_the_core_is_loaded(probe: list[set[str]]) -> None:
     own = {name.removeprefix("hotsettings.") for name in probe[1] if name.startswith("hotsettings.")}
-    assert own <= {*CORE, *FACE}
-    assert not own & {"explain", "snapshot", "restart", "files", "log"}
+    assert {in_order(name) for name in own} <= {*CORE, *FACE}
+    assert not own & {"_loading.explain", "_redaction", "_log"}
 
 
 def test_what_comes_late_comes(tmp_path: Path) -> None:

@@ -431,7 +431,7 @@ def statements() -> dict[str, Any]:
 def aliases(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """`type` aliases, plain and generic."""
     if request.param == "stand-ins":
-        monkeypatch.setattr(hotsettings.shape, "_TypeAlias", StandIn)
+        monkeypatch.setattr(hotsettings._schema.annotations, "_TypeAlias", StandIn)
         return stand_ins()
     if not hasattr(typing, "TypeAliasType"):
         pytest.skip("the type statement came with Python 3.12")

@@ -254,15 +254,15 @@ class Process:
 
     def patch(self, before: Callable[[Any], object]) -> None:
         """Do this before every read."""
-        files: Any = hotsettings.files
+        files: Any = hotsettings._watching.sources.file
         attempt: Callable[[Any], bytes | None] = files.attempt
 
         def patched(layer: Any) -> bytes | None:
             before(layer)
             return attempt(layer)
 
-        setattr(hotsettings.files, "attempt", patched)  # noqa: B010 - the name is not the module's own
-        self.unpatch.callback(setattr, hotsettings.files, "attempt", attempt)
+        setattr(hotsettings._watching.sources.file, "attempt", patched)  # noqa: B010 - the name is not the module's own
+        self.unpatch.callback(setattr, hotsettings._watching.sources.file, "attempt", attempt)
 
     def starve(self) -> None:
         """Leave no descriptor to be had."""

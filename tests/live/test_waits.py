@@ -138,7 +138,7 @@ async def test_a_read_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    files: Any = hotsettings.files
+    files: Any = hotsettings._watching.sources.file
     caplog.set_level(logging.INFO, "hotsettings")
     go, attempt = threading.Event(), files.attempt
 
@@ -232,7 +232,7 @@ async def test_nobody_is_named_who_is_quick(workspace: Workspace, caplog: pytest
 async def test_a_first_look_that_hangs_is_told(
     workspace: Workspace, impatient: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    files: Any = hotsettings.files
+    files: Any = hotsettings._watching.sources.file
     go, attempt = threading.Event(), files.attempt
     monkeypatch.setattr(files, "attempt", lambda layer: (go.wait(20), attempt(layer))[1])
     async with anyio.create_task_group() as tasks:

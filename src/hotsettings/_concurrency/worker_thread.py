@@ -16,8 +16,8 @@ from typing import TypeVar
 
 import anyio
 
-from .calling import into_this_loop
-from .waits import PATIENCE
+from .._live.waits import PATIENCE
+from .loop_calls import into_this_loop
 
 T = TypeVar("T")
 

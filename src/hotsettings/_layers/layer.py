@@ -14,12 +14,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from .boundary import guarded
-from .errors import LayerError, Origin, Problem, SettingsError
-from .guard import TOO_LONG, hazard, unfit
-from .keys import Path
-from .positions import Lines, Place, line_column, places
-from .toml_parser import ParserError, loads
+from .._boundary import guarded
+from ..errors import LayerError, Origin, Problem, SettingsError
+from .toml.keys import Path
+from .toml.limits import TOO_LONG, hazard, unfit
+from .toml.parser import ParserError, loads
+from .toml.positions import Lines, Place, line_column, places
 
 LARGEST = 1024 * 1024
 """Bytes that a layer may have: the limit of a Kubernetes Secret."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .errors import LayerError, Problem
-from .followed import Followed, TellAbout
-from .layers import LARGEST, Layer
-from .status import LayerState
+from .._live.status import LayerState
+from .._watching.sources.source import Followed, TellAbout
+from ..errors import LayerError, Problem
+from .layer import LARGEST, Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .live import Live
+    from .._live.live import Live
 
 
 class Held(Struct, frozen=True):

@@ -10,7 +10,7 @@ from weakref import WeakSet, WeakValueDictionary, ref
 import anyio
 from anyio.lowlevel import checkpoint
 
-from .schema import Schema
+from .._schema.schema import Schema
 from .snapshot import Change, Snapshot, changed_keys
 
 S = TypeVar("S")

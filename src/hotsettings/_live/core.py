@@ -9,14 +9,14 @@ from typing import Any, Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from ._redaction import Redactor
-from .events import EventLog
-from .log import logger, name_of
-from .resources import Resource
-from .schema import Schema
+from .._concurrency.tasks import beyond_exceptions, failure_of, sheltered
+from .._log import logger, name_of
+from .._redaction import Redactor
+from .._schema.schema import Schema
+from .audit import EventLog
+from .changes import Board, Changes
+from .resource import Resource
 from .snapshot import Change, Snapshot
-from .subscribers import Board, Changes
-from .tasks import beyond_exceptions, failure_of, sheltered
 from .waits import Waits
 
 S = TypeVar("S")

@@ -13,19 +13,19 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from ._redaction import Redactor
-from .boundary import without_frames
-from .events import Events
-from .explain import Explanation, explain
-from .hub import Handle, Head, Hub
-from .keys import select
-from .load import Loaded
-from .replacing import build, retire
-from .resources import Resource
-from .schema import Schema
+from .._boundary import without_frames
+from .._layers.toml.keys import select
+from .._loading.explain import Explanation, explain
+from .._loading.load import Loaded
+from .._redaction import Redactor
+from .._schema.schema import Schema
+from .audit import Events
+from .changes import Changes
+from .core import Handle, Head, Hub
+from .reload.resource_manager import build, retire
+from .resource import Resource
 from .snapshot import Change, Snapshot
 from .status import Status
-from .subscribers import Changes
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -15,10 +15,10 @@ from typing import Any, Generic, TypeVar, cast
 import anyio
 from anyio.abc import TaskGroup
 
-from .backoff import Backoff
-from .errors import SettingsError
-from .log import name_of
-from .tasks import failure_of, sheltered
+from .._concurrency.backoff import Backoff
+from .._concurrency.tasks import failure_of, sheltered
+from .._log import name_of
+from ..errors import SettingsError
 
 T = TypeVar("T")
 Build = Callable[[Any], AbstractAsyncContextManager[T]]

@@ -11,8 +11,8 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 
-from .calling import Call, into_this_loop
-from .errors import Rejected
+from .._concurrency.loop_calls import Call, into_this_loop
+from ..errors import Rejected
 
 _QUIET = 0.1
 """Seconds without another signal, after which a burst is over."""

@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from .boundary import without_frames
-from .errors import Origin
-from .explain import effective, origins
-from .frozen import ATOMS
-from .load import Loaded
-from .schema import Schema
+from .._boundary import without_frames
+from .._loading.explain import effective, origins
+from .._loading.load import Loaded
+from .._schema.frozen import ATOMS
+from .._schema.schema import Schema
+from ..errors import Origin
 
 S = TypeVar("S")
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from .errors import Problem
+from ..errors import Problem
 
 LayerState = Literal["read", "missing", "writing", "reading", "unreadable", "stale", "offline", "copy"]
 WaitKind = Literal["writing", "reading", "hook", "build", "leases"]

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 import anyio
 from anyio.abc import TaskGroup
 
-from .log import logger
+from .._log import logger
 from .status import Wait, WaitKind
 
 PATIENCE = 2.0

@@ -9,18 +9,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from .errors import SettingsError
-from .layers import Document, FileLayer, Layer
+from .._concurrency.tasks import background_tasks
+from .._layers.layer import Document, FileLayer, Layer
+from .._layers.store import StoreLayer
+from .._log import logger
+from .._schema.schema import Schema
+from .._watching.events import Kind
+from .._watching.watcher import Watcher
+from ..errors import SettingsError
 from .live import Live, hub_of
-from .log import logger
-from .runtime import Runtime
-from .schema import Schema
+from .reload.reloader import Runtime
 from .signals import checked_signal, reload_at
 from .snapshot import Snapshot
-from .stores import StoreLayer
-from .tasks import background_tasks
-from .wakeups import Kind
-from .watcher import Watcher
 
 
 def watch_layers(

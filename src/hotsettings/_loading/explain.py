@@ -9,18 +9,18 @@ from typing import Any
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import replace
 
-from .boundary import guarded
-from .errors import Origin
-from .guard import hazard
-from .keys import Path, dotted
+from .._boundary import guarded
+from .._layers.toml.keys import Path, dotted
+from .._layers.toml.limits import hazard
+from .._layers.toml.parser import ParserError, loads
+from .._layers.toml.spelling import closest
+from .._layers.toml.values import toml
+from .._schema.annotations import may_hold
+from .._schema.masking import HIDDEN
+from .._schema.schema import Leaf, Schema, as_values
+from ..errors import Origin
 from .load import Loaded
 from .merge import ABSENT, follow, trace
-from .notation import toml
-from .schema import Leaf, Schema, as_values
-from .secrecy import HIDDEN
-from .shape import may_hold
-from .spelling import closest
-from .toml_parser import ParserError, loads
 
 KEPT = Origin("live until the restart")
 NOT_SET = "no layer sets it, and it has no default"

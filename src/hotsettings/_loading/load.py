@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, ValidationError
 
-from .boundary import guarded, unforeseen
+from .._boundary import guarded, unforeseen
+from .._layers.layer import CollectorPaused, Document, FileLayer, Unreadable, read
+from .._schema.schema import Schema
+from ..errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
 from .decode import decode
-from .errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
-from .layers import CollectorPaused, Document, FileLayer, Unreadable, read
 from .merge import Values, merge
-from .schema import Schema
 
 if TYPE_CHECKING:
-    from ._redaction import Redactor
+    from .._redaction import Redactor
 
 _FICKLE = "a rule of the class rejected these values, but accepted them when they were checked again"
 
@@ -58,7 +58,7 @@ def readable(
     documents = tuple(part for part in parts if isinstance(part, Document))
     if len(documents) == len(parts):
         return documents
-    from ._redaction import Redactor  # only errors need these two
+    from .._redaction import Redactor  # only errors need these two
     from .problems import layer_error
 
     raise layer_error(parts, redactor or Redactor(schema))
@@ -115,7 +115,7 @@ def collector_paused(documents: Sequence[Document]) -> CollectorPaused:
 
 
 def _warn(problems: Problems) -> None:
-    from .log import logger  # slow to import, and only a tolerant class with something to tolerate needs it
+    from .._log import logger  # slow to import, and only a tolerant class with something to tolerate needs it
 
     for problem in problems.first[:SHOWN_PROBLEMS]:
         logger.warning("%s", problem)

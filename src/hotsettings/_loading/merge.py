@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from .keys import Path
+from .._layers.toml.keys import Path
 
 Values = dict[str, Any]
 ABSENT: Any = object()

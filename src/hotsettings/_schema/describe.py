@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import inspect
 
-from .keys import dotted
-from .notation import toml
+from .._layers.toml.keys import dotted
+from .._layers.toml.values import toml
 
 _NAMES: dict[type[inspect.Type], str] = {
     inspect.AnyType: "any",

@@ -10,8 +10,8 @@ from weakref import WeakKeyDictionary
 import msgspec
 from msgspec import Struct
 
+from .annotations import alternatives, metadata_below, struct_class, struct_of, structs_below, unwrap
 from .marks import SECRET
-from .shape import alternatives, metadata_below, struct_class, struct_of, structs_below, unwrap
 
 MASK = "********"
 

@@ -15,7 +15,7 @@ from . import shape
 from .frozen import ATOMS, freeze
 from .keys import Path, dotted
 from .marks import RESTART_REQUIRED, SECRET, Section
-from .secrecy import is_secret, mask_nested, names_of_secrets
+from .masking import is_secret, mask_nested, names_of_secrets
 
 NATIVE = (datetime.datetime, datetime.date, datetime.time)
 """TOML has these types itself, so a string is not taken for one of them."""

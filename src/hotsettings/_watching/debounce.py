@@ -48,7 +48,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
-from .sight import Sight
+from .fingerprint import Sight
 
 UNCLOSED = 10.0
 """Seconds without a write after which a file that its writer keeps open is taken as it is."""

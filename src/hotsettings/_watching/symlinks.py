@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from .sight import Sight
+from .fingerprint import Sight
 
 _MOST_LINKS = 40  # as many as the kernel follows
 _ATOMIC = "..data"

@@ -23,7 +23,7 @@ from .worker import Worker
 
 # Importing needs a free file descriptor. A watch has to go on when there are none left, so the modules that explain mistakes
 # are imported here, in time.
-for _name in ("html", "json", "traceback", "urllib.parse", f"{__package__}.problems"):
+for _name in ("html", "json", "traceback", "urllib.parse", "hotsettings._loading.problems"):
     import_module(_name)
 
 R = TypeVar("R")

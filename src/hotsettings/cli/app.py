@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from .. import __version__
+from .._loading.explain import NOT_SET, UnknownKey, effective, explain
+from .._loading.load import Loaded
 from ..errors import InvalidSettings, Origin, Problem, SettingsError
 from ..explain import NOT_SET, UnknownKey, effective, explain
 from ..layers import LARGEST, CollectorPaused

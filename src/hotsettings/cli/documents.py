@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import FieldInfo
 
-from .. import shape
-from ..marks import RESTART_REQUIRED
-from ..notation import toml
-from ..schema import Leaf, Schema, as_values
-from ..secrecy import is_secret, secret_fields
-from ..typenames import limits, type_name
+from .._layers.toml.values import toml
+from .._schema import annotations as shape
+from .._schema.describe import limits, type_name
+from .._schema.marks import RESTART_REQUIRED
+from .._schema.masking import is_secret, secret_fields
+from .._schema.schema import Leaf, Schema, as_values
 
 
 def json_schema(schema: Schema) -> str:

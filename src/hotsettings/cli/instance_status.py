@@ -12,7 +12,7 @@ from msgspec import Struct
 from . import output
 
 if TYPE_CHECKING:
-    from ..nats.gathering import Reported
+    from ..nats.report_reader import Reported
     from ..nats.reports import Report
 
 SILENT = 15.0

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from ..live import Live, hub_of
+from .._live.live import Live, hub_of
 
 
 class Figure(Struct, frozen=True):

@@ -14,16 +14,16 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.kv import KeyValue
 
+from .._layers.store import StoreLayer
+from .._live.live import loaded_of
+from .._live.status import Rejection
+from .._log import logger
 from ..errors import Rejected
-from ..live import loaded_of
-from ..log import logger
-from ..status import Rejection
-from ..stores import StoreLayer
 from .connection import described
 from .reports import RENEWAL, encoded, report_on, reports_bucket
 
 if TYPE_CHECKING:
-    from ..live import Live
+    from .._live.live import Live
     from .store import NatsStore
 
 _SPREAD = 0.25

@@ -9,18 +9,18 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
+from .._concurrency.tasks import background_tasks
+from .._layers.layer import given
+from .._live.live import Live, hub_of
+from .._live.reload.restart import keep_first
+from .._live.reload.transaction import Vetoed, apply
+from .._live.snapshot import Change, Snapshot, changed_keys
+from .._live.status import Applied, Rejection, Status
+from .._loading.load import Loaded
 from .._redaction import Redactor
+from .._schema.schema import Schema, as_values
 from ..errors import InvalidSettings, Rejected
-from ..layers import given
-from ..live import Live, hub_of
-from ..load import Loaded
-from ..restart import keep_first
-from ..schema import Schema, as_values
 from ..settings import schema_of
-from ..snapshot import Change, Snapshot, changed_keys
-from ..status import Applied, Rejection, Status
-from ..tasks import background_tasks
-from ..transaction import Vetoed, apply
 
 S = TypeVar("S")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from .toml_parser import ParserError, loads
+from .parser import ParserError, loads
 
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and, for the elements of arrays and of arrays of tables, indices, from the root on."""

@@ -10,24 +10,24 @@ from typing import Generic, TypeVar
 import anyio
 from msgspec.structs import replace
 
-from ._redaction import Redactor
-from .backoff import Backoff
-from .boundary import guarded, places_of, type_and_place, unforeseen
-from .errors import LayerError, Origin, Problem, Rejected, SettingsError, UnforeseenError
-from .hub import Hub
-from .layers import Document, Unreadable
-from .load import Loaded, assemble, readable
-from .log import AS_EVENT, logger
-from .mounts import ADVICE, ADVICE_FOR_FOLDERS, single_file_mounts
+from ..._boundary import guarded, places_of, type_and_place, unforeseen
+from ..._concurrency.backoff import Backoff
+from ..._concurrency.tasks import failure_of, sheltered
+from ..._layers.layer import Document, Unreadable
+from ..._loading.load import Loaded, assemble, readable
+from ..._log import AS_EVENT, logger
+from ..._redaction import Redactor
+from ..._schema.schema import Schema
+from ..._watching.bind_mounts import ADVICE, ADVICE_FOR_FOLDERS, single_file_mounts
+from ..._watching.consistent_read import Read, Unsettled
+from ..._watching.watcher import Watcher
+from ...errors import LayerError, Origin, Problem, Rejected, SettingsError, UnforeseenError
+from ..core import Hub
+from ..snapshot import Snapshot, changed_keys
+from ..status import Applied, LayerStatus, Rejection, Status
+from ..waits import PATIENCE
 from .restart import keep_first
-from .schema import Schema
-from .snapshot import Snapshot, changed_keys
-from .stack import Read, Unsettled
-from .status import Applied, LayerStatus, Rejection, Status
-from .tasks import failure_of, sheltered
 from .transaction import Vetoed, apply
-from .waits import PATIENCE
-from .watcher import Watcher
 
 S = TypeVar("S")
 

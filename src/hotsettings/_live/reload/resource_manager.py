@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import anyio
 
-from .hub import Hub
-from .log import logger
-from .resources import Instance, Resource
-from .tasks import failure_of
-from .waits import Turn
+from ..._concurrency.tasks import failure_of
+from ..._log import logger
+from ..core import Hub
+from ..resource import Instance, Resource
+from ..waits import Turn
 
 T = TypeVar("T")
 Candidates = dict[Resource[Any], Instance[Any]]

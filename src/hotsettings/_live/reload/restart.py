@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .explain import set_by_secrets
-from .load import Loaded, validated
-from .schema import Leaf, as_values
-from .snapshot import changed_keys, same
+from ..._loading.explain import set_by_secrets
+from ..._loading.load import Loaded, validated
+from ..._schema.schema import Leaf, as_values
+from ..snapshot import changed_keys, same
 
 if TYPE_CHECKING:
-    from ._redaction import Redactor
+    from ..._redaction import Redactor
 
 
 def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) -> Loaded:

@@ -8,8 +8,11 @@ from typing import Any, TypeVar
 
 import anyio
 
-from .hub import Handle, Hub, called
-from .replacing import (
+from ..._concurrency.tasks import failure_of, sheltered
+from ..core import Handle, Hub, called
+from ..resource import Resource
+from ..snapshot import Change, Snapshot
+from .resource_manager import (
     Candidates,
     build_in_time,
     close,
@@ -22,9 +25,6 @@ from .replacing import (
     take_down,
     with_dependents,
 )
-from .resources import Resource
-from .snapshot import Change, Snapshot
-from .tasks import failure_of, sheltered
 
 S = TypeVar("S")
 Work = Callable[[], Awaitable[None]]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
-from ..routes import Route
-from ..settling import Told
+from ..debounce import Told
+from ..symlinks import Route
 
 Kind = Literal["auto", "inotify", "watchfiles", "poll"]
 KINDS = ("auto", "inotify", "watchfiles", "poll")
@@ -60,9 +60,9 @@ def opener(kind: Kind) -> Opening:
 
         return Inotify.open
     if kind == "watchfiles":
-        from .watching import Watchfiles
+        from .watchfiles import Watchfiles
 
         return Watchfiles.open
-    from .looking import Looking
+    from .polling import Looking
 
     return Looking.open

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 import anyio
 from inotify_simple import Event, INotify, flags
 
-from ..routes import Route
-from ..settling import Told, Writer
+from ..debounce import Told, Writer
+from ..symlinks import Route
 
 _APPEARED = flags.CREATE | flags.MOVED_TO
 _ENTRIES = _APPEARED | flags.MOVED_FROM | flags.DELETE

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from ..routes import Route
-from ..settling import Told
+from ..debounce import Told
+from ..symlinks import Route
 
 
 class Looking:

@@ -18,8 +18,8 @@ from anyio import to_thread
 from watchfiles import Change
 from watchfiles._rust_notify import RustNotify
 
-from ..routes import Route
-from ..settling import Told, Writer
+from ..debounce import Told, Writer
+from ..symlinks import Route
 
 _STEP = 10
 """Milliseconds between its looks at what the system has told it: latency is one to two of them, idle cost grows with it."""

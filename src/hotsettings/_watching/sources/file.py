@@ -9,13 +9,13 @@ import time
 
 from msgspec.structs import replace
 
-from .followed import Followed, TellAbout
-from .layers import FileLayer, attempt, failure, unreadable
-from .mounts import is_local, single_file_mounts
-from .routes import Route, arrival
-from .settling import Arrived, Settling
-from .sight import Sight, age, being_written, look
-from .status import LayerState, LayerStatus
+from ..._layers.layer import FileLayer, attempt, failure, unreadable
+from ..._live.status import LayerState, LayerStatus
+from ..bind_mounts import is_local, single_file_mounts
+from ..debounce import Arrived, Settling
+from ..fingerprint import Sight, age, being_written, look
+from ..symlinks import Route, arrival
+from .source import Followed, TellAbout
 
 PATIENCE = 2.0
 """Seconds for which reads may fail before that is a rejection. An owner or a mode is often set just after a rename, and a

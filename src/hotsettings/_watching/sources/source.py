@@ -6,10 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
-from .errors import SettingsError
-from .layers import Document, Layer, Unreadable, parse, unreadable
-from .settling import Told
-from .status import LayerState, LayerStatus
+from ..._layers.layer import Document, Layer, Unreadable, parse, unreadable
+from ..._live.status import LayerState, LayerStatus
+from ...errors import SettingsError
+from ..debounce import Told
 
 L = TypeVar("L", bound=Layer)
 G = TypeVar("G")
