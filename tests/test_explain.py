@@ -17,7 +17,7 @@ from toml_texts import documents
 from hotsettings import BaseSettings, Origin, RestartRequired, Secret
 from hotsettings._layers import layer as layers
 from hotsettings._layers.layer import Document, FileLayer, parse
-from hotsettings._layers.toml.keys import Path, dotted
+from hotsettings._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from hotsettings._live.reload.restart import keep_first
 from hotsettings._loading.explain import (
     KEPT,
@@ -32,7 +32,7 @@ from hotsettings._loading.explain import (
     parse_key,
 )
 from hotsettings._loading.load import Loaded, assemble, readable
-from hotsettings._loading.merge import ABSENT, Values, follow, merge
+from hotsettings._loading.merge import merge
 from hotsettings._schema.masking import HIDDEN
 from hotsettings._schema.schema import as_values
 from hotsettings.errors import SettingsError

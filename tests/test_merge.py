@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotsettings._layers.toml.keys import Path
-from hotsettings._loading.merge import ABSENT, Values, follow, merge, overlay, trace
+from hotsettings._layers.toml.keys import ABSENT, Path, Values, follow
+from hotsettings._loading.merge import merge, overlay, trace
 
 scalars = st.one_of(
     st.booleans(),

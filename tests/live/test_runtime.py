@@ -15,15 +15,15 @@ from live.support import Settings, idle
 from hotsettings import Applied, Change, InvalidSettings, LayerError, Live, Rejected, Rejection, UnforeseenError
 from hotsettings._concurrency.tasks import background_tasks
 from hotsettings._layers.layer import Document, FileLayer, parse
+from hotsettings._loading.load import assemble
+from hotsettings._redaction import Redactor
+from hotsettings._schema.schema import Schema
+from hotsettings._layers.status import LayerState, LayerStatus
 from hotsettings._live.live import hub_of
 from hotsettings._live.reload import reloader as runtime
 from hotsettings._live.reload import transaction
 from hotsettings._live.reload.reloader import Runtime
 from hotsettings._live.snapshot import Snapshot
-from hotsettings._live.status import LayerState, LayerStatus
-from hotsettings._loading.load import assemble
-from hotsettings._redaction import Redactor
-from hotsettings._schema.schema import Schema
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
 from hotsettings._watching.watcher import Watcher
 from hotsettings.settings import schema_of

@@ -13,8 +13,8 @@ from live.support import Settings, until
 from seams import CANARY, SEAMS, spoil
 
 from hotsettings import Applied, Rejected, Rejection, SettingsError, UnforeseenError
+from hotsettings._layers.status import LayerState
 from hotsettings._layers.store import Held, StoreLayer
-from hotsettings._live.status import LayerState
 from hotsettings._watching.consistent_read import Stack
 from hotsettings.testing import Workspace
 

@@ -16,7 +16,6 @@ from typing import TypeVar
 
 import anyio
 
-from .._live.waits import PATIENCE
 from .loop_calls import into_this_loop
 
 T = TypeVar("T")
@@ -26,17 +25,23 @@ _ENDS = 0.1
 
 
 class Worker:
-    """One thread, started at the first call, which runs one function after the other."""
+    """One thread, started at the first call, which runs one function after the other.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: What the thread is called.
+        patience: Seconds after which a call is slow.
+    """
+
+    def __init__(self, name: str, patience: float) -> None:
         self._name = name
+        self._patience = patience
         self._orders: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     async def run(self, work: Callable[[], T], slow: Callable[[], None]) -> T:
         """Run ``work`` in the thread, and return its result or raise its exception.
 
-        If that takes longer than ``PATIENCE``, call ``slow`` on the event loop. If this call is cancelled, ``work`` goes on in
+        If that takes longer than ``patience``, call ``slow`` on the event loop. If this call is cancelled, ``work`` goes on in
         its thread, and its outcome is dropped.
         """
         if self._thread is None:
@@ -57,7 +62,7 @@ class Worker:
 
         self._orders.put(partial(copy_context().run, order))
         try:
-            with anyio.move_on_after(PATIENCE):
+            with anyio.move_on_after(self._patience):
                 await done.wait()
             if not done.is_set():
                 slow()

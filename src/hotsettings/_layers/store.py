@@ -1,4 +1,4 @@
-"""A layer in a store, followed. What the store is and how it hears of changes is its own matter: this is its face."""
+"""A layer in a store. What the store is and how it hears of changes is its own matter: this is its face."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from .._live.status import LayerState
-from .._watching.sources.source import Followed, TellAbout
-from ..errors import LayerError, Problem
-from .layer import LARGEST, Layer
+from .layer import Layer
+from .status import LayerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,44 +53,3 @@ class StoreLayer(Layer, frozen=True):
 
     store: Store
     key: str
-
-
-class FollowedKey(Followed[StoreLayer, Held]):
-    """One key of a store."""
-
-    gone = "it was deleted"
-    empty = "the document is empty"
-    way_out = "publish it again; a comment is enough to empty it"
-
-    def look(self) -> None:
-        """Take a new sight, with all that is there: nothing has to be read."""
-        self.sight = self.layer.store.held(self.layer.key)
-
-    @property
-    def unmoved(self) -> bool:
-        """Whether it is as it was read."""
-        return self.layer.store.held(self.layer.key) == self.seen
-
-    def wait(self, told: TellAbout, now: float, confirm: float, *, hasty: bool = False) -> float:
-        """Return 0: what a store holds was written whole."""
-        return 0.0
-
-    def unsure(self, now: float) -> bool:
-        """Return False: a store tells of every change."""
-        return False
-
-    def _state(self) -> LayerState:
-        if self.layer.store.state != "read":
-            return self.layer.store.state
-        return "missing" if self.seen is None or self.seen.data is None else "read"
-
-    def _fetch(self) -> tuple[object, bytes | None]:
-        data = self.sight.data
-        self.identity = replace(self.layer, revision=self.sight.revision)
-        if data is None and self.layer.required and not self._filled:
-            copied = self.layer.store.state == "copy"
-            why = "it is not in the copy on disk, which leaves out what is secret" if copied else "there is no such key"
-            raise LayerError([Problem("", why, self.identity.origin(), "" if copied else "publish it")])
-        if data is not None and len(data) > LARGEST:
-            raise LayerError([Problem("", f"larger than {LARGEST} bytes (1 MiB)", self.identity.origin())])
-        return self.sight, data

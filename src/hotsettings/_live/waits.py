@@ -10,11 +10,9 @@ from contextvars import ContextVar
 import anyio
 from anyio.abc import TaskGroup
 
+from .._layers.status import PATIENCE
 from .._log import logger
 from .status import Wait, WaitKind
-
-PATIENCE = 2.0
-"""Seconds after which the status and the log say what an edit waits for."""
 
 
 class Turn:

@@ -19,12 +19,11 @@ import msgspec
 from msgspec import Struct, ValidationError
 from msgspec.structs import replace
 
-from .._layers.toml.keys import Path, dotted
+from .._layers.toml.keys import Path, Values, dotted
 from .._layers.toml.spelling import Budget, Vocabulary
 from .._schema import annotations as shape
 from .._schema.frozen import freeze_fields
 from .._schema.schema import NATIVE, Schema
-from .merge import Values
 
 # From here on msgspec repeats the value or a key.
 _FROM_QUOTE = re.compile(r" (['`]|[+-]?\d).*", re.DOTALL)

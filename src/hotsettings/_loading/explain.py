@@ -10,7 +10,7 @@ from msgspec import NODEFAULT, Struct
 from msgspec.structs import replace
 
 from .._boundary import guarded
-from .._layers.toml.keys import Path, dotted
+from .._layers.toml.keys import ABSENT, Path, dotted, follow
 from .._layers.toml.limits import hazard
 from .._layers.toml.parser import ParserError, loads
 from .._layers.toml.spelling import closest
@@ -20,7 +20,7 @@ from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema, as_values
 from ..errors import Origin
 from .load import Loaded
-from .merge import ABSENT, follow, trace
+from .merge import trace
 
 KEPT = Origin("live until the restart")
 NOT_SET = "no layer sets it, and it has no default"

@@ -9,10 +9,11 @@ from msgspec import Struct, ValidationError
 
 from .._boundary import guarded, unforeseen
 from .._layers.layer import CollectorPaused, Document, FileLayer, Unreadable, read
+from .._layers.toml.keys import Values
 from .._schema.schema import Schema
 from ..errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
 from .decode import decode
-from .merge import Values, merge
+from .merge import merge
 
 if TYPE_CHECKING:
     from .._redaction import Redactor

@@ -15,10 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from .._layers.toml.keys import Path
-
-Values = dict[str, Any]
-ABSENT: Any = object()
+from .._layers.toml.keys import ABSENT, Path, Values, follow
 
 
 def merge(layers: Iterable[Values]) -> Values:
@@ -57,15 +54,3 @@ def _counting(said: Sequence[tuple[int, Any, bool]]) -> Iterator[tuple[int, Any,
         table = isinstance(value, dict)
         yield index, value, counts and merges and (table or place == 0)
         merges = merges and table
-
-
-def follow(value: Any, path: Path) -> Any:
-    """Return the value at ``path``, through tables and arrays, or ABSENT."""
-    for part in path:
-        if isinstance(value, dict):
-            value = value.get(part, ABSENT)
-        elif isinstance(value, list) and isinstance(part, int):
-            value = value[part] if part < len(value) else ABSENT
-        else:
-            return ABSENT
-    return value

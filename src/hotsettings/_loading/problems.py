@@ -12,14 +12,14 @@ from msgspec.structs import replace
 
 from .._layers.layer import Document, Unreadable
 from .._layers.toml.excerpts import excerpt, line_around
-from .._layers.toml.keys import Path, dotted
+from .._layers.toml.keys import Path, Values, dotted
 from .._layers.toml.positions import Place, Span, covered
 from .._layers.toml.spelling import MisspeltKeys, misspells
 from .._redaction import Redactor
 from .._schema.schema import Schema
 from ..errors import MOST_PROBLEMS, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
 from .decode import LONGEST_SAID, Finding, findings
-from .merge import Values, trace
+from .merge import trace
 
 _AROUND = 2_000
 """Characters before and behind a value among which secrets are looked for, much more than an excerpt shows."""

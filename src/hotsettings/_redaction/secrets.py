@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from .. import shape
-from ..layers import Document
-from ..marks import SECRET
-from ..merge import ABSENT, Values, follow
-from ..schema import NATIVE, Schema, as_values
+from .._layers.layer import Document
+from .._layers.toml.keys import ABSENT, Path, Values, follow
+from .._schema import annotations as shape
+from .._schema.marks import SECRET
+from .._schema.schema import NATIVE, Schema, as_values
 from .readings import plain
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")

@@ -14,16 +14,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from .files import FollowedFile
-from .followed import Followed, TellAbout
-from .layers import CollectorPaused, Document, FileLayer, Layer, Unreadable
-from .mounts import Sources
-from .routes import Route, find_routes
-from .status import LayerStatus
-from .stores import FollowedKey, StoreLayer
-
-PATIENCE = 2.0
-"""Seconds for which all layers wait for one that somebody is writing."""
+from .._layers.layer import CollectorPaused, Document, FileLayer, Layer, Unreadable
+from .._layers.status import PATIENCE, LayerStatus
+from .._layers.store import StoreLayer
+from .bind_mounts import Sources
+from .sources.file import FollowedFile
+from .sources.source import Followed, TellAbout
+from .sources.store import FollowedKey
+from .symlinks import Route, find_routes
 
 _MOST_ARMINGS = 8
 """How often one look resolves the paths again because they have changed meanwhile. Some file systems give their folders new

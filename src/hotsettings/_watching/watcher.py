@@ -12,14 +12,14 @@ from typing import TypeVar
 
 import anyio
 
-from .layers import CollectorPaused, Layer
-from .log import logger
-from .routes import Route
-from .stack import Read, Stack, Unchanged, Unsettled
-from .status import LayerStatus
-from .wakeups import Kind, Wakeups, opener
-from .wakeups.looking import Looking
-from .worker import Worker
+from .._concurrency.worker_thread import Worker
+from .._layers.layer import CollectorPaused, Layer
+from .._layers.status import PATIENCE, LayerStatus
+from .._log import logger
+from .consistent_read import Read, Stack, Unchanged, Unsettled
+from .events import Kind, Wakeups, opener
+from .events.polling import Looking
+from .symlinks import Route
 
 # Importing needs a free file descriptor. A watch has to go on when there are none left, so the modules that explain mistakes
 # are imported here, in time.
@@ -50,7 +50,7 @@ class Watcher:
         self._blind = False
         self._warned = False
         self._delay = rescan_interval
-        self._worker = Worker("hotsettings-looks")
+        self._worker = Worker("hotsettings-looks", PATIENCE)
 
     def wake(self) -> None:
         """Make ``woken`` return, and let the next look read all files, however unchanged they look."""

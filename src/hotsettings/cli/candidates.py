@@ -9,12 +9,12 @@ from typing import Any
 from msgspec import Struct
 
 from .._layers.layer import Document, FileLayer, Layer, fetch, parse
-from .._layers.toml.keys import Path, dotted
+from .._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from .._live.snapshot import same
 from .._loading.decode import Finding, findings
 from .._loading.explain import Setting, masked
 from .._loading.load import read_all, readable, validated
-from .._loading.merge import ABSENT, Values, follow, merge
+from .._loading.merge import merge
 from .._loading.problems import as_problems, tolerated
 from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from .._layers.layer import Document, FileLayer
+from .._layers.toml.keys import ABSENT, follow
 from .._layers.toml.positions import Place
-from .._loading.merge import ABSENT, follow
 from .._schema.schema import Leaf, Schema
 from ..errors import Problem
 from . import git

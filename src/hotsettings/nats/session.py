@@ -8,7 +8,7 @@ from collections.abc import Callable
 import anyio
 from nats.aio.client import Client
 
-from .._live.status import LayerState
+from .._layers.status import LayerState
 from .._log import logger
 from ..errors import LayerError
 from .connection import Servers, connected, described

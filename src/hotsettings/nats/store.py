@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from .._layers.status import LayerState
 from .._layers.store import Held, StoreLayer
-from .._live.status import LayerState
 from ..errors import LayerError, Origin, Problem
 from .bucket import BUCKET, KEY
 from .companion import Companion

@@ -5,15 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from fnmatch import translate
+from typing import Any
 
 from .spelling import closest
 
 Path = tuple[str | int, ...]
 """Where a value stands in the merged tables: keys, and indices in arrays."""
+Values = dict[str, Any]
+"""What a layer says, or several merged."""
+ABSENT: Any = object()
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST = 200
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+
+
+def follow(value: Any, path: Path) -> Any:
+    """Return the value at ``path``, through tables and arrays, or ABSENT."""
+    for part in path:
+        if isinstance(value, dict):
+            value = value.get(part, ABSENT)
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part] if part < len(value) else ABSENT
+        else:
+            return ABSENT
+    return value
 
 
 def dotted(path: Path) -> str:

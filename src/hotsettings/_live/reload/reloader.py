@@ -14,6 +14,7 @@ from ..._boundary import guarded, places_of, type_and_place, unforeseen
 from ..._concurrency.backoff import Backoff
 from ..._concurrency.tasks import failure_of, sheltered
 from ..._layers.layer import Document, Unreadable
+from ..._layers.status import PATIENCE, LayerStatus
 from ..._loading.load import Loaded, assemble, readable
 from ..._log import AS_EVENT, logger
 from ..._redaction import Redactor
@@ -24,8 +25,7 @@ from ..._watching.watcher import Watcher
 from ...errors import LayerError, Origin, Problem, Rejected, SettingsError, UnforeseenError
 from ..core import Hub
 from ..snapshot import Snapshot, changed_keys
-from ..status import Applied, LayerStatus, Rejection, Status
-from ..waits import PATIENCE
+from ..status import Applied, Rejection, Status
 from .restart import keep_first
 from .transaction import Vetoed, apply
 

@@ -10,7 +10,7 @@ import time
 from msgspec.structs import replace
 
 from ..._layers.layer import FileLayer, attempt, failure, unreadable
-from ..._live.status import LayerState, LayerStatus
+from ..._layers.status import LayerState, LayerStatus
 from ..bind_mounts import is_local, single_file_mounts
 from ..debounce import Arrived, Settling
 from ..fingerprint import Sight, age, being_written, look

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
 from ..._layers.layer import Document, Layer, Unreadable, parse, unreadable
-from ..._live.status import LayerState, LayerStatus
+from ..._layers.status import LayerState, LayerStatus
 from ...errors import SettingsError
 from ..debounce import Told
 

@@ -11,8 +11,9 @@ from typing import Any
 from msgspec import NODEFAULT
 from msgspec.structs import replace
 
+from ..._layers.status import LayerStatus
 from ..._live.live import Live, hub_of, loaded_of
-from ..._live.status import LayerStatus, Status
+from ..._live.status import Status
 from ..._loading.explain import Setting, effective, masked
 from ..._redaction import Redactor
 from ..._schema.masking import Hidden
