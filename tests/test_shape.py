@@ -20,8 +20,9 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
+import hotsettings._schema.field_types
 from hotsettings import Secret
-from hotsettings._schema.annotations import (
+from hotsettings._schema.field_types import (
     alternatives,
     entries_of,
     items_of,
@@ -431,7 +432,7 @@ def statements() -> dict[str, Any]:
 def aliases(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """`type` aliases, plain and generic."""
     if request.param == "stand-ins":
-        monkeypatch.setattr(hotsettings._schema.annotations, "_TypeAlias", StandIn)
+        monkeypatch.setattr(hotsettings._schema.field_types, "_TypeAlias", StandIn)
         return stand_ins()
     if not hasattr(typing, "TypeAliasType"):
         pytest.skip("the type statement came with Python 3.12")

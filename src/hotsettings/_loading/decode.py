@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from .._layers.toml.keys import Path, Values, dotted
 from .._layers.toml.spelling import Budget, Vocabulary
-from .._schema import annotations as shape
+from .._schema import field_types
 from .._schema.frozen import freeze_fields
 from .._schema.schema import NATIVE, Schema
 
@@ -110,14 +110,14 @@ class _Kind:
 
     def __init__(self, annotation: Any, budget: Budget) -> None:
         self.annotation = annotation
-        self.members = shape.alternatives(annotation)
+        self.members = field_types.alternatives(annotation)
         self.tags: dict[tuple[type, Any], Any] = {}
         self.tag_field: str | None = None
         for member in self.members:
-            config = getattr(shape.struct_class(shape.struct_of(member)), "__struct_config__", None)
+            config = getattr(field_types.struct_class(field_types.struct_of(member)), "__struct_config__", None)
             if config is not None and config.tag is not None:
                 self.tags[type(config.tag), config.tag], self.tag_field = member, config.tag_field
-        bare, metadata = shape.unwrap(annotation)
+        bare, metadata = field_types.unwrap(annotation)
         self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
         self._verdicts: dict[type, BaseException | None] = {}
         self._budget = budget
@@ -149,17 +149,17 @@ class _Kind:
     @cached_property
     def items(self) -> Iterable[Any]:
         """The annotations of the elements of an array."""
-        return shape.items_of(self.annotation)
+        return field_types.items_of(self.annotation)
 
     @cached_property
     def struct(self) -> type[Struct] | None:
         """The Struct that a table becomes."""
-        return shape.struct_of(self.annotation)
+        return field_types.struct_of(self.annotation)
 
     @cached_property
     def entries(self) -> tuple[_Kind | None, Any] | None:
         """For a mapping, the annotation of its keys unless it is str, and that of its values."""
-        if (entry := shape.entries_of(self.annotation)) is None:
+        if (entry := field_types.entries_of(self.annotation)) is None:
             return None
         key_type, item_type = entry
         return None if key_type is str else _Kind(_mapping(key_type), self._budget), item_type
@@ -185,7 +185,7 @@ class _Table:
     """What is known of a Struct, worked out once for all its tables."""
 
     def __init__(self, struct: type[Struct], budget: Budget) -> None:
-        kind = shape.struct_class(struct)
+        kind = field_types.struct_class(struct)
         assert kind is not None  # a generic S[T] does not tell its configuration itself
         fields = msgspec.structs.fields(struct)
         self.fields = {field.encode_name: field.type for field in fields}
@@ -366,7 +366,7 @@ def _message_of(error: BaseException) -> str:
 
 
 def _allowed(annotation: Any) -> tuple[Any, ...]:
-    bare, _ = shape.unwrap(annotation)
+    bare, _ = field_types.unwrap(annotation)
     if get_origin(bare) is Literal:
         return get_args(bare)
     return tuple(member.value for member in bare) if isinstance(bare, type) and issubclass(bare, enum.Enum) else ()

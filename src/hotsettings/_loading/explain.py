@@ -15,7 +15,7 @@ from .._layers.toml.limits import hazard
 from .._layers.toml.parser import ParserError, loads
 from .._layers.toml.spelling import closest
 from .._layers.toml.values import toml
-from .._schema.annotations import may_hold
+from .._schema.field_types import may_hold
 from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema, as_values
 from ..errors import Origin

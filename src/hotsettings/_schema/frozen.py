@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from msgspec import Struct
 from msgspec.structs import fields, force_setattr
 
-from .annotations import needs_freezing
+from .field_types import needs_freezing
 
 # Most of what stands in large containers is one of these, and a look at all types at once is far quicker than one at each.
 ATOMS: Final = frozenset({str, int, float, bool, NoneType, bytes})

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 from msgspec import Struct
 
-from .annotations import alternatives, metadata_below, struct_class, struct_of, structs_below, unwrap
+from .field_types import alternatives, metadata_below, struct_class, struct_of, structs_below, unwrap
 from .marks import SECRET
 
 MASK = "********"

@@ -11,9 +11,9 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo
 
-from . import shape
+from .._layers.toml.keys import Path, dotted
+from . import field_types
 from .frozen import ATOMS, freeze
-from .keys import Path, dotted
 from .marks import RESTART_REQUIRED, SECRET, Section
 from .masking import is_secret, mask_nested, names_of_secrets
 
@@ -76,13 +76,13 @@ class Schema:
         for field in fields:
             label = f"{cls.__name__}.{field.name}"
             _refuse_undecodable(field.type, label)
-            shape.refuse_mutable(field.type, label)
+            field_types.refuse_mutable(field.type, label)
             mask_nested(field.type)
-        for struct in dict.fromkeys(shape.structs_below(cls)):
+        for struct in dict.fromkeys(field_types.structs_below(cls)):
             _refuse_defaults(struct)
         self.cls = cls
         self.keys = frozenset(field.encode_name for field in fields)
-        self.freezing = tuple(field.name for field in fields if shape.needs_freezing(field.type))
+        self.freezing = tuple(field.name for field in fields if field_types.needs_freezing(field.type))
         self.tolerant = not cls.__struct_config__.forbid_unknown_fields
         self.leaves = tuple(_leaves(cls, _Context()))
         self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
@@ -140,7 +140,7 @@ class _Context(Struct, frozen=True, kw_only=True):
 def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
     section = context.section
     for field in msgspec.structs.fields(struct):
-        _, metadata = shape.unwrap(field.type)
+        _, metadata = field_types.unwrap(field.type)
         section = next((mark.title for mark in metadata if isinstance(mark, Section)), section)
         inner = _Context(
             path=(*context.path, field.encode_name),
@@ -151,7 +151,7 @@ def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
             section=section,
             defaults=tuple(_default(field, table) for table in (*context.defaults, NODEFAULT)),
         )
-        nested = shape.struct_of(field.type)
+        nested = field_types.struct_of(field.type)
         if nested is not None and nested not in inner.above:
             yield from _leaves(nested, inner)
         else:
@@ -199,7 +199,7 @@ def _refuse_undecodable(annotation: Any, label: str) -> None:
 
 def _refuse_defaults(struct: type[Struct]) -> None:
     """Raise TypeError, naming the field, for a default that loading would refuse or that could be mutated."""
-    name = getattr(shape.struct_class(struct), "__name__", "")
+    name = getattr(field_types.struct_class(struct), "__name__", "")
     for field in msgspec.structs.fields(struct):
         default = _own_default(field)
         if default is not NODEFAULT and (reason := _misfit(default, field.type)) is not None:
@@ -210,7 +210,7 @@ def _refuse_defaults(struct: type[Struct]) -> None:
 def _misfit(default: Any, annotation: Any) -> str | None:
     try:
         decoded = msgspec.convert(as_values(default), annotation, builtin_types=NATIVE, str_keys=True)
-        if shape.needs_freezing(annotation):
+        if field_types.needs_freezing(annotation):
             return None
         if not isinstance(default, type(decoded)) and not isinstance(decoded, float):
             return f"Expected `{type(decoded).__name__}`, got `{type(default).__name__}`"

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 from .._layers.layer import Layer, Unreadable, parse
 from .._layers.toml.spelling import misspells
 from .._redaction import Redactor
-from .._schema.annotations import structs_below
+from .._schema.field_types import structs_below
 from .._schema.schema import Schema
 from ..errors import LayerError, Origin, Problem
 
