@@ -13,20 +13,11 @@ from msgspec import ValidationError
 
 CANARY: Final = "canary-4711-in-a-layer"
 MODULES: Final = (
-    *(
-        "spelling",
-        "keys",
-        "notation",
-        "excerpts",
-        "shape",
-        "frozen",
-        "secrecy",
-        "guard",
-        "toml_parser",
-        "positions",
-        "layers",
-    ),
-    *("merge", "decode", "problems", "load", "explain", "snapshot", "restart"),
+    *(f"_layers.toml.{name}" for name in ("spelling", "keys", "values", "excerpts", "limits", "parser", "positions")),
+    "_layers.layer",
+    *("_schema.field_types", "_schema.frozen", "_schema.masking"),
+    *(f"_loading.{name}" for name in ("merge", "decode", "problems", "load", "explain")),
+    *("_live.snapshot", "_live.reload.restart"),
 )
 
 

@@ -39,7 +39,7 @@ def test_the_others_need_nothing_optional() -> None:
 
 def test_watching_loads_no_integration() -> None:
     done = run(
-        "import sys, hotsettings, hotsettings.watch, hotsettings.testing\n"
+        "import sys, hotsettings, hotsettings._live.watch, hotsettings.testing\n"
         "print(*(name for name in sys.modules if name.startswith('hotsettings.integrations')))"
     )
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr

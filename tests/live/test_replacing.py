@@ -271,7 +271,7 @@ async def test_nothing_is_taken_down_for_a_reload_that_is_lost() -> None:
 FORKS = """
 import os
 import random
-from hotsettings.replacing import _draw
+from hotsettings._live.reload.resource_manager import _draw
 
 _draw(0, 1)
 for _ in range(2):

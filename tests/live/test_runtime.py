@@ -620,7 +620,7 @@ async def test_what_nobody_foresaw_ends_nothing(clock: Clock, caplog: pytest.Log
         assert isinstance(error, UnforeseenError)
         status = live.status
         assert not status.healthy
-        assert "config.toml  unforeseen RuntimeError at runtime.py" in str(status.last_error)
+        assert "config.toml  unforeseen RuntimeError at _live/reload/reloader.py" in str(status.last_error)
         assert status.last_error == str(error)
         assert caplog.text.count("looking for new settings failed") == 1
         assert "can't start" not in caplog.text + str(error) + repr(status), "it may quote what was read"

@@ -22,9 +22,10 @@ pytestmark = pytest.mark.anyio
 
 # Of each module one, and where the layers are looked at.
 CHOSEN: Final = [
-    *("layers._contents", "layers._parsed", "layers.attempt", "layers.parse", "guard.hazard", "guard.unfit"),
-    *("toml_parser.loads", "merge.merge", "load._validated", "load.assemble", "restart.keep_first", "snapshot.same"),
-    *("snapshot.changed_keys",),
+    *(f"_layers.layer.{name}" for name in ("_contents", "_parsed", "attempt", "parse")),
+    *("_layers.toml.limits.hazard", "_layers.toml.limits.unfit", "_layers.toml.parser.loads"),
+    *("_loading.merge.merge", "_loading.load._validated", "_loading.load.assemble", "_live.reload.restart.keep_first"),
+    *("_live.snapshot.same", "_live.snapshot.changed_keys"),
 ]
 
 

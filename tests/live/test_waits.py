@@ -17,9 +17,9 @@ from anyio.lowlevel import checkpoint
 from live.support import Ledger, Settings, given, idle, parts, until
 
 from hotsettings import Live, Rejected
-from hotsettings._concurrency import worker_thread as worker
 from hotsettings._live import waits
 from hotsettings._watching import consistent_read as stack
+from hotsettings._watching import watcher
 from hotsettings._watching import debounce as settling
 from hotsettings.testing import Workspace, live
 
@@ -35,7 +35,7 @@ async def no_deadlock() -> AsyncIterator[None]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waits, "PATIENCE", 0.1)
-    monkeypatch.setattr(worker, "PATIENCE", 0.1)
+    monkeypatch.setattr(watcher, "PATIENCE", 0.1)
 
 
 @pytest.fixture
