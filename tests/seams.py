@@ -34,9 +34,10 @@ def seams() -> Iterator[Seam]:
         for name, value in vars(module).items():
             if isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
                 yield Seam(f"{module.__name__}.{name}", value)
-            elif isinstance(value, type) and value.__module__ == module.__name__:
+            elif isinstance(value, type):
                 for method, function in vars(value).items():
-                    if isinstance(function, types.FunctionType) and not method.startswith("__"):
+                    ours = isinstance(function, types.FunctionType) and function.__module__ == module.__name__
+                    if ours and not method.startswith("__"):
                         yield Seam(f"{module.__name__}.{name}.{method}", function, value)
 
 

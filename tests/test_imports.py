@@ -18,7 +18,7 @@ PACKAGE = Path(hotsettings.__file__).parent
 CORE = ["errors", "_boundary", "_log", "_layers", "_schema", "_redaction", "_loading"]
 WITH_ANYIO = ["_concurrency", "_watching", "_live"]
 FACE = ["settings", "__init__"]
-AROUND = ["testing", "pytest_plugin", "nats", "cli", "integrations"]
+AROUND = ["frozen", "testing", "pytest_plugin", "nats", "cli", "integrations"]
 ORDER = [*CORE, *WITH_ANYIO, *FACE, *AROUND]
 
 # Third parties, and the only modules or packages that may import them.

@@ -20,18 +20,22 @@ from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Reje
 from .settings import BaseSettings
 
 if TYPE_CHECKING:
+    from ._layers.status import LayerStatus
     from ._live.live import Live
     from ._live.resource import Resource, ResourceDown
     from ._live.snapshot import Change, Snapshot
-    from ._live.status import Applied, Rejection, Status
+    from ._live.status import Applied, Rejection, Status, Wait
+    from ._loading.explain import Explanation
 
 __all__ = [
     "Applied",
     "BaseSettings",
     "Change",
+    "Explanation",
     "FileLayer",
     "InvalidSettings",
     "LayerError",
+    "LayerStatus",
     "Live",
     "Origin",
     "Problem",
@@ -47,6 +51,7 @@ __all__ = [
     "Snapshot",
     "Status",
     "UnforeseenError",
+    "Wait",
     "use_parser",
 ]
 
@@ -56,12 +61,15 @@ __version__ = "0.1.0"
 _WITH_LIVE = {
     "Applied": "_live.status",
     "Change": "_live.snapshot",
+    "Explanation": "_loading.explain",
+    "LayerStatus": "_layers.status",
     "Live": "_live.live",
     "Rejection": "_live.status",
     "Resource": "_live.resource",
     "ResourceDown": "_live.resource",
     "Snapshot": "_live.snapshot",
     "Status": "_live.status",
+    "Wait": "_live.status",
 }
 
 

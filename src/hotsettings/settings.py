@@ -198,6 +198,8 @@ else:
         TypeError when the class is defined with a field that could be mutated.
         """
 
+        __module__ = "hotsettings"
+
         @classmethod
         @without_frames
         def from_values(cls, /, **values):

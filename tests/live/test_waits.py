@@ -19,8 +19,8 @@ from live.support import Ledger, Settings, given, idle, parts, until
 from hotsettings import Live, Rejected
 from hotsettings._live import waits
 from hotsettings._watching import consistent_read as stack
-from hotsettings._watching import watcher
 from hotsettings._watching import debounce as settling
+from hotsettings._watching import watcher
 from hotsettings.testing import Workspace, live
 
 pytestmark = pytest.mark.anyio

@@ -61,6 +61,8 @@ class FileLayer(Layer, frozen=True):
     It is named after the file, if nothing else is given.
     """
 
+    __module__ = "hotsettings"
+
     path: str | os.PathLike[str]
 
     def __post_init__(self) -> None:

@@ -1,7 +1,5 @@
 """How the layers of a live object stand."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Literal
 
@@ -23,6 +21,8 @@ class LayerStatus(Struct, frozen=True):
     or "copy" (its store could not be reached since the start, and the last good copy on disk serves). ``revision`` is that of
     the document in its store which was read last. ``since`` is when the writing, reading or failing began, in UTC.
     """
+
+    __module__ = "hotsettings"
 
     name: str
     file: str

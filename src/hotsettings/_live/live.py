@@ -54,6 +54,8 @@ class Live(Head[S], Generic[S]):
     (``KAFKA_*``); none at all means every key. A pattern that matches no key raises ValueError.
     """
 
+    __module__ = "hotsettings"
+
     __slots__ = ("__weakref__", "_hub", "_source")
 
     def __init__(

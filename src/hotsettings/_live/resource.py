@@ -31,6 +31,8 @@ class ResourceDown(SettingsError):
     An exclusive one is being replaced, or could not be built again, or its block has been left.
     """
 
+    __module__ = "hotsettings"
+
 
 class Instance(Generic[T]):
     """One T, open from when its build has entered it until it is closed. ``leases`` counts who is using it."""
@@ -166,6 +168,8 @@ class Resource(Generic[T]):
     ``current`` is the newest T, for a use that does not wait in between; ``async with lease() as t`` keeps the T open until
     the lease ends, even when it has been replaced meanwhile.
     """
+
+    __module__ = "hotsettings"
 
     def __init__(
         self, build: Build[T], keys: frozenset[str] | None, exclusive: bool, drain_timeout: float, jitter: float

@@ -1,7 +1,5 @@
 """Snapshots: settings as they stood at one moment, and what differs between two of them."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 from collections.abc import Mapping
@@ -27,6 +25,8 @@ class Snapshot(Generic[S]):
 
     ``generation`` is 1 for the first and grows by one with each that goes live; ``loaded_at`` is in UTC.
     """
+
+    __module__ = "hotsettings"
 
     __slots__ = ("_digest", "_origins", "generation", "loaded", "loaded_at", "settings")
 
@@ -68,6 +68,8 @@ class Change(Struct, Generic[S], frozen=True):
 
     ``generation`` is that of the new ones. A slow subscriber gets one change for several generations.
     """
+
+    __module__ = "hotsettings"
 
     old: S
     new: S

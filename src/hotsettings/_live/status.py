@@ -1,7 +1,5 @@
 """What a live object says about itself, and the events it tells for the record."""
 
-from __future__ import annotations
-
 import datetime
 from typing import Literal
 
@@ -19,6 +17,8 @@ class Wait(Struct, frozen=True):
     ``kind`` is "writing" or "reading" (of the layer ``name``), "hook" or "build" (one that has not returned), or "leases" (of
     an exclusive resource that is to be replaced). Hooks and resources are named after their functions.
     """
+
+    __module__ = "hotsettings"
 
     kind: WaitKind
     name: str
@@ -46,6 +46,8 @@ class Status(Struct, frozen=True):
     ``waiting_for`` says what has kept an edit from going live for over 2 seconds.
     """
 
+    __module__ = "hotsettings"
+
     generation: int
     healthy: bool
     loaded_at: datetime.datetime
@@ -65,6 +67,8 @@ class Applied(Struct, frozen=True, tag=True):
     all the same: after a rejection the files are good again, or other keys wait for a restart.
     """
 
+    __module__ = "hotsettings"
+
     at: datetime.datetime
     generation: int
     keys: frozenset[str]
@@ -76,6 +80,8 @@ class Rejection(Struct, frozen=True, tag=True):
 
     ``problems`` holds the first 1,000 of the ``total``. It is empty if a hook, a build or a timeout was the reason.
     """
+
+    __module__ = "hotsettings"
 
     at: datetime.datetime
     reason: str

@@ -1,7 +1,5 @@
 """Which layer a setting comes from, and what the others say."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
@@ -46,6 +44,8 @@ class Explanation(Struct, frozen=True):
 
     ``kept`` is what is live instead of the winner while a restart is pending.
     """
+
+    __module__ = "hotsettings"
 
     key: str
     entries: tuple[Entry, ...]

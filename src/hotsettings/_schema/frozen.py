@@ -29,6 +29,8 @@ class FrozenDict(dict[K, V]):
     A dict subclass, and not a MappingProxyType, because settings are pickled, copied and encoded by msgspec.
     """
 
+    __module__ = "hotsettings.frozen"
+
     __slots__ = ()
 
     def __hash__(self) -> int:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]

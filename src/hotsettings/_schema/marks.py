@@ -37,4 +37,6 @@ class Section(Struct, frozen=True):
     ``title`` heads the group in the reference and in templates.
     """
 
+    __module__ = "hotsettings"
+
     title: str
