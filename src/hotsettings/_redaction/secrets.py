@@ -13,7 +13,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from .._layers.layer import Document
-from .._layers.toml.keys import ABSENT, Path, Values, follow
+from .._layers.toml.keys import ABSENT, Values, follow
 from .._schema import field_types
 from .._schema.marks import SECRET
 from .._schema.schema import NATIVE, Schema, as_values

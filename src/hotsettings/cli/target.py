@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from .._layers.layer import Document, FileLayer, read
 from .._layers.toml.spelling import closest
-from .._loading.load import Loaded, load
+from .._loading.load import Loaded
 from .._redaction import Redactor
 from .._schema.schema import Schema
 from ..errors import SettingsError
