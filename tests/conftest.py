@@ -5,6 +5,7 @@ import signal
 import sys
 from typing import Any
 
+import chosen_parser
 import pytest
 from hypothesis import settings
 
@@ -29,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    chosen_parser.name = config.getoption("--toml-parser")
     use_parser(config.getoption("--toml-parser"))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import anyio
+import chosen_parser
 import pytest
 from nats.aio.client import Client
 from nats_client import connected
@@ -68,7 +69,7 @@ class Run(Protocol):
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The working directory: demo_app.py, and files for it that are good."""
-    (tmp_path / "demo_app.py").write_text(APP, encoding="utf-8")
+    (tmp_path / "demo_app.py").write_text(chosen_parser.use_it() + APP, encoding="utf-8")
     (tmp_path / "config.toml").write_text('NAME = "shop"\ndb.port = 5433\n', encoding="utf-8")
     secrets = tmp_path / "secrets.toml"
     secrets.write_text('TOKEN = "open-sesame"\n', encoding="utf-8")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import chosen_parser
 import pytest
 
 from hotsettings.cli import outline
@@ -27,7 +28,7 @@ class Stranger:
         self.marks = marks
         for name in OURS:
             (folder / f"{name}.py").write_text(self._mark(name), encoding="utf-8")
-        self.write("demo_app", APP)
+        self.write("demo_app", chosen_parser.use_it() + APP)
 
     def write(self, name: str, source: str) -> None:
         (self.folder / f"{name}.py").write_text(self._mark(name) + source, encoding="utf-8")

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import chosen_parser
 import pytest
 
 from .tagged import State, text, whole
@@ -72,7 +73,7 @@ class Watched:
         self._news = threading.Condition()
         path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
-            [*under, sys.executable, "-m", "faults.watched", backend],
+            [*under, sys.executable, "-m", "faults.watched", backend, chosen_parser.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},

@@ -1,6 +1,6 @@
 """The watched process. It follows settings as it is told on stdin, and tells what it sees on stdout, as JSON lines.
 
-python -m faults.watched BACKEND, where BACKEND is asyncio, uvloop or trio.
+python -m faults.watched BACKEND PARSER, where BACKEND is asyncio, uvloop or trio, and PARSER is toml_rs or tomllib.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 import hotsettings.files
-from hotsettings import Applied, Change, Live, Rejected, Rejection, Resource, SettingsError
+from hotsettings import Applied, Change, Live, Rejected, Rejection, Resource, SettingsError, use_parser
 
 from .tagged import State, Tagged, is_vetoed, state_of
 
@@ -352,4 +352,6 @@ def run(backend: str) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1])
+    _, backend, parser = (*sys.argv, "toml_rs")[:3]
+    use_parser(parser)
+    run(backend)

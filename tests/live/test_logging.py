@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import chosen_parser
 import pytest
 from live.support import Settings
 
@@ -40,7 +41,7 @@ anyio.run(main)
 
 
 def said(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-c", PROGRAM, *arguments]
+    command = [sys.executable, "-c", chosen_parser.use_it() + PROGRAM, *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == ""
     return done.stderr
