@@ -596,6 +596,15 @@ def test_the_name_of_a_type_is_redacted_too() -> None:
     assert repr(knowing(CANARY).redacted(error)) == f"Redacted('nothing', 'No {MASK}')"
 
 
+def test_an_interrupt_in_the_text_of_an_exception_is_not_swallowed() -> None:
+    class Interrupted(Exception):
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        knowing(CANARY).redacted(Interrupted())
+
+
 class TestWork:
     def test_a_long_text_loses_its_middle(self) -> None:
         shown = redact(f"first {CANARY} " + "x" * 100_000 + f" {CANARY} last", CANARY)
