@@ -1,13 +1,16 @@
-"""Whether coverage measures this process. It slows Python down, but no compiled code, so no limit of time holds there."""
+"""Whether coverage measures this process, and those that it starts.
+
+It slows Python down, but no compiled code, so no limit of time holds there.
+"""
 
 import os
 
 import pytest
 from coverage import Coverage
 
-untraced = pytest.mark.skipif(
-    Coverage.current() is not None, reason="coverage slows Python down; the limit is for a process without it"
-)
+TRACED = Coverage.current() is not None
+
+untraced = pytest.mark.skipif(TRACED, reason="coverage slows Python down; the limit is for a process without it")
 """Marks a test that limits the time of its own process."""
 
 

@@ -158,6 +158,15 @@ class Store:
         }
         self.report_bytes(instance, encoded(Report(**{"instance": instance, **usual, **known, **fields})))
 
+    def make_reports(self) -> None:
+        """Make the bucket of the reports, with none in it."""
+
+        async def make(client: Client) -> int:
+            await reports_bucket(client.jetstream(), self.bucket)
+            return 0
+
+        self._do(make)
+
     def report_bytes(self, instance: str, data: bytes | None) -> None:
         """Write what may be no report; None withdraws it."""
 

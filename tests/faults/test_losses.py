@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from traced import TRACED
 
 from .harness import NEVER, SETTLE, Party, Place, Watched, allowed, needs, replace
 from .tagged import text, whole
@@ -211,7 +212,7 @@ def test_a_busy_log_in_the_same_folder(party: Party, place: Place, tight: bool) 
             took = time.monotonic() - began
             for member, before in zip(party.members, used, strict=True):
                 share = (member.measure()["cpu"] - before) / took
-                assert share < 0.6, f"{member.name} used {share:.2f} of a core"
+                assert share < 0.6 or TRACED, f"{member.name} used {share:.2f} of a core"
         finally:
             over.set()
             noise.join()

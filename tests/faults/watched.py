@@ -352,6 +352,6 @@ def run(backend: str) -> None:
 
 
 if __name__ == "__main__":
-    _, backend, parser = (*sys.argv, "toml_rs")[:3]
-    use_parser(parser)
+    _, backend, parser = sys.argv
+    use_parser("tomllib" if parser == "tomllib" else "toml_rs")
     run(backend)
