@@ -9,8 +9,8 @@ from typing import Any, get_args, get_origin
 import msgspec
 import pydantic
 
-from hotsettings import shape
-from hotsettings.schema import as_values
+from hotsettings._schema import field_types
+from hotsettings._schema.schema import as_values
 from integr8scode.settings import Runtime, Settings
 
 LIMITS = ("ge", "gt", "le", "lt", "pattern", "min_length", "max_length")
@@ -61,7 +61,7 @@ def described(
     """Each field's name, type, annotations, and what makes its default if it has one."""
     found: list[tuple[str, Any, tuple[Any, ...], Callable[[], Any] | None]] = []
     for field in msgspec.structs.fields(struct):
-        bare, notes = shape.unwrap(field.type)
+        bare, notes = field_types.unwrap(field.type)
         annotation = _translated(bare, models)
         if _may_be_none(msgspec.inspect.type_info(field.type)):
             annotation = annotation | None

@@ -11,7 +11,7 @@ import msgspec
 import pydantic
 import toml_rs
 
-from hotsettings.schema import as_values
+from hotsettings._schema.schema import as_values
 from integr8scode.settings import Settings
 
 from . import models

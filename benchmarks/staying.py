@@ -16,7 +16,7 @@ import psutil
 from anyio.lowlevel import checkpoint
 
 from hotsettings import BaseSettings
-from hotsettings.layers import LARGEST
+from hotsettings._layers.layer import LARGEST
 
 from .figures import Figure, Row, Scale, Target
 from .measuring import nearly_all, spread

@@ -12,8 +12,8 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from hotsettings import BaseSettings
-from hotsettings.live import hub_of
-from hotsettings.snapshot import Snapshot, changed_keys
+from hotsettings._live.live import hub_of
+from hotsettings._live.snapshot import Snapshot, changed_keys
 from hotsettings.testing import live as given
 
 from .figures import Figure, Row, Scale, Target

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hotsettings.nats import NatsStore
-from hotsettings.nats.accompanying import _SPREAD as SPREAD  # pyright: ignore[reportPrivateUsage]
+from hotsettings.nats.companion import _SPREAD as SPREAD  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.connection import PING_INTERVAL
-from hotsettings.nats.following import _ABANDONED as ABANDONED  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.reports import RENEWAL
 from hotsettings.nats.session import _FIRST_RETRY as FIRST_RETRY  # pyright: ignore[reportPrivateUsage]
 from hotsettings.nats.session import _LONGEST_RETRY as LONGEST_RETRY  # pyright: ignore[reportPrivateUsage]
+from hotsettings.nats.subscription import _ABANDONED as ABANDONED  # pyright: ignore[reportPrivateUsage]
 
 MEASURED = Path(__file__).with_name("benchmarks") / "fleet.json"
 PAGE = Path(__file__).with_name("fleet-model.md")
@@ -41,7 +41,7 @@ class Assumed(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Bytes as the server counts them (payloads and headers), and messages. tests/nats/test_model.py measures them again."""
+    """Bytes as the server counts them (payloads and headers), and messages. tests/system/nats/test_model.py measures them again."""
 
     answer: int = 1230
     """Of an answer to a question for the last position, of a stream with three replicas."""

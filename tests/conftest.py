@@ -5,9 +5,9 @@ import signal
 import sys
 from typing import Any
 
-import chosen_parser
 import pytest
 from hypothesis import settings
+from support import chosen_parser
 
 from hotsettings import use_parser
 

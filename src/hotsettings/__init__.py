@@ -2,39 +2,40 @@
 
 How data flows, and where:
 
-    path -> Document      layers (guard, toml_parser, positions)
-    Documents -> values   merge
-    values -> Settings    decode (schema, shape, frozen)
-    what went wrong       problems (excerpts, _redaction) -> errors
-    the three steps       load (boundary)
-    Settings -> Snapshot  snapshot (explain)
-    who wants to know     live (hub, subscribers, events, resources)
-    all or nothing        transaction (replacing, backoff, waits)
-    layers -> Snapshot    runtime (watcher, worker, stack, followed, files, settling, sight, routes, wakeups/, stores, restart, mounts)
-    the face              settings, watch (signals, calling)
+    bytes -> Document      _layers
+    what a class declares  _schema
+    Documents -> settings  _loading, or every problem -> errors
+    secrets out of texts   _redaction
+    has it changed?        _watching
+    settings -> subscriber _live
+    the face               settings
 """
 
 from typing import TYPE_CHECKING, Any
 
+from ._layers.layer import FileLayer
+from ._layers.toml.parser import use_parser
+from ._schema.marks import RestartRequired, Secret, Section
 from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError
-from .layers import FileLayer
-from .marks import RestartRequired, Secret, Section
 from .settings import BaseSettings
-from .toml_parser import use_parser
 
 if TYPE_CHECKING:
-    from .live import Live
-    from .resources import Resource, ResourceDown
-    from .snapshot import Change, Snapshot
-    from .status import Applied, Rejection, Status
+    from ._layers.status import LayerStatus
+    from ._live.live import Live
+    from ._live.resource import Resource, ResourceDown
+    from ._live.snapshot import Change, Snapshot
+    from ._live.status import Applied, Rejection, Status, Wait
+    from ._loading.explain import Explanation
 
 __all__ = [
     "Applied",
     "BaseSettings",
     "Change",
+    "Explanation",
     "FileLayer",
     "InvalidSettings",
     "LayerError",
+    "LayerStatus",
     "Live",
     "Origin",
     "Problem",
@@ -50,6 +51,7 @@ __all__ = [
     "Snapshot",
     "Status",
     "UnforeseenError",
+    "Wait",
     "use_parser",
 ]
 
@@ -57,14 +59,17 @@ __version__ = "0.1.0"
 
 # Whoever only loads does not pay for anyio and a watcher: these come with their modules when they are asked for.
 _WITH_LIVE = {
-    "Applied": "status",
-    "Change": "snapshot",
-    "Live": "live",
-    "Rejection": "status",
-    "Resource": "resources",
-    "ResourceDown": "resources",
-    "Snapshot": "snapshot",
-    "Status": "status",
+    "Applied": "_live.status",
+    "Change": "_live.snapshot",
+    "Explanation": "_loading.explain",
+    "LayerStatus": "_layers.status",
+    "Live": "_live.live",
+    "Rejection": "_live.status",
+    "Resource": "_live.resource",
+    "ResourceDown": "_live.resource",
+    "Snapshot": "_live.snapshot",
+    "Status": "_live.status",
+    "Wait": "_live.status",
 }
 
 

@@ -25,6 +25,8 @@ class Origin(Struct, frozen=True):
     read; ``line`` and ``column`` count from 1, in characters. A default has no file, and a problem with a whole file no line.
     """
 
+    __module__ = "hotsettings"
+
     layer: str
     file: str | None = None
     line: int | None = None
@@ -44,6 +46,8 @@ class Problem(Struct, frozen=True):
     carets below it. It is empty where either could show a secret, and in problems after the first 100. ``foreign``
     means that other code wrote the message, such as the ``__post_init__`` of the class, so that it may quote a value.
     """
+
+    __module__ = "hotsettings"
 
     key: str
     message: str
@@ -85,6 +89,8 @@ class SettingsError(Exception):
     ``problems`` holds the first 1,000, and ``total`` is the number of all. The text shows the first 100.
     """
 
+    __module__ = "hotsettings"
+
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -101,6 +107,8 @@ class LayerError(SettingsError):
 
     When several layers fail at once, ``problems`` holds one problem for each; ``origin`` is that of the first.
     """
+
+    __module__ = "hotsettings"
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -123,6 +131,8 @@ class InvalidSettings(SettingsError):
         total: How many problems there are. Needed only if ``problems`` are not all of them.
     """
 
+    __module__ = "hotsettings"
+
     def __init__(self, problems: Iterable[Problem], total: int | None = None) -> None:
         self.problems = tuple(problems)
         self._total = len(self.problems) if total is None else total
@@ -143,6 +153,8 @@ class UnforeseenError(SettingsError):
     Its one problem names the layers, the type of the exception, and the place in this package. It quotes nothing.
     """
 
+    __module__ = "hotsettings"
+
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__(self.problems)
@@ -159,6 +171,8 @@ class Redacted(Exception):
         kind: The name of the type; "" where the message needs none.
     """
 
+    __module__ = "hotsettings"
+
     def __init__(self, text: str, kind: str) -> None:
         super().__init__(text, kind)
         self.kind = kind
@@ -173,6 +187,8 @@ class Rejected(SettingsError):
     ``reason`` is a LayerError, an InvalidSettings, or a stand-in for the exception of a hook or build. The stand-in has
     the redacted message, and the name of the exception's type as ``kind``.
     """
+
+    __module__ = "hotsettings"
 
     def __init__(self, reason: BaseException) -> None:
         self.reason = reason

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
-from .boundary import guarded, without_frames
+from ._boundary import guarded, without_frames
+from ._layers.layer import FileLayer, Layer, given
+from ._layers.toml.keys import dotted
+from ._loading.load import assemble, load
+from ._schema.frozen import freeze
+from ._schema.masking import masked_items, masked_repr
+from ._schema.schema import Schema, plain
 from .errors import MOST_PROBLEMS, InvalidSettings, Origin, Problem
-from .frozen import freeze
-from .keys import dotted
-from .layers import FileLayer, Layer, given
-from .load import assemble, load
-from .schema import Schema, plain
-from .secrecy import masked_items, masked_repr
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import Self
 
-    from .live import Live
-    from .wakeups import Kind
+    from ._live.live import Live
+    from ._watching.events import Kind
 
 StrPath = str | os.PathLike[str]
 
@@ -198,6 +198,8 @@ else:
         TypeError when the class is defined with a field that could be mutated.
         """
 
+        __module__ = "hotsettings"
+
         @classmethod
         @without_frames
         def from_values(cls, /, **values):
@@ -246,7 +248,7 @@ else:
                 InvalidSettings: The values do not fit the class when the block is entered.
                 ValueError: ``reload_signal`` is given outside of the main thread, which alone receives signals.
             """
-            from .watch import watch_layers  # whoever only loads pays neither for anyio nor for a watcher
+            from ._live.watch import watch_layers  # whoever only loads pays neither for anyio nor for a watcher
 
             schema = schema_of(cls)
             if layers is None:

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from hotsettings import Rejected
 from hotsettings.integrations.asgi import settings_of
 from hotsettings.testing import live as held
-from hotsettings.testing.given import GivenLive
+from hotsettings.testing.in_memory import GivenLive
 from integr8scode.api import MOST_BYTES, Api, application
 from integr8scode.fanout import Fanout
 from integr8scode.publisher import publisher

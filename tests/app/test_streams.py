@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 from hotsettings import Live, Rejected, Resource, ResourceDown
 from hotsettings._redaction import Redacted
 from hotsettings.testing import live as held
-from hotsettings.testing.given import GivenLive
+from hotsettings.testing.in_memory import GivenLive
 from hotsettings.testing.workspace import Workspace
 from integr8scode import streams
 from integr8scode.fanout import Fanout

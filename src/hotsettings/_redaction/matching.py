@@ -10,7 +10,7 @@ import re
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator
 
-from ..secrecy import MASK
+from .._schema.masking import MASK
 from .readings import reading
 
 LONG = 8

@@ -9,10 +9,10 @@ from threading import Lock
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .._layers.layer import Document
+from .._schema.masking import MASK
+from .._schema.schema import Schema
 from ..errors import InvalidSettings, LayerError, Problem, Redacted
-from ..layers import Document
-from ..schema import Schema
-from ..secrecy import MASK
 from .credentials import COMMON, credentials_in
 from .exceptions import message_of, traceback_of, type_and_message, type_name_of
 from .matching import Matcher, redact, spans
@@ -120,7 +120,7 @@ class Redactor:
     def _say_that_it_forgets(self) -> None:
         if self._forgetting:
             return
-        from ..log import logger  # slow to import
+        from .._log import logger  # slow to import
 
         self._forgetting = True
         logger.warning(

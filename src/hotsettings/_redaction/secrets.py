@@ -12,12 +12,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import NODEFAULT, Struct
 
-from .. import shape
-from ..keys import Path
-from ..layers import Document
-from ..marks import SECRET
-from ..merge import ABSENT, Values, follow
-from ..schema import NATIVE, Schema, as_values
+from .._layers.layer import Document
+from .._layers.toml.keys import ABSENT, Path, Values, follow
+from .._schema import field_types
+from .._schema.marks import SECRET
+from .._schema.schema import NATIVE, Schema, as_values
 from .readings import plain
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
@@ -80,20 +79,20 @@ class _Kind:
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
-        self.bare, metadata = shape.unwrap(annotation)
+        self.bare, metadata = field_types.unwrap(annotation)
         self.secret = SECRET in metadata
 
     @cached_property
     def members(self) -> list[_Kind]:
         """What a value can be: the members of a union, or else this alone."""
-        return [_Kind(member) for member in shape.alternatives(self.bare)]
+        return [_Kind(member) for member in field_types.alternatives(self.bare)]
 
     @cached_property
     def by_tag(self) -> dict[tuple[str | None, type, Any], list[_Kind]]:
         """Of a union of tables, the member by the field that tells which it is, and by what that says."""
         found = {}
         for member in self.members:
-            config = getattr(shape.struct_class(member.bare), "__struct_config__", None)
+            config = getattr(field_types.struct_class(member.bare), "__struct_config__", None)
             if config is not None and config.tag is not None:
                 found[config.tag_field, type(config.tag), config.tag] = [member]
         return found
@@ -115,22 +114,22 @@ class _Kind:
     @cached_property
     def fields(self) -> dict[str, _Kind] | None:
         """The fields of a Struct that is written as a table."""
-        if (struct := shape.struct_of(self.bare)) is None:
+        if (struct := field_types.struct_of(self.bare)) is None:
             return None
         return {field.encode_name: _Kind(field.type) for field in msgspec.structs.fields(struct)}
 
     @cached_property
     def entries(self) -> tuple[_Kind, _Kind] | None:
         """The keys and the values of a mapping."""
-        entry = shape.entries_of(self.bare)
+        entry = field_types.entries_of(self.bare)
         return None if entry is None else (_Kind(entry[0]), _Kind(entry[1]))
 
     @cached_property
     def elements(self) -> Iterable[_Kind]:
         """What the elements of an array are, one after the other."""
-        if shape.struct_class(self.bare) is not None:
+        if field_types.struct_class(self.bare) is not None:
             return [_Kind(field.type) for field in msgspec.structs.fields(self.bare)]
-        items = shape.items_of(self.bare)
+        items = field_types.items_of(self.bare)
         return repeat(_Kind(next(items))) if isinstance(items, repeat) else [_Kind(item) for item in items]
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import NoReturn
 
-from ..boundary import type_and_place
+from .._boundary import type_and_place
 from ..errors import UnforeseenError
 
 UNFORESEEN = 3

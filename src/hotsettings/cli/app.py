@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from .. import __version__
+from .._loading.explain import NOT_SET, UnknownKey, effective, explain
+from .._loading.load import Loaded
 from ..errors import InvalidSettings, Origin, Problem, SettingsError
-from ..explain import NOT_SET, UnknownKey, effective, explain
-from ..load import Loaded
 from . import checking, completion, documents, output, showing, store_commands, templates, watching
 from .arguments import Json, Target, find
 from .help import Command, Group

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .._schema.schema import Schema
 from ..errors import SettingsError
-from ..schema import Schema
 from . import output
 from .target import find_schema
 

@@ -8,17 +8,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..decode import Finding, findings
+from .._layers.layer import Document, FileLayer, Layer, fetch, parse
+from .._layers.toml.keys import ABSENT, Path, Values, dotted, follow
+from .._live.snapshot import same
+from .._loading.decode import Finding, findings
+from .._loading.explain import Setting, masked
+from .._loading.load import read_all, readable, validated
+from .._loading.merge import merge
+from .._loading.problems import as_problems, tolerated
+from .._schema.masking import HIDDEN
+from .._schema.schema import Leaf, Schema
 from ..errors import MOST_PROBLEMS, NO_PROBLEMS, InvalidSettings, Problem, Problems
-from ..explain import Setting, masked
-from ..keys import Path, dotted
-from ..layers import Document, FileLayer, Layer, fetch, parse
-from ..load import read_all, readable, validated
-from ..merge import ABSENT, Values, follow, merge
-from ..problems import as_problems, tolerated
-from ..schema import Leaf, Schema
-from ..secrecy import HIDDEN
-from ..snapshot import same
 from .showing import Change
 from .warnings import secrets_in
 

@@ -7,11 +7,11 @@ from collections import Counter
 from msgspec import Struct
 from rich.text import Text
 
+from .._loading.explain import origins
+from .._loading.load import Loaded, collector_paused, read_all, validated
+from .._loading.merge import merge
+from .._loading.problems import tolerated
 from ..errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
-from ..explain import origins
-from ..load import Loaded, collector_paused, read_all, validated
-from ..merge import merge
-from ..problems import tolerated
 from . import output
 from .target import Files, find_schema
 from .warnings import LOUD, warnings

@@ -8,7 +8,7 @@ from collections.abc import MutableMapping
 
 import typer
 
-from ..schema import Schema
+from .._schema.schema import Schema
 from . import outline
 
 

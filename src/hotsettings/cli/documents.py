@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 from msgspec.structs import FieldInfo
 
-from .. import shape
-from ..marks import RESTART_REQUIRED
-from ..notation import toml
-from ..schema import Leaf, Schema, as_values
-from ..secrecy import is_secret, secret_fields
-from ..typenames import limits, type_name
+from .._layers.toml.values import toml
+from .._schema import field_types
+from .._schema.describe import limits, type_name
+from .._schema.marks import RESTART_REQUIRED
+from .._schema.masking import is_secret, secret_fields
+from .._schema.schema import Leaf, Schema, as_values
 
 
 def json_schema(schema: Schema) -> str:
@@ -23,7 +23,7 @@ def json_schema(schema: Schema) -> str:
 
     No key is required in it, because each file may hold a part of the settings only. Defaults of secrets are left out.
     """
-    structs = list(dict.fromkeys(shape.structs_below(schema.cls)))
+    structs = list(dict.fromkeys(field_types.structs_below(schema.cls)))
     references, components = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     for struct, reference in zip(structs, references, strict=True):
         component: dict[str, Any] = components[reference["$ref"].rpartition("/")[2]]
@@ -44,7 +44,7 @@ def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:
     if hidden:
         entry["writeOnly"] = True
         about.append("Secret: it belongs in the secrets file.")
-    if RESTART_REQUIRED in shape.unwrap(field.type)[1]:
+    if RESTART_REQUIRED in field_types.unwrap(field.type)[1]:
         about.append("A change needs a restart.")
     if about:
         entry["description"] = " ".join(about)

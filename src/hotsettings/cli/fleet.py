@@ -17,11 +17,11 @@ from rich.text import Text
 
 from ..errors import LayerError
 from . import output
-from .standing import Standing, said, standings
+from .instance_status import Standing, said, standings
 from .store_options import Store, ask
 
 if TYPE_CHECKING:
-    from ..nats.gathering import Gathered
+    from ..nats.report_reader import Gathered
 
 _EVERY = 1.0
 """Seconds between two looks."""
@@ -43,7 +43,7 @@ def show(store: Store, service: str | None, json: bool) -> None:
 
 async def _once(store: Store) -> Gathered:
     from ..nats.bucket import reached
-    from ..nats.gathering import read_reports
+    from ..nats.report_reader import read_reports
 
     async with reached(store.where, store.bucket) as bucket:
         return await read_reports(bucket)
@@ -118,7 +118,7 @@ async def _stay(store: Store, service: str | None) -> None:
 
 
 async def _draw(store: Store, service: str | None, live: Live) -> None:
-    from ..nats.gathering import regularly
+    from ..nats.report_reader import regularly
 
     found: list[Standing] = []
     async with aclosing(regularly(store.where, store.bucket, _EVERY)) as looks:

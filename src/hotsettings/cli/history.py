@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from rich.text import Text
 
+from .._layers.layer import Document
+from .._layers.toml.values import toml
+from .._schema.schema import Schema
 from ..errors import LayerError, Problem
-from ..layers import Document
-from ..notation import toml
-from ..schema import Schema
 from . import candidates, output
 from .showing import Change
 from .store_options import Store, ask

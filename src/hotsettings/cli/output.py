@@ -12,8 +12,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from .._schema.masking import Hidden
 from ..errors import NO_PROBLEMS, SHOWN_PROBLEMS, Origin, Problem, Problems, SettingsError, UnforeseenError, unshown
-from ..secrecy import Hidden
 
 _MARGIN = 9
 """Columns before the source in an excerpt: six for the line number, three for the bar."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ..routes import find_routes
+from .._watching.symlinks import find_routes
 
 
 class Exposure(Struct, frozen=True):

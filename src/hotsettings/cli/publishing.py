@@ -10,8 +10,8 @@ import typer
 from msgspec import Struct
 from rich.text import Text
 
+from .._schema.schema import Schema
 from ..errors import InvalidSettings, LayerError, SettingsError
-from ..schema import Schema
 from . import candidates, output, showing
 from .candidates import Candidate
 from .store_options import Store, ask, fail

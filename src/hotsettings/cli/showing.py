@@ -9,12 +9,12 @@ from typing import Any
 from msgspec import Struct
 from rich.text import Text
 
+from .._layers.toml.values import toml
+from .._live.snapshot import changed_keys
+from .._loading.explain import Entry, Explanation, Setting, effective
+from .._loading.load import Loaded
+from .._schema.masking import Hidden
 from ..errors import Origin
-from ..explain import Entry, Explanation, Setting, effective
-from ..load import Loaded
-from ..notation import toml
-from ..secrecy import Hidden
-from ..snapshot import changed_keys
 from . import output
 
 _ORIGIN_STYLES = {"default": "dim", "secrets": "yellow", "override": "magenta"}

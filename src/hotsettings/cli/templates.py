@@ -10,9 +10,9 @@ from typing import Any
 
 from msgspec import inspect
 
-from ..notation import toml
-from ..schema import Leaf, Schema, as_values
-from ..typenames import limits, type_name
+from .._layers.toml.values import toml
+from .._schema.describe import limits, type_name
+from .._schema.schema import Leaf, Schema, as_values
 from .documents import by_section
 
 _DAY = datetime.date(2000, 1, 1)

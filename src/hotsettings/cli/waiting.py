@@ -14,11 +14,11 @@ from rich.text import Text
 
 from ..errors import LayerError
 from . import output
-from .standing import age_of, is_silent, rejection_of
+from .instance_status import age_of, is_silent, rejection_of
 from .store_options import Store, ask
 
 if TYPE_CHECKING:
-    from ..nats.gathering import Gathered, Reported
+    from ..nats.report_reader import Gathered, Reported
 
 _EVERY = 0.5
 """Seconds between two looks at the reports."""
@@ -114,7 +114,7 @@ def wait(store: Store, key: str, revision: int, seconds: float) -> None:
 
 
 async def _look(store: Store, waiting: Waiting, roll: Roll) -> None:
-    from ..nats.gathering import regularly
+    from ..nats.report_reader import regularly
 
     started = anyio.current_time()
     async with aclosing(regularly(store.where, store.bucket, _EVERY)) as looks:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
+from .._layers.layer import Document, FileLayer
+from .._layers.toml.keys import ABSENT, follow
+from .._layers.toml.positions import Place
+from .._schema.schema import Leaf, Schema
 from ..errors import Problem
-from ..layers import Document, FileLayer
-from ..merge import ABSENT, follow
-from ..positions import Place
-from ..schema import Leaf, Schema
 from . import git
 from .permissions import exposures
 

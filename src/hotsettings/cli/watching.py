@@ -12,14 +12,14 @@ import msgspec
 from msgspec import Struct
 from rich.text import Text
 
+from .._layers.toml.values import toml
+from .._live.live import Live
+from .._live.status import Applied, Rejection
+from .._loading.explain import Explanation, Setting, effective
+from .._log import NAME
+from .._schema.schema import Schema
+from .._watching.events import Kind
 from ..errors import SHOWN_PROBLEMS, SettingsError, unshown
-from ..explain import Explanation, Setting, effective
-from ..live import Live
-from ..log import NAME
-from ..notation import toml
-from ..schema import Schema
-from ..status import Applied, Rejection
-from ..wakeups import Kind
 from . import output
 from .target import Files
 

@@ -10,8 +10,8 @@ from typing import Any, TypeVar, overload
 
 from msgspec import Struct
 
-from ..live import Live
-from ..snapshot import Snapshot
+from .._live.live import Live
+from .._live.snapshot import Snapshot
 
 S = TypeVar("S")
 

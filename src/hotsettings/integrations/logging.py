@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from ..hub import Handle
-from ..live import Live, hub_of
-from ..schema import Leaf
-from ..snapshot import Change
-from ..spelling import closest
+from .._layers.toml.spelling import closest
+from .._live.core import Handle
+from .._live.live import Live, hub_of
+from .._live.snapshot import Change
+from .._schema.schema import Leaf
 
 
 def follow_level(live: Live[Any], key: str, logger: logging.Logger | None = None) -> Handle:

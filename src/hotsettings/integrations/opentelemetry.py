@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import ref
 
-from ..live import Live, hub_of
+from .._live.live import Live, hub_of
 from .extras import missing
-from .figures import FIGURES, Figure
+from .metrics import FIGURES, Figure
 
 try:
     from opentelemetry.metrics import CallbackOptions, Meter, Observation, get_meter

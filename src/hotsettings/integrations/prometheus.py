@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ..live import Live
+from .._live.live import Live
 from .extras import missing
-from .figures import FIGURES, Figure
+from .metrics import FIGURES, Figure
 
 try:
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric

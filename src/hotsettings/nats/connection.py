@@ -19,8 +19,8 @@ from nats.errors import Error as NatsError
 from nats.errors import NoServersError
 from nats.js.errors import APIError
 
+from .._schema.masking import MASK
 from ..errors import LayerError, Origin, Problem
-from ..secrecy import MASK
 
 CONNECT_TIMEOUT = 2.0
 """Seconds within which a server has to take a connection, before the next one is tried. The option of this name counts more."""

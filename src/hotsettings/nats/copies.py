@@ -23,12 +23,12 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from .._layers.layer import Layer, Unreadable, parse
+from .._layers.toml.spelling import misspells
 from .._redaction import Redactor
+from .._schema.field_types import structs_below
+from .._schema.schema import Schema
 from ..errors import LayerError, Origin, Problem
-from ..layers import Layer, Unreadable, parse
-from ..schema import Schema
-from ..shape import structs_below
-from ..spelling import misspells
 
 LARGEST_COPY = 64 * 1024 * 1024
 """Bytes that a copy may have."""

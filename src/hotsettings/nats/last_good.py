@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from threading import Lock
 from types import MappingProxyType
 
+from .._layers.store import Held, StoreLayer
+from .._loading.load import Loaded
 from .._redaction import Redactor
-from ..load import Loaded
-from ..stores import Held, StoreLayer
 from .copies import Copied, Copy, load, may_be_copied, save
 from .replica import State
 

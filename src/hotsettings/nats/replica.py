@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from ..stores import Held
+from .._layers.store import Held
 
 _LAGS = 3
 """Answers in a row that may name a position before the one that is shown: a new leader may not know all that it has yet."""

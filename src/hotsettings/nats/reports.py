@@ -16,13 +16,13 @@ from nats.js.api import KeyValueConfig, StorageType
 from nats.js.errors import BucketNotFoundError
 from nats.js.kv import KeyValue
 
+from .._layers.layer import Layer
+from .._layers.store import Store, StoreLayer
 from ..errors import SHOWN_PROBLEMS, Problem, unshown
-from ..layers import Layer
-from ..stores import Store, StoreLayer
 
 if TYPE_CHECKING:
-    from ..live import Live
-    from ..status import Rejection
+    from .._live.live import Live
+    from .._live.status import Rejection
 
 TTL = 30.0
 """Seconds after which a report that was not renewed is gone."""

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import anyio
 from nats.aio.client import Client
 
+from .._layers.status import LayerState
+from .._log import logger
 from ..errors import LayerError
-from ..log import logger
-from ..status import LayerState
 from .connection import Servers, connected, described
-from .following import Follower, NoBucket, Silent
 from .replica import Replica, State
+from .subscription import Follower, NoBucket, Silent
 
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 5.0

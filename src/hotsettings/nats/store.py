@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from .._layers.status import LayerState
+from .._layers.store import Held, StoreLayer
 from ..errors import LayerError, Origin, Problem
-from ..status import LayerState
-from ..stores import Held, StoreLayer
-from .accompanying import Companion
 from .bucket import BUCKET, KEY
+from .companion import Companion
 from .connection import servers
 from .last_good import LastGood
 from .replica import Replica
@@ -25,7 +25,7 @@ from .session import Session
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-    from ..live import Live
+    from .._live.live import Live
 
 _ALLOWED = "use letters, digits and - / _ = ., as in config.toml"
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-from ..keys import dotted
-from ..notation import toml
+from .._layers.toml.keys import dotted
+from .._layers.toml.values import toml
 
 
 class Paths(TypedDict):

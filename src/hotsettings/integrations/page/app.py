@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, quote
 import anyio
 from msgspec.structs import replace
 
-from ...boundary import places_of, type_and_place
-from ...live import Live, loaded_of
-from ...log import logger
+from ..._boundary import places_of, type_and_place
+from ..._live.live import Live, loaded_of
+from ..._log import logger
 from .asgi import ASGIApp, Receive, Scope, Send, body, gone, path_below, start
 from .record import Record
 from .render import content

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 
-from ...keys import quoted
+from ..._layers.toml.keys import quoted
 
 LONGEST = 300
 """Characters of a value that are shown."""

@@ -11,14 +11,14 @@ import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..._layers.toml.values import toml
+from ..._live.audit import Event
+from ..._live.live import Live, hub_of, loaded_of
+from ..._live.status import Rejection
+from ..._loading.explain import effective
+from ..._log import logger
+from ..._schema.masking import MASK
 from ...errors import Origin
-from ...events import Event
-from ...explain import effective
-from ...live import Live, hub_of, loaded_of
-from ...log import logger
-from ...notation import toml
-from ...secrecy import MASK
-from ...status import Rejection
 from .markup import cut
 
 KEPT = 50

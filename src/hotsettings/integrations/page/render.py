@@ -11,13 +11,14 @@ from typing import Any
 from msgspec import NODEFAULT
 from msgspec.structs import replace
 
+from ..._layers.status import LayerStatus
+from ..._live.live import Live, hub_of, loaded_of
+from ..._live.status import Status
+from ..._loading.explain import Setting, effective, masked
 from ..._redaction import Redactor
+from ..._schema.masking import Hidden
+from ..._schema.schema import Leaf, Schema, as_values
 from ...errors import Origin
-from ...explain import Setting, effective, masked
-from ...live import Live, hub_of, loaded_of
-from ...schema import Leaf, Schema, as_values
-from ...secrecy import Hidden
-from ...status import LayerStatus, Status
 from .markup import Html, cut, join, tag
 from .record import Changed, Entry, Record, Refused, shown, waiting
 

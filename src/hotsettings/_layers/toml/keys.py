@@ -1,0 +1,87 @@
+"""Paths into nested tables, and the dotted keys they are written as."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import translate
+from typing import Any
+
+from .spelling import closest
+
+Path = tuple[str | int, ...]
+"""Where a value stands in the merged tables: keys, and indices in arrays."""
+Values = dict[str, Any]
+"""What a layer says, or several merged."""
+ABSENT: Any = object()
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_LONGEST = 200
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+
+
+def follow(value: Any, path: Path) -> Any:
+    """Return the value at ``path``, through tables and arrays, or ABSENT."""
+    for part in path:
+        if isinstance(value, dict):
+            value = value.get(part, ABSENT)
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part] if part < len(value) else ABSENT
+        else:
+            return ABSENT
+    return value
+
+
+def dotted(path: Path) -> str:
+    """Write a path as TOML would: ``db.port``, ``hosts[2]``, ``"a.b".c``. A very long part is cut."""
+    text = ""
+    for part in path:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + written(part if len(part) <= _LONGEST else f"{part[:_LONGEST]}…")
+    return text
+
+
+def written(key: str) -> str:
+    """Write one key as TOML would: bare where that is possible, else in quotes."""
+    return key if _BARE.fullmatch(key) else quoted(key)
+
+
+def quoted(text: str) -> str:
+    """Write a text as a TOML string on one line, with nothing in it that a terminal would obey."""
+    return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in text) + '"'
+
+
+def _escaped(char: str) -> str:
+    if char in _SHORT:
+        return _SHORT[char]
+    return f"\\u{ord(char):04X}" if ord(char) < 0x10000 else f"\\U{ord(char):08X}"
+
+
+def select(keys: Iterable[str], patterns: Iterable[str]) -> frozenset[str]:
+    """Return the keys that any of the patterns covers.
+
+    A pattern is a key (``db.port``), a table that stands for all below it (``db``), or a glob (``KAFKA_*``, ``db.pool.*``).
+    Raises ValueError, with a suggestion, for one that covers nothing.
+    """
+    below: dict[str, list[str]] = {}
+    for key in keys:
+        for name in _with_tables(key):
+            below.setdefault(name, []).append(key)
+    chosen: set[str] = set()
+    for pattern in patterns:
+        matches = re.compile(translate(pattern)).match
+        covered = {key for name, inside in below.items() if name == pattern or matches(name) for key in inside}
+        if not covered:
+            near = closest(pattern, below)
+            raise ValueError(f"no key matches {pattern!r}" + (f"; did you mean {near!r}?" if near else ""))
+        chosen |= covered
+    return frozenset(chosen)
+
+
+def _with_tables(key: str) -> Iterator[str]:
+    """Yield a dotted key and the tables that it stands in."""
+    while key:
+        yield key
+        key = key.rpartition(".")[0]

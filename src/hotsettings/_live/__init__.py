@@ -1,0 +1,1 @@
+"""One live snapshot, who reads it and who follows it."""

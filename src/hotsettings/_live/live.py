@@ -1,0 +1,228 @@
+"""Live: the current settings of a running process, and those who want to know of changes.
+
+It knows no files and no clock: a source (``runtime`` for files, ``testing`` for tests) makes snapshots go live.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from .._boundary import without_frames
+from .._layers.toml.keys import select
+from .._loading.explain import Explanation, explain
+from .._loading.load import Loaded
+from .._redaction import Redactor
+from .._schema.schema import Schema
+from .audit import Events
+from .changes import Changes
+from .core import Handle, Head, Hub
+from .reload.resource_manager import build, retire
+from .resource import Resource
+from .snapshot import Change, Snapshot
+from .status import Status
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Source(Protocol):
+    """Where snapshots come from."""
+
+    loaded: Loaded
+    """What its layers said when they were accepted last."""
+
+    def status(self) -> Status:
+        """How it stands."""
+        ...
+
+    async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
+        """Look for something newer now. Raises Rejected, or TimeoutError after so many seconds."""
+        ...
+
+
+class Live(Head[S], Generic[S]):
+    """The running object that holds the current snapshot and tells subscribers.
+
+    ``current`` are the newest settings and ``snapshot`` is what they are part of: read both from any thread, at any time.
+    Everything else is for the event loop that it was made in. Keys are exact (``db.port``), tables (``db``) or globs
+    (``KAFKA_*``); none at all means every key. A pattern that matches no key raises ValueError.
+    """
+
+    __module__ = "hotsettings"
+
+    __slots__ = ("__weakref__", "_hub", "_source")
+
+    def __init__(
+        self,
+        schema: Schema,
+        snapshot: Snapshot[S],
+        tasks: TaskGroup,
+        source: Source,
+        prepare_timeout: float,
+        redactor: Redactor,
+    ) -> None:
+        super().__init__(snapshot)
+        self._hub: Hub[S] = Hub(schema, self, tasks, prepare_timeout, redactor)
+        self._source = source
+
+    def __repr__(self) -> str:
+        return f"Live({self.snapshot!r})"
+
+    @property
+    def status(self) -> Status:
+        """Generation, health, the last error, what waits for a restart."""
+        return self._source.status()
+
+    def changes(self, *keys: str) -> Changes[S]:
+        """Iterate over changes of these keys, newest state only, from this call on.
+
+        It ends with the watching. ``anext`` may be given up, by a timeout say, and asked again: nothing is lost.
+        """
+        return self._hub.board.changes(self._keys(keys))
+
+    def on_change(self, callback: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
+        """Call back, sync or async, after changes of these keys. A slow one gets the newest change only.
+
+        What it raises is logged and counted; what is no Exception (``SystemExit``) is raised again where the block of
+        ``watch`` ends. A sync callback runs on the event loop and must not block it. It runs in a copy of the context in
+        which ``watch`` was entered, which it keeps from call to call.
+        """
+        chosen = self._keys(keys)
+        handle = Handle(callback, chosen, lambda _: None)
+        self._hub.call_back(handle, self._hub.board.changes(chosen))
+        return handle
+
+    def prepare(self, hook: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
+        """Ask ``hook`` before a change of these keys goes live: ``change.new`` is the candidate.
+
+        Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason. What is
+        vetoed is tried again, after 1 to 60 seconds. It is not asked about the settings that are live already. It runs in a
+        copy of the context in which ``watch`` was entered.
+        """
+        hooks = self._hub.hooks
+        handle = Handle(hook, self._keys(keys), lambda handle: hooks.pop(handle, None))
+        hooks[handle] = None
+        return handle
+
+    @asynccontextmanager
+    async def resource(
+        self,
+        build: Callable[[S], AbstractAsyncContextManager[T]],
+        *keys: str,
+        replace: Literal["overlap", "exclusive"] = "overlap",
+        drain_timeout: float = 30.0,
+        jitter: float = 0.0,
+    ) -> AsyncGenerator[Resource[T], None]:
+        """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
+
+        "overlap" builds the new one beside the old one, and closes the old one when its leases have ended. "exclusive" is
+        for what cannot stand twice: it closes the old one first. A build that fails rejects the reload; the first
+        one raises here. What raises while it stands is built anew: at once if it has stood for a minute, else after 1 to 60
+        seconds, twice as long each time that it has not stood for longer than that. Leases that last longer than
+        ``drain_timeout`` seconds lose what they hold. Every build runs in a copy of the context in which ``watch`` was
+        entered.
+
+        A reload that replaces it waits before that, for a random part of ``jitter`` seconds, so that many processes which
+        follow the same files do not all do so at once. Until then everything stays as it was.
+        """
+        if replace not in ("overlap", "exclusive"):
+            raise ValueError(f"replace must be 'overlap' or 'exclusive', not {replace!r}")
+        if not 0 <= jitter < math.inf:
+            raise ValueError(f"jitter must be 0 seconds or more, and finite, not {jitter!r}")
+        resource: Resource[T] = Resource(build, self._keys(keys), replace == "exclusive", drain_timeout, jitter)
+        await self._first_instance(resource)
+        try:
+            yield resource
+        finally:
+            await self._last_instance(resource)
+
+    def events(self) -> Events:
+        """Iterate over every Applied and Rejection from this call on, for the record."""
+        return self._hub.log.read()
+
+    async def reload(self, timeout: float | None = None) -> Change[S] | None:  # noqa: ASYNC109 - as above
+        """Settle and look at the files now.
+
+        Returns what has changed since the call, or None. What a hook has vetoed is tried again at once; all who call this
+        while a try is under way share the next one.
+
+        Args:
+            timeout: give up after so many seconds; None waits for as long as it takes, as for a writer that closes its file.
+
+        Raises:
+            Rejected: what is there cannot go live.
+            TimeoutError: it takes longer than ``timeout``; the message says what is waited for.
+            RuntimeError: a hook or a build has called this, which would wait for itself.
+        """
+        self._hub.waits.refuse_inside("reload()", "which it would wait for")
+        before = self.snapshot
+        await self._source.reload(timeout)
+        if self.snapshot is before:
+            return None
+        change = self._hub.board.change_since(before)
+        return change if change.keys else None
+
+    async def wait_applied(self, generation: int | None = None) -> None:
+        """Return when every subscriber has finished with that generation (the newest by default).
+
+        It waits for subscribers and not for files: straight after an edit the newest generation is still the old one, and
+        ``reload()`` is what waits for the edit.
+
+        A callback has finished when it has returned, an iterator when it has asked for its next change. One that was
+        closed, cancelled or collected does not count, nor does the one in whose body this is called. A resource has when
+        it has swapped.
+
+        Raises:
+            RuntimeError: a hook or a build waits for what can only come after it.
+        """
+        resources = list(self._hub.resources)
+        if (generation or 0) > self.snapshot.generation or any(resource.outdated for resource in resources):
+            self._hub.waits.refuse_inside("wait_applied()", "which has to return before that can be applied")
+        await self._hub.board.wait_applied(generation)
+        for resource in list(self._hub.resources):
+            await resource.caught_up()
+
+    @without_frames
+    def explain(self, key: str) -> Explanation:
+        """Every layer's value for a key, the winner first. Raises ValueError for an unknown key."""
+        return explain(self._source.loaded, key)
+
+    def _keys(self, patterns: tuple[str, ...]) -> frozenset[str] | None:
+        return select([leaf.key for leaf in self._hub.schema.leaves], patterns) if patterns else None
+
+    async def _first_instance(self, resource: Resource[Any]) -> None:
+        hub = self._hub
+        while resource.instance is None:
+            snapshot = self.snapshot
+            instance = await build(hub, resource, snapshot.settings, {})
+            if self.snapshot is snapshot or not resource.concerned(hub.board.change_since(snapshot).keys):
+                resource.stand(instance, self.current)
+            else:  # the settings changed meanwhile
+                await instance.close(resource.drain_timeout)
+        hub.resources.append(resource)
+
+    async def _last_instance(self, resource: Resource[Any]) -> None:
+        resource.closed = True
+        self._hub.resources.remove(resource)
+        instance = resource.stand(None, resource.settings)
+        with anyio.CancelScope(shield=True):
+            if instance is not None:
+                await retire(resource, instance)
+            for before in list(resource.retiring):
+                await before.gone()
+
+
+def hub_of(live: Live[S]) -> Hub[S]:
+    """The parts behind a live object, for its source."""
+    return live._hub  # pyright: ignore[reportPrivateUsage]
+
+
+def loaded_of(live: Live[Any]) -> Loaded:
+    """What the layers said when they were accepted last: newer than the snapshot where no value has changed since."""
+    return live._source.loaded  # pyright: ignore[reportPrivateUsage]

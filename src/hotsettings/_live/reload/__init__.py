@@ -1,0 +1,1 @@
+"""How a new state becomes the live snapshot, or a rejection."""

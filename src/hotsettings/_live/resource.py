@@ -1,0 +1,293 @@
+"""What is made from settings and replaced when they change: connections, consumers, pools.
+
+Each instance lives in a task of its own, which enters and leaves the context manager that its build returned.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import Context, ContextVar
+from typing import Any, Generic, TypeVar, cast
+
+import anyio
+from anyio.abc import TaskGroup
+
+from .._concurrency.backoff import Backoff
+from .._concurrency.tasks import failure_of, sheltered
+from .._log import name_of
+from ..errors import SettingsError
+
+T = TypeVar("T")
+Build = Callable[[Any], AbstractAsyncContextManager[T]]
+Ended = Callable[["Instance[Any]", BaseException | None], None]
+
+
+class ResourceDown(SettingsError):
+    """Raised while no instance of a resource stands.
+
+    An exclusive one is being replaced, or could not be built again, or its block has been left.
+    """
+
+    __module__ = "hotsettings"
+
+
+class Instance(Generic[T]):
+    """One T, open from when its build has entered it until it is closed. ``leases`` counts who is using it."""
+
+    def __init__(self) -> None:
+        self.value: T
+        self.needs: dict[Resource[Any], Instance[Any]] = {}
+        """Instances of other resources that its build used: when one is replaced, this has to be built anew."""
+        self.leases = 0
+        self.retired = False
+        self.failure: BaseException | None = None
+        """What ended it, or kept it from standing."""
+        self._stood_at: float | None = None
+        self._built = anyio.Event()
+        self._scope = anyio.CancelScope()
+        self._retire = anyio.Event()
+        self._released = anyio.Event()
+        self._gone = anyio.Event()
+
+    async def host(self, build: Build[T], settings: Any, ended: Ended) -> None:
+        """Enter what ``build`` returns, keep it open, leave it. ``ended`` is told if it fails after it stood.
+
+        Whatever that raises is kept in ``failure``: this is a task of a group that must not end.
+        """
+        try:
+            with self._scope:
+                async with _opened(build, settings) as self.value:
+                    self._stood_at = time.monotonic()
+                    self._built.set()
+                    if not self._retire.is_set():  # or it was cancelled before it stood, and is left in the usual way
+                        await self._retire.wait()
+        except BaseException as error:
+            self.failure = failure_of(error)
+        finally:
+            self._gone.set()
+            self._built.set()
+        if self._stood_at is not None and (self.failure is not None or not self.retired):
+            ended(self, self.failure)
+
+    async def built(self, within: float) -> None:
+        """Wait until it stands. Raises what the build raised, or what has ended it since.
+
+        If this is cancelled, the build is cancelled; an instance that stands already gets ``within`` seconds to close.
+        """
+        try:
+            await self._built.wait()
+        except BaseException:
+            await self.close(0.0 if self._stood_at is None else within)
+            raise
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+        if self.over:
+            raise ResourceDown(
+                "it ended as soon as it stood" if self._stood_at is not None else "the watching has ended"
+            )
+
+    @property
+    def stood(self) -> float:
+        """For how many seconds it has stood."""
+        return 0.0 if self._stood_at is None else time.monotonic() - self._stood_at
+
+    def release(self) -> None:
+        """End a lease."""
+        self.leases -= 1
+        if not self.leases:
+            self._released.set()
+
+    async def drain(self, within: float) -> bool:
+        """Wait until no lease is left, at most ``within`` seconds; return whether that is so."""
+        with anyio.move_on_after(within):
+            while self.leases:
+                if self._released.is_set():  # several may wait for the same one
+                    self._released = anyio.Event()
+                await self._released.wait()
+        return not self.leases
+
+    async def close(self, within: float) -> bool:
+        """Leave the context manager; cancel it if that takes longer than ``within`` seconds, and return False then.
+
+        Shielded: whoever goes on after this, cancelled or not, may rely on it that nothing of it stands any more.
+        """
+        self.retired = True
+        self._retire.set()
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(within):
+                await self._gone.wait()
+                return True
+            self._scope.cancel()
+            await self._gone.wait()
+        return False
+
+    @property
+    def over(self) -> bool:
+        """Whether the context manager has been left."""
+        return self._gone.is_set()
+
+    async def gone(self) -> None:
+        """Wait until the context manager has been left."""
+        await self._gone.wait()
+
+
+def _opened(build: Build[T], settings: Any) -> AbstractAsyncContextManager[T]:
+    made: Any = build(settings)
+    if hasattr(type(made), "__aenter__"):
+        return cast("AbstractAsyncContextManager[T]", made)
+    if inspect.iscoroutine(made):
+        made.close()  # or Python warns of one that was never awaited
+    raise TypeError(
+        f"{name_of(build)} must return an async context manager, not {type(made).__name__}; "
+        "decorate it with contextlib.asynccontextmanager"
+    )
+
+
+class Building:
+    """A build under way: of what, and which instances its transaction has already built."""
+
+    def __init__(
+        self, resource: Resource[Any], instance: Instance[Any], candidates: dict[Resource[Any], Instance[Any]]
+    ) -> None:
+        self.resource = resource
+        self.instance = instance
+        self.candidates = candidates
+        self.active = True
+
+
+_building: ContextVar[Building | None] = ContextVar("_building", default=None)
+
+
+class Resource(Generic[T]):
+    """A T that follows the settings.
+
+    ``current`` is the newest T, for a use that does not wait in between; ``async with lease() as t`` keeps the T open until
+    the lease ends, even when it has been replaced meanwhile.
+    """
+
+    __module__ = "hotsettings"
+
+    def __init__(
+        self, build: Build[T], keys: frozenset[str] | None, exclusive: bool, drain_timeout: float, jitter: float
+    ) -> None:
+        self.build = build
+        self.name = name_of(build)
+        self.keys = keys
+        self.exclusive = exclusive
+        self.drain_timeout = drain_timeout
+        self.jitter = jitter
+        self.instance: Instance[T] | None = None
+        self.settings: Any = None
+        self.needs: frozenset[Resource[Any]] = frozenset()
+        """Resources that the build of the last instance used."""
+        self.backoff = Backoff()
+        """How long to wait before it is built anew, when it fails by itself."""
+        self.retiring: set[Instance[T]] = set()
+        """Instances that have been replaced and are not closed yet."""
+        self.gated = False
+        """New leases wait: the instance is about to be closed, or its successor does not stand yet."""
+        self.failed = False
+        """No instance stands, and building one has failed."""
+        self.outdated = False
+        """What stands was built for other settings than the newest, or from what has been replaced meanwhile."""
+        self.mending = False
+        """A task builds it anew, or waits for the next attempt."""
+        self.closed = False
+        self._changed = anyio.Event()
+
+    def __repr__(self) -> str:
+        return f"Resource({self.name})"
+
+    @property
+    def current(self) -> T:
+        """The newest T. Raises ResourceDown while none stands."""
+        instance = self._visible()
+        if instance is None:
+            raise ResourceDown(f"no instance of {self.name} stands")
+        return instance.value
+
+    @asynccontextmanager
+    async def lease(self) -> AsyncGenerator[T, None]:
+        """Keep the newest T open for the length of a block; wait while it is being replaced.
+
+        Raises ResourceDown when none stands and building one has failed.
+        """
+        while (instance := self._visible()) is None or (self.gated and instance is self.instance):
+            if self.failed or self.closed:
+                raise ResourceDown(f"no instance of {self.name} stands")
+            await self._changed.wait()
+        instance.leases += 1
+        try:
+            yield instance.value
+        finally:
+            instance.release()
+
+    def _visible(self) -> Instance[T] | None:
+        """The instance to use: inside a build, the one that its transaction has made; and the build is known to use it."""
+        building = _building.get()
+        if building is None or not building.active or building.resource is self:
+            return self.instance
+        instance = building.candidates.get(self, self.instance)
+        if instance is not None:
+            building.instance.needs[self] = instance
+        return instance
+
+    def concerned(self, keys: frozenset[str]) -> bool:
+        """Whether a change of these keys replaces it."""
+        return self.keys is None or not self.keys.isdisjoint(keys)
+
+    async def start(
+        self,
+        settings: Any,
+        tasks: TaskGroup,
+        context: Context,
+        ended: Ended,
+        candidates: dict[Resource[Any], Instance[Any]],
+    ) -> Instance[T]:
+        """Build an instance for these settings, in this context. Raises what the build raises."""
+        instance: Instance[T] = Instance()
+        building = Building(self, instance, candidates)
+        context.run(_building.set, building)
+        try:
+            context.run(tasks.start_soon, sheltered, instance.host, self.build, settings, ended)
+            await instance.built(self.drain_timeout)
+        finally:
+            building.active = False
+        return instance
+
+    def gate(self) -> None:
+        """Let new leases wait."""
+        self.gated = True
+
+    def stand(self, instance: Instance[T] | None, settings: Any, *, failed: bool = False) -> Instance[T] | None:
+        """Put an instance in place (None: none stands), let waiting leases go on, and return what is to be closed now.
+
+        That is what stood before, or the new one itself if the resource has been closed meanwhile.
+        """
+        if self.closed and instance is not None:
+            return instance
+        before, self.instance, self.settings = self.instance, instance, settings
+        self.gated, self.failed = False, failed
+        if instance is not None:
+            self.needs = frozenset(instance.needs)
+        self.outdated = self.outdated and instance is None and not self.closed
+        self.wake()
+        return before
+
+    def wake(self) -> None:
+        """Let whoever waits for another state look again."""
+        told, self._changed = self._changed, anyio.Event()
+        told.set()
+
+    async def changed(self) -> None:
+        """Wait until something else stands or ought to stand."""
+        await self._changed.wait()
+
+    async def caught_up(self) -> None:
+        """Wait until what stands is what the newest settings ask for."""
+        while self.outdated:
+            await self._changed.wait()

@@ -1,0 +1,90 @@
+"""What a live object says about itself, and the events it tells for the record."""
+
+import datetime
+from typing import Literal
+
+from msgspec import Struct
+
+from .._layers.status import LayerStatus
+from ..errors import Problem
+
+WaitKind = Literal["writing", "reading", "hook", "build", "leases"]
+
+
+class Wait(Struct, frozen=True):
+    """What has kept an edit from going live for over 2 seconds, and since when, in UTC.
+
+    ``kind`` is "writing" or "reading" (of the layer ``name``), "hook" or "build" (one that has not returned), or "leases" (of
+    an exclusive resource that is to be replaced). Hooks and resources are named after their functions.
+    """
+
+    __module__ = "hotsettings"
+
+    kind: WaitKind
+    name: str
+    since: datetime.datetime
+
+    def __str__(self) -> str:
+        return _SAID[self.kind].format(self.name)
+
+
+_SAID: dict[WaitKind, str] = {
+    "writing": "layer {}, which somebody is still writing",
+    "reading": "layer {}, a read of which does not come back",
+    "hook": "the hook {}",
+    "build": "the build {}",
+    "leases": "the leases of {}",
+}
+
+
+class Status(Struct, frozen=True):
+    """The health of a live object; times are in UTC.
+
+    ``healthy`` is False while the last reload stands rejected, while a resource is down, and while a layer's state is another
+    than "read", "missing" or "writing". ``last_error`` is the reason as a person reads it. ``pending_restart`` are the keys
+    whose new values wait for the next start of the process. ``callback_failures`` counts what callbacks have raised so far.
+    ``waiting_for`` says what has kept an edit from going live for over 2 seconds.
+    """
+
+    __module__ = "hotsettings"
+
+    generation: int
+    healthy: bool
+    loaded_at: datetime.datetime
+    last_attempt_at: datetime.datetime
+    last_error: str | None
+    consecutive_failures: int
+    pending_restart: frozenset[str]
+    layers: tuple[LayerStatus, ...]
+    callback_failures: int = 0
+    waiting_for: tuple[Wait, ...] = ()
+
+
+class Applied(Struct, frozen=True, tag=True):
+    """What the files say was accepted.
+
+    ``keys`` are those that differ in this generation. They are empty where no value that is live has changed, and it is told
+    all the same: after a rejection the files are good again, or other keys wait for a restart.
+    """
+
+    __module__ = "hotsettings"
+
+    at: datetime.datetime
+    generation: int
+    keys: frozenset[str]
+    pending_restart: frozenset[str] = frozenset()
+
+
+class Rejection(Struct, frozen=True, tag=True):
+    """A reload was not applied.
+
+    ``problems`` holds the first 1,000 of the ``total``. It is empty if a hook, a build or a timeout was the reason.
+    """
+
+    __module__ = "hotsettings"
+
+    at: datetime.datetime
+    reason: str
+    problems: tuple[Problem, ...] = ()
+    consecutive_failures: int = 1
+    total: int = 0

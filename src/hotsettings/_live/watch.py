@@ -1,0 +1,115 @@
+"""Settings.watch: everything that belongs to a live object, started and ended together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from msgspec.structs import replace
+
+from .._concurrency.tasks import background_tasks
+from .._layers.layer import Document, FileLayer, Layer
+from .._layers.store import StoreLayer
+from .._log import logger
+from .._schema.schema import Schema
+from .._watching.events import Kind
+from .._watching.watcher import Watcher
+from ..errors import SettingsError
+from .live import Live, hub_of
+from .reload.reloader import Runtime
+from .signals import checked_signal, reload_at
+from .snapshot import Snapshot
+
+
+def watch_layers(
+    schema: Schema,
+    layers: Sequence[Layer],
+    *,
+    settle: float,
+    rescan_interval: float,
+    prepare_timeout: float,
+    reload_signal: int | None,
+    watcher: Kind,
+) -> AbstractAsyncContextManager[Live[Any]]:
+    """Watch layers and hold the live object that follows them. Raises LayerError, InvalidSettings or ValueError at the start.
+
+    Raises ValueError at the call where signals cannot be received.
+    """
+    if reload_signal is not None:
+        checked_signal(reload_signal)
+    return _watch_layers(schema, layers, settle, rescan_interval, prepare_timeout, reload_signal, watcher)
+
+
+@asynccontextmanager
+async def _watch_layers(
+    schema: Schema,
+    layers: Sequence[Layer],
+    settle: float,
+    rescan_interval: float,
+    prepare_timeout: float,
+    reload_signal: int | None,
+    watcher: Kind,
+) -> AsyncGenerator[Live[Any], None]:
+    if not settle >= 0:
+        raise ValueError(f"settle must be 0 seconds or more, not {settle}")
+    for name, seconds in (("rescan_interval", rescan_interval), ("prepare_timeout", prepare_timeout)):
+        if not seconds > 0:
+            raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
+    layers = _prepared(layers)
+    stores = dict.fromkeys(layer.store for layer in layers if isinstance(layer, StoreLayer))
+    watching = Watcher(layers, settle, rescan_interval, watcher)
+    runtime: Runtime[Any] = Runtime(schema, watching, rescan_interval)
+    failure: SettingsError | None = None
+    escaped: BaseException | None = None
+    async with AsyncExitStack() as stack, background_tasks() as tasks:
+        stack.callback(watching.close)
+        tasks.start_soon(watching.run)
+        try:
+            for store in stores:
+                await stack.enter_async_context(store.opened())
+                stack.enter_context(store.told(watching.hint))
+            snapshot: Snapshot[Any] = Snapshot(await runtime.first(), 1)
+        except SettingsError as error:
+            failure = error.with_traceback(None)  # its frames hold what the files say
+        else:
+            live: Live[Any] = Live(schema, snapshot, tasks, runtime, prepare_timeout, runtime.redactor)
+            runtime.follow(hub_of(live))
+            tasks.start_soon(runtime.run)
+            for store in stores:
+                tasks.start_soon(store.accompany, live)
+            if reload_signal is not None:
+                await tasks.start(reload_at, checked_signal(reload_signal), live.reload)
+            logger.info("following %s; generation 1 is live", ", ".join(map(_named, snapshot.loaded.documents)))
+            try:
+                yield live
+            finally:
+                hub_of(live).close()
+                escaped = hub_of(live).escaped
+                logger.info("the end of following; generation %d was the last", live.snapshot.generation)
+    if failure is not None:
+        raise failure
+    if escaped is not None:
+        raise escaped
+
+
+def _named(document: Document) -> str:
+    kind = "file" if isinstance(document.layer, FileLayer) else "key"
+    return document.layer.label + (f" (no such {kind} yet)" if document.missing else "")
+
+
+def _prepared(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers as they are followed: none may depend on a working directory that may change."""
+    if not layers:
+        raise ValueError("layers is empty: name at least one")
+    prepared: list[Layer] = []
+    for layer in layers:
+        if not isinstance(layer, FileLayer | StoreLayer):
+            raise TypeError(f"a layer is a FileLayer or comes from a store, not {type(layer).__name__}")
+        if any(layer.name == other.name for other in prepared):
+            raise ValueError(f"two layers are named {layer.name!r}: give one of them another with name=")
+        if isinstance(layer, FileLayer):
+            layer = replace(layer, path=os.path.abspath(layer.path))
+        prepared.append(layer)
+    return prepared

@@ -1,0 +1,1 @@
+"""Documents to settings, or to all problems at once."""

@@ -1,0 +1,56 @@
+"""Several layers become one set of values; the later layer wins.
+
+| below        | above        | merged                |
+|--------------|--------------|-----------------------|
+| table        | table        | merged key by key     |
+| anything     | scalar       | the one above         |
+| anything     | array        | the one above, whole  |
+| scalar/array | table        | the one above, whole  |
+| absent       | anything     | the one above         |
+| anything     | absent       | the one below         |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from .._layers.toml.keys import ABSENT, Path, Values, follow
+
+
+def merge(layers: Iterable[Values]) -> Values:
+    """Merge layers given in rising precedence. No input is changed; the result may share tables with them."""
+    merged: Values = {}
+    for layer in layers:
+        merged = overlay(merged, layer)
+    return merged
+
+
+def overlay(below: Values, above: Values) -> Values:
+    """Merge two layers."""
+    merged = {**below, **above}
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(beneath := below.get(key), dict):
+            merged[key] = overlay(beneath, value)
+    return merged
+
+
+def trace(layers: Sequence[Values], path: Path) -> Iterator[tuple[int, Any, bool]]:
+    """Yield, the winner first, which layers say something about ``path``: index, value, and whether it still counts.
+
+    A table takes part in the result as long as only tables stand above it, anything else only if nothing stands above it.
+    That holds for the value itself and for everything that ``path`` leads through.
+    """
+    said: list[tuple[int, Any, bool]] = [(index, layers[index], True) for index in reversed(range(len(layers)))]
+    for part in path:
+        inside = [(index, follow(value, (part,)), counts) for index, value, counts in said]
+        said = list(_counting([each for each in inside if each[1] is not ABSENT]))
+    yield from said
+
+
+def _counting(said: Sequence[tuple[int, Any, bool]]) -> Iterator[tuple[int, Any, bool]]:
+    merges = True
+    for place, (index, value, counts) in enumerate(said):
+        table = isinstance(value, dict)
+        yield index, value, counts and merges and (table or place == 0)
+        merges = merges and table

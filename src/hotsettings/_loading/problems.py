@@ -1,0 +1,269 @@
+"""What is wrong becomes problems: placed in the file that is to blame, with its line, and without a secret in them."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import accumulate
+
+from msgspec.structs import replace
+
+from .._layers.layer import Document, Unreadable
+from .._layers.toml.excerpts import excerpt, line_around
+from .._layers.toml.keys import Path, Values, dotted
+from .._layers.toml.positions import Place, Span, covered
+from .._layers.toml.spelling import MisspeltKeys, misspells
+from .._redaction import Redactor
+from .._schema.schema import Schema
+from ..errors import MOST_PROBLEMS, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
+from .decode import LONGEST_SAID, Finding, findings
+from .merge import trace
+
+_AROUND = 2_000
+"""Characters before and behind a value among which secrets are looked for, much more than an excerpt shows."""
+
+_MANY = 50
+"""If a text has all words of more names than these, names of several words are not looked for: it could have any of them."""
+
+_WORD = re.compile(r"[\w-]+")
+_QUOTES = re.compile("[\"']+")
+
+_NOWHERE = Place((0, 0), (0, 0))
+"""Values given in code have no place in a text."""
+
+_READING_ORDER = ("base", "override", "secrets")
+
+
+def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> LayerError:
+    """Return the error for layers of which some could not be read or parsed.
+
+    It shows no line with a secret of any layer. If a secret layer is among those that failed, its secrets are unknown,
+    and it shows no line at all.
+    """
+    redactor.learn([part for part in parts if isinstance(part, Document)])
+    failed = [part for part in parts if isinstance(part, Unreadable)]
+    hidden = any(part.layer.secret for part in failed)
+    return LayerError(in_order(_unreadable(part, redactor, hidden) for part in failed))
+
+
+def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
+    if not part.text:
+        return Problem("", part.message, part.origin, part.hint)
+    if hidden or _may_show_secret(part, redactor):
+        return Problem("", f"{part.message} (line hidden)", part.origin)
+    return Problem("", part.message, part.origin, part.hint, excerpt(part.text, part.offset, part.offset + 1))
+
+
+def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
+    """Whether a text could hold a secret: it holds a known one, or has the key of one, perhaps escaped or misspelt."""
+    names = redactor.schema.secret_names
+    bare = _QUOTES.sub("", part.text)  # a stray quote may be inside of a key
+    words = {*_WORD.findall(bare)}
+    phrases = [name for name in names if not _WORD.fullmatch(name) and words.issuperset(_WORD.findall(name))]
+    named = not words.isdisjoint(names) or len(phrases) > _MANY or any(phrase in bare for phrase in phrases)
+    named = named or (bool(names) and ("\\" in bare or misspells(bare, names)))
+    return named or redactor.finds(_around(part.text, part.offset))
+
+
+def _around(text: str, at: int) -> str:
+    """The line at this offset, as far as an excerpt could show it and a bit more."""
+    first, last = line_around(text, at)
+    return text[max(first, at - _AROUND) : min(last, at + _AROUND)]
+
+
+def problems_in(
+    schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None = None
+) -> Problems:
+    """Explain what is wrong with ``values``, which were merged from ``documents``.
+
+    Without a ``redactor``, only the secrets of these documents are known.
+    """
+    found = findings(schema, values, MOST_PROBLEMS)
+    return Problems(as_problems(schema, documents, found.first, redactor), found.total)
+
+
+def as_problems(
+    schema: Schema, documents: Sequence[Document], found: Sequence[Finding], redactor: Redactor | None = None
+) -> tuple[Problem, ...]:
+    """Return findings as problems, sorted by file and place."""
+    if not found:
+        return ()
+    redactor = redactor or Redactor(schema)
+    redactor.learn(documents)
+    return tuple(_Report(redactor, documents, found).problems())
+
+
+def tolerated(schema: Schema, documents: Sequence[Document]) -> Problems:
+    """Return the unknown top-level keys that a tolerant class ignores, with their places."""
+    problems: list[Problem] = []
+    total = 0
+    for document in documents if schema.tolerant else ():
+        unknown = [(key,) for key in document.values if key not in schema.keys]
+        total += len(unknown)
+        first = unknown[: MOST_PROBLEMS - len(problems)]
+        places = document.locate(first)
+        for path in first:
+            origin = document.origin(places.get(path, _NOWHERE).key[0])
+            problems.append(Problem(dotted(path), "unknown key, ignored", origin))
+    return Problems(tuple(in_order(problems)), total)
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sort by file (base, override, secrets, others by name), then by place; what has no file comes last."""
+    return sorted(problems, key=lambda problem: _place(problem.origin))
+
+
+def _place(origin: Origin) -> tuple[int, bool, str, int, int]:
+    known = _READING_ORDER.index(origin.layer) if origin.layer in _READING_ORDER else len(_READING_ORDER)
+    return known, origin.file is None, origin.file or "", origin.line or 0, origin.column or 0
+
+
+class _Spans:
+    """Spans of a text, sorted by their starts."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        found = list(spans)
+        self._starts = [start for start, _ in found]
+        self._reach = list(accumulate((stop for _, stop in found), max))
+
+    def meet(self, first: int, last: int) -> bool:
+        """Whether any of them has a character between these two offsets."""
+        before = bisect_left(self._starts, last)
+        return before > 0 and self._reach[before - 1] > first
+
+
+class _Report:
+    """Findings of one failed load, each with the document to blame."""
+
+    def __init__(self, redactor: Redactor, documents: Sequence[Document], found: Sequence[Finding]) -> None:
+        self._redactor = redactor
+        self._schema = redactor.schema
+        self._documents = documents
+        self._blamed = [(finding, self._blame(finding)) for finding in found]
+        self._places = {index: self._locate(index) for index in {i for _, i in self._blamed if i is not None}}
+        self._delicate: dict[int, _Spans] = {}
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield them in order. Only the first 100 have an excerpt: finding out whether one may be shown takes long."""
+        found = [(self._problem(finding, index), finding, index) for finding, index in self._blamed]
+        found.sort(key=lambda each: _place(each[0].origin))
+        for number, (problem, finding, index) in enumerate(found):
+            if number < SHOWN_PROBLEMS and index is not None and finding.at == "value":
+                yield self._with_excerpt(problem, finding, index)
+            else:
+                yield problem
+
+    def _problem(self, finding: Finding, index: int | None) -> Problem:
+        if finding.at == "missing":
+            return self._missing(finding, index)
+        if index is not None:
+            return self._placed(finding, index)
+        hidden = self._hidden(finding, index)
+        hint = finding.hint if hidden is None else ""
+        return Problem(
+            dotted(hidden or finding.path), self._message(finding), Origin(""), hint, foreign=finding.foreign
+        )
+
+    def _blame(self, finding: Finding) -> int | None:
+        """The document whose value won. For a missing key, one whose table lacks it, best the one where it belongs."""
+        path = finding.path[:-1] if finding.at == "missing" else finding.path
+        if not path:
+            return None
+        leaf = self._schema.leaf_of(finding.path)
+        holders = [
+            index for index, _, counts in trace([document.values for document in self._documents], path) if counts
+        ]
+        if finding.at == "missing" and leaf is not None:
+            holders.sort(key=lambda index: self._documents[index].layer.secret != leaf.secret)
+        return holders[0] if holders else None
+
+    def _locate(self, index: int) -> dict[Path, Place]:
+        wanted = {f.path[:-1] if f.at == "missing" else f.path for f, i in self._blamed if i == index}
+        return self._documents[index].locate(wanted)
+
+    def _placed(self, finding: Finding, index: int) -> Problem:
+        document = self._documents[index]
+        place = self._places[index].get(finding.path, _NOWHERE)
+        origin = document.origin(place.key[0] if finding.at == "key" else place.value[0])
+        told = self._message(finding)
+        if (key := self._hidden(finding, index)) is not None:
+            about = " (value hidden)" if finding.at == "value" else ""
+            hint = finding.hint if finding.at == "key" and key == finding.path else ""
+            return Problem(dotted(key), told + about, origin, hint, foreign=finding.foreign)
+        written = dotted(finding.path)
+        if finding.at == "key":  # a key of the user's own, which may be a secret in the wrong place
+            written = self._redactor.redact(written)
+        return Problem(written, told, origin, finding.hint, foreign=finding.foreign)
+
+    def _with_excerpt(self, problem: Problem, finding: Finding, index: int) -> Problem:
+        if self._hidden(finding, index) is not None:
+            return problem
+        start, end = self._places[index].get(finding.path, _NOWHERE).value
+        return replace(problem, excerpt=self._excerpt(index, start, end))
+
+    def _hidden(self, finding: Finding, index: int | None) -> Path | None:
+        """The key to name if the value must not be shown: that of the leaf, since keys below it belong to its value."""
+        leaf = self._schema.leaf_of(finding.path)
+        in_secrets = index is not None and self._documents[index].layer.secret
+        if in_secrets or (leaf is not None and leaf.secret):
+            return finding.path if leaf is None else leaf.path
+        return None
+
+    def _delicate_spans(self, index: int) -> _Spans:
+        """The spans that no excerpt may show: secrets, and what could be a misplaced or misspelt secret."""
+        if index in self._delicate:
+            return self._delicate[index]
+        names = frozenset(self._schema.secret_names)
+        delicate: set[Path] = {leaf.path for leaf in self._schema.leaves if leaf.secret}
+        for finding, blamed in self._blamed:
+            below = self._schema.leaves_below(finding.path)
+            if blamed == index and (finding.at == "key" or any(leaf.secret for leaf in below)):
+                delicate.add(finding.path)
+        self._delicate[index] = _Spans(covered(self._documents[index].text, delicate, names))
+        return self._delicate[index]
+
+    def _excerpt(self, index: int, start: int, end: int) -> tuple[str, ...]:
+        text = self._documents[index].text
+        if not text:
+            return ()
+        around = _around(text, start)
+        if self._delicate_spans(index).meet(*line_around(text, start)) or self._redactor.finds(around):
+            return ()
+        if self._misspelt.found_in(around):
+            return ()  # a table that ignores unknown keys has no finding for it
+        return excerpt(text, start, end)
+
+    def _missing(self, finding: Finding, index: int | None) -> Problem:
+        key = dotted(finding.path)
+        if index is not None:
+            document = self._documents[index]
+            origin = document.origin(self._places[index].get(finding.path[:-1], _NOWHERE).key[0])
+            hidden = self._hidden(finding, index)
+            if hidden is not None and hidden != finding.path:
+                return Problem(
+                    dotted(hidden), f"{finding.path[-1]} is required, but missing from a table in it", origin
+                )
+            return Problem(key, "required, but missing from this table", origin)
+        files = [document for document in self._documents if document.layer.label]
+        if not files:
+            return Problem(key, "required", Origin("values"))
+        looked = ", ".join(file.layer.label + (" (no such file)" if file.missing else "") for file in files)
+        leaf = self._schema.leaf_of(finding.path)
+        belongs = [file.layer.label for file in files if file.layer.secret == (leaf is not None and leaf.secret)]
+        hint = f"set it in {belongs[0]}" if belongs else ""
+        return Problem(key, f"required, but not set in {looked}", Origin(""), hint)
+
+    def _message(self, finding: Finding) -> str:
+        if not finding.foreign:
+            leaf = self._schema.leaf_of(finding.path) if finding.brief else None
+            return finding.brief if leaf is not None and leaf.secret else finding.message
+        said = self._redactor.redact(finding.message[:LONGEST_SAID])
+        if len(finding.message) > LONGEST_SAID:
+            said = said[: -LONGEST_SAID // 2] + "…"  # where it was cut, a part of a secret could be left
+        return "".join(char if char.isprintable() else " " for char in said)
+
+    @cached_property
+    def _misspelt(self) -> MisspeltKeys:
+        return MisspeltKeys(self._schema.secret_names, self._schema.names)

@@ -1,0 +1,1 @@
+"""What a settings class declares: fields, marks, types, immutability, and what its reprs mask."""

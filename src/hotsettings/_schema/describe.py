@@ -1,0 +1,83 @@
+"""The types and limits of settings in words, for people who write TOML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import inspect
+
+from .._layers.toml.keys import dotted
+from .._layers.toml.values import toml
+
+_NAMES: dict[type[inspect.Type], str] = {
+    inspect.AnyType: "any",
+    inspect.BoolType: "bool",
+    inspect.IntType: "int",
+    inspect.FloatType: "float",
+    inspect.StrType: "str",
+    inspect.BytesType: "str (base64)",
+    inspect.DateTimeType: "datetime",
+    inspect.DateType: "date",
+    inspect.TimeType: "time",
+    inspect.TimeDeltaType: "str (duration)",
+    inspect.DecimalType: "str (decimal)",
+    inspect.UUIDType: "str (UUID)",
+}
+
+
+def type_name(annotation: Any) -> str:
+    """``int``, ``array of str``, ``table of table { host: str }``, ``"a" or "b"``."""
+    return _named(inspect.type_info(annotation), ())
+
+
+def limits(annotation: Any) -> list[str]:
+    """What a value must obey beyond its type: ``at least 1``, ``at most 65535``, ``matches ^a+$``."""
+    return _limits(inspect.type_info(annotation))
+
+
+def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
+    match info:
+        case inspect.Metadata(type=inner):
+            return _named(inner, above)
+        case inspect.UnionType(types=types):
+            return " or ".join(_named(each, above) for each in types if not isinstance(each, inspect.NoneType))
+        case inspect.LiteralType(values=values):
+            return " or ".join(map(toml, values))
+        case inspect.EnumType(cls=cls):
+            return " or ".join(toml(member.value) for member in cls)
+        case inspect.DictType(value_type=value):
+            return f"table of {_named(value, above)}"
+        case inspect.VarTupleType(item_type=item) | inspect.FrozenSetType(item_type=item):
+            return f"array of {_named(item, above)}"
+        case inspect.TupleType(item_types=items):
+            return f"array of {', '.join(_named(item, above) for item in items)}"
+        case inspect.StructType(cls=cls) if cls in above:
+            return "table"  # within itself
+        case inspect.StructType(cls=cls, fields=fields):
+            inside = ", ".join(f"{dotted((f.encode_name,))}: {_named(f.type, (*above, cls))}" for f in fields)
+            return f"table {{ {inside} }}"
+        case _:
+            return _NAMES.get(type(info), "any")
+
+
+def _limits(info: inspect.Type) -> list[str]:
+    match info:
+        case inspect.Metadata(type=inner):
+            return _limits(inner)
+        case inspect.UnionType(types=types):
+            return [limit for each in types for limit in _limits(each)]
+        case _:
+            values = {name: getattr(info, name, None) for name in _LIMITS}
+            return [_LIMITS[name].format(value) for name, value in values.items() if value is not None]
+
+
+_LIMITS = {
+    "ge": "at least {}",
+    "gt": "more than {}",
+    "le": "at most {}",
+    "lt": "less than {}",
+    "multiple_of": "a multiple of {}",
+    "min_length": "length at least {}",
+    "max_length": "length at most {}",
+    "pattern": "matches {}",
+}

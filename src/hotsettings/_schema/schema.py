@@ -1,0 +1,245 @@
+"""What a settings class says of itself: its leaf keys, which are secret, which need a restart, how they are grouped."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import msgspec
+from msgspec import NODEFAULT, Meta, Struct
+from msgspec.structs import FieldInfo
+
+from .._layers.toml.keys import Path, dotted
+from . import field_types
+from .frozen import freeze
+from .marks import RESTART_REQUIRED, SECRET, Section
+from .masking import is_secret, mask_nested, names_of_secrets
+
+NATIVE = (datetime.datetime, datetime.date, datetime.time)
+"""TOML has these types itself, so a string is not taken for one of them."""
+
+
+class Leaf(Struct, frozen=True):
+    """One key that a layer can set: a field, or a field of a nested Struct. A mapping is one key."""
+
+    path: tuple[str, ...]
+    attributes: tuple[str, ...]
+    """Names to follow with getattr; they differ from ``path`` where a field is renamed."""
+    annotation: Any
+    defaults: tuple[Any, ...]
+    """What counts while no layer sets it, by the number of tables around it that layers write: a table that is written
+    replaces a default table. ``msgspec.NODEFAULT`` where a layer must set it."""
+    secret: bool
+    """Whether the leaf, or anything in it, is declared Secret."""
+    restart: bool
+    section: str
+    description: str
+    marked: bool = False
+    """Whether the leaf as a whole, or a table around it, is declared Secret."""
+
+    def __repr__(self) -> str:
+        return f"Leaf({self.key})"  # its default may be secret
+
+    @property
+    def key(self) -> str:
+        """Dotted, as TOML would write it."""
+        return dotted(self.path)
+
+    @property
+    def default(self) -> Any:
+        """What counts while no layer says anything of it, nor of a table around it."""
+        return self.defaults[0]
+
+    @property
+    def required(self) -> bool:
+        """Whether a layer must set it."""
+        return self.default is NODEFAULT
+
+    def value_in(self, settings: Struct, depth: int | None = None) -> Any:
+        """The value in these settings, or the table that is ``depth`` keys deep; None where an optional table is absent."""
+        value: Any = settings
+        for name in self.attributes[:depth]:
+            value = None if value is None else getattr(value, name)
+        return value
+
+
+class Schema:
+    """A settings class, looked through once.
+
+    Raises TypeError, naming the field, for a field that could be mutated or whose default does not fit its type.
+    """
+
+    def __init__(self, cls: type[Struct]) -> None:
+        fields = msgspec.structs.fields(cls)
+        for field in fields:
+            label = f"{cls.__name__}.{field.name}"
+            _refuse_undecodable(field.type, label)
+            field_types.refuse_mutable(field.type, label)
+            mask_nested(field.type)
+        for struct in dict.fromkeys(field_types.structs_below(cls)):
+            _refuse_defaults(struct)
+        self.cls = cls
+        self.keys = frozenset(field.encode_name for field in fields)
+        self.freezing = tuple(field.name for field in fields if field_types.needs_freezing(field.type))
+        self.tolerant = not cls.__struct_config__.forbid_unknown_fields
+        self.leaves = tuple(_leaves(cls, _Context()))
+        self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
+        self.secret_names = tuple({leaf.path[-1] for leaf in self.leaves if leaf.secret} | names_of_secrets(cls))
+        self._by_path: dict[Path, Leaf] = {leaf.path: leaf for leaf in self.leaves}
+
+    def leaf_of(self, path: Path) -> Leaf | None:
+        """The leaf that ``path`` names or leads into; None for a table of leaves and for an unknown key."""
+        for end in range(1, len(path) + 1):
+            if (leaf := self._by_path.get(path[:end])) is not None:
+                return leaf
+        return None
+
+    def leaves_below(self, path: Path) -> tuple[Leaf, ...]:
+        """The leaf at ``path``, or all leaves of the table there."""
+        first, last = self._tables.get(path, (0, 0))
+        return self.leaves[first:last]
+
+    def leaf_named(self, name: str) -> Leaf | None:
+        """The first leaf whose key ends in this name."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every name of a field or table of the class, as layers write it."""
+        return frozenset(part for leaf in self.leaves for part in leaf.path)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Leaf]:
+        return {leaf.path[-1]: leaf for leaf in reversed(self.leaves)}
+
+    @cached_property
+    def _tables(self) -> dict[Path, tuple[int, int]]:
+        """The range of the leaves of each table and each leaf, as indices into ``leaves``."""
+        spans: dict[Path, tuple[int, int]] = {}
+        for index, leaf in enumerate(self.leaves):
+            for end in range(len(leaf.path) + 1):
+                first, _ = spans.get(leaf.path[:end], (index, index))
+                spans[leaf.path[:end]] = first, index + 1
+        return spans
+
+
+class _Context(Struct, frozen=True, kw_only=True):
+    """What the fields of a nested Struct inherit from where it stands."""
+
+    path: tuple[str, ...] = ()
+    attributes: tuple[str, ...] = ()
+    above: tuple[type[Struct], ...] = ()
+    secret: bool = False
+    restart: bool = False
+    section: str = ""
+    defaults: tuple[Any, ...] = ()
+
+
+def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
+    section = context.section
+    for field in msgspec.structs.fields(struct):
+        _, metadata = field_types.unwrap(field.type)
+        section = next((mark.title for mark in metadata if isinstance(mark, Section)), section)
+        inner = _Context(
+            path=(*context.path, field.encode_name),
+            attributes=(*context.attributes, field.name),
+            above=(*context.above, struct),
+            secret=context.secret or SECRET in metadata,
+            restart=context.restart or RESTART_REQUIRED in metadata,
+            section=section,
+            defaults=tuple(_default(field, table) for table in (*context.defaults, NODEFAULT)),
+        )
+        nested = field_types.struct_of(field.type)
+        if nested is not None and nested not in inner.above:
+            yield from _leaves(nested, inner)
+        else:
+            yield _leaf(field, metadata, inner)
+
+
+def _leaf(field: FieldInfo, metadata: tuple[Any, ...], context: _Context) -> Leaf:
+    descriptions = [mark.description for mark in metadata if isinstance(mark, Meta) and mark.description]
+    return Leaf(
+        path=context.path,
+        attributes=context.attributes,
+        annotation=field.type,
+        defaults=context.defaults,
+        secret=context.secret or is_secret(field.type),
+        restart=context.restart,
+        section=context.section,
+        description=descriptions[-1] if descriptions else "",
+        marked=context.secret,
+    )
+
+
+def _default(field: FieldInfo, table: Any) -> Any:
+    """The field's default: what the default of the table it stands in says, else its own."""
+    if table is None:
+        return None
+    if isinstance(table, Struct):
+        return getattr(table, field.name)
+    return freeze(_own_default(field))
+
+
+def _own_default(field: FieldInfo) -> Any:
+    return field.default if field.default_factory is NODEFAULT else field.default_factory()
+
+
+def _refuse_undecodable(annotation: Any, label: str) -> None:
+    """Raise TypeError, naming ``label``, for a type that msgspec does not know how to decode to."""
+    try:
+        msgspec.json.Decoder(annotation)
+    except TypeError as error:
+        reason = _lower(str(error))
+    else:
+        return
+    raise TypeError(f"{label}: {reason}")
+
+
+def _refuse_defaults(struct: type[Struct]) -> None:
+    """Raise TypeError, naming the field, for a default that loading would refuse or that could be mutated."""
+    name = getattr(field_types.struct_class(struct), "__name__", "")
+    for field in msgspec.structs.fields(struct):
+        default = _own_default(field)
+        if default is not NODEFAULT and (reason := _misfit(default, field.type)) is not None:
+            about = "" if is_secret(field.type) else f": {_lower(reason)}"
+            raise TypeError(f"{name}.{field.name}: its default does not fit its type{about}")
+
+
+def _misfit(default: Any, annotation: Any) -> str | None:
+    try:
+        decoded = msgspec.convert(as_values(default), annotation, builtin_types=NATIVE, str_keys=True)
+        if field_types.needs_freezing(annotation):
+            return None
+        if not isinstance(default, type(decoded)) and not isinstance(decoded, float):
+            return f"Expected `{type(decoded).__name__}`, got `{type(default).__name__}`"
+        hash(default)  # fails where something in it could be mutated
+    except (msgspec.ValidationError, TypeError) as error:
+        return str(error)
+    return None
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def plain(value: Any) -> Any:
+    """Return a value given in code as tables, arrays and scalars. What TOML has no type for keeps its own."""
+    import decimal
+    import uuid
+
+    own = (bytes, datetime.timedelta, decimal.Decimal, uuid.UUID)
+    return _arrays(msgspec.to_builtins(value, builtin_types=(*NATIVE, *own), str_keys=True))
+
+
+def as_values(value: Any) -> Any:
+    """Return settings, or a part of them, as the plain tables, arrays and scalars that a layer would hold."""
+    return _arrays(msgspec.to_builtins(value, builtin_types=NATIVE, str_keys=True))
+
+
+def _arrays(value: Any) -> Any:
+    """The same with lists for tuples, which msgspec leaves as they are."""
+    if isinstance(value, dict):
+        return {key: _arrays(item) for key, item in value.items()}
+    return list(map(_arrays, value)) if isinstance(value, list | tuple) else value

@@ -1,0 +1,1 @@
+"""Has a layer changed, and is it complete?"""
