@@ -19,6 +19,7 @@ from support import TESTS, hostile
 from support.loading_worker import slowness
 from support.steps import steps
 from support.toml_texts import documents, soups
+from support.traced import untraced
 
 from hotsettings import BaseSettings, LayerError, use_parser
 from hotsettings._layers.layer import Document, FileLayer, parse
@@ -281,6 +282,7 @@ def test_the_error_holds_text_alone() -> None:
     assert (error.message, error.offset) == ("words", 3)
 
 
+@untraced
 @pytest.mark.slow
 @pytest.mark.parametrize("name", hostile.CASES)
 def test_tomllib_is_slow_but_not_too_slow(name: str) -> None:

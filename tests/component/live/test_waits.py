@@ -11,7 +11,6 @@ from contextvars import ContextVar
 from typing import Any
 
 import anyio
-import hotsettings.files
 import pytest
 from anyio.lowlevel import checkpoint
 from support.live import Ledger, Settings, given, idle, parts, until
