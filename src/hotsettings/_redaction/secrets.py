@@ -140,7 +140,7 @@ class _Kind:
         """Whether the settings may hold something else than is written, apart from what the parts of a value become."""
         if self.bare in (str, int, bool, Any) or self.entries is not None:
             return False
-        return shape.struct_class(self.bare) is not None or not self.elements
+        return field_types.struct_class(self.bare) is not None or not self.elements
 
 
 _ANY: Final = _Kind(Any)

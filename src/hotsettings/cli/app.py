@@ -8,12 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from .. import __version__
+from .._layers.layer import LARGEST, CollectorPaused
 from .._loading.explain import NOT_SET, UnknownKey, effective, explain
 from .._loading.load import Loaded
 from ..errors import InvalidSettings, Origin, Problem, SettingsError
-from ..explain import NOT_SET, UnknownKey, effective, explain
-from ..layers import LARGEST, CollectorPaused
-from ..load import Loaded
 from . import checking, completion, documents, output, showing, store_commands, templates, watching
 from .arguments import Json, Target, find
 from .help import Command, Group

@@ -17,13 +17,10 @@ from msgspec import Struct
 
 from .._layers.layer import Document, FileLayer, read
 from .._layers.toml.spelling import closest
-from .._loading.load import Loaded
+from .._loading.load import Loaded, assemble, read_all
 from .._redaction import Redactor
 from .._schema.schema import Schema
 from ..errors import SettingsError
-from ..layers import Document, FileLayer, read
-from ..load import Loaded, assemble, read_all
-from ..schema import Schema
 from ..settings import BaseSettings, file_layers, schema_of
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep

@@ -15,6 +15,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from support.live import Ledger, Settings, given, idle, parts, until
 
+import hotsettings._watching.sources.file
 from hotsettings import Live, Rejected
 from hotsettings._live import waits
 from hotsettings._watching import consistent_read as stack
