@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from .. import __version__
+from .._layers.layer import LARGEST, CollectorPaused
 from . import output
 from .commands.check import check
 from .commands.diff import diff
@@ -61,17 +63,25 @@ def main(
     pass
 
 
-def _add(command: Callable[..., None], *examples: str) -> None:
+class _Once(TyperCommand):
+    """A command that prints what large layers say, and ends. The garbage collector would search all of that in vain."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with CollectorPaused(LARGEST):
+            return super().invoke(ctx)
+
+
+def _add(command: Callable[..., None], *examples: str, cls: type[TyperCommand] = TyperCommand) -> None:
     name = command.__name__
     paragraphs = (" ".join(paragraph.split()) for paragraph in str(command.__doc__).split("\n\n"))
     epilog = _examples(*(f"{name} {example}".rstrip() for example in examples))
-    app.command(name, help="\n\n".join(paragraphs), epilog=epilog)(with_options(command))
+    app.command(name, cls=cls, help="\n\n".join(paragraphs), epilog=epilog)(with_options(command))
 
 
-_add(check, "CLASS", "CLASS --config config.test.toml", "CLASS --format github")
-_add(show, "CLASS", "CLASS | grep KAFKA", "CLASS --json | jq '.LOG_LEVEL.value'")
-_add(explain, "CLASS LOG_LEVEL", "CLASS db.port --override config.worker.toml")
-_add(diff, "CLASS --to-override config.worker.toml", "CLASS --config deployed.toml --to-config config.toml")
+_add(check, "CLASS", "CLASS --config config.test.toml", "CLASS --format github", cls=_Once)
+_add(show, "CLASS", "CLASS | grep KAFKA", "CLASS --json | jq '.LOG_LEVEL.value'", cls=_Once)
+_add(explain, "CLASS LOG_LEVEL", "CLASS db.port --override config.worker.toml", cls=_Once)
+_add(diff, "CLASS --to-override config.worker.toml", "CLASS --config deployed.toml --to-config config.toml", cls=_Once)
 _add(watch, "CLASS --override config.worker.toml", "CLASS --json | jq .changes")
 _add(schema, "CLASS > config.schema.json")
 _add(reference, "CLASS > docs/configuration.md")

@@ -12,8 +12,8 @@ import typer
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
-from .._loading.load import Loaded, load
-from .._schema.schema import Schema
+from .._layers.layer import FileLayer
+from .._loading.load import Loaded, assemble, read_all
 from ..errors import SettingsError
 from ..settings import CONFIG_FILE, SECRETS_FILE, file_layers
 from . import output
@@ -44,15 +44,22 @@ class Files(Struct, frozen=True):
     secrets: Annotated[str, file_option("--secrets", "The secrets file. It may be missing.")] = SECRETS_FILE
     override: Annotated[str | None, file_option("--override", "A file that overrides both.")] = None
 
-    def load(self, schema: Schema) -> Loaded:
-        """Load them. Raises LayerError or InvalidSettings."""
-        return load(schema, file_layers(self.config, self.secrets, self.override))
+    def layers(self) -> list[FileLayer]:
+        """The files as layers, in rising precedence."""
+        return file_layers(self.config, self.secrets, self.override)
 
 
-def load_or_exit(settings_class: str, files: Files, *, json: bool) -> Loaded:
-    """Import the class and load its files. Report what is wrong, and exit with 1."""
+def load_or_exit(settings_class: str, *sides: Files, json: bool) -> list[Loaded]:
+    """Import the class and load each set of files. Report what is wrong, and exit with 1.
+
+    A file that is in several sets is read only once.
+    """
     try:
-        return files.load(import_schema(settings_class, files.secrets))
+        schema = import_schema(settings_class, sides[0].secrets)
+        layers = list(dict.fromkeys(layer for files in sides for layer in files.layers()))
+        documents = dict(zip(layers, read_all(schema, layers), strict=True))
+        chosen = [tuple(documents[layer] for layer in files.layers()) for files in sides]
+        return [Loaded(schema, each, assemble(schema, each)) for each in chosen]
     except SettingsError as error:
         output.fail(error, json=json)
 

@@ -14,7 +14,6 @@ from ..._loading.load import Loaded, collector_paused, read_all, validated
 from ..._loading.merge import merge
 from ..._loading.problems import tolerated
 from ...errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
-from ...settings import file_layers
 from .. import output
 from ..options import Files, SettingsClass
 from ..secret_warnings import LOUD, warnings
@@ -49,7 +48,7 @@ def _check(settings_class: str, files: Files) -> Found:
     unwise = NO_PROBLEMS
     try:
         schema = import_schema(settings_class, files.secrets)
-        documents = read_all(schema, file_layers(files.config, files.secrets, files.override))
+        documents = read_all(schema, files.layers())
         loud, unknown = tuple(warnings(schema, documents)), tolerated(schema, documents)
         unwise = Problems((*loud, *unknown.first)[:MOST_PROBLEMS], len(loud) + unknown.total)
         with collector_paused(documents):

@@ -26,8 +26,7 @@ def diff(
     """
     override = files.override if to_override is None else to_override or None
     other = Files(to_config or files.config, to_secrets or files.secrets, override)
-    old = load_or_exit(settings_class, files, json=json)
-    found = changes.between_settings(old, load_or_exit(settings_class, other, json=json))
+    found = changes.between_settings(*load_or_exit(settings_class, files, other, json=json))
     (_as_json if json else changes.as_text)(found)
 
 

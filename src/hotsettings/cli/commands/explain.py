@@ -31,7 +31,7 @@ def explain(settings_class: SettingsClass, key: Key, files: Files, json: Json = 
 
     The value that counts comes first.
     """
-    loaded = load_or_exit(settings_class, files, json=json)
+    [loaded] = load_or_exit(settings_class, files, json=json)
     try:
         explanation = explain_key(loaded, key)
     except UnknownKey as error:

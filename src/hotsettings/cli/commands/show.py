@@ -22,7 +22,8 @@ def show(settings_class: SettingsClass, files: Files, json: Json = False) -> Non
 
     Secrets are masked. In a pipe the output is TOML, and a comment after each value says where it is written.
     """
-    settings = effective(load_or_exit(settings_class, files, json=json))
+    [loaded] = load_or_exit(settings_class, files, json=json)
+    settings = effective(loaded)
     if json:
         as_json(settings)
     elif output.interactive():
