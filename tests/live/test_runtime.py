@@ -55,7 +55,7 @@ class FakeWatcher:
         self.unsettled = 0.0
         self.fault: Exception | None = None
         self.looks = 0
-        self.accepted = 0
+        self.times_accepted = 0
         self.writers: dict[str, float] = {}
         self.state: LayerState = "read"
         self.targets = ["/config.toml"]
@@ -70,10 +70,10 @@ class FakeWatcher:
         self.woken_up = True
         self.news.set()
 
-    def live(self) -> None:
-        self.accepted += 1
+    def accepted(self) -> None:
+        self.times_accepted += 1
 
-    def distrust(self) -> None:
+    def invalidate(self) -> None:
         self.read = None
 
     def writing(self) -> dict[str, float]:
@@ -91,7 +91,7 @@ class FakeWatcher:
         self.woken_up = False
 
     async def observe(
-        self, evaluate: Callable[[Read], Any], slow: Callable[[list[str]], None], *, hasty: bool = False
+        self, evaluate: Callable[[Read], Any], slow: Callable[[list[str]], None], *, accept_open: bool = False
     ) -> Any:
         self.looks += 1
         self.slow = slow
@@ -182,7 +182,7 @@ async def test_the_first_look_waits_until_the_files_stand_still(clock: Clock) ->
         fake.unsettled = 0.0
         await fake.pass_time(0.0625)
     assert source.loaded.settings.A == 7
-    assert fake.accepted == 1
+    assert fake.times_accepted == 1
 
 
 @pytest.mark.parametrize(("text", "error"), [("A = ", LayerError), ("A = 'x'", InvalidSettings)])
@@ -201,7 +201,7 @@ async def test_new_content_goes_live(clock: Clock, caplog: pytest.LogCaptureFixt
         [applied] = events()
         assert isinstance(applied, Applied)
         assert (applied.generation, applied.keys) == (2, frozenset({"A", "B"}))
-        assert fake.accepted == 2
+        assert fake.times_accepted == 2
         assert live.status.healthy
         assert live.snapshot.origins["B"].line == 2
         assert "generation 2 is live: A, B" in caplog.text
@@ -214,7 +214,7 @@ async def test_a_quiet_edit_wakes_nobody(clock: Clock) -> None:
         await fake.say("# a comment\nA   =   0")
         assert events() == told == []
         assert live.snapshot.generation == 1
-        assert fake.accepted == 2, "but it is what the layer says now"
+        assert fake.times_accepted == 2, "but it is what the layer says now"
         assert await live.reload() is None
 
 

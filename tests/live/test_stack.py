@@ -17,12 +17,12 @@ from hotsettings._layers import layer as layers
 from hotsettings._layers.layer import FileLayer
 from hotsettings._loading.load import readable
 from hotsettings._watching import consistent_read as stack
-from hotsettings._watching import fingerprint as sight
-from hotsettings._watching.consistent_read import Observation, Read, Stack, Unchanged, Unsettled
-from hotsettings._watching.debounce import Told, Writer
+from hotsettings._watching import fingerprint as fingerprints
+from hotsettings._watching.consistent_read import ConsistentReader, Observation, Read, Unchanged, Unsettled
+from hotsettings._watching.debounce import LastEvent, WriterState
 from hotsettings._watching.sources import file as files
-from hotsettings._watching.sources import source as followed
-from hotsettings._watching.symlinks import Route
+from hotsettings._watching.sources import source as source_module
+from hotsettings._watching.symlinks import ResolvedPath
 from hotsettings.settings import schema_of
 
 SETTLE = 0.125  # exact in binary, as all times here
@@ -46,7 +46,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(files, "time", clock)
     monkeypatch.setattr(stack, "time", clock)
-    monkeypatch.setattr(sight, "time", clock)
+    monkeypatch.setattr(fingerprints, "time", clock)
     return clock
 
 
@@ -62,7 +62,7 @@ class Watched:
         self.config = folder / "config.toml"
         self.secrets = folder / "secrets.toml"
         self.config.write_text("A = 1")
-        self.stack = Stack(
+        self.stack = ConsistentReader(
             [
                 FileLayer(str(self.config), name="base", label="config.toml"),
                 FileLayer(str(self.secrets), name="secrets", label="secrets.toml", required=False, secret=True),
@@ -70,15 +70,15 @@ class Watched:
             SETTLE,
         )
         self.schema = schema_of(Anything)
-        self.told: dict[str, Told] = {}
-        self.arm: Callable[[Sequence[Route]], bool] = lambda _: False
+        self.told: dict[str, LastEvent] = {}
+        self.watch: Callable[[Sequence[ResolvedPath]], bool] = lambda _: False
 
-    def tell(self, path: Path, writer: Writer) -> None:
-        self.told[os.path.realpath(path)] = Told(writer, self.clock.monotonic())
+    def tell(self, path: Path, writer: WriterState) -> None:
+        self.told[os.path.realpath(path)] = LastEvent(writer, self.clock.monotonic())
 
     def look(self, after: float = 0.0) -> Observation:
         self.clock.ahead += after
-        return self.stack.observe(self.arm, lambda target: self.told.get(target, Told()), 0.01)
+        return self.stack.observe(self.watch, lambda target: self.told.get(target, LastEvent()), 0.01)
 
     def read(self, after: float = 0.0) -> Read:
         seen = self.look(after)
@@ -108,7 +108,7 @@ def replace(path: Path, text: str) -> None:
 
 
 def test_the_first_look(watched: Watched) -> None:
-    assert not watched.stack.unmoved()
+    assert not watched.stack.unchanged()
     first = watched.look()
     assert isinstance(first, Unsettled)
     assert 0 < first.seconds <= SETTLE
@@ -121,15 +121,15 @@ def test_nothing_new(watched: Watched) -> None:
     watched.values(after=5.0)
     seen = watched.look(after=5.0)
     assert isinstance(seen, Unchanged)
-    assert watched.stack.unmoved()
+    assert watched.stack.unchanged()
 
 
 def test_a_rename_is_taken_at_once_where_it_is_told(watched: Watched) -> None:
     watched.values(after=5.0)
     replace(watched.config, "A = 2")
-    assert not watched.stack.unmoved()
+    assert not watched.stack.unchanged()
     watched.clock.ahead += 0.0078125
-    watched.tell(watched.config, Writer.CLOSED)
+    watched.tell(watched.config, WriterState.CLOSED)
     assert watched.values() == [{"A": 2}, {}]
 
 
@@ -152,15 +152,15 @@ def test_one_open_writer_holds_all(watched: Watched) -> None:
         file.write("S = ")
         file.flush()
         watched.clock.ahead += 0.0078125
-        watched.tell(watched.secrets, Writer.OPEN)
+        watched.tell(watched.secrets, WriterState.OPEN)
         replace(watched.config, "A = 2")
-        watched.tell(watched.config, Writer.MOVED)
+        watched.tell(watched.config, WriterState.MOVED)
         for waited in (0.0, 1.0):
             seen = watched.look(after=waited)
             assert isinstance(seen, Unsettled)
             assert seen.seconds == pytest.approx(2.0 - waited)
         file.write("1")
-    watched.tell(watched.secrets, Writer.CLOSED)
+    watched.tell(watched.secrets, WriterState.CLOSED)
     assert watched.values() == [{"A": 2}, {"S": 1}]
 
 
@@ -173,10 +173,10 @@ def test_the_others_do_not_wait_for_ever(watched: Watched) -> None:
             file.write(f"\nT{number} = 1")
             file.flush()
             watched.clock.ahead += 0.5
-            watched.tell(watched.secrets, Writer.OPEN)
+            watched.tell(watched.secrets, WriterState.OPEN)
             if number == 1:
                 replace(watched.config, "A = 2")
-                watched.tell(watched.config, Writer.MOVED)
+                watched.tell(watched.config, WriterState.MOVED)
             if number < 4:
                 seen = watched.look()
                 assert isinstance(seen, Unsettled)
@@ -191,7 +191,7 @@ def test_the_others_do_not_wait_for_ever(watched: Watched) -> None:
         seen = watched.look(after=5.0)
         assert isinstance(seen, Unsettled), "there is nothing to be read but this"
         assert seen.seconds == pytest.approx(5.0)
-    watched.tell(watched.secrets, Writer.CLOSED)
+    watched.tell(watched.secrets, WriterState.CLOSED)
     assert watched.values() == [{"A": 2}, {"S": 1, **{f"T{number}": 1 for number in range(5)}}]
     assert not watched.stack.writing()
 
@@ -202,7 +202,7 @@ def test_a_layer_that_was_never_complete_is_waited_for(watched: Watched) -> None
         file.flush()
         for _ in range(8):
             os.utime(watched.config)
-            watched.tell(watched.config, Writer.OPEN)
+            watched.tell(watched.config, WriterState.OPEN)
             assert isinstance(watched.look(after=1.0), Unsettled)
 
 
@@ -214,8 +214,10 @@ def test_a_change_within_a_tick_of_the_clock_is_still_seen(watched: Watched) -> 
         file.write("A = 7")
     os.utime(watched.config, ns=(before.st_atime_ns, before.st_mtime_ns))
     found = watched.stack._files[0]
-    assert found.racy
-    found.seen = found.sight = sight.look(str(watched.config))  # as if the change time had not moved on either
+    assert found.reread
+    found.fingerprint_when_read = found.fingerprint = fingerprints.fingerprint_of(
+        str(watched.config)
+    )  # as if the change time had not moved on either
     seen = watched.look(after=0.0078125)
     assert isinstance(seen, Unsettled), "it may not be finished"
     assert watched.values(after=SETTLE) == [{"A": 7}, {}]
@@ -233,16 +235,16 @@ def test_what_changes_while_it_is_read_is_read_again(watched: Watched, monkeypat
         return data
 
     watched.clock.ahead += 0.0078125
-    watched.tell(watched.config, Writer.CLOSED)
+    watched.tell(watched.config, WriterState.CLOSED)
     monkeypatch.setattr(files, "attempt", attempt)
     seen = watched.look()
     assert isinstance(seen, Unsettled)
     assert seen.seconds == 0.0
-    watched.tell(watched.config, Writer.CLOSED)
+    watched.tell(watched.config, WriterState.CLOSED)
     assert watched.values(after=SETTLE) == [{"A": 33}, {}]
 
 
-@pytest.mark.parametrize("found_by", ["the sight", "the events"])
+@pytest.mark.parametrize("found_by", ["the fingerprint", "the events"])
 def test_what_was_read_of_a_writer_never_serves(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, found_by: str
 ) -> None:
@@ -251,41 +253,41 @@ def test_what_was_read_of_a_writer_never_serves(
     replace(watched.config, "A = 33")
 
     def attempt(layer: FileLayer) -> bytes | None:
-        if found_by == "the sight" and layer.name == "base":
+        if found_by == "the fingerprint" and layer.name == "base":
             os.utime(watched.config)
         return layers.attempt(layer)
 
     watched.clock.ahead += 0.0078125
-    watched.tell(watched.config, Writer.CLOSED)
+    watched.tell(watched.config, WriterState.CLOSED)
     monkeypatch.setattr(files, "attempt", attempt)
-    if found_by == "the sight":
+    if found_by == "the fingerprint":
         assert isinstance(watched.look(), Unsettled)
     else:
         watched.read()
-        watched.stack.distrust()
+        watched.stack.invalidate()
     monkeypatch.setattr(files, "attempt", layers.attempt)
     with watched.config.open("a"):
         watched.clock.ahead += 0.0078125
-        watched.tell(watched.config, Writer.OPEN)
+        watched.tell(watched.config, WriterState.OPEN)
         assert isinstance(watched.look(), Unsettled)
         watched.clock.ahead += 2.0
         replace(watched.secrets, "S = 1")
-        watched.tell(watched.secrets, Writer.MOVED)
+        watched.tell(watched.secrets, WriterState.MOVED)
         assert watched.values() == [{"A": 1}, {"S": 1}]
-    watched.tell(watched.config, Writer.CLOSED)
+    watched.tell(watched.config, WriterState.CLOSED)
     assert watched.values() == [{"A": 33}, {"S": 1}]
 
 
 def test_looks_again_after_arming(watched: Watched) -> None:
     armed: list[int] = []
 
-    def arm(routes: Sequence[Route]) -> bool:
-        armed.append(len(routes))
+    def watch(resolved: Sequence[ResolvedPath]) -> bool:
+        armed.append(len(resolved))
         if len(armed) == 1:
             replace(watched.config, "A = 5")
         return len(armed) < 3
 
-    watched.arm = arm
+    watched.watch = watch
     watched.look()
     assert armed == [2, 2, 2]
     assert watched.values(after=SETTLE) == [{"A": 5}, {}]
@@ -294,7 +296,7 @@ def test_looks_again_after_arming(watched: Watched) -> None:
 @pytest.mark.parametrize("what", ["missing", "empty", "folder", "bad", "not UTF-8"])
 def test_bad_layers_name_what_is_wrong(watched: Watched, what: str) -> None:
     watched.values(after=5.0)
-    watched.stack.live()
+    watched.stack.accepted()
     watched.config.unlink()
     if what == "empty":
         watched.config.touch()
@@ -314,7 +316,7 @@ def test_bad_layers_name_what_is_wrong(watched: Watched, what: str) -> None:
 def test_a_layer_that_had_content_may_not_lose_it(watched: Watched) -> None:
     watched.secrets.write_text("S = 1")
     assert watched.values(after=5.0) == [{"A": 1}, {"S": 1}]
-    watched.stack.live()
+    watched.stack.accepted()
     watched.secrets.unlink()
     watched.look()
     assert "no file any more, and there was content before" in watched.error(after=SETTLE)
@@ -328,7 +330,7 @@ def test_a_layer_that_had_content_may_not_lose_it(watched: Watched) -> None:
 
 def test_a_missing_or_empty_layer_that_never_had_content_is_fine(watched: Watched) -> None:
     watched.values(after=5.0)
-    watched.stack.live()
+    watched.stack.accepted()
     watched.secrets.touch()
     watched.look()
     assert watched.values(after=SETTLE) == [{"A": 1}, {}]
@@ -343,7 +345,7 @@ def test_parses_only_what_has_changed(watched: Watched, monkeypatch: pytest.Monk
         parsed.append(layer.name)
         return layers.parse(layer, data)
 
-    monkeypatch.setattr(followed, "parse", parse)
+    monkeypatch.setattr(source_module, "parse", parse)
     replace(watched.config, "A = 2")
     os.utime(watched.secrets)
     watched.look()
@@ -390,8 +392,8 @@ def test_what_is_written_after_the_swap_has_to_be_finished(
     swapped: Watched, monkeypatch: pytest.MonkeyPatch, knows: bool
 ) -> None:
     if not knows:
-        monkeypatch.setattr(files, "being_written", lambda path: None)
-    elif sight.being_written(str(swapped.config)) is None:
+        monkeypatch.setattr(files, "open_for_writing", lambda path: None)
+    elif fingerprints.open_for_writing(str(swapped.config)) is None:
         pytest.skip("the system does not tell who has a file open")
     swap(swapped)
     with swapped.config.open("w") as file:
@@ -404,13 +406,13 @@ def test_what_is_written_after_the_swap_has_to_be_finished(
             assert isinstance(swapped.look(after=9.5), Unsettled)
         file.write("B = 3\n")
     swapped.clock.ahead += 0.0078125
-    swapped.tell(swapped.config, Writer.CLOSED)
+    swapped.tell(swapped.config, WriterState.CLOSED)
     assert swapped.values() == [{"A": 3, "B": 3}, {}]
 
 
 def test_a_kubernetes_volume_is_taken_at_once(swapped: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kubelet writes the files and swaps the link within one tick of the clock."""
-    monkeypatch.setattr(files, "being_written", lambda path: None)
+    monkeypatch.setattr(files, "open_for_writing", lambda path: None)
     folder = swapped.config.parent
     (folder / "data").rename(folder / "..data")
     swapped.config.unlink()
@@ -423,7 +425,7 @@ def test_a_kubernetes_volume_is_taken_at_once(swapped: Watched, monkeypatch: pyt
 
 def test_a_folder_that_is_renamed_in_is_taken_at_once(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """But not one that is made anew: its times tell nothing of when it has come."""
-    monkeypatch.setattr(files, "being_written", lambda path: None)
+    monkeypatch.setattr(files, "open_for_writing", lambda path: None)
     folder = watched.config.parent
     conf, fresh = folder / "conf", folder / "fresh"
     watched.config.rename(folder / "first")
@@ -459,18 +461,18 @@ def wait_for_a_tick(folder: Path) -> None:
 
 def test_who_has_a_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "config.toml"
-    assert sight.being_written(str(path)) is None
+    assert fingerprints.open_for_writing(str(path)) is None
     path.touch()
-    if sight.being_written(str(path)) is None:
+    if fingerprints.open_for_writing(str(path)) is None:
         pytest.skip("the system does not tell who has a file open")
     with path.open():
-        assert sight.being_written(str(path)) is False
+        assert fingerprints.open_for_writing(str(path)) is False
     with path.open("a"):
-        assert sight.being_written(str(path)) is True
-    assert sight.being_written(str(path)) is False
-    assert sight.being_written("/dev/null") is None, "there is nothing that could be told"
+        assert fingerprints.open_for_writing(str(path)) is True
+    assert fingerprints.open_for_writing(str(path)) is False
+    assert fingerprints.open_for_writing("/dev/null") is None, "there is nothing that could be told"
     monkeypatch.setattr("sys.platform", "darwin")
-    assert sight.being_written(str(path)) is None
+    assert fingerprints.open_for_writing(str(path)) is None
 
 
 class Disk:
@@ -499,11 +501,11 @@ def unsettled(watched: Watched, after: float = 0.0) -> float:
 
 def fail(watched: Watched, disk: Disk) -> None:
     watched.values(after=5.0)
-    watched.stack.live()
+    watched.stack.accepted()
     disk.error = OSError(errno.EIO, "Input/output error")
     replace(watched.config, "A = 2")
     watched.clock.ahead += 0.0078125
-    watched.tell(watched.config, Writer.MOVED)
+    watched.tell(watched.config, WriterState.MOVED)
     assert unsettled(watched) == pytest.approx(0.1)
 
 
@@ -512,7 +514,7 @@ def test_a_read_that_fails_is_tried_again(watched: Watched, disk: Disk) -> None:
     [base, _] = watched.stack.statuses()
     assert base.state == "unreadable"
     assert base.since is not None
-    assert not watched.stack.unmoved()
+    assert not watched.stack.unchanged()
     assert unsettled(watched, after=0.0625) == pytest.approx(0.0375), "not before its time"
     assert unsettled(watched, after=0.0625) == pytest.approx(0.2)
     disk.error = None
@@ -535,12 +537,12 @@ def test_a_read_that_fails_is_tried_at_once_when_the_file_changes_or_somebody_as
 ) -> None:
     fail(watched, disk)
     disk.error = None
-    watched.stack.distrust()
+    watched.stack.invalidate()
     assert watched.values() == [{"A": 2}, {}]
     disk.error = OSError(errno.EACCES, "Permission denied")
     replace(watched.config, "A = 3")
     watched.clock.ahead += 0.0078125
-    watched.tell(watched.config, Writer.MOVED)
+    watched.tell(watched.config, WriterState.MOVED)
     assert unsettled(watched) == pytest.approx(0.1)
     disk.error = None
     watched.config.chmod(0o600)
@@ -564,13 +566,13 @@ def test_what_is_to_blame_on_the_path_is_not_tried_again(watched: Watched) -> No
 def test_an_inode_that_is_another_at_each_look(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """It tells nothing; so the content is compared at every look."""
     inodes = count(1)
-    real = sight._look
+    real = fingerprints._stat
     monkeypatch.setattr(
-        sight, "_look", lambda path: replaced(real(path), inode=next(inodes) if real(path).inode else 0)
+        fingerprints, "_stat", lambda path: replaced(real(path), inode=next(inodes) if real(path).inode else 0)
     )
     watched.look(after=5.0)
     assert watched.values(after=SETTLE) == [{"A": 1}, {}]
-    assert not watched.stack.unmoved()
+    assert not watched.stack.unchanged()
     assert watched.values() == [{"A": 1}, {}]
     replace(watched.config, "A = 2")
     watched.look()
@@ -579,20 +581,20 @@ def test_an_inode_that_is_another_at_each_look(watched: Watched, monkeypatch: py
 
 
 def test_a_way_that_changes_at_each_look_is_not_followed_for_ever(watched: Watched) -> None:
-    watched.arm = lambda routes: True
+    watched.watch = lambda resolved: True
     assert watched.values(after=5.0) == [{"A": 1}, {}]
 
 
 def test_sight() -> None:
-    assert sight.look("/nowhere/at/all").missing
-    odd = sight.look("/etc/passwd/below-a-file")
+    assert fingerprints.fingerprint_of("/nowhere/at/all").missing
+    odd = fingerprints.fingerprint_of("/etc/passwd/below-a-file")
     assert not odd.missing
     assert odd.error
-    assert sight.look("nul\0byte").error == -1
-    folder = sight.look("/")
+    assert fingerprints.fingerprint_of("nul\0byte").error == -1
+    folder = fingerprints.fingerprint_of("/")
     assert not folder.regular
     assert folder.changed_ns == max(folder.mtime_ns, folder.ctime_ns)
-    assert folder.racy(folder.changed_ns + 1)
-    assert not folder.racy(folder.changed_ns + 10**10)
-    assert not sight.Sight().racy(0)
-    assert sight.age(folder) > 0
+    assert folder.changed_just_before(folder.changed_ns + 1)
+    assert not folder.changed_just_before(folder.changed_ns + 10**10)
+    assert not fingerprints.Fingerprint().changed_just_before(0)
+    assert fingerprints.age(folder) > 0

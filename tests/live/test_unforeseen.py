@@ -15,7 +15,7 @@ from seams import CANARY, SEAMS, spoil
 from hotsettings import Applied, Rejected, Rejection, SettingsError, UnforeseenError
 from hotsettings._layers.status import LayerState
 from hotsettings._layers.store import Held, StoreLayer
-from hotsettings._watching.consistent_read import Stack
+from hotsettings._watching.consistent_read import ConsistentReader
 from hotsettings.testing import Workspace
 
 pytestmark = pytest.mark.anyio
@@ -100,12 +100,12 @@ async def test_when_looking_itself_fails(workspace: Workspace, monkeypatch: pyte
 
     async with watch(workspace) as live:
         with monkeypatch.context() as patch:
-            patch.setattr(Stack, "observe", observe)
+            patch.setattr(ConsistentReader, "observe", observe)
             workspace.write({"A": 2})
             await until(lambda: not live.status.healthy)
         await until(lambda: live.current.A == 2)
         assert live.status.healthy
-    monkeypatch.setattr(Stack, "observe", observe)
+    monkeypatch.setattr(ConsistentReader, "observe", observe)
     with pytest.raises(UnforeseenError, match="unforeseen RuntimeError"):
         async with watch(workspace):
             pass

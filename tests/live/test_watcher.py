@@ -15,8 +15,8 @@ import pytest
 from hotsettings._layers.layer import FileLayer
 from hotsettings._watching import watcher as module
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
-from hotsettings._watching.debounce import Told, Writer
-from hotsettings._watching.symlinks import Route
+from hotsettings._watching.debounce import LastEvent, WriterState
+from hotsettings._watching.symlinks import ResolvedPath
 from hotsettings._watching.watcher import Watcher
 
 pytestmark = pytest.mark.anyio
@@ -25,34 +25,34 @@ pytestmark = pytest.mark.anyio
 class Telling:
     """Wakeups that tell, when a look is over, what has been put down for it."""
 
-    confirm = 0.0
+    event_delay = 0.0
     blind = False
 
     def __init__(self) -> None:
-        self.word = Told(Writer.CLOSED, time.monotonic())
-        self.next: Told | None = None
+        self.word = LastEvent(WriterState.CLOSED, time.monotonic())
+        self.next: LastEvent | None = None
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Telling, None]:
         yield self
 
-    def arm(self, routes: Sequence[Route]) -> bool:
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
         return False
 
-    def drain(self) -> None:
+    def read_pending(self) -> None:
         if self.next is not None:
             self.word, self.next = self.next, None
 
-    def told(self, target: str) -> Told:
+    def last_event(self, target: str) -> LastEvent:
         return self.word
 
     async def run(self, wake: Callable[[], None]) -> None:
         await anyio.sleep_forever()
 
 
-@pytest.mark.parametrize("writer", [Writer.OPEN, Writer.CREATED, Writer.CLOSED])
+@pytest.mark.parametrize("writer", [WriterState.OPEN, WriterState.CREATED, WriterState.CLOSED])
 async def test_written_and_perhaps_closed_while_it_was_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: Writer
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: WriterState
 ) -> None:
     telling = Telling()
     monkeypatch.setattr(module, "opener", lambda kind: telling.open)
@@ -63,10 +63,10 @@ async def test_written_and_perhaps_closed_while_it_was_read(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watcher.run)
         later = time.monotonic() + 60.0
-        telling.next = Told(writer, later, later)  # of the half that this look has read
+        telling.next = LastEvent(writer, later, later)  # of the half that this look has read
         assert await watcher.observe(lambda read: read, print) == Unsettled(0.0)
         # However unchanged the file looks, it is read again, and that is taken.
-        telling.word = Told(Writer.CLOSED, time.monotonic())
+        telling.word = LastEvent(WriterState.CLOSED, time.monotonic())
         watcher.wake()
         with anyio.fail_after(10):
             while not isinstance(seen := await watcher.observe(lambda read: read, print), tuple):
@@ -76,8 +76,8 @@ async def test_written_and_perhaps_closed_while_it_was_read(
         assert seen[0].contents == (b"A = 1",)
         # A rename in the middle of a look hides nothing: what was read was whole.
         path.write_text("A = 2")
-        telling.next = Told(Writer.CLOSED, later, 0.0)
-        telling.word = Told(Writer.CLOSED, time.monotonic())
+        telling.next = LastEvent(WriterState.CLOSED, later, 0.0)
+        telling.word = LastEvent(WriterState.CLOSED, time.monotonic())
         watcher.wake()
         seen = await watcher.observe(lambda read: read, print)
         assert not isinstance(seen, Unchanged | Unsettled)
@@ -105,11 +105,11 @@ class Failing(Telling):
         yield self
         self.reach("close")
 
-    def arm(self, routes: Sequence[Route]) -> bool:
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
         self.reach("arm")
         return False
 
-    def drain(self) -> None:
+    def read_pending(self) -> None:
         self.reach("drain")
 
     async def run(self, wake: Callable[[], None]) -> None:
@@ -134,7 +134,7 @@ async def test_whatever_wakeups_raise_ends_in_looking_alone(
     error: Exception,
 ) -> None:
     failing = Failing(point, error)
-    failing.word = Told()
+    failing.word = LastEvent()
     monkeypatch.setattr(module, "opener", lambda kind: failing.open)
     caplog.set_level(logging.INFO)
     path = tmp_path / "config.toml"
@@ -189,7 +189,7 @@ async def test_a_failure_after_a_long_time_is_a_new_one(
                     await watcher.observe(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
                 failing.fail = False
-                while watcher._blind:
+                while watcher._without_events:
                     await watcher.observe(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
             assert not watcher.writing()

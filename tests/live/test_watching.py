@@ -15,7 +15,7 @@ from live.support import until
 from watchfiles._rust_notify import RustNotify
 
 from hotsettings._watching.events.watchfiles import Watchfiles
-from hotsettings._watching.symlinks import find_routes
+from hotsettings._watching.symlinks import resolve_paths
 
 pytestmark = pytest.mark.anyio
 
@@ -43,24 +43,24 @@ async def test_a_folder_spoilt_before_it_is_watched_is_not_tried_again_and_again
     monkeypatch.setattr("hotsettings._watching.events.watchfiles.RustNotify", counted)
     folder = tmp_path / "folder"
     folder.mkdir()
-    route = find_routes([str(folder / "config.toml")])[0]
-    async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-        wakeups.arm([route])
+    resolved = resolve_paths([str(folder / "config.toml")])[0]
+    async with Watchfiles.open() as notifier, anyio.create_task_group() as tasks:
+        notifier.watch([resolved])
         spoil(folder)
         woken: list[str] = []
-        tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
+        tasks.start_soon(notifier.run, lambda: woken.append("woken"))
         with anyio.fail_after(10):
             await until(lambda: bool(woken))  # it is gone
-            await until(lambda: wakeups.blind)
+            await until(lambda: notifier.blind)
             for _ in range(20):
                 await anyio.sleep(0.001)
             assert len(tries) == 1
             # It is back, with the same name: the next look arms it again.
             folder.unlink(missing_ok=True)
             folder.mkdir()
-            wakeups.arm(find_routes([str(folder / "config.toml")]))
-            wakeups.drain()
-            await until(lambda: not wakeups.blind)
+            notifier.watch(resolve_paths([str(folder / "config.toml")]))
+            notifier.read_pending()
+            await until(lambda: not notifier.blind)
             seen = len(woken)
             (folder / "config.toml").write_text("")
             await until(lambda: len(woken) > seen)
@@ -79,9 +79,9 @@ async def test_it_is_armed_when_it_says_so(tmp_path: Path) -> None:
                 file.write_text("A = 1")
             woken.append("woken")
 
-        async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-            wakeups.arm(find_routes([str(file)]))
-            tasks.start_soon(wakeups.run, wake)
+        async with Watchfiles.open() as notifier, anyio.create_task_group() as tasks:
+            notifier.watch(resolve_paths([str(file)]))
+            tasks.start_soon(notifier.run, wake)
             with anyio.fail_after(10):
                 await until(lambda woken=woken: len(woken) > 1)  # type: ignore[misc]
             tasks.cancel_scope.cancel()
@@ -92,10 +92,10 @@ async def test_a_folder_made_anew_is_watched_anew(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     file = folder / "config.toml"
-    async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-        wakeups.arm(find_routes([str(file)]))
+    async with Watchfiles.open() as notifier, anyio.create_task_group() as tasks:
+        notifier.watch(resolve_paths([str(file)]))
         woken: list[str] = []
-        tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
+        tasks.start_soon(notifier.run, lambda: woken.append("woken"))
         with anyio.fail_after(20):
             await until(lambda: bool(woken))
             for number in range(5):
@@ -104,8 +104,8 @@ async def test_a_folder_made_anew_is_watched_anew(tmp_path: Path) -> None:
                 folder.mkdir()
                 await until(lambda seen=seen: len(woken) > seen)  # type: ignore[misc]
                 await anyio.sleep(0.05)  # until all of it is told
-                wakeups.arm(find_routes([str(file)]))
-                wakeups.drain()
+                notifier.watch(resolve_paths([str(file)]))
+                notifier.read_pending()
                 await anyio.sleep(0.05)
                 seen = len(woken)
                 file.write_text(f"A = {number}")
@@ -133,10 +133,10 @@ async def test_nothing_is_logged_of_what_it_sees(tmp_path: Path) -> None:
     root.addHandler(quiet)
     root.setLevel(logging.DEBUG)
     try:
-        async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-            wakeups.arm(find_routes([str(tmp_path / "config.toml")]))
+        async with Watchfiles.open() as notifier, anyio.create_task_group() as tasks:
+            notifier.watch(resolve_paths([str(tmp_path / "config.toml")]))
             woken: list[str] = []
-            tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
+            tasks.start_soon(notifier.run, lambda: woken.append("woken"))
             with anyio.fail_after(10):
                 await until(lambda: bool(woken))
                 (tmp_path / "app.log").write_text("a line")
@@ -151,13 +151,13 @@ async def test_nothing_is_logged_of_what_it_sees(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
 async def test_a_name_that_is_no_text_is_a_failure_like_any_other(tmp_path: Path) -> None:
     """It is raised as itself: not in a group, and not as something that nobody expects."""
-    async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-        wakeups.arm(find_routes([str(tmp_path / "config.toml")]))
+    async with Watchfiles.open() as notifier, anyio.create_task_group() as tasks:
+        notifier.watch(resolve_paths([str(tmp_path / "config.toml")]))
         woken, raised = anyio.Event(), anyio.Event()
 
         async def run() -> None:
             with pytest.raises(RuntimeError):
-                await wakeups.run(woken.set)
+                await notifier.run(woken.set)
             raised.set()
 
         tasks.start_soon(run)

@@ -40,7 +40,7 @@ class Mount(NamedTuple):
         return self.root != os.sep and self.point != os.sep
 
 
-class Sources:
+class BindMounts:
     """The bind mounts that some paths lead into, and whether their sources are still where they were.
 
     A bind mount follows the inode of a folder or file. When that is renamed outside, the table shows its new path, and when
@@ -50,10 +50,10 @@ class Sources:
     def __init__(self) -> None:
         self._paths: frozenset[str] = frozenset()
         self._points: dict[str, str] = {}
-        self._first: dict[tuple[str, str, int, int], str] = {}
+        self._first_roots: dict[tuple[str, str, int, int], str] = {}
         self._moved: frozenset[str] = frozenset()
 
-    def arm(self, paths: Iterable[str]) -> None:
+    def track(self, paths: Iterable[str]) -> None:
         """Find the bind mounts that these paths lead into. The paths have no links in them."""
         wanted = frozenset(paths)
         if wanted != self._paths:
@@ -62,7 +62,7 @@ class Sources:
             self._points = {path: mount.point for path, mount in found.items()}
             self._compare(mounts)
 
-    def look(self) -> None:
+    def check(self) -> None:
         """See whether any of the sources has moved. Costs nothing where there are no bind mounts."""
         if self._points:
             self._compare(_mounts())
@@ -80,7 +80,7 @@ class Sources:
             except OSError:
                 continue
             # Another inode is another mount, at the same point.
-            first = self._first.setdefault((mount.number, mount.point, found.st_dev, found.st_ino), mount.root)
+            first = self._first_roots.setdefault((mount.number, mount.point, found.st_dev, found.st_ino), mount.root)
             if first != mount.root:
                 moved.add(mount.point)
         self._moved = frozenset(moved)

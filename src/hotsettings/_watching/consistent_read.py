@@ -17,13 +17,13 @@ from msgspec import Struct
 from .._layers.layer import Document, FileLayer, Layer, Unreadable
 from .._layers.status import PATIENCE, LayerStatus
 from .._layers.store import StoreLayer
-from .bind_mounts import Sources
-from .sources.file import FollowedFile
-from .sources.source import Followed, TellAbout
-from .sources.store import FollowedKey
-from .symlinks import Route, find_routes
+from .bind_mounts import BindMounts
+from .sources.file import FileSource
+from .sources.source import LastEventOf, Source
+from .sources.store import StoreSource
+from .symlinks import ResolvedPath, resolve_paths
 
-_MOST_ARMINGS = 8
+_MOST_RESOLUTIONS = 8
 """How often one look resolves the paths again because they have changed meanwhile. Some file systems give their folders new
 numbers all the time, so that this would never end."""
 
@@ -46,73 +46,75 @@ class Read(Struct, frozen=True):
 
 
 Observation = Unchanged | Unsettled | Read
-Arm = Callable[[Sequence[Route]], bool]
+Watch = Callable[[Sequence[ResolvedPath]], bool]
 
 
-class Stack:
+class ConsistentReader:
     """Layers in rising precedence. Call ``observe`` in a worker thread: on a stalled mount it may never return."""
 
     def __init__(self, layers: Sequence[Layer], settle: float) -> None:
         self._settle = settle
-        self._followed = [_followed(layer, settle) for layer in layers]
-        self._files = [each for each in self._followed if isinstance(each, FollowedFile)]
-        self._sources = Sources()
-        self._waiting: dict[Followed[Any, Any], float] = {}
+        self._sources = [_sources(layer, settle) for layer in layers]
+        self._files = [each for each in self._sources if isinstance(each, FileSource)]
+        self._mounts = BindMounts()
+        self._waiting: dict[Source[Any, Any], float] = {}
         self.due: float | None = None
         """When to look again for a layer that the last read left out, in seconds of the monotonic clock."""
-        self._visited: Followed[Any, Any] | None = None
-        self._read_last: Sequence[Followed[Any, Any]] = ()
+        self._in_progress: Source[Any, Any] | None = None
+        self._read_last: Sequence[Source[Any, Any]] = ()
 
-    def look_at_mounts(self) -> None:
+    def check_mounts(self) -> None:
         """See whether what is mounted on the way to the files was renamed or removed outside."""
-        self._sources.look()
-        self._mark_moved()
+        self._mounts.check()
+        self._mark_moved_mounts()
 
-    def _mark_moved(self) -> None:
+    def _mark_moved_mounts(self) -> None:
         for file in self._files:
-            file.moved = self._sources.moved(file.route.places)
+            file.moved_mount = self._mounts.moved(file.resolved_path.folders_and_target)
 
-    def unmoved(self) -> bool:
+    def unchanged(self) -> bool:
         """Whether all layers look as they did when they were read. As long as there are no events, that is enough."""
-        unmoved = all(each.unmoved for each in self._visit(self._followed))
-        if unmoved:
+        unchanged = all(each.unchanged for each in self._track(self._sources))
+        if unchanged:
             self._waiting = {}
-        return unmoved
+        return unchanged
 
-    def observe(self, arm: Arm, told: TellAbout, confirm: float, *, hasty: bool = False) -> Observation:
+    def observe(
+        self, watch: Watch, last_event_of: LastEventOf, event_delay: float, *, accept_open: bool = False
+    ) -> Observation:
         """Look, and read what has changed if it has settled. Raises OSError when no more can be watched.
 
         If ``hasty``, what has stood still for ``settle`` is read, even if somebody has it open for writing.
         """
         paths = [file.path for file in self._files]
-        routes = find_routes(paths)
-        for _ in range(_MOST_ARMINGS):
-            if not arm(routes):
+        resolved_paths = resolve_paths(paths)
+        for _ in range(_MOST_RESOLUTIONS):
+            if not watch(resolved_paths):
                 break
-            routes = find_routes(paths)  # what changed before the watches were there caused no event
-        for file, route in zip(self._files, routes, strict=True):
-            file.route = route
-        self._sources.arm(path for file in self._files for path in file.route.places)
-        self._mark_moved()
-        for each in self._visit(self._followed):
-            each.look()
+            resolved_paths = resolve_paths(paths)  # what changed before the watches were there caused no event
+        for file, resolved in zip(self._files, resolved_paths, strict=True):
+            file.resolved_path = resolved
+        self._mounts.track(path for file in self._files for path in file.resolved_path.folders_and_target)
+        self._mark_moved_mounts()
+        for each in self._track(self._sources):
+            each.take_fingerprint()
         self.due, self._read_last = None, ()
-        suspects = [each for each in self._followed if each.suspect]
-        if not suspects:
+        changed = [each for each in self._sources if each.may_have_changed]
+        if not changed:
             self._waiting = {}
             return Unchanged()
         now, before = time.monotonic(), self._waiting
-        waits = {each: each.wait(told, now, confirm, hasty=hasty) for each in suspects}
+        waits = {each: each.wait(last_event_of, now, event_delay, accept_open=accept_open) for each in changed}
         self._waiting = {each: before.get(each, now) for each, wait in waits.items() if wait > 0}
         late = {each for each, since in self._waiting.items() if each.document and now - since >= PATIENCE}
-        ready = [each for each in suspects if each not in self._waiting]
+        ready = [each for each in changed if each not in self._waiting]
         slow = [each for each in self._waiting if each not in late]
         if ready and not slow:
             self.due = now + min(waits[each] for each in late) if late else None
             self._read_last = ready
             seen = self._read(ready, late, before, now)
             if isinstance(seen, Unsettled):
-                self._discard()
+                self._undo_read()
             return seen
         seconds = max(waits[each] for each in slow or self._waiting)
         if ready:
@@ -121,76 +123,76 @@ class Stack:
 
     def _read(
         self,
-        suspects: Sequence[Followed[Any, Any]],
-        late: Collection[Followed[Any, Any]],
-        before: Mapping[Followed[Any, Any], float],
+        changed: Sequence[Source[Any, Any]],
+        late: Collection[Source[Any, Any]],
+        before: Mapping[Source[Any, Any], float],
         now: float,
     ) -> Observation:
-        others = [each for each in self._followed if each not in late]
-        seen = [each.sight for each in others]
-        differing = [each for each in self._visit(suspects) if each.read()]
-        for each in self._visit(others):
-            each.look()
-        moving = {each for each, sight in zip(others, seen, strict=True) if each.sight != sight}
-        if moving:
-            self._waiting = {**self._waiting, **{each: before.get(each, now) for each in moving}}
+        others = [each for each in self._sources if each not in late]
+        seen = [each.fingerprint for each in others]
+        differing = [each for each in self._track(changed) if each.read()]
+        for each in self._track(others):
+            each.take_fingerprint()
+        changed_meanwhile = {each for each, sight in zip(others, seen, strict=True) if each.fingerprint != sight}
+        if changed_meanwhile:
+            self._waiting = {**self._waiting, **{each: before.get(each, now) for each in changed_meanwhile}}
             return Unsettled(0.0)  # what was read may not belong together
-        retries = [each.retry for each in suspects if each.retry is not None]
+        retries = [each.retry_in for each in changed if each.retry_in is not None]
         if retries:
             return Unsettled(min(retries))
-        if any(each.unsure(now) for each in differing):
+        if any(each.may_be_incomplete(now) for each in differing):
             return Unsettled(self._settle)
-        for each in suspects:
-            each.taken(now)
+        for each in changed:
+            each.mark_read(now)
         return Read(
-            tuple(each.content for each in self._followed),
-            tuple(each.document for each in self._followed if each.document is not None),
+            tuple(each.content for each in self._sources),
+            tuple(each.document for each in self._sources if each.document is not None),
         )
 
-    def _visit(self, layers: Iterable[Followed[Any, Any]]) -> Iterator[Followed[Any, Any]]:
+    def _track(self, layers: Iterable[Source[Any, Any]]) -> Iterator[Source[Any, Any]]:
         """Go through layers, and note which one is being looked at, because that may hang."""
         try:
             for each in layers:
-                self._visited = each
+                self._in_progress = each
                 yield each
         finally:
-            self._visited = None
+            self._in_progress = None
 
-    def visited(self) -> list[str]:
+    def in_progress(self) -> list[str]:
         """The name of the layer that is being looked at or read, or of all layers in between. Call it from any thread."""
-        visited = self._visited
-        return [each.layer.name for each in (self._followed if visited is None else [visited])]
+        in_progress = self._in_progress
+        return [each.layer.name for each in (self._sources if in_progress is None else [in_progress])]
 
-    def _discard(self) -> None:
+    def _undo_read(self) -> None:
         for each in self._read_last:
-            each.discard()
+            each.undo_read()
         self._read_last = ()
 
-    def distrust(self) -> None:
+    def invalidate(self) -> None:
         """Drop what the last look has read, and read all layers again, however unchanged they look."""
-        self._discard()
-        for each in self._followed:
-            each.distrust()
+        self._undo_read()
+        for each in self._sources:
+            each.force_read()
 
-    def reread(self) -> None:
+    def force_read(self) -> None:
         """Read all files at the next look, however unchanged they look."""
         for file in self._files:
-            file.distrust()
+            file.force_read()
 
-    def live(self) -> None:
+    def accepted(self) -> None:
         """Note that what was read last is live. A layer with content that loses all of it at once is an error from now on."""
-        for each in self._followed:
-            each.live()
+        for each in self._sources:
+            each.accepted()
 
     @property
     def targets(self) -> list[str]:
         """The files that the paths led to at the last look."""
-        return [file.route.target for file in self._files]
+        return [file.resolved_path.target for file in self._files]
 
     @property
     def complete_targets(self) -> list[str]:
         """Those of them that nobody was writing at the last look."""
-        return [file.route.target for file in self._files if file not in self._waiting]
+        return [file.resolved_path.target for file in self._files if file not in self._waiting]
 
     def writing(self) -> dict[str, float]:
         """The names of the layers that somebody was writing at the last look, and since when, in monotonic seconds."""
@@ -203,11 +205,11 @@ class Stack:
 
     def statuses(self) -> list[LayerStatus]:
         """The state of each layer when it was read last."""
-        return [each.status() for each in self._followed]
+        return [each.status() for each in self._sources]
 
 
-def _followed(layer: Layer, settle: float) -> Followed[Any, Any]:
+def _sources(layer: Layer, settle: float) -> Source[Any, Any]:
     if isinstance(layer, FileLayer):
-        return FollowedFile(layer, settle)
+        return FileSource(layer, settle)
     assert isinstance(layer, StoreLayer)
-    return FollowedKey(layer)
+    return StoreSource(layer)

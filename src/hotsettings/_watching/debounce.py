@@ -48,7 +48,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
-from .fingerprint import Sight
+from .fingerprint import Fingerprint
 
 UNCLOSED = 10.0
 """Seconds without a write after which a file that its writer keeps open is taken as it is."""
@@ -61,7 +61,7 @@ _ASK_AGAIN = 0.02
 """Least seconds between two questions to the kernel whether a file is still open. Its close may not be reported."""
 
 
-class Writer(Enum):
+class WriterState(Enum):
     """What the last event says about whoever changed a file."""
 
     UNKNOWN = "there was no event, or none that says enough"
@@ -69,108 +69,110 @@ class Writer(Enum):
     OPEN = "the file was modified, and its writer has not closed it"
     CLOSED = "its writer has closed it"
     MOVED = "the file was moved here, as a whole"
-    APPEARED = "the name was added: a rename and a creation look the same, and closes are not reported"
+    ADDED = "the name was added: a rename and a creation look the same, and closes are not reported"
 
 
-class Told(NamedTuple):
+class LastEvent(NamedTuple):
     """The last event about a file, and when it came, in seconds of the monotonic clock.
 
     ``written`` is the time of the last event that reported a write; other events may have followed.
     """
 
-    writer: Writer = Writer.UNKNOWN
+    writer: WriterState = WriterState.UNKNOWN
     at: float = 0.0
-    written: float = 0.0
+    written_at: float = 0.0
 
 
-class Arrived(Enum):
+class Swap(Enum):
     """Whether the path leads through other links or folders than when the file was read."""
 
-    NOT = "it leads the same way"
+    NONE = "it leads the same way"
     COMPLETE = "it leads to another file, which was complete before"
-    UNKNOWN = "it leads to another file, which may have been written to since"
+    UNCLEAR = "it leads to another file, which may have been written to since"
 
 
-class Settling:
+class Debouncer:
     """Follows one path, and says how long to wait until the file may be read. Times are in seconds of a monotonic clock."""
 
     def __init__(self, settle: float) -> None:
         self._settle = settle
-        self._again = max(settle, _ASK_AGAIN)
-        self._seen: Sight | None = None
-        self._since = 0.0
+        self._ask_again = max(settle, _ASK_AGAIN)
+        self._fingerprint: Fingerprint | None = None
+        self._unchanged_since = 0.0
         self._read_at: float | None = None
 
     def wait(
         self,
-        sight: Sight,
-        told: Told,
+        fingerprint: Fingerprint,
+        event: LastEvent,
         now: float,
         age: float,
         *,
-        arrived: Arrived = Arrived.NOT,
-        confirm: float = 0.0,
-        longest: float = math.inf,
-        being_written: Callable[[], bool | None] = lambda: None,
+        swap: Swap = Swap.NONE,
+        event_delay: float = 0.0,
+        enough_rest: float = math.inf,
+        open_for_writing: Callable[[], bool | None] = lambda: None,
     ) -> float:
         """Return how many seconds to wait, 0 if the file can be read now.
 
         Args:
-            sight: What the file looks like now.
-            told: The last event about it.
+            fingerprint: What the file looks like now.
+            event: The last event about it.
             now: The time.
             age: Seconds since the file was changed, by its own times. They count at the first look only.
-            arrived: Whether the path leads to another file than before.
-            confirm: Seconds to wait after APPEARED, where the file's times do not show that it was moved.
-            longest: Seconds of rest that are always enough, even if somebody has the file open.
-            being_written: Asks the kernel, which costs a few microseconds.
+            swap: Whether the path leads to another file than before.
+            event_delay: Seconds to wait after APPEARED, where the file's times do not show that it was moved.
+            enough_rest: Seconds of rest that are always enough, even if somebody has the file open.
+            open_for_writing: Asks the kernel, which costs a few microseconds.
         """
-        if sight != self._seen:
-            self._seen, self._since = sight, now
+        if fingerprint != self._fingerprint:
+            self._fingerprint, self._unchanged_since = fingerprint, now
             if self._read_at is None:
-                self._since -= max(0.0, age)
-        news = self.has_news(told)
-        still = now - (max(self._since, told.at) if news else self._since)
-        if not sight.size or not sight.regular:
-            return max(0.0, self._settle - still)
-        writer = told.writer if news else Writer.UNKNOWN
-        arrived = Arrived.NOT if news else arrived
-        if writer is Writer.APPEARED and age > now - told.at + _LATE:
+                self._unchanged_since -= max(0.0, age)
+        news = self.has_event_since_read(event)
+        rested = now - (max(self._unchanged_since, event.at) if news else self._unchanged_since)
+        if not fingerprint.size or not fingerprint.regular:
+            return max(0.0, self._settle - rested)
+        writer = event.writer if news else WriterState.UNKNOWN
+        swap = Swap.NONE if news else swap
+        if writer is WriterState.ADDED and age > now - event.at + _LATE:
             # It was written before it was reported. A file that is being written was still empty then.
-            arrived = Arrived.COMPLETE
-        unclear = writer in (Writer.OPEN, Writer.CREATED, Writer.APPEARED) or arrived is Arrived.UNKNOWN
-        written = being_written() if unclear else None
-        needed = min(longest, self._needed(sight, writer, arrived, written, min(confirm, self._settle)))
-        if still < needed:
-            close_is_told = writer is Writer.OPEN or (writer is Writer.CREATED and sight.links == 1)
-            return needed - still if close_is_told or not written else min(self._again, needed - still)
+            swap = Swap.COMPLETE
+        unclear = writer in (WriterState.OPEN, WriterState.CREATED, WriterState.ADDED) or swap is Swap.UNCLEAR
+        is_open = open_for_writing() if unclear else None
+        needed = min(enough_rest, self._needed(fingerprint, writer, swap, is_open, min(event_delay, self._settle)))
+        if rested < needed:
+            close_is_told = writer is WriterState.OPEN or (writer is WriterState.CREATED and fingerprint.links == 1)
+            return needed - rested if close_is_told or not is_open else min(self._ask_again, needed - rested)
         # It may be taken, unless somebody is still writing.
-        if still < min(UNCLOSED, longest) and (written if unclear else being_written()):
-            return min(self._again, min(UNCLOSED, longest) - still)
+        if rested < min(UNCLOSED, enough_rest) and (is_open if unclear else open_for_writing()):
+            return min(self._ask_again, min(UNCLOSED, enough_rest) - rested)
         return 0.0
 
-    def has_news(self, told: Told) -> bool:
+    def has_event_since_read(self, event: LastEvent) -> bool:
         """Whether there was an event since the file was read."""
-        return told.at > (self._read_at or 0.0)
+        return event.at > (self._read_at or 0.0)
 
-    def taken(self, at: float) -> None:
+    def mark_read(self, at: float) -> None:
         """Note that a read began at this time: a later event means a new change."""
         self._read_at = at
 
-    def _needed(self, sight: Sight, writer: Writer, arrived: Arrived, written: bool | None, confirm: float) -> float:
+    def _needed(
+        self, fingerprint: Fingerprint, writer: WriterState, swap: Swap, is_open: bool | None, event_delay: float
+    ) -> float:
         """For how many seconds it has to rest."""
-        if writer in (Writer.CLOSED, Writer.MOVED) or arrived is Arrived.COMPLETE:
+        if writer in (WriterState.CLOSED, WriterState.MOVED) or swap is Swap.COMPLETE:
             return 0.0
-        if written:
+        if is_open:
             return UNCLOSED
         # Writing sets both times. If ctime is ahead, the last change was to the file's names or its mode.
-        unwritten = sight.ctime_ns > sight.mtime_ns
-        linked = writer is Writer.CREATED and sight.links > 1
-        if unwritten and (linked or writer is Writer.APPEARED):
+        unwritten = fingerprint.ctime_ns > fingerprint.mtime_ns
+        linked = writer is WriterState.CREATED and fingerprint.links > 1
+        if unwritten and (linked or writer is WriterState.ADDED):
             return 0.0
-        if written is None:
-            unclosed = writer is Writer.OPEN or (writer is Writer.CREATED and not unwritten and not linked)
+        if is_open is None:
+            unclosed = writer is WriterState.OPEN or (writer is WriterState.CREATED and not unwritten and not linked)
             return UNCLOSED if unclosed else self._settle
-        if linked or arrived is Arrived.UNKNOWN:
+        if linked or swap is Swap.UNCLEAR:
             return 0.0
-        return confirm if writer is Writer.APPEARED else self._settle
+        return event_delay if writer is WriterState.ADDED else self._settle

@@ -18,11 +18,11 @@ from msgspec.structs import replace
 _COARSEST_CLOCK = 2.5
 """Seconds. File systems round times, to ten milliseconds as a rule and to two seconds at worst (FAT)."""
 
-_ANY = -1
+_UNSTABLE = -1
 """Stands for an inode that changes from look to look."""
 
 
-class Sight(Struct, frozen=True):
+class Fingerprint(Struct, frozen=True):
     """The identity, size and times of what a path leads to; ``inode`` is 0 where there is nothing, or nothing to see.
 
     ``error`` says why nothing can be seen, apart from there being nothing.
@@ -38,9 +38,9 @@ class Sight(Struct, frozen=True):
     error: int = 0
 
     @property
-    def shifting(self) -> bool:
+    def unstable_inode(self) -> bool:
         """Whether the file system gives the same file another inode at each look: the inode tells nothing then."""
-        return self.inode == _ANY
+        return self.inode == _UNSTABLE
 
     @property
     def missing(self) -> bool:
@@ -52,35 +52,44 @@ class Sight(Struct, frozen=True):
         """When it was changed last, by the clock of its file system; writing sets both times, and only one can be forged."""
         return max(self.mtime_ns, self.ctime_ns)
 
-    def racy(self, read_ns: int) -> bool:
+    def changed_just_before(self, read_ns: int) -> bool:
         """Whether a change after it was read, at this time, could leave the times as they are."""
         return bool(self.inode) and read_ns - self.changed_ns < _COARSEST_CLOCK * 1e9
 
 
-def look(path: str, last: Sight | None = None) -> Sight:
+def fingerprint_of(path: str, last: Fingerprint | None = None) -> Fingerprint:
     """Look at what ``path`` leads to. Never raises OSError.
 
     Where the inode alone is another than in ``last``, it is looked at twice: it may be another at each look.
     """
-    sight = _look(path)
-    if last is None or sight == last or not sight.inode or _but_inode(sight) != _but_inode(last):
-        return sight
-    again = _look(path)
-    return _but_inode(sight) if again != sight and _but_inode(again) == _but_inode(sight) else again
+    fingerprint = _stat(path)
+    if (
+        last is None
+        or fingerprint == last
+        or not fingerprint.inode
+        or _without_inode(fingerprint) != _without_inode(last)
+    ):
+        return fingerprint
+    again = _stat(path)
+    return (
+        _without_inode(fingerprint)
+        if again != fingerprint and _without_inode(again) == _without_inode(fingerprint)
+        else again
+    )
 
 
-def _but_inode(sight: Sight) -> Sight:
-    return replace(sight, inode=_ANY)
+def _without_inode(fingerprint: Fingerprint) -> Fingerprint:
+    return replace(fingerprint, inode=_UNSTABLE)
 
 
-def _look(path: str) -> Sight:
+def _stat(path: str) -> Fingerprint:
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        return Sight()
+        return Fingerprint()
     except (OSError, ValueError) as error:
-        return Sight(error=getattr(error, "errno", 0) or -1)
-    return Sight(
+        return Fingerprint(error=getattr(error, "errno", 0) or -1)
+    return Fingerprint(
         found.st_dev,
         found.st_ino,
         found.st_size,
@@ -91,7 +100,7 @@ def _look(path: str) -> Sight:
     )
 
 
-def being_written(path: str) -> bool | None:
+def open_for_writing(path: str) -> bool | None:
     """Whether a process has this regular file open for writing; None where the system does not tell us.
 
     Linux grants a read lease only where nobody has, and only to the owner. It is given back at once: a writer who opens the
@@ -114,6 +123,6 @@ def being_written(path: str) -> bool | None:
     return False
 
 
-def age(sight: Sight) -> float:
+def age(fingerprint: Fingerprint) -> float:
     """Seconds since the last change by the wall clock; below zero if the file system's clock is ahead."""
-    return (time.time_ns() - sight.changed_ns) / 1e9
+    return (time.time_ns() - fingerprint.changed_ns) / 1e9

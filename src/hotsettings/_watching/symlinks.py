@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from .fingerprint import Sight
+from .fingerprint import Fingerprint
 
 _MOST_LINKS = 40  # as many as the kernel follows
 _ATOMIC = "..data"
@@ -36,7 +36,7 @@ class Step(Struct, frozen=True):
         return self.path, self.device, self.inode
 
 
-class Route(Struct, frozen=True):
+class ResolvedPath(Struct, frozen=True):
     """Where a path leads now.
 
     ``target`` is the file that it ends in, whether that exists or not. ``entries`` are the folder and name of each link on
@@ -54,48 +54,48 @@ class Route(Struct, frozen=True):
         return frozenset(folder for folder, _ in self.entries)
 
     @property
-    def places(self) -> frozenset[str]:
+    def folders_and_target(self) -> frozenset[str]:
         """Those folders and the target."""
         return self.folders | {self.target}
 
 
-class Arrival(Struct, frozen=True):
+class PathChange(Struct, frozen=True):
     """The route leads through links or folders that it did not lead through before: ``fresh`` are these, from the top."""
 
-    fresh: tuple[Step, ...]
+    new_steps: tuple[Step, ...]
 
-    def complete(self, sight: Sight) -> bool:
+    def complete(self, fingerprint: Fingerprint) -> bool:
         """Whether the file that is in sight now was complete when the route was changed to lead to it.
 
         It was if it has not been changed since, and the times show that only where both come from one clock. In one tick of
         that clock nothing can be told apart. Seconds that are whole are those of a file system that rounds.
         """
-        if any(step.link and os.path.basename(step.path) == _ATOMIC for step in self.fresh):
+        if any(step.link and os.path.basename(step.path) == _ATOMIC for step in self.new_steps):
             return True
-        first = self.fresh[0]
-        moved = [step for step in self.fresh if step.link]
+        first = self.new_steps[0]
+        moved = [step for step in self.new_steps if step.link]
         if not first.link and first.ctime_ns > first.mtime_ns:
             moved.append(first)
-        changed = sight.changed_ns
+        changed = fingerprint.changed_ns
         return bool(changed % 1_000_000_000) and any(
-            step.device == sight.device and changed < step.ctime_ns for step in moved
+            step.device == fingerprint.device and changed < step.ctime_ns for step in moved
         )
 
 
-def arrival(before: Route, now: Route) -> Arrival | None:
+def path_change(before: ResolvedPath, now: ResolvedPath) -> PathChange | None:
     """What has changed on the way since then; None if the way is the same."""
     passed = {step.identity for step in before.steps}
-    fresh = tuple(step for step in now.steps if step.identity not in passed)
-    return Arrival(fresh) if fresh else None
+    new_steps = tuple(step for step in now.steps if step.identity not in passed)
+    return PathChange(new_steps) if new_steps else None
 
 
-def find_routes(paths: Iterable[str]) -> list[Route]:
+def resolve_paths(paths: Iterable[str]) -> list[ResolvedPath]:
     """Follow several absolute paths, as a rule through the same folders: each folder is looked at once."""
     passed: dict[str, Step] = {}
-    return [_find_route(path, passed) for path in paths]
+    return [_resolve(path, passed) for path in paths]
 
 
-def _find_route(path: str, passed: dict[str, Step]) -> Route:
+def _resolve(path: str, passed: dict[str, Step]) -> ResolvedPath:
     """Follow a path; ``passed`` are folders that are known to be no links, and grows."""
     entries: list[tuple[str, str]] = []
     steps: list[Step] = []
@@ -135,7 +135,7 @@ def _find_route(path: str, passed: dict[str, Step]) -> Route:
             here = os.sep
         target = here  # as long as it is not known what stands in there: a link may lead to "."
         ahead += _parts(link)
-    return Route(target, tuple(dict.fromkeys(entries)), tuple(steps))
+    return ResolvedPath(target, tuple(dict.fromkeys(entries)), tuple(steps))
 
 
 def _parts(path: str) -> list[str]:

@@ -16,10 +16,10 @@ from .._concurrency.worker_thread import Worker
 from .._layers.layer import Layer
 from .._layers.status import PATIENCE, LayerStatus
 from .._log import logger
-from .consistent_read import Read, Stack, Unchanged, Unsettled
-from .events import Kind, Wakeups, opener
-from .events.polling import Looking
-from .symlinks import Route
+from .consistent_read import ConsistentReader, Read, Unchanged, Unsettled
+from .events import Kind, Notifier, opener
+from .events.polling import Polling
+from .symlinks import ResolvedPath
 
 # Importing needs a free file descriptor. A watch has to go on when there are none left, so the modules that explain mistakes
 # are imported here, in time.
@@ -40,31 +40,31 @@ class Watcher:
         self._open = opener(kind)
         self.settle = settle
         self._rescan = rescan_interval
-        self._wakeups: Wakeups = Looking()
-        self._stack = Stack(layers, settle)
+        self._notifier: Notifier = Polling()
+        self._reader = ConsistentReader(layers, settle)
         self._opened = anyio.Event()
         self._woken = anyio.Event()
-        self._told = True
+        self._hinted = True
         self._mounts_due = 0.0
         self._lost = anyio.CancelScope()
-        self._blind = False
+        self._without_events = False
         self._warned = False
         self._delay = rescan_interval
         self._worker = Worker("hotsettings-looks", PATIENCE)
 
     def wake(self) -> None:
         """Make ``woken`` return, and let the next look read all files, however unchanged they look."""
-        self._stack.reread()
+        self._reader.force_read()
         self.hint()
 
     def hint(self) -> None:
         """Make ``woken`` return, and let the next look be thorough: something may have changed."""
-        self._told = True
+        self._hinted = True
         self._woken.set()
 
     async def woken(self, within: float) -> None:
         """Wait until something may have changed, or for so many seconds."""
-        if (due := self._stack.due) is not None:
+        if (due := self._reader.due) is not None:
             within = min(within, due - time.monotonic())
         with anyio.move_on_after(max(0.0, within)):
             await self._woken.wait()
@@ -75,15 +75,15 @@ class Watcher:
         while True:
             opened = time.monotonic()
             try:
-                async with self._open() as wakeups:
-                    self._wakeups = wakeups
+                async with self._open() as notifier:
+                    self._notifier = notifier
                     self._opened.set()
                     self.hint()
                     with anyio.CancelScope() as self._lost:
-                        await wakeups.run(self.hint)
+                        await notifier.run(self.hint)
             except Exception as error:
-                self._lose(error)
-            self._wakeups = Looking()
+                self._events_failed(error)
+            self._notifier = Polling()
             self._opened.set()
             self.hint()  # events that nobody has read yet are lost
             if time.monotonic() - opened > _STEADY:
@@ -92,7 +92,7 @@ class Watcher:
             self._delay = min(2 * self._delay, max(_STEADY, self._rescan))
 
     async def observe(
-        self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None], *, hasty: bool = False
+        self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None], *, accept_open: bool = False
     ) -> Unchanged | Unsettled | tuple[Read, R]:
         """Look at the layers in the worker thread, and evaluate there what was read.
 
@@ -101,52 +101,52 @@ class Watcher:
         If that takes longer than ``PATIENCE``, call ``slow`` with the names of the layers that may hang.
         """
         await self._opened.wait()
-        wakeups, started = self._wakeups, time.monotonic()
-        told, self._told = self._told, False
+        notifier, started = self._notifier, time.monotonic()
+        hinted, self._hinted = self._hinted, False
 
-        def arm(routes: Sequence[Route]) -> bool:
+        def watch(resolved: Sequence[ResolvedPath]) -> bool:
             try:
-                return wakeups.arm(routes)
+                return notifier.watch(resolved)
             except Exception as error:
-                raise _NoMoreEvents(error) from error
+                raise _EventsFailed(error) from error
 
         def work() -> Unchanged | Unsettled | tuple[Read, R]:
             if started >= self._mounts_due:
                 self._mounts_due = started + self._rescan
-                self._stack.look_at_mounts()
-            if not told and self._stack.unmoved():
+                self._reader.check_mounts()
+            if not hinted and self._reader.unchanged():
                 return Unchanged()
-            seen = self._stack.observe(arm, wakeups.told, wakeups.confirm, hasty=hasty)
+            seen = self._reader.observe(watch, notifier.last_event, notifier.event_delay, accept_open=accept_open)
             return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
         try:
-            seen = await self._worker.run(work, lambda: slow(self._stack.visited()))
-            self._drain(wakeups)
-        except _NoMoreEvents as failure:
-            self._lose(failure.reason)
-            self._wakeups = Looking()
+            seen = await self._worker.run(work, lambda: slow(self._reader.in_progress()))
+            self._read_pending(notifier)
+        except _EventsFailed as failure:
+            self._events_failed(failure.reason)
+            self._notifier = Polling()
             self._lost.cancel()
             return Unsettled(0.0)
         # A writer that was active during the read may have closed the file by now, so half of a file may have been read.
         if isinstance(seen, tuple) and any(
-            wakeups.told(path).written >= started for path in self._stack.complete_targets
+            notifier.last_event(path).written_at >= started for path in self._reader.complete_targets
         ):
-            self._stack.distrust()
+            self._reader.invalidate()
             return Unsettled(0.0)
-        self._regain(wakeups)
+        self._events_back(notifier)
         return seen
 
-    def live(self) -> None:
+    def accepted(self) -> None:
         """Note that what was read last is live."""
-        self._stack.live()
+        self._reader.accepted()
 
-    def distrust(self) -> None:
+    def invalidate(self) -> None:
         """Drop what was read last, and read all layers again at the next look: it could not be judged."""
-        self._stack.distrust()
+        self._reader.invalidate()
 
     def writing(self) -> dict[str, float]:
         """The names of the layers that somebody was writing at the last look, and since when, in monotonic seconds."""
-        return self._stack.writing()
+        return self._reader.writing()
 
     def close(self) -> None:
         """End the thread. If a look hangs in it, leave it alone."""
@@ -154,37 +154,37 @@ class Watcher:
 
     def statuses(self) -> list[LayerStatus]:
         """The state of each layer when it was read last."""
-        return self._stack.statuses()
+        return self._reader.statuses()
 
     @property
     def stale_mounts(self) -> dict[str, str]:
         """The mount points through which edits from outside do not arrive any more, and the label of a file behind each."""
-        return self._stack.stale_mounts
+        return self._reader.stale_mounts
 
     @property
     def targets(self) -> list[str]:
         """The files that the layers' paths lead to."""
-        return self._stack.targets
+        return self._reader.targets
 
-    def _drain(self, wakeups: Wakeups) -> None:
+    def _read_pending(self, notifier: Notifier) -> None:
         try:
-            wakeups.drain()
+            notifier.read_pending()
         except Exception as error:
-            raise _NoMoreEvents(error) from error
+            raise _EventsFailed(error) from error
 
-    def _lose(self, error: Exception) -> None:
-        if not self._blind:
+    def _events_failed(self, error: Exception) -> None:
+        if not self._without_events:
             tell = logger.info if self._warned else logger.warning
             tell("no more file events (%s): looking every %g s until they can be had again", error, self._rescan)
-            self._blind = self._warned = True
+            self._without_events = self._warned = True
 
-    def _regain(self, wakeups: Wakeups) -> None:
-        if self._blind and not wakeups.blind:
-            self._blind = False
+    def _events_back(self, notifier: Notifier) -> None:
+        if self._without_events and not notifier.blind:
+            self._without_events = False
             logger.info("file events can be had again")
 
 
-class _NoMoreEvents(Exception):
+class _EventsFailed(Exception):
     """The source of file events has failed."""
 
     def __init__(self, reason: Exception) -> None:

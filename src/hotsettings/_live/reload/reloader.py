@@ -99,7 +99,7 @@ class Runtime(Generic[S]):
         while True:
             hasty = time.monotonic() - began >= _HASTY
             try:
-                seen = await self._watcher.observe(self._evaluate, _warn_at_first, hasty=hasty)
+                seen = await self._watcher.observe(self._evaluate, _warn_at_first, accept_open=hasty)
             except Exception as error:
                 failure: SettingsError = unforeseen(error, self._origins())
                 break
@@ -138,7 +138,7 @@ class Runtime(Generic[S]):
             raise outcome
         self._contents, self._good = read.contents, outcome
         self.loaded = self._first = outcome
-        self._watcher.live()
+        self._watcher.accepted()
         return outcome
 
     def follow(self, hub: Hub[S]) -> None:
@@ -259,7 +259,7 @@ class Runtime(Generic[S]):
             self._hub.log.tell(rejection)
         self._fault = failed
         self._contents = ()
-        self._watcher.distrust()
+        self._watcher.invalidate()
         self._look_in(self._rescan)
         self._answer(self._requests, failed)
 
@@ -351,7 +351,7 @@ class Runtime(Generic[S]):
             self._hub.log.tell(Applied(_now(), generation, keys, loaded.pending))
         self.loaded = loaded
         self._rejection, self._error, self._failures = None, None, 0
-        self._watcher.live()
+        self._watcher.accepted()
 
     def _reject(self, reason: BaseException, text: str, outlook: str = "") -> None:
         self._attempted_at = _now()

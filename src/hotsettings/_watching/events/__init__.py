@@ -10,34 +10,34 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
-from ..debounce import Told
-from ..symlinks import Route
+from ..debounce import LastEvent
+from ..symlinks import ResolvedPath
 
 Kind = Literal["auto", "inotify", "watchfiles", "poll"]
 KINDS = ("auto", "inotify", "watchfiles", "poll")
 
 
-class Wakeups(Protocol):
+class Notifier(Protocol):
     """Something that tells when to look again, and what it knows of who is writing."""
 
-    confirm: float
+    event_delay: float
     """Seconds that ``Writer.APPEARED`` takes to confirm."""
 
     blind: bool
     """Whether nothing can be told, or it is not known yet that something can."""
 
-    def arm(self, routes: Sequence[Route]) -> bool:
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
         """Watch these routes from now on; return whether that is another set than before, so that a look must follow.
 
         Called in a worker thread. Raises OSError when the system gives no more watches.
         """
         ...
 
-    def drain(self) -> None:
+    def read_pending(self) -> None:
         """Take in what has been told so far, without waiting."""
         ...
 
-    def told(self, target: str) -> Told:
+    def last_event(self, target: str) -> LastEvent:
         """The last word on who changed this file."""
         ...
 
@@ -46,7 +46,7 @@ class Wakeups(Protocol):
         ...
 
 
-Opening = Callable[[], AbstractAsyncContextManager[Wakeups]]
+Opening = Callable[[], AbstractAsyncContextManager[Notifier]]
 
 
 def opener(kind: Kind) -> Opening:
@@ -63,6 +63,6 @@ def opener(kind: Kind) -> Opening:
         from .watchfiles import Watchfiles
 
         return Watchfiles.open
-    from .polling import Looking
+    from .polling import Polling
 
-    return Looking.open
+    return Polling.open

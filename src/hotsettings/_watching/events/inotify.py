@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 import anyio
 from inotify_simple import Event, INotify, flags
 
-from ..debounce import Told, Writer
-from ..symlinks import Route
+from ..debounce import LastEvent, WriterState
+from ..symlinks import ResolvedPath
 
 _APPEARED = flags.CREATE | flags.MOVED_TO
 _ENTRIES = _APPEARED | flags.MOVED_FROM | flags.DELETE
@@ -24,20 +24,20 @@ _CONTENT = flags.MODIFY | flags.ATTRIB
 _FOLDER = _ENTRIES | _SELF | _CONTENT | flags.CLOSE_WRITE | flags.ONLYDIR
 _FILE = _CONTENT | flags.CLOSE_WRITE | _SELF
 
-_OTHERS_WAIT = 0.01
+_STRANGERS_WAIT = 0.01
 """Seconds that the events of unknown names are collected for: they may matter, but a busy folder must not keep us busy."""
-_PROMPT = 8
+_STRANGERS_AT_ONCE = 8
 """How many of them are taken in as they come: a file that is made anew and renamed to one of ours tells of fewer."""
-_OTHERS_STEP = 0.002
+_STRANGERS_STEP = 0.002
 """Seconds after which it is seen whether more have come, from then on."""
-_LOG_WAIT = 0.004
+_NEIGHBOUR_WAIT = 0.004
 """Seconds for which nothing is read after a neighbour was written to: a busy log beside the settings tells of each line."""
 
 
 class Inotify:
     """Wakeups by inotify."""
 
-    confirm = 0.0
+    event_delay = 0.0
     blind = False
 
     def __init__(self, inotify: INotify) -> None:
@@ -47,7 +47,7 @@ class Inotify:
         self._wake: Callable[[], None] = lambda: None
         self._watches: dict[str, int] = {}
         self._paths: dict[int, list[str]] = {}
-        self._told: dict[str, Told] = {}
+        self._last_events: dict[str, LastEvent] = {}
         self._entries: frozenset[str] = frozenset()
         self._folders: frozenset[str] = frozenset()
 
@@ -61,9 +61,9 @@ class Inotify:
         finally:
             inotify.close()
 
-    def arm(self, routes: Sequence[Route]) -> bool:
-        targets = frozenset(route.target for route in routes)
-        folders = frozenset(folder for route in routes for folder in route.folders)
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
+        targets = frozenset(path.target for path in resolved)
+        folders = frozenset(folder for path in resolved for folder in path.folders)
         # The folder above tells when a folder itself is replaced.
         above = frozenset(os.path.dirname(folder) for folder in folders)
         wanted = dict.fromkeys(above | folders, _FOLDER)
@@ -80,12 +80,12 @@ class Inotify:
             self._watches, self._paths = watches, {}
             for path, wd in watches.items():  # a watch follows the inode, which may have several names
                 self._paths.setdefault(wd, []).append(path)
-            self._entries = frozenset(os.path.join(*entry) for route in routes for entry in route.entries)
+            self._entries = frozenset(os.path.join(*entry) for path in resolved for entry in path.entries)
             # Links too: a file may be written where one of them was. What was told of files in a folder that has another
             # in its place by now says nothing of those in this one.
             stayed = {path for path, wd in watches.items() if before.get(path) == wd}
-            self._told = {
-                path: self._told.get(path, Told()) if os.path.dirname(path) in stayed else Told()
+            self._last_events = {
+                path: self._last_events.get(path, LastEvent()) if os.path.dirname(path) in stayed else LastEvent()
                 for path in self._entries | targets
             }
             self._folders = folders
@@ -108,20 +108,20 @@ class Inotify:
         except OSError:
             pass  # what it watched is gone, and the watch with it
 
-    def drain(self) -> None:
-        if self._take_in() is not None:
+    def read_pending(self) -> None:
+        if self._read_events() is not None:
             self._wake()  # nobody else will: there is nothing left to be read
 
-    def told(self, target: str) -> Told:
-        return self._told.get(target, Told())
+    def last_event(self, target: str) -> LastEvent:
+        return self._last_events.get(target, LastEvent())
 
     async def run(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         while True:
             await anyio.wait_readable(self._inotify.fileno())
-            ours = self._take_in()
+            ours = self._read_events()
             if ours is None:
-                await anyio.sleep(_LOG_WAIT)
+                await anyio.sleep(_NEIGHBOUR_WAIT)
                 continue
             if not ours:
                 await self._collect()
@@ -129,54 +129,54 @@ class Inotify:
 
     async def _collect(self) -> None:
         """Wait for news of a name of ours. A temporary file is another's too, and ours follows at once."""
-        with anyio.move_on_after(_OTHERS_WAIT):
-            for _ in range(_PROMPT):
+        with anyio.move_on_after(_STRANGERS_WAIT):
+            for _ in range(_STRANGERS_AT_ONCE):
                 await anyio.wait_readable(self._inotify.fileno())
-                if self._take_in():
+                if self._read_events():
                     return
             while True:
-                await anyio.sleep(_OTHERS_STEP)
-                if self._take_in():
+                await anyio.sleep(_STRANGERS_STEP)
+                if self._read_events():
                     return
 
-    def _take_in(self) -> bool | None:
+    def _read_events(self) -> bool | None:
         """Read what there is: True if any of it is about an entry of a route, None if all of it can be left alone."""
         if not self._changing.acquire(blocking=False):
             return False
         try:
-            found = {self._about_us(event) for event in self._inotify.read(timeout=0)} - {None}
+            found = {self._record(event) for event in self._inotify.read(timeout=0)} - {None}
         finally:
             self._changing.release()
         return True in found if found else None
 
-    def _about_us(self, event: Event) -> bool | None:
+    def _record(self, event: Event) -> bool | None:
         if event.mask & flags.Q_OVERFLOW:
             now = time.monotonic()
-            self._told = dict.fromkeys(self._told, Told(Writer.UNKNOWN, now, now))
+            self._last_events = dict.fromkeys(self._last_events, LastEvent(WriterState.UNKNOWN, now, now))
             return True
         if event.wd not in self._paths:
             return None  # of a watch that was given up: what is watched now was looked at since
-        found = {self._about_path(watched, event) for watched in self._paths[event.wd]}
+        found = {self._record_path(watched, event) for watched in self._paths[event.wd]}
         return True in found or (None if None in found and False not in found else False)
 
-    def _about_path(self, watched: str, event: Event) -> bool | None:
+    def _record_path(self, watched: str, event: Event) -> bool | None:
         path = os.path.join(watched, event.name) if event.name else watched
-        if path in self._told:
-            self._told[path] = _word(event.mask, self._told[path])
+        if path in self._last_events:
+            self._last_events[path] = _event_after(event.mask, self._last_events[path])
         if path in self._entries or path in self._folders:
             return True
         # Above the folders, only they count, and what becomes of the one above itself.
         return None if event.name and (watched not in self._folders or event.mask & _CONTENT) else False
 
 
-def _word(mask: int, before: Told) -> Told:
+def _event_after(mask: int, before: LastEvent) -> LastEvent:
     now = time.monotonic()
     if mask & flags.MOVED_TO:
-        return Told(Writer.MOVED, now, before.written)
+        return LastEvent(WriterState.MOVED, now, before.written_at)
     if mask & flags.CLOSE_WRITE:
-        return Told(Writer.CLOSED, now, before.written)
+        return LastEvent(WriterState.CLOSED, now, before.written_at)
     if mask & flags.MODIFY:
-        return Told(Writer.OPEN, now, now)
+        return LastEvent(WriterState.OPEN, now, now)
     if mask & flags.CREATE:
-        return Told(Writer.CREATED, now, now)
+        return LastEvent(WriterState.CREATED, now, now)
     return before

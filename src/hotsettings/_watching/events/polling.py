@@ -7,29 +7,29 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from ..debounce import Told
-from ..symlinks import Route
+from ..debounce import LastEvent
+from ..symlinks import ResolvedPath
 
 
-class Looking:
+class Polling:
     """Wakeups that never come."""
 
-    confirm = 0.0
+    event_delay = 0.0
     blind = True
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncGenerator[Looking, None]:
+    async def open(cls) -> AsyncGenerator[Polling, None]:
         yield cls()
 
-    def arm(self, routes: Sequence[Route]) -> bool:
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
         return False
 
-    def drain(self) -> None:
+    def read_pending(self) -> None:
         pass
 
-    def told(self, target: str) -> Told:
-        return Told()
+    def last_event(self, target: str) -> LastEvent:
+        return LastEvent()
 
     async def run(self, wake: Callable[[], None]) -> None:
         await anyio.sleep_forever()

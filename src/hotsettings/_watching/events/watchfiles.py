@@ -18,8 +18,8 @@ from anyio import to_thread
 from watchfiles import Change
 from watchfiles._rust_notify import RustNotify
 
-from ..debounce import Told, Writer
-from ..symlinks import Route
+from ..debounce import LastEvent, WriterState
+from ..symlinks import ResolvedPath
 
 _STEP = 10
 """Milliseconds between its looks at what the system has told it: latency is one to two of them, idle cost grows with it."""
@@ -28,7 +28,7 @@ _DEBOUNCE = 50
 _FOR_EVER = 0
 """Milliseconds that it waits: being asked to stop is enough to end it."""
 
-_ANY = -1
+_UNSTABLE = -1
 """Stands for an inode that is another at each look."""
 
 Identity = tuple[int, int]
@@ -48,13 +48,13 @@ class Watchfiles:
 
     # A file that was created, and written to just after it was told of, looks like one that was moved here, until the
     # write is told of too: one to two steps later, and a bit.
-    confirm = 2.5 * _STEP / 1000
+    event_delay = 2.5 * _STEP / 1000
 
     def __init__(self) -> None:
         self.blind = True
         self._watched: dict[str, Identity] = {}
         self._known: dict[str, Identity] = {}
-        self._told: dict[str, Told] = {}
+        self._last_events: dict[str, LastEvent] = {}
         self._stale = False
         self._restart = anyio.Event()
         self._limiter = anyio.CapacityLimiter(1)  # of one watch after the other; the default one belongs to the user
@@ -65,9 +65,9 @@ class Watchfiles:
         """Nothing to open yet: it starts with the first paths it is given."""
         yield cls()
 
-    def arm(self, routes: Sequence[Route]) -> bool:
-        targets = {route.target for route in routes}
-        folders = {folder for route in routes for folder in route.folders}
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
+        targets = {path.target for path in resolved}
+        folders = {folder for path in resolved for folder in path.folders}
         above = {os.path.dirname(folder) for folder in folders}
         paths = targets | folders | above
         watched = {path: now for path in paths if (now := _identity(path, self._watched.get(path))) is not None}
@@ -75,22 +75,22 @@ class Watchfiles:
             return False
         # Links too: a file may be written where one of them was. What was told of files in a folder that has another in its
         # place by now says nothing of those in this one.
-        entries = {os.path.join(*entry) for route in routes for entry in route.entries}
+        entries = {os.path.join(*entry) for path in resolved for entry in path.entries}
         stayed = {path for path, identity in watched.items() if self._known.get(path) == identity}
-        self._told = {
-            path: self._told.get(path, Told()) if os.path.dirname(path) in stayed else Told()
+        self._last_events = {
+            path: self._last_events.get(path, LastEvent()) if os.path.dirname(path) in stayed else LastEvent()
             for path in entries | targets
         }
         self._known = watched
         self._watched, self._stale = watched, True
         return False  # armed only when it has started again, which wakes
 
-    def drain(self) -> None:
+    def read_pending(self) -> None:
         if self._stale:
             self._restart.set()
 
-    def told(self, target: str) -> Told:
-        return self._told.get(target, Told())
+    def last_event(self, target: str) -> LastEvent:
+        return self._last_events.get(target, LastEvent())
 
     async def run(self, wake: Callable[[], None]) -> None:
         while True:
@@ -112,17 +112,17 @@ class Watchfiles:
             with notify:
                 self.blind = False
                 wake()  # what happened before it was armed was not told
-                await self._follow(notify, wake)
+                await self._listen(notify, wake)
 
-    async def _follow(self, notify: RustNotify, wake: Callable[[], None]) -> None:
+    async def _listen(self, notify: RustNotify, wake: Callable[[], None]) -> None:
         """Take in what it tells, until something else is to be watched."""
         stop = _Stop()
         failures: list[Exception] = []
 
         async def listen() -> None:
             try:
-                while isinstance(told := await to_thread.run_sync(wait, limiter=self._limiter), set):
-                    self._take_in(told)
+                while isinstance(changes := await to_thread.run_sync(wait, limiter=self._limiter), set):
+                    self._record(changes)
                     wake()
             except Exception as error:
                 failures.append(error)  # out of here it would come in a group
@@ -138,18 +138,18 @@ class Watchfiles:
         if failures:
             raise failures[0]
 
-    def _take_in(self, changes: Iterable[tuple[int, str]]) -> None:
-        told: dict[str, set[int]] = {}
+    def _record(self, changes: Iterable[tuple[int, str]]) -> None:
+        kinds_by_path: dict[str, set[int]] = {}
         for change, path in changes:
-            told.setdefault(path, set()).add(change)
+            kinds_by_path.setdefault(path, set()).add(change)
             if change != Change.modified and path in self._watched:
                 self._watched = {}  # another one may be there by now, with the same number: watch it anew
-        for path in self._told:
-            kinds = told.get(path, set())
+        for path in self._last_events:
+            kinds = kinds_by_path.get(path, set())
             if Change.modified in kinds:
-                self._told[path] = Told(Writer.UNKNOWN, time.monotonic())
+                self._last_events[path] = LastEvent(WriterState.UNKNOWN, time.monotonic())
             elif Change.added in kinds:
-                self._told[path] = Told(Writer.APPEARED, time.monotonic())
+                self._last_events[path] = LastEvent(WriterState.ADDED, time.monotonic())
 
 
 def _identity(path: str, before: Identity | None = None) -> Identity | None:
@@ -164,7 +164,7 @@ def _identity(path: str, before: Identity | None = None) -> Identity | None:
         again = os.stat(path)
     except (OSError, ValueError):  # it is not there, or has a name that no file can have
         return None
-    return identity if (again.st_dev, again.st_ino) == identity else (found.st_dev, _ANY)
+    return identity if (again.st_dev, again.st_ino) == identity else (found.st_dev, _UNSTABLE)
 
 
 def _same(path: str, before: Identity) -> bool:

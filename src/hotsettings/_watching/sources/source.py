@@ -9,15 +9,15 @@ from typing import ClassVar, Generic, TypeVar
 from ..._layers.layer import Document, Layer, Unreadable, parse, unreadable
 from ..._layers.status import LayerState, LayerStatus
 from ...errors import SettingsError
-from ..debounce import Told
+from ..debounce import LastEvent
 
 L = TypeVar("L", bound=Layer)
-G = TypeVar("G")
+F = TypeVar("F")
 
-TellAbout = Callable[[str], Told]
+LastEventOf = Callable[[str], LastEvent]
 
 
-class Followed(ABC, Generic[L, G]):
+class Source(ABC, Generic[L, F]):
     """A layer, what it looked like, and what it held when it was read last.
 
     A ``sight`` is a cheap fingerprint. If it is the same before and after a read, nothing has changed meanwhile.
@@ -26,52 +26,52 @@ class Followed(ABC, Generic[L, G]):
     gone: ClassVar[str]
     empty: ClassVar[str]
     """What an error says if all content is gone."""
-    way_out: ClassVar[str]
+    hint: ClassVar[str]
 
     def __init__(self, layer: L) -> None:
         self.layer = layer
-        self.identity: Layer = layer
+        self.layer_as_read: Layer = layer
         """The layer with the revision that was read last."""
-        self.sight: G
-        self.seen: G | None = None
+        self.fingerprint: F
+        self.fingerprint_when_read: F | None = None
         self.read_at = 0.0
         self.content: object = None
         self.document: Document | Unreadable | None = None
-        self._filled = False
+        self._had_content = False
         self._data: bytes | None = None
-        self._before: tuple[object, bytes | None, Document | Unreadable | None] = None, None, None
+        self._previous: tuple[object, bytes | None, Document | Unreadable | None] = None, None, None
         """What it held before it was read last."""
 
     @abstractmethod
-    def look(self) -> None:
+    def take_fingerprint(self) -> None:
         """Take a new sight."""
 
     @property
-    def suspect(self) -> bool:
+    def may_have_changed(self) -> bool:
         """Whether its content may differ from what was read."""
-        return self.sight != self.seen
+        return self.fingerprint != self.fingerprint_when_read
 
     @property
     @abstractmethod
-    def unmoved(self) -> bool:
+    def unchanged(self) -> bool:
         """Whether it looks as it did when it was read."""
 
     @abstractmethod
-    def wait(self, told: TellAbout, now: float, confirm: float, *, hasty: bool = False) -> float:
+    def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
         """Seconds until it may be read. If ``hasty``, a rest of ``settle`` is enough, even if somebody has it open."""
 
     @abstractmethod
-    def unsure(self, now: float) -> bool:
+    def may_be_incomplete(self, now: float) -> bool:
         """Whether the content has changed without any sign of it, so that its writer may not have finished."""
 
     @property
-    def retry(self) -> float | None:
+    def retry_in(self) -> float | None:
         """Seconds until a failed read is tried again; None if there is nothing to try again."""
         return None
 
     def status(self) -> LayerStatus:
         """Its state when it was read last."""
-        return LayerStatus(self.layer.name, self.layer.label, self._state(), self.identity.revision)
+        return LayerStatus(self.layer.name, self.layer.label, self._state(), self.layer_as_read.revision)
 
     @abstractmethod
     def _state(self) -> LayerState: ...
@@ -82,13 +82,13 @@ class Followed(ABC, Generic[L, G]):
 
     def read(self) -> bool:
         """Read it, and parse it if its content has changed; return whether it has."""
-        self._before = self.content, self._data, self.document
+        self._previous = self.content, self._data, self.document
         try:
-            return self._put(*self._fetch())
+            return self._keep(*self._fetch())
         except SettingsError as error:
-            return self._put(str(error), None, unreadable(self.identity, error))
+            return self._keep(str(error), None, unreadable(self.layer_as_read, error))
 
-    def _put(self, content: object, data: bytes | None, failed: Unreadable | None = None) -> bool:
+    def _keep(self, content: object, data: bytes | None, failed: Unreadable | None = None) -> bool:
         if self.document is not None and content == self.content:
             return False
         # In this order: if parsing raises, the content does not count as read.
@@ -96,28 +96,28 @@ class Followed(ABC, Generic[L, G]):
         self.content, self._data = content, data
         return True
 
-    def taken(self, now: float) -> None:
+    def mark_read(self, now: float) -> None:
         """Note that it was read as it looks now, by a read that began at this time."""
-        self.seen, self.read_at = self.sight, now
+        self.fingerprint_when_read, self.read_at = self.fingerprint, now
 
-    def discard(self) -> None:
+    def undo_read(self) -> None:
         """Drop what was read last, so that nothing of it can go live, and read it again."""
-        self.content, self._data, self.document = self._before
-        self.distrust()
+        self.content, self._data, self.document = self._previous
+        self.force_read()
 
-    def distrust(self) -> None:
+    def force_read(self) -> None:
         """Read it at the next look, however unchanged it looks."""
-        self.seen = None
+        self.fingerprint_when_read = None
 
-    def live(self) -> None:
+    def accepted(self) -> None:
         """Note that what was read last is live. To lose all content at once is an error from now on."""
-        self._filled = bool(self._data)
+        self._had_content = bool(self._data)
 
     def _parsed(self, data: bytes | None) -> Document | Unreadable:
-        layer = self.identity
-        if self._filled and not data:
+        layer = self.layer_as_read
+        if self._had_content and not data:
             lost = self.gone if data is None else self.empty
-            return Unreadable(layer, layer.origin(), f"{lost}, and there was content before", self.way_out)
+            return Unreadable(layer, layer.origin(), f"{lost}, and there was content before", self.hint)
         if data is None:
             return Document(layer, "", {}, missing=True)
         try:

@@ -8,45 +8,45 @@ from ..._layers.layer import LARGEST
 from ..._layers.status import LayerState
 from ..._layers.store import Held, StoreLayer
 from ...errors import LayerError, Problem
-from .source import Followed, TellAbout
+from .source import LastEventOf, Source
 
 
-class FollowedKey(Followed[StoreLayer, Held]):
+class StoreSource(Source[StoreLayer, Held]):
     """One key of a store."""
 
     gone = "it was deleted"
     empty = "the document is empty"
-    way_out = "publish it again; a comment is enough to empty it"
+    hint = "publish it again; a comment is enough to empty it"
 
-    def look(self) -> None:
+    def take_fingerprint(self) -> None:
         """Take a new sight, with all that is there: nothing has to be read."""
-        self.sight = self.layer.store.held(self.layer.key)
+        self.fingerprint = self.layer.store.held(self.layer.key)
 
     @property
-    def unmoved(self) -> bool:
+    def unchanged(self) -> bool:
         """Whether it is as it was read."""
-        return self.layer.store.held(self.layer.key) == self.seen
+        return self.layer.store.held(self.layer.key) == self.fingerprint_when_read
 
-    def wait(self, told: TellAbout, now: float, confirm: float, *, hasty: bool = False) -> float:
+    def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
         """Return 0: what a store holds was written whole."""
         return 0.0
 
-    def unsure(self, now: float) -> bool:
+    def may_be_incomplete(self, now: float) -> bool:
         """Return False: a store tells of every change."""
         return False
 
     def _state(self) -> LayerState:
         if self.layer.store.state != "read":
             return self.layer.store.state
-        return "missing" if self.seen is None or self.seen.data is None else "read"
+        return "missing" if self.fingerprint_when_read is None or self.fingerprint_when_read.data is None else "read"
 
     def _fetch(self) -> tuple[object, bytes | None]:
-        data = self.sight.data
-        self.identity = replace(self.layer, revision=self.sight.revision)
-        if data is None and self.layer.required and not self._filled:
+        data = self.fingerprint.data
+        self.layer_as_read = replace(self.layer, revision=self.fingerprint.revision)
+        if data is None and self.layer.required and not self._had_content:
             copied = self.layer.store.state == "copy"
             why = "it is not in the copy on disk, which leaves out what is secret" if copied else "there is no such key"
-            raise LayerError([Problem("", why, self.identity.origin(), "" if copied else "publish it")])
+            raise LayerError([Problem("", why, self.layer_as_read.origin(), "" if copied else "publish it")])
         if data is not None and len(data) > LARGEST:
-            raise LayerError([Problem("", f"larger than {LARGEST} bytes (1 MiB)", self.identity.origin())])
-        return self.sight, data
+            raise LayerError([Problem("", f"larger than {LARGEST} bytes (1 MiB)", self.layer_as_read.origin())])
+        return self.fingerprint, data
