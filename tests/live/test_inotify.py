@@ -84,8 +84,8 @@ async def test_names_of_others_are_looked_at_too(tmp_path: Path) -> None:
 
 
 async def test_after_a_temporary_file_no_wait_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inotify, "_STRANGERS_WAIT", 3600.0)
-    monkeypatch.setattr(inotify, "_STRANGERS_STEP", 3600.0)
+    monkeypatch.setattr(inotify, "_OTHER_NAMES_WAIT", 3600.0)
+    monkeypatch.setattr(inotify, "_OTHER_NAMES_STEP", 3600.0)
 
     async def rename_slowly() -> None:
         for step in (
@@ -103,23 +103,23 @@ async def test_after_a_temporary_file_no_wait_is_needed(tmp_path: Path, monkeypa
 
 async def test_a_busy_folder_is_left_to_itself_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many names come and go, only so many of them are taken in one by one."""
-    monkeypatch.setattr(inotify, "_STRANGERS_WAIT", 3600.0)
+    monkeypatch.setattr(inotify, "_OTHER_NAMES_WAIT", 3600.0)
     reads = 0
     async with Inotify.open() as notifier, anyio.create_task_group() as tasks:
         notifier.watch(resolve_paths([str(tmp_path / "config.toml")]))
         read_events = notifier._read_events
 
-        def counted() -> bool | None:
+        def counted() -> inotify._Relevance:
             nonlocal reads
             reads += 1
             return read_events()
 
         monkeypatch.setattr(notifier, "_read_events", counted)
-        monkeypatch.setattr(inotify, "_STRANGERS_STEP", 3600.0)
+        monkeypatch.setattr(inotify, "_OTHER_NAMES_STEP", 3600.0)
         tasks.start_soon(notifier.run, lambda: None)
         for number in range(40):
             await anyio.wait_all_tasks_blocked()
             (tmp_path / str(number)).mkdir()
         await anyio.wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
-    assert reads <= inotify._STRANGERS_AT_ONCE + 1
+    assert reads <= inotify._OTHER_NAMES_AT_ONCE + 1

@@ -51,7 +51,7 @@ async def test_a_folder_spoilt_before_it_is_watched_is_not_tried_again_and_again
         tasks.start_soon(notifier.run, lambda: woken.append("woken"))
         with anyio.fail_after(10):
             await until(lambda: bool(woken))  # it is gone
-            await until(lambda: notifier.blind)
+            await until(lambda: not notifier.reports_events)
             for _ in range(20):
                 await anyio.sleep(0.001)
             assert len(tries) == 1
@@ -60,7 +60,7 @@ async def test_a_folder_spoilt_before_it_is_watched_is_not_tried_again_and_again
             folder.mkdir()
             notifier.watch(resolve_paths([str(folder / "config.toml")]))
             notifier.read_pending()
-            await until(lambda: not notifier.blind)
+            await until(lambda: notifier.reports_events)
             seen = len(woken)
             (folder / "config.toml").write_text("")
             await until(lambda: len(woken) > seen)

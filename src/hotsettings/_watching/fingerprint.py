@@ -1,4 +1,4 @@
-"""What a look at a path shows, without reading it."""
+"""The cheap fingerprint of a file: what ``stat`` says of it. If it stays equal, the file is taken for unchanged."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 _COARSEST_CLOCK = 2.5
-"""Seconds. File systems round times, to ten milliseconds as a rule and to two seconds at worst (FAT)."""
+"""Seconds. File systems round the times of files: most of them to ten milliseconds, the worst (FAT) to two seconds."""
 
 _UNSTABLE = -1
-"""Stands for an inode that changes from look to look."""
+"""The inode in a fingerprint where the file system reports another one at each ``stat``."""
 
 
 class Fingerprint(Struct, frozen=True):
-    """The identity, size and times of what a path leads to; ``inode`` is 0 where there is nothing, or nothing to see.
+    """The identity, size and times of the file that a path leads to.
 
-    ``error`` says why nothing can be seen, apart from there being nothing.
+    ``inode`` is 0 if there is no file, or if ``stat`` fails. In the second case ``error`` is its error number.
     """
 
     device: int = 0
@@ -39,43 +39,39 @@ class Fingerprint(Struct, frozen=True):
 
     @property
     def unstable_inode(self) -> bool:
-        """Whether the file system gives the same file another inode at each look: the inode tells nothing then."""
+        """Whether the file system reports another inode for the same file at each ``stat``."""
         return self.inode == _UNSTABLE
 
     @property
     def missing(self) -> bool:
-        """Whether there is nothing at all."""
+        """Whether there is no file."""
         return not self.inode and not self.error
 
     @property
     def changed_ns(self) -> int:
-        """When it was changed last, by the clock of its file system; writing sets both times, and only one can be forged."""
+        """When the file was changed last, by the clock of its file system.
+
+        A write sets both times. Programs can set mtime to any value, but not ctime.
+        """
         return max(self.mtime_ns, self.ctime_ns)
 
     def changed_just_before(self, read_ns: int) -> bool:
-        """Whether a change after it was read, at this time, could leave the times as they are."""
+        """Whether the file was changed so shortly before ``read_ns`` that a change after it could leave the same times."""
         return bool(self.inode) and read_ns - self.changed_ns < _COARSEST_CLOCK * 1e9
 
 
 def fingerprint_of(path: str, last: Fingerprint | None = None) -> Fingerprint:
-    """Look at what ``path`` leads to. Never raises OSError.
+    """Return the fingerprint of the file that ``path`` leads to. Never raises OSError.
 
-    Where the inode alone is another than in ``last``, it is looked at twice: it may be another at each look.
+    If only the inode differs from that in ``last``, this calls ``stat`` a second time: some file systems report another inode
+    each time.
     """
-    fingerprint = _stat(path)
-    if (
-        last is None
-        or fingerprint == last
-        or not fingerprint.inode
-        or _without_inode(fingerprint) != _without_inode(last)
-    ):
-        return fingerprint
+    now = _stat(path)
+    if last is None or now == last or not now.inode or _without_inode(now) != _without_inode(last):
+        return now
     again = _stat(path)
-    return (
-        _without_inode(fingerprint)
-        if again != fingerprint and _without_inode(again) == _without_inode(fingerprint)
-        else again
-    )
+    unstable = again != now and _without_inode(again) == _without_inode(now)
+    return _without_inode(now) if unstable else again
 
 
 def _without_inode(fingerprint: Fingerprint) -> Fingerprint:
@@ -101,10 +97,11 @@ def _stat(path: str) -> Fingerprint:
 
 
 def open_for_writing(path: str) -> bool | None:
-    """Whether a process has this regular file open for writing; None where the system does not tell us.
+    """Whether a process has this regular file open for writing; None if the system does not say.
 
-    Linux grants a read lease only where nobody has, and only to the owner. It is given back at once: a writer who opens the
-    file in these microseconds waits for as long. The signal that would tell us of him is one that is ignored by default.
+    On Linux this asks for a read lease. The kernel grants one only to the owner of the file, and only while no process has it
+    open for writing. The lease is given back at once. A process that opens the file for writing in these microseconds is
+    blocked until then, and the kernel announces it by a signal; SIGURG is chosen because it is ignored by default.
     """
     if sys.platform != "linux":
         return None
@@ -124,5 +121,5 @@ def open_for_writing(path: str) -> bool | None:
 
 
 def age(fingerprint: Fingerprint) -> float:
-    """Seconds since the last change by the wall clock; below zero if the file system's clock is ahead."""
+    """Seconds since the file was changed, by the wall clock. Negative if the file system's clock is ahead."""
     return (time.time_ns() - fingerprint.changed_ns) / 1e9

@@ -1,6 +1,10 @@
-"""Watching layers: wait for file events, and look at the layers in a worker thread.
+"""Watching layers: wait for file events, and check the layers in a worker thread.
 
-If file events fail, the regular look does without them.
+``Watcher`` runs on the event loop, but for ``work`` in ``observe``. That runs in the worker thread with the ``ConsistentReader``,
+because a call to a stalled mount may never return. Only one check runs at a time, so neither side needs a lock; ``Notifier`` says
+which of its methods are called where.
+
+If file events fail, the watcher still finds every change: it checks the layers every ``rescan_interval``.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from typing import TypeVar
 
 import anyio
 
+from .._concurrency.backoff import Backoff
 from .._concurrency.worker_thread import Worker
 from .._layers.layer import Layer
 from .._layers.status import PATIENCE, LayerStatus
@@ -21,20 +26,27 @@ from .events import Kind, Notifier, opener
 from .events.polling import Polling
 from .symlinks import ResolvedPath
 
-# Importing needs a free file descriptor. A watch has to go on when there are none left, so the modules that explain mistakes
-# are imported here, in time.
+# An import needs a free file descriptor. A watch has to go on when there is none left, so the modules that explain mistakes
+# are imported now.
 for _name in ("html", "json", "traceback", "urllib.parse", "hotsettings._loading.problems"):
     import_module(_name)
 
 R = TypeVar("R")
 
 _STEADY = 60.0
-"""Seconds without a failure after which the next failure of file events is a new one, with a warning of its own. Also the longest
-time between two attempts to open them again."""
+"""Seconds without a failure after which a failure of file events is a new one, with a warning and a backoff of its own. Also the
+longest time between two attempts to open them again."""
 
 
 class Watcher:
-    """Watches some layers. Call ``wake`` and ``hint`` on the event loop."""
+    """Watches layers. Call its methods on the event loop.
+
+    Args:
+        layers: The layers, in rising precedence.
+        settle: Seconds of rest after which a file is taken for complete, where nothing else shows it.
+        rescan_interval: Seconds between two checks if there are no events.
+        kind: The kind of notifier.
+    """
 
     def __init__(self, layers: Sequence[Layer], settle: float, rescan_interval: float, kind: Kind) -> None:
         self._open = opener(kind)
@@ -49,16 +61,16 @@ class Watcher:
         self._lost = anyio.CancelScope()
         self._without_events = False
         self._warned = False
-        self._delay = rescan_interval
-        self._worker = Worker("hotsettings-looks", PATIENCE)
+        self._backoff = Backoff(rescan_interval, max(_STEADY, rescan_interval))
+        self._worker = Worker("hotsettings-reader", PATIENCE)
 
     def wake(self) -> None:
-        """Make ``woken`` return, and let the next look read all files, however unchanged they look."""
+        """Make ``woken`` return, and let the next check read all files, even if their fingerprints are unchanged."""
         self._reader.force_read()
         self.hint()
 
     def hint(self) -> None:
-        """Make ``woken`` return, and let the next look be thorough: something may have changed."""
+        """Make ``woken`` return, and let the next check be thorough: something may have changed."""
         self._hinted = True
         self._woken.set()
 
@@ -71,7 +83,7 @@ class Watcher:
         self._woken = anyio.Event()
 
     async def run(self) -> None:
-        """Keep file events coming. If they fail in any way, try to open them again after some time."""
+        """Open a notifier and run it. If it fails in any way, try again after some time."""
         while True:
             opened = time.monotonic()
             try:
@@ -85,20 +97,21 @@ class Watcher:
                 self._events_failed(error)
             self._notifier = Polling()
             self._opened.set()
-            self.hint()  # events that nobody has read yet are lost
+            self.hint()  # events that were not read yet are lost
             if time.monotonic() - opened > _STEADY:
-                self._delay, self._warned = self._rescan, False
-            await anyio.sleep(self._delay)
-            self._delay = min(2 * self._delay, max(_STEADY, self._rescan))
+                self._backoff.reset()
+                self._warned = False
+            await anyio.sleep(self._backoff.next())
 
     async def observe(
         self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None], *, accept_open: bool = False
     ) -> Unchanged | Unsettled | tuple[Read, R]:
-        """Look at the layers in the worker thread, and evaluate there what was read.
+        """Check the layers in the worker thread, and read those that have changed once no writer is at work on them.
 
-        If ``hasty``, a file that has stood still for ``settle`` is read, even if somebody has it open for writing.
-
-        If that takes longer than ``PATIENCE``, call ``slow`` with the names of the layers that may hang.
+        Args:
+            evaluate: Called in the worker thread with what was read; its result is returned.
+            slow: Called with the names of the layers that may hang if all of this takes longer than ``PATIENCE``.
+            accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for writing.
         """
         await self._opened.wait()
         notifier, started = self._notifier, time.monotonic()
@@ -127,7 +140,7 @@ class Watcher:
             self._notifier = Polling()
             self._lost.cancel()
             return Unsettled(0.0)
-        # A writer that was active during the read may have closed the file by now, so half of a file may have been read.
+        # A writer that was at work during the read may have closed the file by now, so half of a file may have been read.
         if isinstance(seen, tuple) and any(
             notifier.last_event(path).written_at >= started for path in self._reader.complete_targets
         ):
@@ -141,15 +154,15 @@ class Watcher:
         self._reader.accepted()
 
     def invalidate(self) -> None:
-        """Drop what was read last, and read all layers again at the next look: it could not be judged."""
+        """Drop what was read last, because it could not be evaluated, and read all layers again at the next check."""
         self._reader.invalidate()
 
     def writing(self) -> dict[str, float]:
-        """The names of the layers that somebody was writing at the last look, and since when, in monotonic seconds."""
+        """The layers, by name, that somebody was writing at the last check, and since when, in monotonic seconds."""
         return self._reader.writing()
 
     def close(self) -> None:
-        """End the thread. If a look hangs in it, leave it alone."""
+        """End the worker thread. If a check hangs in it, leave it alone."""
         self._worker.close()
 
     def statuses(self) -> list[LayerStatus]:
@@ -158,7 +171,7 @@ class Watcher:
 
     @property
     def stale_mounts(self) -> dict[str, str]:
-        """The mount points through which edits from outside do not arrive any more, and the label of a file behind each."""
+        """The mount points that edits from outside no longer pass, each with the label of a file behind it."""
         return self._reader.stale_mounts
 
     @property
@@ -174,18 +187,18 @@ class Watcher:
 
     def _events_failed(self, error: Exception) -> None:
         if not self._without_events:
-            tell = logger.info if self._warned else logger.warning
-            tell("no more file events (%s): looking every %g s until they can be had again", error, self._rescan)
+            log = logger.info if self._warned else logger.warning
+            log("no more file events (%s): checking every %g s, and trying to get events again", error, self._rescan)
             self._without_events = self._warned = True
 
     def _events_back(self, notifier: Notifier) -> None:
-        if self._without_events and not notifier.blind:
+        if self._without_events and notifier.reports_events:
             self._without_events = False
-            logger.info("file events can be had again")
+            logger.info("file events are available again")
 
 
 class _EventsFailed(Exception):
-    """The source of file events has failed."""
+    """The notifier has failed."""
 
     def __init__(self, reason: Exception) -> None:
         super().__init__()

@@ -14,6 +14,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.kv import KeyValue
 
+from .._concurrency.backoff import Backoff
 from .._layers.store import StoreLayer
 from .._live.live import loaded_of
 from .._live.status import Rejection
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _SPREAD = 0.25
 """Seconds over which processes spread their reports of the same change."""
 _FIRST_RETRY = 1.0
-"""Seconds, at most, after which a report that could not be written is tried again: doubled up to the regular renewal."""
+"""Seconds, at most, after which a report that could not be written is tried again for the first time."""
 _FAREWELL = 0.1
 """Seconds that it may take to withdraw the report at the end."""
 
@@ -100,15 +101,16 @@ class Companion:
             logger.warning("the copy in %s could not be written: %s", last_good.path, error.strerror or error)
 
     async def _report_for_ever(self) -> None:
-        delay = _FIRST_RETRY
+        backoff = Backoff(_FIRST_RETRY, RENEWAL, jitter=True)
         try:
             while True:
                 self._news = anyio.Event()
                 told = await self._try(self._report)
-                with anyio.move_on_after(RENEWAL if told else delay * random.random()):
+                with anyio.move_on_after(RENEWAL if told else backoff.next()):
                     await self._news.wait()
                     await anyio.sleep(_SPREAD * random.random())
-                delay = _FIRST_RETRY if told else min(2 * delay, RENEWAL)
+                if told:
+                    backoff.reset()
         finally:
             with anyio.move_on_after(_FAREWELL, shield=True):
                 await self._try(self._withdraw)

@@ -1,4 +1,4 @@
-"""Looking alone: nothing is told, and the regular look has to find it."""
+"""Polling: no events at all. The watcher finds a change when it checks the files, every ``rescan_interval``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..symlinks import ResolvedPath
 
 
 class Polling:
-    """Wakeups that never come."""
+    """A notifier that never reports anything."""
 
     event_delay = 0.0
-    blind = True
+    reports_events = False
 
     @classmethod
     @asynccontextmanager

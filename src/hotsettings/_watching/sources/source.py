@@ -1,4 +1,4 @@
-"""Following one layer: when it may be read, and what it held when it was read last."""
+"""One layer while it is watched: its fingerprint, and the content that was read last."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LastEventOf = Callable[[str], LastEvent]
 
 
 class Source(ABC, Generic[L, F]):
-    """A layer, what it looked like, and what it held when it was read last.
+    """A layer, its fingerprint now, and what was read of it last.
 
-    A ``sight`` is a cheap fingerprint. If it is the same before and after a read, nothing has changed meanwhile.
+    A fingerprint is cheap to take. If it is equal before and after a read, nothing changed during the read.
     """
 
     gone: ClassVar[str]
     empty: ClassVar[str]
-    """What an error says if all content is gone."""
+    """What an error says if a layer that had content has none any more."""
     hint: ClassVar[str]
 
     def __init__(self, layer: L) -> None:
@@ -40,37 +40,43 @@ class Source(ABC, Generic[L, F]):
         self._had_content = False
         self._data: bytes | None = None
         self._previous: tuple[object, bytes | None, Document | Unreadable | None] = None, None, None
-        """What it held before it was read last."""
+        """Content, data and document before the last read."""
 
     @abstractmethod
     def take_fingerprint(self) -> None:
-        """Take a new sight."""
+        """Take the fingerprint of the layer now."""
 
     @property
     def may_have_changed(self) -> bool:
-        """Whether its content may differ from what was read."""
+        """Whether the content may differ from what was read last, by the fingerprint that was taken last."""
         return self.fingerprint != self.fingerprint_when_read
 
-    @property
     @abstractmethod
     def unchanged(self) -> bool:
-        """Whether it looks as it did when it was read."""
+        """Look whether the layer has the same fingerprint as when it was read."""
 
     @abstractmethod
     def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
-        """Seconds until it may be read. If ``hasty``, a rest of ``settle`` is enough, even if somebody has it open."""
+        """Return how many seconds to wait before checking again; 0 if the layer may be read now.
+
+        Args:
+            last_event_of: Returns the last event about a file.
+            now: The time now, in seconds of the monotonic clock.
+            event_delay: Seconds within which a further event about a file that was added would be reported.
+            accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for writing.
+        """
 
     @abstractmethod
     def may_be_incomplete(self, now: float) -> bool:
-        """Whether the content has changed without any sign of it, so that its writer may not have finished."""
+        """Whether the read has found a change of which there was no sign, so that its writer may not have finished."""
 
     @property
     def retry_in(self) -> float | None:
-        """Seconds until a failed read is tried again; None if there is nothing to try again."""
+        """Seconds until a failed read is tried again. None if there is none to try again."""
         return None
 
     def status(self) -> LayerStatus:
-        """Its state when it was read last."""
+        """The state of the layer when it was read last."""
         return LayerStatus(self.layer.name, self.layer.label, self._state(), self.layer_as_read.revision)
 
     @abstractmethod
@@ -78,10 +84,13 @@ class Source(ABC, Generic[L, F]):
 
     @abstractmethod
     def _fetch(self) -> tuple[object, bytes | None]:
-        """Return what tells two contents apart, and the bytes, None if they are missing and may be. Raises SettingsError."""
+        """Return the content, by which two reads are compared, and the bytes. Raises SettingsError.
+
+        The bytes are None if an optional layer is missing.
+        """
 
     def read(self) -> bool:
-        """Read it, and parse it if its content has changed; return whether it has."""
+        """Read the layer, and parse it if its content has changed. Return whether it has."""
         self._previous = self.content, self._data, self.document
         try:
             return self._keep(*self._fetch())
@@ -91,26 +100,26 @@ class Source(ABC, Generic[L, F]):
     def _keep(self, content: object, data: bytes | None, failed: Unreadable | None = None) -> bool:
         if self.document is not None and content == self.content:
             return False
-        # In this order: if parsing raises, the content does not count as read.
+        # The document comes first: if parsing raises, this content does not count as read.
         self.document = failed or self._parsed(data)
         self.content, self._data = content, data
         return True
 
     def mark_read(self, now: float) -> None:
-        """Note that it was read as it looks now, by a read that began at this time."""
+        """Note that the layer was read with the fingerprint that it has now, by a read that began at this time."""
         self.fingerprint_when_read, self.read_at = self.fingerprint, now
 
     def undo_read(self) -> None:
-        """Drop what was read last, so that nothing of it can go live, and read it again."""
+        """Restore what was known before the last read, which cannot be trusted, and read the layer again."""
         self.content, self._data, self.document = self._previous
         self.force_read()
 
     def force_read(self) -> None:
-        """Read it at the next look, however unchanged it looks."""
+        """Read the layer at the next check, even if its fingerprint is unchanged."""
         self.fingerprint_when_read = None
 
     def accepted(self) -> None:
-        """Note that what was read last is live. To lose all content at once is an error from now on."""
+        """Note that what was read last is live. From now on it is an error if the layer loses all of its content at once."""
         self._had_content = bool(self._data)
 
     def _parsed(self, data: bytes | None) -> Document | Unreadable:

@@ -1,4 +1,4 @@
-"""Following a layer that is a key in a store."""
+"""A layer under a key of a store, while it is watched. It needs no debouncing: a store holds only complete values."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ class StoreSource(Source[StoreLayer, Held]):
     hint = "publish it again; a comment is enough to empty it"
 
     def take_fingerprint(self) -> None:
-        """Take a new sight, with all that is there: nothing has to be read."""
+        """Take the value of the key now. It is its own fingerprint, so there is nothing else to read."""
         self.fingerprint = self.layer.store.held(self.layer.key)
 
-    @property
     def unchanged(self) -> bool:
-        """Whether it is as it was read."""
+        """Look whether the key has the same value as when it was read."""
         return self.layer.store.held(self.layer.key) == self.fingerprint_when_read
 
     def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
-        """Return 0: what a store holds was written whole."""
+        """Return 0: a store holds only complete values."""
         return 0.0
 
     def may_be_incomplete(self, now: float) -> bool:
-        """Return False: a store tells of every change."""
+        """Return False: in a store, every change has a revision of its own."""
         return False
 
     def _state(self) -> LayerState:
