@@ -14,7 +14,7 @@ from seams import CANARY, SEAMS, spoil
 
 from hotsettings import Applied, Rejected, Rejection, SettingsError, UnforeseenError
 from hotsettings._layers.status import LayerState
-from hotsettings._layers.store import Held, StoreLayer
+from hotsettings._layers.store import StoreLayer, StoreValue
 from hotsettings._watching.consistent_read import ConsistentReader
 from hotsettings.testing import Workspace
 
@@ -70,8 +70,8 @@ async def test_in_the_middle_of_a_watch(
         assert status.last_error == rejection.reason
         assert rejection.total == len(rejection.problems) > 0
         assert isinstance(caught.value.reason, SettingsError)
-        told = [record for record in caplog.records if record.levelno >= logging.WARNING]
-        assert len(told) == 1
+        warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        assert len(warnings) == 1
         workspace.write({"A": 3})
         await until(lambda: live.current.A == 3)
         assert live.status.healthy
@@ -131,22 +131,22 @@ class Shelf:
     state: LayerState = "read"
 
     def __init__(self) -> None:
-        self.document = Held(1, b"A = 1")
+        self.document = StoreValue(1, b"A = 1")
         self.wake: Callable[[], None] = lambda: None
 
     def put(self, text: str) -> None:
-        self.document = Held((self.document.revision or 0) + 1, text.encode())
+        self.document = StoreValue((self.document.revision or 0) + 1, text.encode())
         self.wake()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         yield
 
-    def held(self, key: str) -> Held:
+    def value(self, key: str) -> StoreValue:
         return self.document
 
     @contextmanager
-    def told(self, wake: Callable[[], None]) -> Iterator[None]:
+    def subscribed(self, wake: Callable[[], None]) -> Iterator[None]:
         self.wake = wake
         yield
 

@@ -14,7 +14,7 @@ from nats.js.kv import KeyValue
 from nats_server import Server
 
 from hotsettings import BaseSettings, FileLayer, LayerError, Origin, Rejected, RestartRequired
-from hotsettings._layers.store import Held
+from hotsettings._layers.store import StoreValue
 from hotsettings.nats import NatsStore
 
 pytestmark = pytest.mark.anyio
@@ -487,7 +487,7 @@ async def test_larger_than_any_document_may_be(tmp_path: Path, bucket: str) -> N
 
 
 def test_a_key_that_was_never_written() -> None:
-    assert NatsStore("nats://127.0.0.1", "settings").held("x") == Held()
+    assert NatsStore("nats://127.0.0.1", "settings").value("x") == StoreValue()
 
 
 def _jetstream(server: Server) -> Any:

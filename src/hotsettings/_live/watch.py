@@ -69,7 +69,7 @@ async def _watch_layers(
         try:
             for store in stores:
                 await stack.enter_async_context(store.opened())
-                stack.enter_context(store.told(watching.hint))
+                stack.enter_context(store.subscribed(watching.hint))
             snapshot: Snapshot[Any] = Snapshot(await runtime.first(), 1)
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say

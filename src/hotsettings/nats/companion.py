@@ -54,7 +54,7 @@ class Companion:
     async def run(self) -> None:
         """Do so until cancelled."""
         async with anyio.create_task_group() as tasks:
-            with self._store.told(self._store_moved):
+            with self._store.subscribed(self._store_moved):
                 tasks.start_soon(self._settle)
                 tasks.start_soon(self._listen)
                 if self._store.reporting:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from .._layers.status import LayerState
-from .._layers.store import Held, StoreLayer
+from .._layers.store import StoreLayer, StoreValue
 from ..errors import LayerError, Origin, Problem
 from .bucket import BUCKET, KEY
 from .companion import Companion
@@ -110,13 +110,13 @@ class NatsStore:
         """The connection, while there is one."""
         return self._session.client
 
-    def held(self, key: str) -> Held:
-        """What is under a key. Called from any thread, it waits for nothing."""
-        return self._replica.state.documents.get(key, Held())
+    def value(self, key: str) -> StoreValue:
+        """The newest value of a key. Can be called from any thread, and does not wait."""
+        return self._replica.state.documents.get(key, StoreValue())
 
     @contextmanager
-    def told(self, wake: Callable[[], None]) -> Generator[None, None, None]:
-        """Call ``wake`` on the event loop whenever something has changed, until the block ends."""
+    def subscribed(self, wake: Callable[[], None]) -> Generator[None, None, None]:
+        """Call ``wake`` on the event loop whenever a value has changed, until the block ends."""
         self._wakers.append(wake)
         try:
             yield

@@ -6,12 +6,12 @@ from msgspec.structs import replace
 
 from ..._layers.layer import LARGEST
 from ..._layers.status import LayerState
-from ..._layers.store import Held, StoreLayer
+from ..._layers.store import StoreLayer, StoreValue
 from ...errors import LayerError, Problem
 from .source import LastEventOf, Source
 
 
-class StoreSource(Source[StoreLayer, Held]):
+class StoreSource(Source[StoreLayer, StoreValue]):
     """One key of a store."""
 
     gone = "it was deleted"
@@ -20,11 +20,11 @@ class StoreSource(Source[StoreLayer, Held]):
 
     def take_fingerprint(self) -> None:
         """Take the value of the key now. It is its own fingerprint, so there is nothing else to read."""
-        self.fingerprint = self.layer.store.held(self.layer.key)
+        self.fingerprint = self.layer.store.value(self.layer.key)
 
     def unchanged(self) -> bool:
         """Look whether the key has the same value as when it was read."""
-        return self.layer.store.held(self.layer.key) == self.fingerprint_when_read
+        return self.layer.store.value(self.layer.key) == self.fingerprint_when_read
 
     def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
         """Return 0: a store holds only complete values."""
