@@ -14,6 +14,7 @@ from msgspec import ValidationError
 CANARY: Final = "canary-4711-in-a-layer"
 MODULES: Final = (
     *(f"_layers.toml.{name}" for name in ("spelling", "keys", "values", "excerpts", "limits", "parser", "positions")),
+    "_layers.file",
     "_layers.layer",
     *("_schema.field_types", "_schema.frozen", "_schema.masking"),
     *(f"_loading.{name}" for name in ("merge", "decode", "problems", "load", "explain")),
@@ -46,7 +47,7 @@ OUTSIDE: Final = {
     "hotsettings._layers.layer.Layer.origin": "names the layers",
     "hotsettings._loading.load._origins": "names the layers",
     "hotsettings._loading.explain._whence": "names the layers",
-    "hotsettings._layers.layer.FileLayer.__post_init__": "looks at a path",
+    "hotsettings._layers.file.FileLayer.__post_init__": "looks at a path",
 }
 GUARDS: Final = {
     *(

@@ -19,7 +19,8 @@ from msgspec import Struct
 from steps import steps
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret
-from hotsettings._layers.layer import Document, FileLayer, Layer
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, Layer
 from hotsettings._layers.toml.spelling import Budget, Vocabulary
 from hotsettings._loading import problems
 from hotsettings._loading.explain import effective, explain

@@ -16,7 +16,8 @@ from toml_texts import documents
 
 from hotsettings import BaseSettings, Origin, RestartRequired, Secret
 from hotsettings._layers import layer as layers
-from hotsettings._layers.layer import Document, FileLayer, parse
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from hotsettings._live.reload.restart import keep_first
 from hotsettings._loading.explain import (

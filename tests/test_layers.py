@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from toml_texts import documents, soups
 
 from hotsettings import BaseSettings, LayerError, Origin, Problem, Secret
-from hotsettings._layers.layer import LARGEST, Document, FileLayer, fetch, given, parse, read
+from hotsettings._layers.file import FileLayer, fetch, read
+from hotsettings._layers.layer import LARGEST, Document, given, parse
 from hotsettings._layers.toml.positions import places
 from hotsettings._loading.load import readable
 from hotsettings.settings import schema_of

@@ -20,7 +20,7 @@ from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret
 from hotsettings._layers import layer as layers_module
-from hotsettings._layers.layer import FileLayer
+from hotsettings._layers.file import FileLayer
 from hotsettings._layers.toml import positions as positions_module
 from hotsettings._loading import problems as problems_module
 from hotsettings._loading.load import load, read_all, validated

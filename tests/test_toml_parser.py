@@ -20,7 +20,8 @@ from loading_worker import slowness
 from toml_texts import documents, soups
 
 from hotsettings import BaseSettings, LayerError, use_parser
-from hotsettings._layers.layer import Document, FileLayer, parse
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.toml.limits import hazard
 from hotsettings._layers.toml.parser import Parser, ParserError, loads
 from hotsettings._loading.load import readable

@@ -10,7 +10,8 @@ from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
 from ._boundary import guarded, without_frames
-from ._layers.layer import FileLayer, Layer, given
+from ._layers.file import FileLayer
+from ._layers.layer import Layer, given
 from ._layers.toml.keys import dotted
 from ._loading.load import assemble, load
 from ._schema.frozen import freeze

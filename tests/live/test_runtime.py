@@ -14,7 +14,8 @@ from live.support import Settings, idle
 
 from hotsettings import Applied, Change, InvalidSettings, LayerError, Live, Rejected, Rejection, UnforeseenError
 from hotsettings._concurrency.tasks import background_tasks
-from hotsettings._layers.layer import FileLayer, parse
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import parse
 from hotsettings._layers.status import LayerState, LayerStatus
 from hotsettings._live.live import hub_of
 from hotsettings._live.reload import reloader as runtime

@@ -13,8 +13,9 @@ import pytest
 from msgspec.structs import replace as replaced
 
 from hotsettings import BaseSettings, LayerError
+from hotsettings._layers import file as layer_files
 from hotsettings._layers import layer as layers
-from hotsettings._layers.layer import FileLayer
+from hotsettings._layers.file import FileLayer
 from hotsettings._loading.load import readable
 from hotsettings._watching import consistent_read as stack
 from hotsettings._watching import fingerprint as fingerprints
@@ -228,10 +229,10 @@ def test_what_changes_while_it_is_read_is_read_again(watched: Watched, monkeypat
     replace(watched.config, "A = 2")
 
     def attempt(layer: FileLayer) -> bytes | None:
-        data = layers.attempt(layer)
+        data = layer_files.attempt(layer)
         if layer.name == "base":
             replace(watched.config, "A = 33")
-            monkeypatch.setattr(files, "attempt", layers.attempt)
+            monkeypatch.setattr(files, "attempt", layer_files.attempt)
         return data
 
     watched.clock.ahead += 0.0078125
@@ -255,7 +256,7 @@ def test_what_was_read_of_a_writer_never_serves(
     def attempt(layer: FileLayer) -> bytes | None:
         if found_by == "the fingerprint" and layer.name == "base":
             os.utime(watched.config)
-        return layers.attempt(layer)
+        return layer_files.attempt(layer)
 
     watched.clock.ahead += 0.0078125
     watched.tell(watched.config, WriterState.CLOSED)
@@ -265,7 +266,7 @@ def test_what_was_read_of_a_writer_never_serves(
     else:
         watched.read()
         watched.stack.invalidate()
-    monkeypatch.setattr(files, "attempt", layers.attempt)
+    monkeypatch.setattr(files, "attempt", layer_files.attempt)
     with watched.config.open("a"):
         watched.clock.ahead += 0.0078125
         watched.tell(watched.config, WriterState.OPEN)
@@ -485,7 +486,7 @@ class Disk:
     def attempt(self, layer: FileLayer) -> bytes | None:
         if self.error is not None and layer.name == "base":
             raise self.error
-        return layers.attempt(layer)
+        return layer_files.attempt(layer)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from hotsettings._layers.layer import FileLayer
+from hotsettings._layers.file import FileLayer
 from hotsettings._watching import watcher as module
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
 from hotsettings._watching.debounce import LastEvent, WriterState

@@ -30,7 +30,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hotsettings import BaseSettings, LayerError, Secret
-from hotsettings._layers.layer import Document, FileLayer, parse
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, parse
 from hotsettings._redaction import Redactor
 from hotsettings._schema.schema import Schema
 from hotsettings.nats import copies

@@ -1,21 +1,17 @@
-"""One layer: what it is called, where it is, and reading it into a Document."""
+"""One layer, and what is read of it: a Document with text and values, or the reason why there is none."""
 
 from __future__ import annotations
 
-import errno
 import gc
-import os
 import re
-import stat
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import force_setattr
 
 from .._boundary import guarded
-from ..errors import LayerError, Origin, Problem, SettingsError
+from ..errors import Origin, SettingsError
 from .toml.keys import Path
 from .toml.limits import TOO_LONG, hazard, unfit
 from .toml.parser import ParserError, loads
@@ -26,15 +22,6 @@ LARGEST = 1024 * 1024
 
 _LARGE = 100_000
 """Bytes from which on a run of the garbage collector takes noticeable time."""
-
-# Non-blocking, or opening a FIFO would wait for its writer; no terminal is taken over. Windows has neither, and would
-# translate line ends.
-_FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
-
-
-_LASTING = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR})
-"""What the path itself is to blame for. Every other error of reading may pass: no descriptor left, a stale NFS handle, a mode
-that is set a moment later."""
 
 
 class Layer(Struct, frozen=True, kw_only=True):
@@ -53,26 +40,6 @@ class Layer(Struct, frozen=True, kw_only=True):
     def origin(self, line: int | None = None, column: int | None = None) -> Origin:
         """The layer as a whole, or a place in it."""
         return Origin(self.name, self.label or None, line, column, self.revision)
-
-
-class FileLayer(Layer, frozen=True):
-    """A layer in a file: ``FileLayer("secrets.toml", secret=True, required=False)``.
-
-    It is named after the file, if nothing else is given.
-    """
-
-    __module__ = "hotsettings"
-
-    path: str | os.PathLike[str]
-
-    def __post_init__(self) -> None:
-        path = os.fsdecode(self.path)
-        for field, value in (
-            ("path", path),
-            ("label", self.label or path),
-            ("name", self.name or os.path.basename(path)),
-        ):
-            force_setattr(self, field, value)
 
 
 class Document(Struct, frozen=True, dict=True):
@@ -137,47 +104,10 @@ def given(values: dict[str, Any]) -> Document:
     return Document(Layer(name="values"), "", values)
 
 
-def read(layer: FileLayer, collector: CollectorPaused | None = None) -> Document | Unreadable:
-    """Read and parse a layer, and keep the ``collector`` paused from then on if it is large. Raises UnforeseenError."""
-    try:
-        data = fetch(layer)
-    except LayerError as error:
-        return unreadable(layer, error)
-    if data is None:
-        return Document(layer, "", {}, missing=True)
-    if collector is not None:
-        collector.expect(len(data))
-    return parse(layer, data)
-
-
 def unreadable(layer: Layer, error: SettingsError) -> Unreadable:
     """Turn the error of a layer into the layer's result."""
     problem = error.problems[0]
     return Unreadable(layer, problem.origin, problem.message, problem.hint)
-
-
-def fetch(layer: FileLayer) -> bytes | None:
-    """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError or UnforeseenError."""
-    try:
-        return attempt(layer)
-    except OSError as error:
-        failed = failure(layer, error)
-    raise failed
-
-
-def attempt(layer: FileLayer) -> bytes | None:
-    """Do what ``fetch`` does, but raise OSError for what may pass while the path stays as it is."""
-    fetched = guarded([layer.origin()], _fetched, layer)
-    if isinstance(fetched, OSError):
-        raise fetched
-    if isinstance(fetched, Problem):
-        raise LayerError([fetched])
-    return fetched
-
-
-def failure(layer: FileLayer, error: OSError) -> LayerError:
-    """Say why a layer cannot be read."""
-    return LayerError([_failure(layer, error)])
 
 
 def parse(layer: Layer, data: bytes) -> Document | Unreadable:
@@ -186,23 +116,6 @@ def parse(layer: Layer, data: bytes) -> Document | Unreadable:
         return guarded([layer.origin()], _parsed, layer, data)
     with CollectorPaused(len(data)):
         return guarded([layer.origin()], _parsed, layer, data)
-
-
-def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
-    try:
-        return _contents(os.fsdecode(layer.path))
-    except FileNotFoundError:
-        if not layer.required:
-            return None
-        return Problem("", "no such file", layer.origin(), _way_out(layer))
-    except OSError as error:
-        return _failure(layer, error) if error.errno in _LASTING else error.with_traceback(None)
-    except _Unsuitable as error:
-        return _failure(layer, error)
-
-
-def _failure(layer: FileLayer, error: OSError | _Unsuitable) -> Problem:
-    return Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
 
 
 def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
@@ -255,59 +168,6 @@ class CollectorPaused:
             gc.enable()
 
 
-def _contents(path: str) -> bytes:
-    """Read a regular file of at most LARGEST bytes. Raises OSError, or _Unsuitable with the reason."""
-    try:
-        descriptor = os.open(path, _FLAGS)
-    except OSError:
-        _refuse_irregular(os.stat(path).st_mode)  # a socket cannot be opened at all, on Windows a directory neither
-        raise
-    except ValueError as error:  # a null byte, or what the file system's encoding does not have
-        raise _Unsuitable(f"not a path: {error}") from None
-    try:
-        status = os.fstat(descriptor)
-        _refuse_irregular(status.st_mode)
-        # One byte more than it should have, so that a second read tells only of a file that is growing.
-        data = os.read(descriptor, min(status.st_size, LARGEST) + 1)
-        if len(data) != status.st_size or len(data) > LARGEST:
-            chunks, size = [data], len(data)
-            while size <= LARGEST and (chunk := os.read(descriptor, LARGEST + 1 - size)):
-                chunks.append(chunk)
-                size += len(chunk)
-            data = b"".join(chunks)
-            if size > LARGEST:
-                raise _Unsuitable(f"larger than {LARGEST} bytes (1 MiB)")
-        return data
-    finally:
-        os.close(descriptor)
-
-
-def _refuse_irregular(mode: int) -> None:
-    kinds = {stat.S_IFREG: "", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
-    if kind := kinds.get(stat.S_IFMT(mode), "a device"):
-        raise (_Folder if stat.S_ISDIR(mode) else _Unsuitable)(f"not a regular file but {kind}")
-
-
-class _Unsuitable(Exception):
-    """There is something else than a settings file; the text says what."""
-
-
-class _Folder(_Unsuitable):
-    """There is a folder where a file should be."""
-
-
-_REMEDIES: dict[type[Exception], str] = {
-    PermissionError: "let the user that this process runs as read it",
-    _Folder: "name the file in it",
-}
-
-
-def _reason(error: OSError | _Unsuitable) -> str:
-    if isinstance(error, OSError):
-        return f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
-    return str(error)
-
-
 def _slip(text: str, offset: int) -> str:
     """What was probably meant, where Python or YAML was written."""
     found = re.compile(r"\w+").match(text, offset)
@@ -315,10 +175,6 @@ def _slip(text: str, offset: int) -> str:
     if word in ("none", "null", "nil"):
         return "TOML has no null: leave the key out"
     return "write true or false" if word in ("true", "false", "yes", "no", "on", "off") else ""
-
-
-def _way_out(layer: FileLayer) -> str:
-    return "create it, or name the file to read with config_path=" if layer.name == "base" else "create it"
 
 
 def _undecodable(layer: Layer, data: bytes, at: int) -> Unreadable:

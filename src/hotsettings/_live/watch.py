@@ -10,7 +10,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from .._concurrency.tasks import background_tasks
-from .._layers.layer import Document, FileLayer, Layer
+from .._layers.file import FileLayer
+from .._layers.layer import Document, Layer
 from .._layers.store import StoreLayer
 from .._log import logger
 from .._schema.schema import Schema

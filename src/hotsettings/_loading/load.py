@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, ValidationError
 
 from .._boundary import guarded, unforeseen
-from .._layers.layer import CollectorPaused, Document, FileLayer, Unreadable, read
+from .._layers.file import FileLayer, read
+from .._layers.layer import CollectorPaused, Document, Unreadable
 from .._layers.toml.keys import Values
 from .._schema.schema import Schema
 from ..errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems

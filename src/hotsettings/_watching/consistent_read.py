@@ -17,7 +17,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from .._layers.layer import Document, FileLayer, Layer, Unreadable
+from .._layers.file import FileLayer
+from .._layers.layer import Document, Layer, Unreadable
 from .._layers.status import PATIENCE, LayerStatus
 from .._layers.store import StoreLayer
 from .bind_mounts import BindMounts

@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from .._layers.layer import Document, FileLayer, Layer, fetch, parse
+from .._layers.file import FileLayer, fetch
+from .._layers.layer import Document, Layer, parse
 from .._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from .._live.snapshot import same
 from .._loading.decode import Finding, findings

@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 import typer
 from msgspec import Struct
 
-from .._layers.layer import Document, FileLayer, read
+from .._layers.file import FileLayer, read
+from .._layers.layer import Document
 from .._layers.toml.spelling import closest
 from .._loading.load import Loaded, load
 from .._redaction import Redactor

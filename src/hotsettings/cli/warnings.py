@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from .._layers.layer import Document, FileLayer
+from .._layers.file import FileLayer
+from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, follow
 from .._layers.toml.positions import Place
 from .._schema.schema import Leaf, Schema

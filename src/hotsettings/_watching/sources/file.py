@@ -10,7 +10,8 @@ import time
 from msgspec.structs import replace
 
 from ..._concurrency.backoff import Backoff
-from ..._layers.layer import FileLayer, attempt, failure, unreadable
+from ..._layers.file import FileLayer, attempt, failure
+from ..._layers.layer import unreadable
 from ..._layers.status import LayerState, LayerStatus
 from ..bind_mounts import is_local, single_file_mounts
 from ..debounce import Debouncer, Swap
