@@ -11,7 +11,7 @@ from msgspec.structs import fields
 
 from ._boundary import guarded, without_frames
 from ._layers.file import FileLayer
-from ._layers.layer import Layer, given
+from ._layers.layer import Layer, in_memory
 from ._layers.toml.keys import dotted
 from ._loading.load import assemble, load
 from ._schema.frozen import freeze
@@ -82,13 +82,13 @@ def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
         refused = {problem.key for problem in problems}
         total = len(problems)
         try:
-            assemble(schema, [given({**below, **above})])
+            assemble(schema, [in_memory({**below, **above})])
         except InvalidSettings as error:
             others = [problem for problem in error.problems if problem.key not in refused]
             total += error.total - len(error.problems) + len(others)
             problems += others
         raise InvalidSettings(problems[:MOST_PROBLEMS], total)
-    return assemble(schema, [given({**below, **above})])
+    return assemble(schema, [in_memory({**below, **above})])
 
 
 def _refuse_taken_names(cls: Any) -> None:

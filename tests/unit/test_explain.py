@@ -257,7 +257,7 @@ class TestExplain:
         assert entries(loaded(Strict, "level = ''"), "level") == [("", "config.toml:1:9", True)]
 
     def test_values_in_code(self) -> None:
-        document = layers.given({"level": "DEBUG"})
+        document = layers.in_memory({"level": "DEBUG"})
         it = Loaded(schema_of(Settings), (document,), assemble(schema_of(Settings), [document]))
         assert explain(it, "level").winner == Entry("DEBUG", Origin("values"), True)
         assert origins(it)["level"] == Origin("values")

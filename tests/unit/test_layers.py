@@ -20,7 +20,7 @@ from support.toml_texts import documents, soups
 
 from hotsettings import BaseSettings, LayerError, Origin, Problem, Secret
 from hotsettings._layers.file import FileLayer, fetch, read
-from hotsettings._layers.layer import LARGEST, Document, given, parse
+from hotsettings._layers.layer import LARGEST, Document, in_memory, parse
 from hotsettings._layers.toml.positions import places
 from hotsettings._loading.load import readable
 from hotsettings.settings import schema_of
@@ -635,7 +635,7 @@ class TestDocument:
         assert document.layer.origin() == Origin("override", "o.toml")
 
     def test_values_in_code_have_no_place(self) -> None:
-        document = given({"a": 1})
+        document = in_memory({"a": 1})
         assert document.values == {"a": 1}
         assert document.origin(0) == Origin("values")
         assert document.locate([("a",)]) == {}

@@ -14,7 +14,7 @@ from msgspec import Struct
 from hotsettings import BaseSettings, Change, Secret, Snapshot
 from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, parse
-from hotsettings._layers.layer import given as given_values
+from hotsettings._layers.layer import in_memory as given_values
 from hotsettings._live.snapshot import changed_keys, same
 from hotsettings._loading.load import Loaded
 from hotsettings._schema.frozen import freeze

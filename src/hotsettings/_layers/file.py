@@ -1,4 +1,7 @@
-"""A layer in a file, and reading that file within limits."""
+"""A layer in a file, and reading that file within limits.
+
+Anything may be at the path: a FIFO, a socket, a device, a gigabyte. None of it blocks the reader or fills its memory.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,32 @@ from .._boundary import guarded
 from ..errors import LayerError, Problem
 from .layer import LARGEST, CollectorPaused, Document, Layer, Unreadable, parse, unreadable
 
-# Non-blocking, or opening a FIFO would wait for its writer; no terminal is taken over. Windows has neither, and would
-# translate line ends.
+# Without O_NONBLOCK, opening a FIFO would wait for a writer. Without O_NOCTTY, a terminal could become the controlling one of
+# this process. Windows lacks both, and translates line ends unless O_BINARY is set.
 _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 
-_LASTING = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR})
-"""What the path itself is to blame for. Every other error of reading may pass: no descriptor left, a stale NFS handle, a mode
-that is set a moment later."""
+_LASTING_ERRORS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR})
+"""Errors that last as long as the path is what it is. All others may pass: no free descriptor, a stale NFS handle, a mode that
+is set a moment later."""
+
+_KINDS = {
+    stat.S_IFREG: "",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 class FileLayer(Layer, frozen=True):
     """A layer in a file: ``FileLayer("secrets.toml", secret=True, required=False)``.
 
-    It is named after the file, if nothing else is given.
+    Args:
+        path: The path of the file. A relative path is taken from the working directory.
+        name: The name of the layer; the name of the file if it is empty.
+        label: How errors name the layer; the path if it is empty.
+        required: Whether it is an error if there is no such file.
+        secret: Whether no value of this layer may be shown.
     """
 
     __module__ = "hotsettings"
@@ -42,7 +58,7 @@ class FileLayer(Layer, frozen=True):
 
 
 def read(layer: FileLayer, collector: CollectorPaused | None = None) -> Document | Unreadable:
-    """Read and parse a layer, and keep the ``collector`` paused from then on if it is large. Raises UnforeseenError."""
+    """Read and parse a layer. If it is large, keep the ``collector`` paused from then on. Raises UnforeseenError."""
     try:
         data = fetch(layer)
     except LayerError as error:
@@ -55,16 +71,22 @@ def read(layer: FileLayer, collector: CollectorPaused | None = None) -> Document
 
 
 def fetch(layer: FileLayer) -> bytes | None:
-    """Read the bytes of a layer; None for one that is missing and may be. Raises LayerError or UnforeseenError."""
+    """Read the bytes of a layer. None if it is optional and missing. Raises LayerError or UnforeseenError."""
     try:
-        return attempt(layer)
+        return fetch_once(layer)
     except OSError as error:
-        failed = failure(layer, error)
+        failed = read_error(layer, error)
     raise failed
 
 
-def attempt(layer: FileLayer) -> bytes | None:
-    """Do what ``fetch`` does, but raise OSError for what may pass while the path stays as it is."""
+def fetch_once(layer: FileLayer) -> bytes | None:
+    """Read the bytes of a layer, like ``fetch``, but leave it to the caller to try again.
+
+    Raises:
+        OSError: The file cannot be read, which may pass.
+        LayerError: There is no settings file at this path.
+        UnforeseenError: This package has failed.
+    """
     fetched = guarded([layer.origin()], _fetched, layer)
     if isinstance(fetched, OSError):
         raise fetched
@@ -73,9 +95,14 @@ def attempt(layer: FileLayer) -> bytes | None:
     return fetched
 
 
-def failure(layer: FileLayer, error: OSError) -> LayerError:
-    """Say why a layer cannot be read."""
-    return LayerError([_failure(layer, error)])
+def read_error(layer: FileLayer, error: OSError) -> LayerError:
+    """Return the error that says why a layer cannot be read."""
+    return LayerError([_problem(layer, error)])
+
+
+def irregular(mode: int) -> str:
+    """Say what is at a path instead of a regular file, such as "a FIFO". Empty for a regular file."""
+    return _KINDS.get(stat.S_IFMT(mode), "a device")
 
 
 def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
@@ -84,30 +111,30 @@ def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
     except FileNotFoundError:
         if not layer.required:
             return None
-        return Problem("", "no such file", layer.origin(), _way_out(layer))
+        return Problem("", "no such file", layer.origin(), _hint(layer))
     except OSError as error:
-        return _failure(layer, error) if error.errno in _LASTING else error.with_traceback(None)
-    except _Unsuitable as error:
-        return _failure(layer, error)
+        return _problem(layer, error) if error.errno in _LASTING_ERRORS else error.with_traceback(None)
+    except _NoSettingsFile as error:
+        return _problem(layer, error)
 
 
-def _failure(layer: FileLayer, error: OSError | _Unsuitable) -> Problem:
+def _problem(layer: FileLayer, error: OSError | _NoSettingsFile) -> Problem:
     return Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
 
 
 def _contents(path: str) -> bytes:
-    """Read a regular file of at most LARGEST bytes. Raises OSError, or _Unsuitable with the reason."""
+    """Read a regular file of at most LARGEST bytes. Raises OSError, or _NoSettingsFile with the reason."""
     try:
         descriptor = os.open(path, _FLAGS)
     except OSError:
-        _refuse_irregular(os.stat(path).st_mode)  # a socket cannot be opened at all, on Windows a directory neither
+        _refuse_irregular(os.stat(path).st_mode)  # a socket cannot be opened, and on Windows neither can a directory
         raise
-    except ValueError as error:  # a null byte, or what the file system's encoding does not have
-        raise _Unsuitable(f"not a path: {error}") from None
+    except ValueError as error:  # a null byte, or a character that the encoding of the file system lacks
+        raise _NoSettingsFile(f"not a path: {error}") from None
     try:
         status = os.fstat(descriptor)
         _refuse_irregular(status.st_mode)
-        # One byte more than it should have, so that a second read tells only of a file that is growing.
+        # One byte more than its size: if that is read, the file is growing. Otherwise no second read is needed.
         data = os.read(descriptor, min(status.st_size, LARGEST) + 1)
         if len(data) != status.st_size or len(data) > LARGEST:
             chunks, size = [data], len(data)
@@ -116,37 +143,36 @@ def _contents(path: str) -> bytes:
                 size += len(chunk)
             data = b"".join(chunks)
             if size > LARGEST:
-                raise _Unsuitable(f"larger than {LARGEST} bytes (1 MiB)")
+                raise _NoSettingsFile(f"larger than {LARGEST} bytes (1 MiB)")
         return data
     finally:
         os.close(descriptor)
 
 
 def _refuse_irregular(mode: int) -> None:
-    kinds = {stat.S_IFREG: "", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
-    if kind := kinds.get(stat.S_IFMT(mode), "a device"):
-        raise (_Folder if stat.S_ISDIR(mode) else _Unsuitable)(f"not a regular file but {kind}")
+    if kind := irregular(mode):
+        raise (_IsFolder if stat.S_ISDIR(mode) else _NoSettingsFile)(f"not a regular file but {kind}")
 
 
-class _Unsuitable(Exception):
-    """There is something else than a settings file; the text says what."""
+class _NoSettingsFile(Exception):
+    """There is something else at the path. The text says what."""
 
 
-class _Folder(_Unsuitable):
-    """There is a folder where a file should be."""
+class _IsFolder(_NoSettingsFile):
+    """There is a folder at the path."""
 
 
 _REMEDIES: dict[type[Exception], str] = {
     PermissionError: "let the user that this process runs as read it",
-    _Folder: "name the file in it",
+    _IsFolder: "name the file in it",
 }
 
 
-def _reason(error: OSError | _Unsuitable) -> str:
+def _reason(error: OSError | _NoSettingsFile) -> str:
     if isinstance(error, OSError):
         return f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
     return str(error)
 
 
-def _way_out(layer: FileLayer) -> str:
+def _hint(layer: FileLayer) -> str:
     return "create it, or name the file to read with config_path=" if layer.name == "base" else "create it"

@@ -18,17 +18,21 @@ from .toml.parser import ParserError, loads
 from .toml.positions import Lines, Place, line_column, places
 
 LARGEST = 1024 * 1024
-"""Bytes that a layer may have: the limit of a Kubernetes Secret."""
+"""Most bytes that a layer may have. A Kubernetes Secret has the same limit."""
 
 _LARGE = 100_000
-"""Bytes from which on a run of the garbage collector takes noticeable time."""
+"""Bytes of a layer from which on the garbage collector takes noticeable time to scan its values."""
 
 
 class Layer(Struct, frozen=True, kw_only=True):
-    """One source of values: a TOML document, in a file (``FileLayer``) or in a store.
+    """One TOML document that settings are read from: in a file (``FileLayer``) or in a store.
 
-    ``label`` is what errors call it, together with the ``revision`` where there is one. A layer that is not ``required`` may
-    be missing. Nothing that a ``secret`` layer holds is ever shown.
+    Args:
+        name: The name of the layer. The layers of one object have different names.
+        label: How errors name the layer.
+        required: Whether it is an error if the layer is missing.
+        secret: Whether no value of this layer may be shown.
+        revision: The revision of the document, if it is in a store. Errors name it, too.
     """
 
     name: str = ""
@@ -38,12 +42,19 @@ class Layer(Struct, frozen=True, kw_only=True):
     revision: int | None = None
 
     def origin(self, line: int | None = None, column: int | None = None) -> Origin:
-        """The layer as a whole, or a place in it."""
+        """Return the origin of a value or problem: the layer as a whole, or a place in it."""
         return Origin(self.name, self.label or None, line, column, self.revision)
 
 
 class Document(Struct, frozen=True, dict=True):
-    """A layer as it was read: its text, and the values parsed from it. A missing one has no values."""
+    """A layer as it was read.
+
+    Args:
+        layer: The layer.
+        text: Its text; empty if the layer is missing, and for values given in code.
+        values: The values that were parsed from the text.
+        missing: Whether the layer is optional and missing.
+    """
 
     layer: Layer
     text: str
@@ -51,13 +62,13 @@ class Document(Struct, frozen=True, dict=True):
     missing: bool = False
 
     def __repr__(self) -> str:
-        return f"Document({self.layer.label or self.layer.name!r})"  # what is in it may be secret
+        return f"Document({self.layer.label or self.layer.name!r})"  # its content may be secret
 
     def __rich_repr__(self) -> Iterator[str]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         yield self.layer.label or self.layer.name
 
     def locate(self, paths: Iterable[Path]) -> dict[Path, Place]:
-        """Find where these paths are written first; one that this document does not hold is left out."""
+        """Find where each of these paths is written first. Paths that are not in the document are left out."""
         wanted = set(paths)
         found: dict[Path, Place] = {}
         for path, place in places(self.text, wanted) if wanted else ():
@@ -69,7 +80,7 @@ class Document(Struct, frozen=True, dict=True):
         return found
 
     def origin(self, offset: int) -> Origin:
-        """The place at this offset into the text."""
+        """Return the origin for an offset into the text."""
         if not self.layer.label:  # values given in code
             return Origin(self.layer.name)
         return self.layer.origin(*self._lines.place(offset))
@@ -82,7 +93,13 @@ class Document(Struct, frozen=True, dict=True):
 class Unreadable(Struct, frozen=True):
     """A layer that could not be read or parsed, and why.
 
-    ``offset`` is the place of the mistake in ``text``. The text is empty if there is no line to show.
+    Args:
+        layer: The layer.
+        origin: Where the mistake is.
+        message: What is wrong.
+        hint: What to do about it.
+        text: The text of the layer; empty if there is no line to show.
+        offset: Where the mistake is in the text, in characters.
     """
 
     layer: Layer
@@ -99,19 +116,19 @@ class Unreadable(Struct, frozen=True):
         yield self.layer.label or self.layer.name
 
 
-def given(values: dict[str, Any]) -> Document:
-    """Values given in code, as a document that has no file."""
+def in_memory(values: dict[str, Any]) -> Document:
+    """Return values given in code as a document, which has no file."""
     return Document(Layer(name="values"), "", values)
 
 
 def unreadable(layer: Layer, error: SettingsError) -> Unreadable:
-    """Turn the error of a layer into the layer's result."""
+    """Return the outcome of a layer that has failed with this error."""
     problem = error.problems[0]
     return Unreadable(layer, problem.origin, problem.message, problem.hint)
 
 
 def parse(layer: Layer, data: bytes) -> Document | Unreadable:
-    """Parse the bytes of a layer. Raises UnforeseenError."""
+    """Parse the bytes of a layer. Raises UnforeseenError if this package fails."""
     if len(data) < _LARGE:
         return guarded([layer.origin()], _parsed, layer, data)
     with CollectorPaused(len(data)):
@@ -131,7 +148,7 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
     except ParserError as error:
         if error.offset is None:
             return _unrepresentable(layer, text)
-        return _unparsable_at(layer, text, error.offset, error.message, _slip(text, error.offset))
+        return _unparsable_at(layer, text, error.offset, error.message, _meant(text, error.offset))
     document = Document(layer, text, values)
     misfit = unfit(values)
     return document if misfit is None else _misfit(document, *misfit)
@@ -140,11 +157,11 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
 class CollectorPaused:
     """Pauses the garbage collector while large layers are parsed, merged and decoded.
 
-    It would scan the new values again and again, for longer than the parser takes, and find no garbage.
+    The collector would scan the new values again and again, for longer than the parser takes, and find no garbage. For small
+    layers it is not paused.
 
     Args:
-        size: The size of the layers, in bytes or characters, if it is known from the start. For small layers nothing is
-            paused.
+        size: The size of the layers, in bytes or characters, if it is known from the start.
     """
 
     __slots__ = ("_paused", "_size")
@@ -154,7 +171,7 @@ class CollectorPaused:
         self._paused = False
 
     def expect(self, size: int) -> None:
-        """Pause it from now on, if a layer of this size is a large one."""
+        """Pause the collector from now on if a layer of this size is large."""
         if size >= _LARGE and gc.isenabled():
             self._paused = True
             gc.disable()
@@ -168,8 +185,8 @@ class CollectorPaused:
             gc.enable()
 
 
-def _slip(text: str, offset: int) -> str:
-    """What was probably meant, where Python or YAML was written."""
+def _meant(text: str, offset: int) -> str:
+    """Return a hint where somebody wrote a value as Python or YAML would."""
     found = re.compile(r"\w+").match(text, offset)
     word = found[0].lower() if found else ""
     if word in ("none", "null", "nil"):
@@ -183,7 +200,7 @@ def _undecodable(layer: Layer, data: bytes, at: int) -> Unreadable:
 
 
 def _unrepresentable(layer: Layer, text: str) -> Unreadable:
-    """Point at the value that TOML has and Python has not: a 60th second, the year 0, an integer of 5,000 digits."""
+    """Find the value that is valid TOML, but that Python cannot represent: a 60th second, the year 0, 5,000 digits."""
     values = (place.value for _, place in places(text))
     start, end = next(filter(lambda value: _cannot_be(text[slice(*value)]), values), (0, 0))
     clock = "-" in text[start + 1 : end] or ":" in text[start:end]
@@ -195,7 +212,7 @@ def _cannot_be(written: str) -> bool:
         try:
             loads(f"x={written}")
         except ParserError as error:
-            return error.offset is None  # else it is a key, not a value
+            return error.offset is None  # otherwise this is a key and not a value
     return False
 
 

@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from .._layers.file import irregular
 from .._layers.layer import Layer, Unreadable, parse
 from .._layers.toml.spelling import misspells
 from .._redaction import Redactor
@@ -81,7 +82,7 @@ def save(path: str, copy: Copy) -> None:
     written, if it would be larger than LARGEST_COPY, or if there is something at ``path`` that is not a regular file.
     """
     with suppress(FileNotFoundError):
-        if kind := _irregular(os.lstat(path)):
+        if kind := irregular(os.lstat(path).st_mode):
             raise FileExistsError(errno.EEXIST, f"not a regular file but {kind}", path)
     data = _encoded(copy)
     if len(data) > LARGEST_COPY:
@@ -146,13 +147,6 @@ class _Refused(ValueError):
         self.hint = hint
 
 
-def _irregular(status: os.stat_result) -> str:
-    """What something is that is not a regular file."""
-    kinds = {stat.S_IFDIR: "a directory", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a FIFO"}
-    kinds |= {stat.S_IFREG: "", stat.S_IFSOCK: "a socket"}
-    return kinds.get(stat.S_IFMT(status.st_mode), "a device")
-
-
 def _encoded(copy: Copy) -> bytes:
     plain = replace(copy, documents=dict(copy.documents))
     body = msgspec.json.format(msgspec.json.encode(plain, order="deterministic"), indent=1) + b"\n"
@@ -187,7 +181,7 @@ def _contents(path: str) -> bytes:
 
 
 def _examine(status: os.stat_result) -> None:
-    if kind := _irregular(status):
+    if kind := irregular(status.st_mode):
         raise _Refused(f"not a regular file but {kind}", "name the file itself")
     if status.st_uid not in (_user(), 0):
         raise _Refused(f"it belongs to user {status.st_uid}, and this process runs as user {_user()}")

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from .._concurrency.tasks import background_tasks
-from .._layers.layer import given
+from .._layers.layer import in_memory
 from .._live.live import Live, hub_of
 from .._live.reload.restart import keep_first
 from .._live.reload.transaction import Vetoed, apply
@@ -123,4 +123,4 @@ async def live(settings: S, *, prepare_timeout: float = 10.0) -> AsyncGenerator[
 
 
 def _loaded(schema: Schema, settings: Any) -> Loaded:
-    return Loaded(schema, (given(as_values(settings)),), settings)
+    return Loaded(schema, (in_memory(as_values(settings)),), settings)

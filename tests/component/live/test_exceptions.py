@@ -16,7 +16,7 @@ import pytest
 from support.live import Ledger, Settings, given, idle, parts
 
 from hotsettings import InvalidSettings, LayerError, Origin, Problem, Rejected, ResourceDown, SettingsError
-from hotsettings._layers.layer import given as document
+from hotsettings._layers.layer import in_memory as document
 from hotsettings._log import name_of
 from hotsettings._redaction import Redacted, Redactor
 from hotsettings.settings import schema_of

@@ -229,15 +229,15 @@ def test_what_changes_while_it_is_read_is_read_again(watched: Watched, monkeypat
     replace(watched.config, "A = 2")
 
     def attempt(layer: FileLayer) -> bytes | None:
-        data = layer_files.attempt(layer)
+        data = layer_files.fetch_once(layer)
         if layer.name == "base":
             replace(watched.config, "A = 33")
-            monkeypatch.setattr(files, "attempt", layer_files.attempt)
+            monkeypatch.setattr(files, "fetch_once", layer_files.fetch_once)
         return data
 
     watched.clock.ahead += 0.0078125
     watched.tell(watched.config, WriterState.CLOSED)
-    monkeypatch.setattr(files, "attempt", attempt)
+    monkeypatch.setattr(files, "fetch_once", attempt)
     seen = watched.look()
     assert isinstance(seen, Unsettled)
     assert seen.seconds == 0.0
@@ -256,17 +256,17 @@ def test_what_was_read_of_a_writer_never_serves(
     def attempt(layer: FileLayer) -> bytes | None:
         if found_by == "the fingerprint" and layer.name == "base":
             os.utime(watched.config)
-        return layer_files.attempt(layer)
+        return layer_files.fetch_once(layer)
 
     watched.clock.ahead += 0.0078125
     watched.tell(watched.config, WriterState.CLOSED)
-    monkeypatch.setattr(files, "attempt", attempt)
+    monkeypatch.setattr(files, "fetch_once", attempt)
     if found_by == "the fingerprint":
         assert isinstance(watched.look(), Unsettled)
     else:
         watched.read()
         watched.stack.invalidate()
-    monkeypatch.setattr(files, "attempt", layer_files.attempt)
+    monkeypatch.setattr(files, "fetch_once", layer_files.fetch_once)
     with watched.config.open("a"):
         watched.clock.ahead += 0.0078125
         watched.tell(watched.config, WriterState.OPEN)
@@ -481,12 +481,12 @@ class Disk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.error: OSError | None = None
-        monkeypatch.setattr(files, "attempt", self.attempt)
+        monkeypatch.setattr(files, "fetch_once", self.attempt)
 
     def attempt(self, layer: FileLayer) -> bytes | None:
         if self.error is not None and layer.name == "base":
             raise self.error
-        return layer_files.attempt(layer)
+        return layer_files.fetch_once(layer)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 # Of each module one, and where the layers are looked at.
 CHOSEN: Final = [
-    *("_layers.file._contents", "_layers.file.attempt", "_layers.layer._parsed", "_layers.layer.parse"),
+    *("_layers.file._contents", "_layers.file.fetch_once", "_layers.layer._parsed", "_layers.layer.parse"),
     *("_layers.toml.limits.hazard", "_layers.toml.limits.unfit", "_layers.toml.parser.loads"),
     *("_loading.merge.merge", "_loading.load._validated", "_loading.load.assemble", "_live.reload.restart.keep_first"),
     *("_live.snapshot.same", "_live.snapshot.changed_keys"),
@@ -156,7 +156,7 @@ class Shelf:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_layer_of_a_store(monkeypatch: pytest.MonkeyPatch, seam: Any) -> None:
-    if seam.name in ("hotsettings._layers.file._contents", "hotsettings._layers.file.attempt"):
+    if seam.name in ("hotsettings._layers.file._contents", "hotsettings._layers.file.fetch_once"):
         pytest.skip("no file is read")
     shelf = Shelf()
     layer = StoreLayer(shelf, "config.toml", name="base", label="shelf/config.toml")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hotsettings import BaseSettings, InvalidSettings, Rejected, RestartRequired
-from hotsettings._layers.layer import given as document
+from hotsettings._layers.layer import in_memory as document
 from hotsettings._live.reload.restart import keep_first
 from hotsettings._loading.load import Loaded, assemble
 from hotsettings.settings import schema_of

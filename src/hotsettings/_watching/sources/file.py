@@ -10,7 +10,7 @@ import time
 from msgspec.structs import replace
 
 from ..._concurrency.backoff import Backoff
-from ..._layers.file import FileLayer, attempt, failure
+from ..._layers.file import FileLayer, fetch_once, read_error
 from ..._layers.layer import unreadable
 from ..._layers.status import LayerState, LayerStatus
 from ..bind_mounts import is_local, single_file_mounts
@@ -136,7 +136,7 @@ class FileSource(Source[FileLayer, Fingerprint]):
         try:
             differs = super().read()
         except OSError as error:
-            failed = failure(self.layer, error)
+            failed = read_error(self.layer, error)
         else:
             self._failure = None
             return differs
@@ -175,7 +175,7 @@ class FileSource(Source[FileLayer, Fingerprint]):
 
     def _fetch(self) -> tuple[object, bytes | None]:
         self.reread = self.fingerprint.changed_just_before(time.time_ns()) or self.fingerprint.unstable_inode
-        data = attempt(self.layer)
+        data = fetch_once(self.layer)
         return data, data
 
     def _open_for_writing(self) -> bool | None:
