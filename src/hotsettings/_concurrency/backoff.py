@@ -17,7 +17,8 @@ class Backoff:
     Args:
         first: Seconds of the first delay; ``FIRST`` if None.
         longest: Seconds of the longest delay; ``LONGEST`` if None.
-        jitter: Whether to wait for a random part of each delay, so that many processes do not try again at the same moment.
+        jitter: Whether to wait for a random part of each delay, so that many processes do not try again at the same
+            moment.
     """
 
     def __init__(self, first: float | None = None, longest: float | None = None, *, jitter: bool = False) -> None:
@@ -30,8 +31,8 @@ class Backoff:
         """Return how many seconds to wait after a failure.
 
         Args:
-            worked: For how many seconds it had worked before it failed. If that is at least the last delay, the delays start
-                again with the first one. If it is at least the longest delay, there is no delay at all.
+            worked: For how many seconds it had worked before it failed. If that is at least the last delay, the delays
+                start again with the first one. If it is at least the longest delay, there is no delay at all.
         """
         if worked >= self.longest:
             self.delay = 0.0

@@ -11,7 +11,9 @@ Call = Callable[[Callable[[], object]], object]
 
 
 def into_this_loop() -> Call:
-    """Return a function that schedules calls in the current event loop. It can be called from any thread, and does not wait.
+    """Return a function that schedules calls in the current event loop.
+
+    It can be called from any thread, and does not wait.
 
     That function raises RuntimeError if the event loop has ended.
     """

@@ -1,7 +1,7 @@
 """A thread for calls that may never return, such as ``stat`` on a stalled mount.
 
-It is a daemon thread, so a call that hangs does not keep the process alive. Threads of anyio's pool would: Python joins them
-at exit.
+It is a daemon thread, so a call that hangs does not keep the process alive. Threads of anyio's pool would: Python joins
+them at exit.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Worker:
     async def run(self, work: Callable[[], T], slow: Callable[[], None]) -> T:
         """Run ``work`` in the thread, and return its result or raise its exception.
 
-        If this call is cancelled, ``work`` goes on in its thread and its outcome is dropped; the next call gets a new thread.
+        If this call is cancelled, ``work`` goes on in its thread and its outcome is dropped; the next call gets a new
+        thread.
 
         Args:
             work: Called in the thread.

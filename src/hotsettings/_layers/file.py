@@ -15,13 +15,13 @@ from .._boundary import guarded
 from ..errors import LayerError, Problem
 from .layer import LARGEST, CollectorPaused, Document, Layer, Unreadable, parse, unreadable
 
-# Without O_NONBLOCK, opening a FIFO would wait for a writer. Without O_NOCTTY, a terminal could become the controlling one of
-# this process. Windows lacks both, and translates line ends unless O_BINARY is set.
+# Without O_NONBLOCK, opening a FIFO would wait for a writer. Without O_NOCTTY, a terminal could become the controlling
+# one of this process. Windows lacks both, and translates line ends unless O_BINARY is set.
 _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 
 _LASTING_ERRORS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR})
-"""Errors that last as long as the path is what it is. All others may pass: no free descriptor, a stale NFS handle, a mode that
-is set a moment later."""
+"""Errors that last as long as the path is what it is. All others may pass: no free descriptor, a stale NFS handle, a
+mode that is set a moment later."""
 
 _KINDS = {
     stat.S_IFREG: "",

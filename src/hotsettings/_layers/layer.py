@@ -157,8 +157,8 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
 class CollectorPaused:
     """Pauses the garbage collector while large layers are parsed, merged and decoded.
 
-    The collector would scan the new values again and again, for longer than the parser takes, and find no garbage. For small
-    layers it is not paused.
+    The collector would scan the new values again and again, for longer than the parser takes, and find no garbage. For
+    small layers it is not paused.
 
     Args:
         size: The size of the layers, in bytes or characters, if it is known from the start.

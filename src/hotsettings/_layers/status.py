@@ -19,7 +19,8 @@ class LayerStatus(Struct, frozen=True):
     - "writing": somebody has been writing the file for over 2 seconds. Edits of other layers go live without it.
     - "reading": a read has not returned for over 2 seconds, as on a stalled mount.
     - "unreadable": reads fail, and are tried again. After 2 seconds that is a rejection.
-    - "stale": the source of a mount on the file's path was renamed or removed outside, so edits at its old path do not arrive.
+    - "stale": the source of a mount on the file's path was renamed or removed outside, so edits at its old path do not
+      arrive.
     - "offline": the store cannot be reached. Its last values stay live.
     - "copy": the store could not be reached since the start. The last good copy on disk is live.
 

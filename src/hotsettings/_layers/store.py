@@ -29,7 +29,10 @@ class StoreValue(Struct, frozen=True):
 
 
 class Store(Protocol):
-    """Holds documents by key. While it is open, it has the newest values of all keys at hand, as they were at one moment."""
+    """Holds documents by key.
+
+    While it is open, it has the newest values of all keys at hand, as they were at one moment.
+    """
 
     @property
     def state(self) -> LayerState:

@@ -16,7 +16,8 @@ _LOCAL = frozenset(
     {"bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "rootfs"}
     | {"squashfs", "tmpfs", "vfat", "xfs", "zfs"}
 )
-"""File systems that only this kernel writes to. Behind any other (NFS, FUSE, virtiofs, 9p), another machine may write."""
+"""File systems that only this kernel writes to. Behind any other (NFS, FUSE, virtiofs, 9p), another machine may
+write."""
 
 ADVICE = (
     "mount the folder instead, and let a symlink keep the path: "
@@ -56,8 +57,9 @@ class Mount(NamedTuple):
 class BindMounts:
     """The bind mounts that some paths lead into, and whether their sources are still at the same path outside.
 
-    A bind mount follows the inode of a folder or file. When that is renamed outside, the table shows its new path. When it
-    is removed, the table shows its last path and ``//deleted``. In both cases, edits at the old path no longer arrive.
+    A bind mount follows the inode of a folder or file. When that is renamed outside, the table shows its new path. When
+    it is removed, the table shows its last path and ``//deleted``. In both cases, edits at the old path no longer
+    arrive.
     """
 
     def __init__(self) -> None:

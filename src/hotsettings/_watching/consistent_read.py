@@ -1,12 +1,12 @@
 """Reading all layers as they were at one moment. This runs in the worker thread of the ``Watcher``.
 
-Each layer is a source. If the fingerprint of any of them is another after the read than before it, what was read may not belong
-together, and is read again.
+Each layer is a source. If the fingerprint of any of them is another after the read than before it, what was read may
+not belong together, and is read again.
 
 While somebody is writing one layer, all layers wait for it, because one edit often concerns several files. After
-``PATIENCE`` seconds the others go on without it, and its last complete content is used. That is still a state of all layers
-at one moment: until the writer has closed the file, nobody has said that its new content is the next state. A layer that was
-never read completely cannot be left out.
+``PATIENCE`` seconds the others go on without it, and its last complete content is used. That is still a state of all
+layers at one moment: until the writer has closed the file, nobody has said that its new content is the next state. A
+layer that was never read completely cannot be left out.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from .sources.store import StoreSource
 from .symlinks import ResolvedPath, resolve_paths
 
 _MOST_RESOLUTIONS = 8
-"""How often one check resolves the paths again because they have changed meanwhile. Some file systems report new inodes for
-their folders each time, so that this would never end."""
+"""How often one check resolves the paths again because they have changed meanwhile. Some file systems report new inodes
+for their folders each time, so that this would never end."""
 
 
 class Unchanged(Struct, frozen=True):
@@ -98,7 +98,8 @@ class ConsistentReader:
             watch: Watches where the paths lead now. See ``Notifier.watch``.
             last_event_of: Returns the last event about a file.
             event_delay: Seconds within which a further event about a file that was added would be reported.
-            accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for writing.
+            accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for
+                writing.
 
         Raises:
             OSError: The system grants no more watches.
@@ -179,7 +180,10 @@ class ConsistentReader:
             self._in_progress = None
 
     def in_progress(self) -> list[str]:
-        """The name of the layer that is being checked or read; in between, those of all layers. Call it from any thread."""
+        """The name of the layer that is being checked or read; in between, those of all layers.
+
+        Call it from any thread.
+        """
         source = self._in_progress
         return [each.layer.name for each in (self._sources if source is None else [source])]
 
@@ -200,7 +204,10 @@ class ConsistentReader:
             file.force_read()
 
     def accepted(self) -> None:
-        """Note that what was read last is live. From now on it is an error if a layer loses all of its content at once."""
+        """Note that what was read last is live.
+
+        From now on it is an error if a layer loses all of its content at once.
+        """
         for each in self._sources:
             each.accepted()
 

@@ -1,38 +1,38 @@
 """Debouncing: how long to wait until a changed file may be read.
 
-Half of a TOML file is often valid TOML, so the content never shows whether a file is complete. What counts is whether its
-writer has finished. Four things can show that, and each of them may be unknown:
+Half of a TOML file is often valid TOML, so the content never shows whether a file is complete. What counts is whether
+its writer has finished. Four things can show that, and each of them may be unknown:
 
 1. **The last event** (``WriterState``). inotify reports that a name was created (CREATED), that a file was moved there
    (MOVED), that it was modified (OPEN), and that a writer closed it (CLOSED). watchfiles reports that a name was added
    (ADDED) or that a file was modified, but never a close. Without an event, nothing is known (UNKNOWN).
-2. **A swap of the path** (``Swap``). After a symlink is swapped or a folder renamed, the path leads to another file. That
-   file was not watched before, so there was no event about it, but there are its times. If it was last changed before
-   the swap, it is complete, because nobody swaps in a file that is not. If it was changed after the swap, or in the same
-   tick of the clock, somebody may still be writing it. In a Kubernetes volume the times do not matter: the kubelet never
-   writes to its files after the swap.
-3. **The kernel** (``fingerprint.open_for_writing``). Linux grants a read lease on a file only while no process has it open
-   for writing. Only the owner of the file may ask for a lease, and the kernel knows all writers only on a local file
-   system. Otherwise the answer is None: not known.
+2. **A swap of the path** (``Swap``). After a symlink is swapped or a folder renamed, the path leads to another file.
+   That file was not watched before, so there was no event about it, but there are its times. If it was last changed
+   before the swap, it is complete, because nobody swaps in a file that is not. If it was changed after the swap, or in
+   the same tick of the clock, somebody may still be writing it. In a Kubernetes volume the times do not matter: the
+   kubelet never writes to its files after the swap.
+3. **The kernel** (``fingerprint.open_for_writing``). Linux grants a read lease on a file only while no process has it
+   open for writing. Only the owner of the file may ask for a lease, and the kernel knows all writers only on a local
+   file system. Otherwise the answer is None: not known.
 4. **Rest.** For how many seconds the fingerprint of the file has been the same. When the file is checked for the first
    time, its own times count, too.
 
 The rules, the strongest first:
 
-- A file that is missing, empty or not a regular file has to rest for ``settle`` seconds. This may be the gap between two
-  files, or the moment before the first byte. The kernel is not asked.
+- A file that is missing, empty or not a regular file has to rest for ``settle`` seconds. This may be the gap between
+  two files, or the moment before the first byte. The kernel is not asked.
 - A file that was moved or swapped in as a whole, or closed by its writer, is read at once.
 - A file that somebody is writing (OPEN, CREATED, or the kernel says so) waits for the close, or has to rest for
-  ``UNCLOSED`` seconds. If it is OPEN but the kernel says that nobody has it open, it was changed by truncate(2), which is
-  never followed by a close. Then it has to rest for ``settle``.
-- A file that was swapped in, hard-linked or ADDED may have been written to since. If the kernel says that nobody has it open,
-  it is read at once. With watchfiles it first has to rest for ``event_delay`` seconds, so that a second write can be
-  reported. If the kernel does not know, the file waits for a close event, or has to rest for ``settle``.
+  ``UNCLOSED`` seconds. If it is OPEN but the kernel says that nobody has it open, it was changed by truncate(2), which
+  is never followed by a close. Then it has to rest for ``settle``.
+- A file that was swapped in, hard-linked or ADDED may have been written to since. If the kernel says that nobody has it
+  open, it is read at once. With watchfiles it first has to rest for ``event_delay`` seconds, so that a second write can
+  be reported. If the kernel does not know, the file waits for a close event, or has to rest for ``settle``.
 - Every other file has to rest for ``settle``: closes are not reported, or an event was lost.
 - The kernel is asked before any file with content is read. Its answer reveals writers of three more kinds: those whose
-  file was renamed or swapped in before it was finished, those whose file another process has closed (as ``touch`` does),
-  and those that pause for longer than ``settle`` where closes are not reported. The price: a complete file that somebody
-  keeps open has to rest for ``UNCLOSED``.
+  file was renamed or swapped in before it was finished, those whose file another process has closed (as ``touch``
+  does), and those that pause for longer than ``settle`` where closes are not reported. The price: a complete file that
+  somebody keeps open has to rest for ``UNCLOSED``.
 - A rest of ``enough_rest`` seconds is always enough, so that a start does not wait for ever.
 
 Some incomplete files cannot be recognised: those whose writer was killed, found the disk full, or opens and closes the
@@ -56,11 +56,12 @@ UNCLOSED = 10.0
 """Seconds of rest after which a file that its writer keeps open is read as it is."""
 
 _LATE = 0.06
-"""Seconds by which the times of a file may lag (the kernel's clock ticks every ten milliseconds or faster), plus the delay of
-an event on a busy machine."""
+"""Seconds by which the times of a file may lag (the kernel's clock ticks every ten milliseconds or faster), plus the
+delay of an event on a busy machine."""
 
 _ASK_AGAIN = 0.02
-"""Shortest pause, in seconds, before the kernel is asked again whether a file is open. Its close may not be reported."""
+"""Shortest pause, in seconds, before the kernel is asked again whether a file is open. Its close may not be
+reported."""
 
 
 class WriterState(Enum):
@@ -124,10 +125,11 @@ class Debouncer:
             fingerprint: The fingerprint of the file now.
             event: The last event about the file.
             now: The time now.
-            age: Seconds since the file was changed, by its own times. Until the file has been read once, this counts as rest.
+            age: Seconds since the file was changed, by its own times. Until the file has been read once, this counts as
+                rest.
             swap: Whether the path leads to another file since the file was read.
-            event_delay: Seconds of rest after ADDED within which another write would be reported. Not needed if the times
-                of the file show that it was moved.
+            event_delay: Seconds of rest after ADDED within which another write would be reported. Not needed if the
+                times of the file show that it was moved.
             enough_rest: Seconds of rest that are always enough, even if somebody has the file open.
             open_for_writing: Asks the kernel, which takes a few microseconds.
         """
@@ -142,7 +144,8 @@ class Debouncer:
         writer = event.writer if news else WriterState.UNKNOWN
         swap = Swap.NONE if news else swap
         if writer is WriterState.ADDED and age > now - event.at + _LATE:
-            # It was last written before the event. A file that was just created would have been empty then: this one was moved.
+            # It was last written before the event. A file that was just created would have been empty then: this one
+            # was moved.
             swap = Swap.COMPLETE
         unclear = writer in (WriterState.OPEN, WriterState.CREATED, WriterState.ADDED) or swap is Swap.UNCLEAR
         is_open = open_for_writing() if unclear else None
@@ -171,7 +174,8 @@ class Debouncer:
             return 0.0
         if is_open:
             return UNCLOSED
-        # A write sets both times. If ctime is ahead, the last change was a rename, a link or a new mode, and not a write.
+        # A write sets both times. If ctime is ahead, the last change was a rename, a link or a new mode, and not a
+        # write.
         unwritten = fingerprint.ctime_ns > fingerprint.mtime_ns
         linked = writer is WriterState.CREATED and fingerprint.links > 1
         if unwritten and (linked or writer is WriterState.ADDED):

@@ -56,15 +56,15 @@ class Fingerprint(Struct, frozen=True):
         return max(self.mtime_ns, self.ctime_ns)
 
     def changed_just_before(self, read_ns: int) -> bool:
-        """Whether the file was changed so shortly before ``read_ns`` that a change after it could leave the same times."""
+        """Whether the file was changed so shortly before ``read_ns`` that a later change may leave the same times."""
         return bool(self.inode) and read_ns - self.changed_ns < _COARSEST_CLOCK * 1e9
 
 
 def fingerprint_of(path: str, last: Fingerprint | None = None) -> Fingerprint:
     """Return the fingerprint of the file that ``path`` leads to. Never raises OSError.
 
-    If only the inode differs from that in ``last``, this calls ``stat`` a second time: some file systems report another inode
-    each time.
+    If only the inode differs from that in ``last``, this calls ``stat`` a second time: some file systems report another
+    inode each time.
     """
     now = _stat(path)
     if last is None or now == last or not now.inode or _without_inode(now) != _without_inode(last):
@@ -99,9 +99,10 @@ def _stat(path: str) -> Fingerprint:
 def open_for_writing(path: str) -> bool | None:
     """Whether a process has this regular file open for writing; None if the system does not say.
 
-    On Linux this asks for a read lease. The kernel grants one only to the owner of the file, and only while no process has it
-    open for writing. The lease is given back at once. A process that opens the file for writing in these microseconds is
-    blocked until then, and the kernel announces it by a signal; SIGURG is chosen because it is ignored by default.
+    On Linux this asks for a read lease. The kernel grants one only to the owner of the file, and only while no process
+    has it open for writing. The lease is given back at once. A process that opens the file for writing in these
+    microseconds is blocked until then, and the kernel announces it by a signal; SIGURG is chosen because it is ignored
+    by default.
     """
     if sys.platform != "linux":
         return None

@@ -1,8 +1,8 @@
 """Watching layers: wait for file events, and check the layers in a worker thread.
 
-``Watcher`` runs on the event loop, but for ``work`` in ``observe``. That runs in the worker thread with the ``ConsistentReader``,
-because a call to a stalled mount may never return. Only one check runs at a time, so neither side needs a lock; ``Notifier`` says
-which of its methods are called where.
+``Watcher`` runs on the event loop, but for ``work`` in ``observe``. That runs in the worker thread with the
+``ConsistentReader``, because a call to a stalled mount may never return. Only one check runs at a time, so neither side
+needs a lock; ``Notifier`` says which of its methods are called where.
 
 If file events fail, the watcher still finds every change: it checks the layers every ``rescan_interval``.
 """
@@ -26,16 +26,16 @@ from .events import Kind, Notifier, opener
 from .events.polling import Polling
 from .symlinks import ResolvedPath
 
-# An import needs a free file descriptor. A watch has to go on when there is none left, so the modules that explain mistakes
-# are imported now.
+# An import needs a free file descriptor. A watch has to go on when there is none left, so the modules that explain
+# mistakes are imported now.
 for _name in ("html", "json", "traceback", "urllib.parse", "hotsettings._loading.problems"):
     import_module(_name)
 
 R = TypeVar("R")
 
 _STEADY = 60.0
-"""Seconds without a failure after which a failure of file events is a new one, with a warning and a backoff of its own. Also the
-longest time between two attempts to open them again."""
+"""Seconds without a failure after which a failure of file events is a new one, with a warning and a backoff of its own.
+Also the longest time between two attempts to open them again."""
 
 
 class Watcher:
@@ -111,7 +111,8 @@ class Watcher:
         Args:
             evaluate: Called in the worker thread with what was read; its result is returned.
             slow: Called with the names of the layers that may hang if all of this takes longer than ``PATIENCE``.
-            accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for writing.
+            accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for
+                writing.
         """
         await self._opened.wait()
         notifier, started = self._notifier, time.monotonic()
@@ -140,7 +141,8 @@ class Watcher:
             self._notifier = Polling()
             self._lost.cancel()
             return Unsettled(0.0)
-        # A writer that was at work during the read may have closed the file by now, so half of a file may have been read.
+        # A writer that was at work during the read may have closed the file by now, so half of a file may have been
+        # read.
         if isinstance(seen, tuple) and any(
             notifier.last_event(path).written_at >= started for path in self._reader.complete_targets
         ):

@@ -2,7 +2,7 @@
 
 toml_rs is fast, but it is compiled to abort the process on a bug of its own. tomllib cannot abort a process, but it is
 about 27 times slower and, before Python 3.15, reads only TOML 1.0. Both parsers recurse, and read integers of any
-length. So `guard` checks every text before they parse it.
+length. So `limits` checks every text before it is parsed.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def use_parser(parser: Parser) -> None:
 
 
 def loads(text: str) -> dict[str, Any]:
-    """Parse a TOML text in which `guard.hazard` has found no hazard.
+    """Parse a TOML text in which `limits.hazard` has found no hazard.
 
     Raises:
         ParserError: It is not TOML, or holds a value that Python cannot represent.

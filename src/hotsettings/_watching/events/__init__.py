@@ -1,7 +1,7 @@
 """Notifiers: how the watcher learns that a file may have changed.
 
-An event is a hint only. What counts is what the files look like when they are checked afterwards. There are three kinds:
-inotify (Linux), watchfiles (everywhere), and polling, which has no events at all.
+An event is a hint only. What counts is what the files look like when they are checked afterwards. There are three
+kinds: inotify (Linux), watchfiles (everywhere), and polling, which has no events at all.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ class Notifier(Protocol):
         ...
 
     async def run(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` whenever a file may have changed, until cancelled. Raises OSError if events can no longer be read."""
+        """Call ``wake`` whenever a file may have changed, until cancelled.
+
+        Raises OSError if events can no longer be read.
+        """
         ...
 
 

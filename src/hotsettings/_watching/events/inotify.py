@@ -1,10 +1,10 @@
 """The notifier for Linux: inotify, which the event loop awaits. It costs nothing while nothing happens.
 
-inotify reports when a name is created, deleted or renamed, when a file is modified, and when a writer closes it. It reports
-nothing about writes through mmap or through another hard link in another folder, nor about writes by other machines on a
-network file system. It loses events when its queue overflows, and says so. A watch follows an inode, not a path: if a folder is
-replaced, the watch stays on the old one. So ``watch`` is called again after each event, and each entry of a path is
-watched from the folder that holds it.
+inotify reports when a name is created, deleted or renamed, when a file is modified, and when a writer closes it. It
+reports nothing about writes through mmap or through another hard link in another folder, nor about writes by other
+machines on a network file system. It loses events when its queue overflows, and says so. A watch follows an inode, not
+a path: if a folder is replaced, the watch stays on the old one. So ``watch`` is called again after each event, and each
+entry of a path is watched from the folder that holds it.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ _ADDED = flags.CREATE | flags.MOVED_TO
 _ENTRIES = _ADDED | flags.MOVED_FROM | flags.DELETE
 _SELF = flags.DELETE_SELF | flags.MOVE_SELF
 _CONTENT = flags.MODIFY | flags.ATTRIB
-# Writes are watched on folders, too: a file that was renamed in may be written to before it has a watch of its own, and a
-# file that we may not read cannot be watched at all.
+# Writes are watched on folders, too: a file that was renamed in may be written to before it has a watch of its own, and
+# a file that we may not read cannot be watched at all.
 _FOLDER = _ENTRIES | _SELF | _CONTENT | flags.CLOSE_WRITE | flags.ONLYDIR
 _FILE = _CONTENT | flags.CLOSE_WRITE | _SELF
 
 _OTHER_NAMES_WAIT = 0.01
-"""Seconds for which events about other names are collected before they wake the watcher, so that a busy folder does not keep
-it busy."""
+"""Seconds for which events about other names are collected before they wake the watcher, so that a busy folder does not
+keep it busy."""
 _OTHER_NAMES_AT_ONCE = 8
-"""How many such events are read as they arrive. An atomic save, which creates a temporary file, writes it and renames it to a
-name of ours, has fewer."""
+"""How many such events are read as they arrive. An atomic save, which creates a temporary file, writes it and renames
+it to a name of ours, has fewer."""
 _OTHER_NAMES_STEP = 0.002
 """Seconds between two reads of such events after that."""
 _IRRELEVANT_WAIT = 0.004
-"""Seconds for which nothing is read after irrelevant events. A busy log file beside the settings causes one for each line."""
+"""Seconds for which nothing is read after irrelevant events. A busy log file beside the settings causes one for each
+line."""
 
 
 class _Relevance(IntEnum):
@@ -50,7 +51,8 @@ class _Relevance(IntEnum):
     NONE = 0
     """Another file in the folder was written to."""
     OTHER_NAME = 1
-    """Another name was added or removed, which may affect the paths: it may be a temporary file that is renamed next."""
+    """Another name was added or removed, which may affect the paths: it may be a temporary file that is renamed
+    next."""
     OURS = 2
     """The event is about an entry or a folder of a watched path."""
 
@@ -63,8 +65,8 @@ class Inotify:
 
     def __init__(self, inotify: INotify) -> None:
         self._inotify = inotify
-        # Held by the worker thread while it changes watches. Until it is done, nobody knows which path the number of a watch
-        # stands for, so events stay in the queue.
+        # Held by the worker thread while it changes watches. Until it is done, nobody knows which path the number of a
+        # watch stands for, so events stay in the queue.
         self._changing = threading.Lock()
         self._wake: Callable[[], None] = lambda: None
         self._watches: dict[str, int] = {}
@@ -103,8 +105,8 @@ class Inotify:
             for path, wd in watches.items():  # a watch follows an inode, which may have several paths
                 self._paths.setdefault(wd, []).append(path)
             self._entries = frozenset(os.path.join(*entry) for path in resolved for entry in path.entries)
-            # Last events are kept for symlinks, too, since a file may take the place of one. They are dropped if another
-            # folder has taken the place of theirs, because they were about files in the old folder.
+            # Last events are kept for symlinks, too, since a file may take the place of one. They are dropped if
+            # another folder has taken the place of theirs, because they were about files in the old folder.
             kept = {path for path, wd in watches.items() if before.get(path) == wd}
             self._last_events = {
                 path: self._last_events.get(path, LastEvent()) if os.path.dirname(path) in kept else LastEvent()
@@ -150,7 +152,10 @@ class Inotify:
             wake()
 
     async def _collect(self) -> None:
-        """Read events until one is about a path of ours, but not for long. An atomic save ends in such an event at once."""
+        """Read events until one is about a path of ours, but not for long.
+
+        An atomic save ends in such an event at once.
+        """
         with anyio.move_on_after(_OTHER_NAMES_WAIT):
             for _ in range(_OTHER_NAMES_AT_ONCE):
                 await anyio.wait_readable(self._inotify.fileno())
@@ -192,7 +197,10 @@ class Inotify:
 
 
 def _event_after(last: LastEvent, mask: int) -> LastEvent:
-    """The last event about a file, after one with this mask. If the mask says nothing about a writer, ``last`` remains."""
+    """The last event about a file, after one with this mask.
+
+    If the mask says nothing about a writer, ``last`` remains.
+    """
     now = time.monotonic()
     if mask & flags.MOVED_TO:
         return LastEvent(WriterState.MOVED, now, last.written_at)

@@ -1,12 +1,12 @@
 """The notifier for every platform: watchfiles.
 
-watchfiles reports names that were added, modified or deleted. It does not report closes, and a rename and a creation look the
-same. Changes that it finds in one step have no order. It is silent when its queue overflows, and it reports a removed folder
-once and then nothing more, even when the folder is back. So a new watch is started when one of the watched paths was added or
-removed.
+watchfiles reports names that were added, modified or deleted. It does not report closes, and a rename and a creation
+look the same. Changes that it finds in one step have no order. It is silent when its queue overflows, and it reports a
+removed folder once and then nothing more, even when the folder is back. So a new watch is started when one of the
+watched paths was added or removed.
 
-Its own loop, ``awatch``, is not used. It logs every change that it sees, so a log file in a watched folder would grow for
-ever. And it waits in anyio's default worker threads, which belong to the user.
+Its own loop, ``awatch``, is not used. It logs every change that it sees, so a log file in a watched folder would grow
+for ever. And it waits in anyio's default worker threads, which belong to the user.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from ..debounce import LastEvent, WriterState
 from ..symlinks import ResolvedPath
 
 _STEP = 10
-"""Milliseconds between two checks for new events. A change is reported after one or two of them; shorter ones cost more CPU."""
+"""Milliseconds between two checks for new events. A change is reported after one or two of them; shorter ones cost more
+CPU."""
 _DEBOUNCE = 50
 """Milliseconds for which a busy file in the same folder can delay an event."""
 _NO_TIMEOUT = 0
@@ -51,8 +52,8 @@ class _Stop:
 class Watchfiles:
     """Reports events by watchfiles."""
 
-    # A file that was created looks like one that was moved here until its next write is reported: one or two steps later,
-    # and a bit.
+    # A file that was created looks like one that was moved here until its next write is reported: one or two steps
+    # later, and a bit.
     event_delay = 2.5 * _STEP / 1000
 
     def __init__(self) -> None:
@@ -78,8 +79,8 @@ class Watchfiles:
         watched = {path: now for path in paths if (now := _identity(path, self._watched.get(path))) is not None}
         if watched == self._watched:
             return False
-        # Last events are kept for symlinks, too, since a file may take the place of one. They are dropped if another folder
-        # has taken the place of theirs, because they were about files in the old folder.
+        # Last events are kept for symlinks, too, since a file may take the place of one. They are dropped if another
+        # folder has taken the place of theirs, because they were about files in the old folder.
         entries = {os.path.join(*entry) for path in resolved for entry in path.entries}
         kept = {path for path, identity in watched.items() if self._known.get(path) == identity}
         self._last_events = {
@@ -109,8 +110,9 @@ class Watchfiles:
             except Exception as error:
                 if not isinstance(error, FileNotFoundError) and all(_same(path, watched[path]) for path in watched):
                     raise
-                # A path was removed or replaced before it could be watched. The next check will resolve the paths again. To
-                # try the same paths until then would use up the user's inotify instances: each lives on for a moment.
+                # A path was removed or replaced before it could be watched. The next check will resolve the paths
+                # again. To try the same paths until then would use up the user's inotify instances: each lives on for a
+                # moment.
                 self._watched, self.reports_events = {}, False
                 wake()
                 continue

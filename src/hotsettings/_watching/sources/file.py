@@ -20,8 +20,8 @@ from ..symlinks import ResolvedPath, path_change
 from .source import LastEventOf, Source
 
 REJECT_AFTER = 2.0
-"""Seconds of failing reads after which the new state is rejected. Many failures pass before that: a file often gets its owner
-or mode just after a rename, and a process without a free descriptor soon has one again."""
+"""Seconds of failing reads after which the new state is rejected. Many failures pass before that: a file often gets its
+owner or mode just after a rename, and a process without a free descriptor soon has one again."""
 
 _FIRST_RETRY = 0.1
 """Seconds after which a failed read is tried again for the first time."""
@@ -86,7 +86,10 @@ class FileSource(Source[FileLayer, Fingerprint]):
         return fingerprint_of(self.path, self.fingerprint_when_read) == self.fingerprint_when_read
 
     def undo_read(self) -> None:
-        """Restore what was known before the last read, and read the file again. If that read failed, its backoff goes on."""
+        """Restore what was known before the last read, and read the file again.
+
+        If that read failed, its backoff goes on.
+        """
         self.content, self._data, self.document = self._previous
         self.reread = True
 
@@ -98,7 +101,10 @@ class FileSource(Source[FileLayer, Fingerprint]):
 
     @property
     def retry_in(self) -> float | None:
-        """Seconds until a failed read is tried again. None if the last read succeeded, or if its failure is a rejection now."""
+        """Seconds until a failed read is tried again.
+
+        None if the last read succeeded, or if its failure is a rejection now.
+        """
         if self._failure is None or self.fingerprint_when_read is None:
             return None
         now = time.monotonic()
@@ -132,7 +138,10 @@ class FileSource(Source[FileLayer, Fingerprint]):
         return self._unreported and now - self.read_at < self._settle
 
     def read(self) -> bool:
-        """Read the file, and parse it if its content has changed. Return whether it has. A failed read is tried again."""
+        """Read the file, and parse it if its content has changed.
+
+        Return whether it has. A failed read is tried again.
+        """
         try:
             differs = super().read()
         except OSError as error:
@@ -179,7 +188,10 @@ class FileSource(Source[FileLayer, Fingerprint]):
         return data, data
 
     def _open_for_writing(self) -> bool | None:
-        """Whether somebody has the file open for writing. None if the kernel does not know, as on network file systems."""
+        """Whether somebody has the file open for writing.
+
+        None if the kernel does not know, as on network file systems.
+        """
         if self._local is None or self._local[0] != self.fingerprint.device:
             self._local = self.fingerprint.device, is_local(self.resolved_path.target)
         is_open = open_for_writing(self.path)

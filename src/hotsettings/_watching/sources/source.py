@@ -63,7 +63,8 @@ class Source(ABC, Generic[L, F]):
             last_event_of: Returns the last event about a file.
             now: The time now, in seconds of the monotonic clock.
             event_delay: Seconds within which a further event about a file that was added would be reported.
-            accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for writing.
+            accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for
+                writing.
         """
 
     @abstractmethod
@@ -119,7 +120,10 @@ class Source(ABC, Generic[L, F]):
         self.fingerprint_when_read = None
 
     def accepted(self) -> None:
-        """Note that what was read last is live. From now on it is an error if the layer loses all of its content at once."""
+        """Note that what was read last is live.
+
+        From now on it is an error if the layer loses all of its content at once.
+        """
         self._had_content = bool(self._data)
 
     def _parsed(self, data: bytes | None) -> Document | Unreadable:
