@@ -37,10 +37,10 @@ class FileLayer(Layer, frozen=True):
 
     Args:
         path: The path of the file. A relative path is taken from the working directory.
-        name: The name of the layer; the name of the file if it is empty.
-        label: How errors name the layer; the path if it is empty.
-        required: Whether it is an error if there is no such file.
-        secret: Whether no value of this layer may be shown.
+        name: How ``status.layers`` and ``explain`` name the layer. By default the name of the file.
+        label: How errors name the layer. By default the path.
+        required: Whether it is an error if there is no such file. By default it is.
+        secret: Whether nothing in the layer may be shown. By default it may.
     """
 
     __module__ = "hotsettings"

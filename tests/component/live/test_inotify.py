@@ -1,4 +1,4 @@
-"""Wakeups by inotify: what is known of a writer."""
+"""Events by inotify, and what they say of a writer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hotsettings._watching.events.inotify import Inotify
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_was_told_of_files_says_nothing_of_those_in_another_folder(tmp_path: Path) -> None:
+async def test_events_do_not_count_for_files_in_a_folder_that_took_the_place(tmp_path: Path) -> None:
     for name in "here", "there", "fresh":
         (tmp_path / name).mkdir()
     one, other = tmp_path / "here" / "config.toml", tmp_path / "there" / "secrets.toml"
@@ -46,8 +46,8 @@ async def test_what_was_told_of_files_says_nothing_of_those_in_another_folder(tm
         tasks.cancel_scope.cancel()
 
 
-async def test_that_somebody_wrote_is_known_when_it_is_closed(tmp_path: Path) -> None:
-    """A look that was under way meanwhile may have read the half of it."""
+async def test_a_close_does_not_hide_the_write_before_it(tmp_path: Path) -> None:
+    """A read at the same time may have got half of the file."""
     file, other = tmp_path / "config.toml", tmp_path / "other"
     file.write_text("A = 1")
     other.write_text("A = 3")
@@ -56,14 +56,14 @@ async def test_that_somebody_wrote_is_known_when_it_is_closed(tmp_path: Path) ->
         began = time.monotonic()
         file.write_text("A = 2")
         notifier.read_pending()
-        told = notifier.last_event(str(file))
-        assert told.writer is WriterState.CLOSED
-        assert told.written_at >= began
-        other.replace(file)  # and this one is whole
+        event = notifier.last_event(str(file))
+        assert event.writer is WriterState.CLOSED
+        assert event.written_at >= began
+        other.replace(file)  # this file is complete
         notifier.read_pending()
         assert notifier.last_event(str(file)).writer is WriterState.MOVED
-        assert notifier.last_event(str(file)).at > told.at
-        assert notifier.last_event(str(file)).written_at == told.written_at
+        assert notifier.last_event(str(file)).at > event.at
+        assert notifier.last_event(str(file)).written_at == event.written_at
 
 
 async def woken_by(folder: Path, edit: Callable[[], object]) -> None:
@@ -78,7 +78,7 @@ async def woken_by(folder: Path, edit: Callable[[], object]) -> None:
         tasks.cancel_scope.cancel()
 
 
-async def test_names_of_others_are_looked_at_too(tmp_path: Path) -> None:
+async def test_other_names_wake_too(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("A = 1")
     await woken_by(tmp_path, (tmp_path / "other").mkdir)
 
@@ -101,8 +101,8 @@ async def test_after_a_temporary_file_no_wait_is_needed(tmp_path: Path, monkeypa
         await woken_by(tmp_path, lambda: tasks.start_soon(rename_slowly))
 
 
-async def test_a_busy_folder_is_left_to_itself_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many names come and go, only so many of them are taken in one by one."""
+async def test_a_busy_folder_is_read_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many names come and go, only so many events are read one by one."""
     monkeypatch.setattr(inotify, "_OTHER_NAMES_WAIT", 3600.0)
     reads = 0
     async with Inotify.open() as notifier, anyio.create_task_group() as tasks:

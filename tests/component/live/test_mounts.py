@@ -1,4 +1,4 @@
-"""Mounts of single files, as the kernel's table tells of them."""
+"""Mounts, as /proc/self/mountinfo lists them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_files_that_are_mount_points(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert bind_mounts.single_file_mounts(targets) == ["/app/config.toml", "/app/a b\\.toml"]
 
 
-def test_what_others_cannot_write_behind_our_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_only_this_kernel_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tmp_path / "mountinfo"
     table.write_text(
         TABLE.lstrip()
@@ -37,7 +37,7 @@ def test_what_others_cannot_write_behind_our_kernel(tmp_path: Path, monkeypatch:
     assert bind_mounts.is_local("/srv/cache/config.toml")
     assert bind_mounts.is_local("/srvs/config.toml")
     assert not bind_mounts.is_local("/srv/config.toml")
-    assert not bind_mounts.is_local("/mnt/config.toml"), "what was mounted last covers what was there"
+    assert not bind_mounts.is_local("/mnt/config.toml"), "the last mount covers the others"
 
 
 @pytest.mark.parametrize("text", [None, "", "not a table at all\n"])
@@ -55,7 +55,7 @@ def test_where_there_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_sources_that_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folders of this test stand for mount points; what the table says of them is the test's."""
+    """Folders take the place of mount points, and the test writes the table."""
     table, app, other = tmp_path / "mountinfo", tmp_path / "app", tmp_path / "other"
     app.mkdir()
     other.mkdir()
@@ -77,7 +77,7 @@ def test_sources_that_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert bound.moved([f"{other}/deep", str(tmp_path), f"{app}/deep"]) == str(app)
         assert bound.moved([f"{other}/deep", str(tmp_path), f"{tmp_path}/gone/deep"]) is None
         bound.track([f"{app}/deep", f"{other}/deep"])
-        assert bound.moved([f"{app}/deep"]) == str(app), "a new arming does not forget where it was"
+        assert bound.moved([f"{app}/deep"]) == str(app), "to track other paths forgets nothing"
     mount("/srv/conf")
     bound.check()
     assert bound.moved([f"{app}/deep"]) is None, "it was put back"

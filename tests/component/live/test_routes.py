@@ -1,4 +1,4 @@
-"""Where a path leads, and which entries decide it: held against the real file system."""
+"""Resolving paths, compared with the real file system."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def plant(root: Path, tree: list[tuple[list[str], tuple[str, str]]]) -> None:
             else:
                 path.symlink_to(f"{root}/{target}" if kind == "absolute" else target)
         except OSError:
-            pass  # something else stands there, or a link leads nowhere
+            pass  # something else is there, or a symlink leads nowhere
 
 
 @given(trees, st.lists(st.sampled_from([*NAMES, ".."]), min_size=1, max_size=4))
 @example([(["a"], ("link", "."))], ["a"])
 @settings(max_examples=80)
-def test_leads_where_the_system_leads(tree: list[tuple[list[str], tuple[str, str]]], asked: list[str]) -> None:
+def test_a_path_leads_where_the_system_says(tree: list[tuple[list[str], tuple[str, str]]], asked: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(os.path.realpath(folder))
         plant(root, tree)
@@ -65,10 +65,10 @@ def test_leads_where_the_system_leads(tree: list[tuple[list[str], tuple[str, str
 
 @given(trees, st.lists(name, min_size=1, max_size=4), st.data())
 @settings(max_examples=80)
-def test_whatever_changes_the_way_is_an_entry(
+def test_only_entries_change_where_a_path_leads(
     tree: list[tuple[list[str], tuple[str, str]]], asked: list[str], data: st.DataObject
 ) -> None:
-    """Remove or retarget anything: where the route leads changes only if the thing, or a folder above it, is on it."""
+    """Retarget any symlink: where the path leads changes only if that symlink is one of its entries."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(os.path.realpath(folder))
         plant(root, tree)
@@ -88,7 +88,7 @@ def test_whatever_changes_the_way_is_an_entry(
 
 @given(trees, st.lists(st.lists(name, min_size=1, max_size=3), min_size=2, max_size=4))
 @settings(max_examples=80)
-def test_several_lead_where_each_alone_leads(
+def test_several_paths_are_resolved_like_each_alone(
     tree: list[tuple[list[str], tuple[str, str]]], asked: list[list[str]]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -116,7 +116,7 @@ def test_kubernetes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["gone.toml", "gone/config.toml", "gone/deeper/config.toml"])
-def test_what_is_missing(tmp_path: Path, missing: str) -> None:
+def test_missing_names(tmp_path: Path, missing: str) -> None:
     root = os.path.realpath(tmp_path)
     resolved = resolve_path(os.path.join(root, missing))
     assert resolved.entries == ((root, missing.partition("/")[0]),)

@@ -1,4 +1,4 @@
-"""When a file is complete: pure, by a clock of the test's own."""
+"""How long a changed file has to wait until it may be read. The time is passed in."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hotsettings._watching.debounce import UNCLOSED, Debouncer, LastEvent, Swap,
 from hotsettings._watching.fingerprint import Fingerprint
 
 SETTLE = 0.1
-CONFIRM = 0.01
-UNTOLD = LastEvent()
+EVENT_DELAY = 0.01
+NO_EVENT = LastEvent()
 FULL = Fingerprint(1, 1, 10, 1, 1, 1)
 EMPTY = Fingerprint(1, 1, 0, 1, 1, 1)
 MISSING = Fingerprint()
@@ -23,17 +23,19 @@ FOLDER = Fingerprint(1, 1, 4096, 1, 1, 2, regular=False)
 
 def wait(
     fingerprint: Fingerprint,
-    told: LastEvent = UNTOLD,
+    event: LastEvent = NO_EVENT,
     *,
     now: float = 100.0,
     age: float = 0.0,
     debouncer: Debouncer | None = None,
     swap: Swap = Swap.NONE,
-    held: bool | None = None,
+    is_open: bool | None = None,
 ) -> float:
-    """``held`` is what the kernel says when it is asked whether the file is being written."""
+    """``is_open`` is the answer of the kernel: whether somebody has the file open for writing."""
     debouncer = debouncer or Debouncer(SETTLE)
-    return debouncer.wait(fingerprint, told, now, age, swap=swap, event_delay=CONFIRM, open_for_writing=lambda: held)
+    return debouncer.wait(
+        fingerprint, event, now, age, swap=swap, event_delay=EVENT_DELAY, open_for_writing=lambda: is_open
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,16 +61,16 @@ def wait(
     ],
 )
 def test_how_long_it_takes(fingerprint: Fingerprint, writer: WriterState, seconds: float) -> None:
-    told = LastEvent(writer, 100.0)
+    event = LastEvent(writer, 100.0)
     debouncer = Debouncer(SETTLE)
-    assert wait(fingerprint, told, debouncer=debouncer) == pytest.approx(seconds)
-    assert wait(fingerprint, told, now=100.0 + seconds * 0.6, debouncer=debouncer) == pytest.approx(seconds * 0.4)
-    assert wait(fingerprint, told, now=100.0 + seconds, debouncer=debouncer) == pytest.approx(0.0, abs=1e-9)
+    assert wait(fingerprint, event, debouncer=debouncer) == pytest.approx(seconds)
+    assert wait(fingerprint, event, now=100.0 + seconds * 0.6, debouncer=debouncer) == pytest.approx(seconds * 0.4)
+    assert wait(fingerprint, event, now=100.0 + seconds, debouncer=debouncer) == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize("held", [None, False, True])
+@pytest.mark.parametrize("is_open", [None, False, True])
 @pytest.mark.parametrize("writer", WriterState)
-def test_a_start_that_has_waited_for_long_asks_for_a_rest_only(writer: WriterState, held: bool | None) -> None:
+def test_after_a_long_start_a_rest_is_enough(writer: WriterState, is_open: bool | None) -> None:
     debouncer = Debouncer(SETTLE)
     for now, least, most in ((100.0, 0.0, SETTLE), (100.0 + SETTLE + 1e-6, 0.0, 0.0)):
         seconds = debouncer.wait(
@@ -77,33 +79,33 @@ def test_a_start_that_has_waited_for_long_asks_for_a_rest_only(writer: WriterSta
             now,
             0.0,
             enough_rest=SETTLE,
-            event_delay=CONFIRM,
-            open_for_writing=lambda: held,
+            event_delay=EVENT_DELAY,
+            open_for_writing=lambda: is_open,
         )
         assert least <= seconds <= most
-    if held:
-        assert wait(FULL, LastEvent(writer, 100.0), now=100.0 + SETTLE, held=held) > 0, (
-            "any other look waits for the writer"
+    if is_open:
+        assert wait(FULL, LastEvent(writer, 100.0), now=100.0 + SETTLE, is_open=is_open) > 0, (
+            "any other check waits for the writer"
         )
 
 
 @pytest.mark.parametrize("writer", [WriterState.UNKNOWN, WriterState.ADDED])
-def test_who_wants_no_wait_gets_none_where_nobody_tells_of_closes(writer: WriterState) -> None:
+def test_a_settle_of_zero_means_no_wait_where_closes_are_not_reported(writer: WriterState) -> None:
     assert wait(FULL, LastEvent(writer, 100.0), debouncer=Debouncer(0.0)) == 0.0
     assert wait(FULL, LastEvent(WriterState.OPEN, 100.0), debouncer=Debouncer(0.0)) == pytest.approx(UNCLOSED)
 
 
-def test_the_first_look_trusts_the_age_of_the_file() -> None:
+def test_the_first_check_trusts_the_age_of_the_file() -> None:
     assert wait(FULL, age=0.04) == pytest.approx(0.06)
     assert wait(FULL, age=3600.0) == 0.0
     assert wait(FULL, age=-5.0) == pytest.approx(SETTLE)  # the file system's clock is ahead
     assert wait(FULL, LastEvent(WriterState.OPEN, 100.0), age=3600.0) == pytest.approx(UNCLOSED), "somebody is writing"
     debouncer = Debouncer(SETTLE)
     debouncer.mark_read(99.0)
-    assert wait(EMPTY, age=3600.0, debouncer=debouncer) == pytest.approx(SETTLE), "later looks know better"
+    assert wait(EMPTY, age=3600.0, debouncer=debouncer) == pytest.approx(SETTLE), "after that, only rest counts"
 
 
-def test_what_was_complete_before_the_swap_is_taken_at_once() -> None:
+def test_a_file_that_was_complete_before_the_swap_is_read_at_once() -> None:
     debouncer = Debouncer(SETTLE)
     debouncer.mark_read(99.0)
     assert wait(FULL, debouncer=debouncer, swap=Swap.COMPLETE) == 0.0
@@ -111,17 +113,17 @@ def test_what_was_complete_before_the_swap_is_taken_at_once() -> None:
     assert wait(MISSING, debouncer=debouncer, swap=Swap.COMPLETE) == pytest.approx(SETTLE)
 
 
-@pytest.mark.parametrize(("held", "seconds"), [(None, SETTLE), (False, 0.0), (True, SETTLE)])
-def test_what_was_written_after_the_swap_waits_for_its_writer(held: bool | None, seconds: float) -> None:
-    """No event has told of the writer. If the kernel does, it is asked again and again: no event may tell of the close."""
+@pytest.mark.parametrize(("is_open", "seconds"), [(None, SETTLE), (False, 0.0), (True, SETTLE)])
+def test_a_file_that_was_written_after_the_swap_waits_for_its_writer(is_open: bool | None, seconds: float) -> None:
+    """No event has reported the writer. If the kernel knows of one, it is asked again and again, since no event may report the close."""
     debouncer = Debouncer(SETTLE)
     debouncer.mark_read(99.0)
-    assert wait(FULL, debouncer=debouncer, swap=Swap.UNCLEAR, held=held) == pytest.approx(seconds)
-    later = wait(FULL, debouncer=debouncer, swap=Swap.UNCLEAR, held=held, now=105.0)
-    assert later == (pytest.approx(SETTLE) if held else 0.0)
-    assert wait(FULL, debouncer=debouncer, swap=Swap.UNCLEAR, held=held, now=111.0) == 0.0
-    told = LastEvent(WriterState.OPEN, 112.0)
-    assert wait(FULL, told, debouncer=debouncer, swap=Swap.UNCLEAR, now=112.0) == pytest.approx(UNCLOSED)
+    assert wait(FULL, debouncer=debouncer, swap=Swap.UNCLEAR, is_open=is_open) == pytest.approx(seconds)
+    later = wait(FULL, debouncer=debouncer, swap=Swap.UNCLEAR, is_open=is_open, now=105.0)
+    assert later == (pytest.approx(SETTLE) if is_open else 0.0)
+    assert wait(FULL, debouncer=debouncer, swap=Swap.UNCLEAR, is_open=is_open, now=111.0) == 0.0
+    event = LastEvent(WriterState.OPEN, 112.0)
+    assert wait(FULL, event, debouncer=debouncer, swap=Swap.UNCLEAR, now=112.0) == pytest.approx(UNCLOSED)
 
 
 @pytest.mark.parametrize(
@@ -135,44 +137,44 @@ def test_what_was_written_after_the_swap_waits_for_its_writer(held: bool | None,
         (MOVED, WriterState.ADDED, Swap.NONE),
     ],
 )
-def test_a_file_that_is_still_open_is_not_taken(fingerprint: Fingerprint, writer: WriterState, swap: Swap) -> None:
-    """Its writer rests for long, another process has closed it, or it was put there before it was finished."""
+def test_a_file_that_is_still_open_is_not_read(fingerprint: Fingerprint, writer: WriterState, swap: Swap) -> None:
+    """Its writer pauses for long, another process has closed it, or it was moved here before it was finished."""
     debouncer = Debouncer(SETTLE)
     debouncer.mark_read(99.0)
-    told = LastEvent(writer, 100.0)
-    wait(fingerprint, told, debouncer=debouncer, swap=swap, held=True)
+    event = LastEvent(writer, 100.0)
+    wait(fingerprint, event, debouncer=debouncer, swap=swap, is_open=True)
     for now in (100.2, 104.0, 109.5):
-        assert wait(fingerprint, told, debouncer=debouncer, swap=swap, now=now, held=True) == pytest.approx(SETTLE)
-    assert wait(fingerprint, told, debouncer=debouncer, swap=swap, now=109.5, held=False) == 0.0
-    assert wait(fingerprint, told, debouncer=debouncer, swap=swap, now=110.1, held=True) == 0.0
+        assert wait(fingerprint, event, debouncer=debouncer, swap=swap, now=now, is_open=True) == pytest.approx(SETTLE)
+    assert wait(fingerprint, event, debouncer=debouncer, swap=swap, now=109.5, is_open=False) == 0.0
+    assert wait(fingerprint, event, debouncer=debouncer, swap=swap, now=110.1, is_open=True) == 0.0
 
 
 @pytest.mark.parametrize("writer", [WriterState.OPEN, WriterState.CREATED])
 def test_truncate_never_closes(writer: WriterState) -> None:
-    told = LastEvent(writer, 100.0)
-    assert wait(FULL, told, held=False) == pytest.approx(SETTLE)
-    assert wait(FULL, told, held=True) == pytest.approx(UNCLOSED)
+    event = LastEvent(writer, 100.0)
+    assert wait(FULL, event, is_open=False) == pytest.approx(SETTLE)
+    assert wait(FULL, event, is_open=True) == pytest.approx(UNCLOSED)
 
 
-def test_what_was_told_before_it_was_read_is_no_news() -> None:
+def test_an_event_before_the_read_does_not_count() -> None:
     debouncer = Debouncer(SETTLE)
-    told = LastEvent(WriterState.OPEN, 98.0)
-    assert debouncer.has_event_since_read(told)
+    event = LastEvent(WriterState.OPEN, 98.0)
+    assert debouncer.has_event_since_read(event)
     debouncer.mark_read(99.0)
-    assert not debouncer.has_event_since_read(told)
+    assert not debouncer.has_event_since_read(event)
     assert debouncer.has_event_since_read(LastEvent(WriterState.OPEN, 99.5))
-    assert wait(FULL, told, debouncer=debouncer) == pytest.approx(SETTLE)
+    assert wait(FULL, event, debouncer=debouncer) == pytest.approx(SETTLE)
 
 
 class Write(NamedTuple):
     """The file gets another size."""
 
     size: int
-    told: bool
+    reported: bool
 
 
 class Close(NamedTuple):
-    """Its writer closes it, and this is told."""
+    """Its writer closes it, and this is reported."""
 
 
 class Pause(NamedTuple):
@@ -194,37 +196,39 @@ steps = st.lists(
 @given(steps)
 @settings(max_examples=300)
 def test_against_a_model(script: list[Write | Close | Pause]) -> None:
-    """The model keeps the time of the last write and the last word, and asks at every step."""
+    """The model knows the time of the last write and the last event, and is asked after every step."""
     debouncer, now = Debouncer(SETTLE), 1000.0
     debouncer.mark_read(now)
-    size, clock, told = 3, 1, LastEvent()
+    size, clock, event = 3, 1, LastEvent()
     fingerprint = Fingerprint(1, 1, size, clock, clock, 1)
-    debouncer.wait(fingerprint, told, now, 0.0, event_delay=CONFIRM)
+    debouncer.wait(fingerprint, event, now, 0.0, event_delay=EVENT_DELAY)
     last_write = now
-    word = WriterState.UNKNOWN
+    state = WriterState.UNKNOWN
     for step in script:
         now += 1e-6
         promised = None
         if isinstance(step, Write):
             size, clock, last_write = step.size, clock + 1, now
             fingerprint = Fingerprint(1, 1, size, clock, clock, 1)
-            if step.told:
-                word, told = WriterState.OPEN, LastEvent(WriterState.OPEN, now)
+            if step.reported:
+                state, event = WriterState.OPEN, LastEvent(WriterState.OPEN, now)
         elif isinstance(step, Close):
-            word, told, last_write = WriterState.CLOSED, LastEvent(WriterState.CLOSED, now), now
+            state, event, last_write = WriterState.CLOSED, LastEvent(WriterState.CLOSED, now), now
         else:
-            promised = now + debouncer.wait(fingerprint, told, now, 0.0, event_delay=CONFIRM)
+            promised = now + debouncer.wait(fingerprint, event, now, 0.0, event_delay=EVENT_DELAY)
             now += step.seconds
-        seconds = debouncer.wait(fingerprint, told, now, 0.0, event_delay=CONFIRM)
-        needed = SETTLE if size == 0 or word is WriterState.UNKNOWN else UNCLOSED if word is WriterState.OPEN else 0.0
+        seconds = debouncer.wait(fingerprint, event, now, 0.0, event_delay=EVENT_DELAY)
+        needed = SETTLE if size == 0 or state is WriterState.UNKNOWN else UNCLOSED if state is WriterState.OPEN else 0.0
         assert seconds == pytest.approx(max(0.0, last_write + needed - now), abs=1e-6)
         if promised is not None:
             assert now + seconds <= max(promised, now) + 1e-6, "asked later, it takes no longer"
 
 
-def test_what_was_written_before_it_was_told_of_has_been_moved() -> None:
-    """Its clock may be behind by a tick, and the news of a write late: what could be that has to be confirmed."""
-    told = LastEvent(WriterState.ADDED, 100.0)
-    assert wait(FULL, told, now=100.001, age=0.07) == 0.0
-    assert wait(FULL, told, now=100.001, age=0.02) > 0.0, "created 20 ms ago, first written 10 ms ago, told of just now"
-    assert wait(FULL, LastEvent(WriterState.CREATED, 100.0), now=100.001, age=0.07) > CONFIRM
+def test_a_file_that_was_written_before_it_was_added_was_moved() -> None:
+    """The clock may be behind by a tick, and the event late: a file that may have been created has to wait."""
+    event = LastEvent(WriterState.ADDED, 100.0)
+    assert wait(FULL, event, now=100.001, age=0.07) == 0.0
+    assert wait(FULL, event, now=100.001, age=0.02) > 0.0, (
+        "created 20 ms ago, first written 10 ms ago, reported just now"
+    )
+    assert wait(FULL, LastEvent(WriterState.CREATED, 100.0), now=100.001, age=0.07) > EVENT_DELAY
