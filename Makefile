@@ -47,9 +47,9 @@ format: $(VENV)/.for-lint ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core must be covered whole
+coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core must be covered whole; more processes: make coverage ARGS="-n 4"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run -m pytest -n 2 --dist loadgroup $(ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 	@echo "==> The core, all but the command line, at 100%:"

@@ -228,6 +228,8 @@ def test_the_first_findings_are_explained_and_all_are_counted() -> None:
     assert (len(every.first), every.total) == (1000, 20_001)
     every = findings(SCHEMA, {"HOSTS": [1] * 500_000}, 1)
     assert ([finding.path for finding in every.first], every.total) == ([("HOSTS", 0)], 500_000)
+    every = findings(SCHEMA, {"pets": [{"type": "Catt"}, {}] * 500}, 1)
+    assert ([finding.path for finding in every.first], every.total) == ([("pets", 0, "type")], 1000)
 
 
 words = st.sampled_from(

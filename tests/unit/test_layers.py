@@ -20,7 +20,7 @@ from support.toml_texts import documents, soups
 
 from hotsettings import BaseSettings, LayerError, Origin, Problem, Secret
 from hotsettings._layers.file import FileLayer, fetch, read
-from hotsettings._layers.layer import LARGEST, Document, in_memory, parse
+from hotsettings._layers.layer import LARGEST, Document, Unreadable, in_memory, parse
 from hotsettings._layers.toml.positions import places
 from hotsettings._loading.load import readable
 from hotsettings.settings import schema_of
@@ -600,6 +600,13 @@ class TestSecrecy:
         assert problem.excerpt == ()
         assert problem.origin.line is not None
         assert WORD not in repr(problem)
+
+    def test_what_could_not_be_read_does_not_show_its_text(self) -> None:
+        unreadable = parse(base(secret=True), f"KEY = '{WORD}' !".encode())
+        assert isinstance(unreadable, Unreadable)
+        assert WORD in unreadable.text
+        assert repr(unreadable) == "Unreadable('config.toml')"
+        assert list(unreadable.__rich_repr__()) == ["config.toml"]
 
     def test_line_shown_where_no_secret_is_named(self) -> None:
         assert refusal(base(), b"LEVEL = DEBUG", Named).excerpt[0] == "     1 | LEVEL = DEBUG"

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from support import TESTS, hostile
 from support.loading_worker import slowness
 from support.toml_texts import documents, soups
+from support.traced import untraced
 
 from hotsettings import BaseSettings, LayerError, use_parser
 from hotsettings._layers.file import FileLayer
@@ -281,6 +282,7 @@ def test_the_error_holds_text_alone() -> None:
     assert (error.message, error.offset) == ("words", 3)
 
 
+@untraced
 @pytest.mark.slow
 @pytest.mark.parametrize("name", hostile.CASES)
 def test_tomllib_is_slow_but_not_too_slow(name: str) -> None:

@@ -1,6 +1,7 @@
 """`hotsettings check`: what it finds, and how it says so."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -232,7 +233,6 @@ def test_unknown_keys_that_the_class_tolerates_are_warnings(run: Run, folder: Pa
     assert result == (0, "Valid: 1 by default\nWarnings: 1\n  config.toml:1:1  B: unknown key, ignored\n", "")
 
 
-@pytest.mark.toml_rs
 def test_unreadable_files(run: Run, folder: Path) -> None:
     (folder / "config.toml").unlink()
     (folder / "secrets.toml").write_text("TOKEN = \n", encoding="utf-8")
@@ -243,10 +243,11 @@ def test_unreadable_files(run: Run, folder: Path) -> None:
         "  config.toml  no such file; create it, or name the file to read with --config\n"
     )
     assert "  secrets.toml:1:9  not valid TOML" in result.out
-    assert run("check", CLASS, "--config", ".").out == (
-        "Unreadable settings: 2 problems\n"
-        "  .  not a regular file but a directory; name the file in it\n"
-        "  secrets.toml:1:9  not valid TOML: string values must be quoted, expected literal string (line hidden)\n"
+    assert re.fullmatch(
+        r"Unreadable settings: 2 problems\n"
+        r"  \.  not a regular file but a directory; name the file in it\n"
+        r"  secrets\.toml:1:9  not valid TOML: .+ \(line hidden\)\n",
+        run("check", CLASS, "--config", ".").out,
     )
 
 

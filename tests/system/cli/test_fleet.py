@@ -22,6 +22,8 @@ HOSTILE = "\x1b[2J\x9b2J\x07[bold red]gone[/]\r\n"
 def test_nobody_reports(run: Run, store: Store) -> None:
     assert run("fleet", *store.options) == Result(0, "No instance reports.\n", "")
     assert run("fleet", "--json", *store.options) == Result(0, "[]\n", "")
+    store.make_reports()
+    assert run("fleet", *store.options) == Result(0, "No instance reports.\n", "")
     missing = run("fleet", *store.options[:3], "nothing")
     assert (missing.code, missing.out) == (1, "")
     assert "there is no such bucket" in missing.err

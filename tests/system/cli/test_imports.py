@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import chosen_parser
 from support.command import APP, CLASS
 
 from hotsettings.cli import outline
@@ -26,7 +27,7 @@ class Stranger:
         self.marks = marks
         for name in OURS:
             (folder / f"{name}.py").write_text(self._mark(name), encoding="utf-8")
-        self.write("demo_app", APP)
+        self.write("demo_app", chosen_parser.use_it() + APP)
 
     def write(self, name: str, source: str) -> None:
         (self.folder / f"{name}.py").write_text(self._mark(name) + source, encoding="utf-8")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support import chosen_parser
 
 CLASS = "followed:Followed"
 
@@ -50,7 +51,7 @@ class Reader:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "followed.py").write_text(APP, encoding="utf-8")
+    (tmp_path / "followed.py").write_text(chosen_parser.use_it() + APP, encoding="utf-8")
     write(tmp_path / "config.toml", "BATCH = 500\n")
     write(tmp_path / "secrets.toml", 'PASSWORD = "canary-one"\n')
     return tmp_path

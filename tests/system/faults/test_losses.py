@@ -13,6 +13,7 @@ import pytest
 from support.faults.harness import NEVER, SETTLE, Party, Place, Watched, allowed, needs, replace
 from support.faults.tagged import text, whole
 from support.faults.writers import chunks
+from support.traced import TRACED
 
 
 @contextmanager
@@ -210,7 +211,7 @@ def test_a_busy_log_in_the_same_folder(party: Party, place: Place, tight: bool) 
             took = time.monotonic() - began
             for member, before in zip(party.members, used, strict=True):
                 share = (member.measure()["cpu"] - before) / took
-                assert share < 0.6, f"{member.name} used {share:.2f} of a core"
+                assert share < 0.6 or TRACED, f"{member.name} used {share:.2f} of a core"
         finally:
             over.set()
             noise.join()

@@ -17,7 +17,7 @@ from support.reports import reported, until_reported
 
 from hotsettings import Live, RestartRequired
 from hotsettings.nats import NatsStore, Report
-from hotsettings.nats.reports import RENEWAL, TTL, decoded, encoded, own_name
+from hotsettings.nats.reports import RENEWAL, TTL, decoded, encoded, own_name, report_on
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -118,6 +118,15 @@ class TestRejections:
             report = await until_reported(kv, rejection=f"refused by {name} (its log says why)")
             assert not report.healthy
             assert "canary" not in encoded(report).decode()
+
+    async def test_a_rejection_whose_event_has_not_come_yet(self, store: NatsStore, kv: KeyValue) -> None:
+        await put(kv, "config", "A = 1\n")
+        async with Settings.watch(layers=[store.layer("config")]) as live:
+            await put(kv, "config", "A = 'canary'\n")
+            await until(lambda: not live.status.healthy)
+            report = report_on(live, (), store, "name", "worker", None, datetime.now(UTC))
+            assert report.rejection == "the last look was not applied (its log says why)"
+            assert not report.healthy
 
 
 class TestHowTheyAreKept:

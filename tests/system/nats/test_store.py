@@ -19,7 +19,9 @@ from hotsettings.nats import NatsStore
 
 pytestmark = pytest.mark.anyio
 
-QUICK: dict[str, Any] = {"start_timeout": 0.5, "check_interval": 0.2, "reporting": False}
+QUICK: dict[str, Any] = {"check_interval": 0.2, "reporting": False}
+AWAY: dict[str, Any] = QUICK | {"start_timeout": 1.0}
+"""For a start without the store, which a test need not wait for."""
 
 
 @pytest.fixture
@@ -247,7 +249,7 @@ class TestAway:
         await made(own_nats.url, bucket, config="A = 1\n")
         own_nats.kill()
         for copy, hint in ((None, ""), (tmp_path / "copy", f"; there is no copy in {tmp_path / 'copy'} yet")):
-            store = NatsStore(own_nats.url, bucket, copy=copy, **QUICK)
+            store = NatsStore(own_nats.url, bucket, copy=copy, **AWAY)
             with pytest.raises(LayerError) as caught:
                 async with Settings.watch(layers=[store.layer("config")]):
                     pass
@@ -256,11 +258,11 @@ class TestAway:
             assert store.state == "offline"
 
     async def test_no_such_bucket_yet(self, own_nats: Server, bucket: str) -> None:
-        store = NatsStore(own_nats.url, bucket, **QUICK)
+        store = NatsStore(own_nats.url, bucket, **AWAY)
         with pytest.raises(LayerError, match="there is no such bucket; publish into it first"):
             async with Settings.watch(layers=[store.layer("config")]):
                 pass
-        store = NatsStore(own_nats.url, bucket, **(QUICK | {"start_timeout": 30}))
+        store = NatsStore(own_nats.url, bucket, **(QUICK | {"start_timeout": 30.0}))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: made(own_nats.url, bucket, config="A = 5\n"))
             async with Settings.watch(layers=[store.layer("config", required=False)]) as live:
@@ -300,16 +302,19 @@ class TestCopy:
     ) -> None:
         copy = tmp_path / "copy"
         await made(own_nats.url, bucket, one="A = 1\n", two="B = 'x'\n")
-        store = NatsStore(own_nats.url, bucket, copy=copy, **QUICK)
-        layers = [store.layer("one"), store.layer("two"), store.layer("none", required=False)]
-        async with Settings.watch(layers=layers) as live:
+
+        def layers(options: dict[str, Any]) -> list[Any]:
+            store = NatsStore(own_nats.url, bucket, copy=copy, **options)
+            return [store.layer("one"), store.layer("two"), store.layer("none", required=False)]
+
+        async with Settings.watch(layers=layers(QUICK)) as live:
             await published(own_nats.url, bucket, one="A = 2\n")
             await until(lambda: copy.exists() and b"A = 2" in copy.read_bytes())
             await published(own_nats.url, bucket, one="A = 'refused'\n")
             await until(lambda: not live.status.healthy)
         assert b"refused" not in copy.read_bytes(), "it is the last good one"
         own_nats.kill()
-        async with Settings.watch(layers=layers) as live:
+        async with Settings.watch(layers=layers(AWAY)) as live:
             assert (live.current.A, live.current.B) == (2, "x")
             assert [layer.state for layer in live.status.layers] == ["copy", "copy", "copy"]
             assert [layer.revision for layer in live.status.layers] == [3, 2, None]
@@ -324,7 +329,7 @@ class TestCopy:
         copy.touch(mode=0o600)
         copy.write_text("damaged")
         own_nats.kill()
-        store = NatsStore(own_nats.url, bucket, copy=copy, **QUICK)
+        store = NatsStore(own_nats.url, bucket, copy=copy, **AWAY)
         with pytest.raises(LayerError, match="not a copy of a store, or damaged; delete it"):
             async with Settings.watch(layers=[store.layer("one")]):
                 pass
@@ -339,10 +344,12 @@ class TestCopy:
             "quoting": "# canary-of-the-file\n",
         }
         await made(own_nats.url, bucket, **texts)
-        store = NatsStore(own_nats.url, bucket, copy=copy, **QUICK)
-        layers = [store.layer(key, secret=key == "layer") for key in texts]
-        stack = [*layers, FileLayer(secrets, secret=True)]
-        async with Settings.watch(layers=stack):
+
+        def layers(options: dict[str, Any]) -> list[Any]:
+            store = NatsStore(own_nats.url, bucket, copy=copy, **options)
+            return [*(store.layer(key, secret=key == "layer") for key in texts), FileLayer(secrets, secret=True)]
+
+        async with Settings.watch(layers=layers(QUICK)):
             await until(copy.exists)
             assert "A = 1" in copy.read_text()
             assert "canary" not in copy.read_text()
@@ -352,7 +359,7 @@ class TestCopy:
             assert "canary" not in copy.read_text()
         own_nats.kill()
         with pytest.raises(LayerError, match="it is not in the copy on disk, which leaves out what is secret"):
-            async with Settings.watch(layers=stack):
+            async with Settings.watch(layers=layers(AWAY)):
                 pass
 
     async def test_it_cannot_be_written(
@@ -375,6 +382,7 @@ class TestCopy:
         async with Settings.watch(layers=[store.layer("one")]), Other.watch(layers=[store.layer("two")]):
             await until(lambda: copy.exists() and "A = 1" in copy.read_text() and "C = 1" in copy.read_text())
         own_nats.kill()
+        store = NatsStore(own_nats.url, bucket, copy=copy, **AWAY)
         async with Settings.watch(layers=[store.layer("one")]) as one, Other.watch(layers=[store.layer("two")]) as two:
             assert (one.current.A, two.current.C) == (1, 1)
 
