@@ -58,7 +58,7 @@ class ConsistentReader:
 
     Args:
         layers: The layers, in rising precedence.
-        settle: Seconds of rest after which a file is taken for complete, where nothing else shows it.
+        settle: Seconds without a change after which a file counts as complete, if nothing else shows that it is.
     """
 
     def __init__(self, layers: Sequence[Layer], settle: float) -> None:
@@ -74,7 +74,7 @@ class ConsistentReader:
         self._read_last: Sequence[Source[Any, Any]] = ()
 
     def check_mounts(self) -> None:
-        """Look whether the source of a bind mount on the way to a file was renamed or removed outside."""
+        """Check whether the source of a bind mount on the way to a file was renamed or removed outside."""
         self._mounts.check()
         self._mark_moved_mounts()
 
@@ -83,7 +83,7 @@ class ConsistentReader:
             file.moved_mount = self._mounts.moved(file.resolved_path.folders_and_target)
 
     def unchanged(self) -> bool:
-        """Look whether all layers have the same fingerprints as when they were read. Without events, that is enough."""
+        """Check whether all layers have the same fingerprints as when they were read. Without events, that is enough."""
         unchanged = all(each.unchanged() for each in self._track(self._sources))
         if unchanged:
             self._waiting = {}

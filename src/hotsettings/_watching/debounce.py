@@ -67,7 +67,7 @@ reported."""
 class WriterState(Enum):
     """What the last event about a file says of its writer."""
 
-    UNKNOWN = "there was no event, or none that tells"
+    UNKNOWN = "there was no event, or none that shows it"
     CREATED = "the name was created, and the writer may still have the file open"
     OPEN = "the file was modified, and its writer has not closed it"
     CLOSED = "the writer has closed the file"

@@ -1,4 +1,4 @@
-"""The cheap fingerprint of a file: what ``stat`` says of it. If it stays equal, the file is taken for unchanged."""
+"""The cheap fingerprint of a file: what ``stat`` says of it. If it stays equal, the file counts as unchanged."""
 
 from __future__ import annotations
 

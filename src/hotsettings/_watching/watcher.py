@@ -43,7 +43,7 @@ class Watcher:
 
     Args:
         layers: The layers, in rising precedence.
-        settle: Seconds of rest after which a file is taken for complete, where nothing else shows it.
+        settle: Seconds without a change after which a file counts as complete, if nothing else shows that it is.
         rescan_interval: Seconds between two checks if there are no events.
         kind: The kind of notifier.
     """

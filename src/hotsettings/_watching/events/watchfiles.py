@@ -150,7 +150,7 @@ class Watchfiles:
         for change, path in changes:
             kinds_by_path.setdefault(path, set()).add(change)
             if change != Change.modified and path in self._watched:
-                self._watched = {}  # watch it anew: another folder may be there now, with the same inode
+                self._watched = {}  # watch it again: another folder may be there now, with the same inode
         for path in self._last_events:
             kinds = kinds_by_path.get(path, set())
             if Change.modified in kinds:

@@ -80,7 +80,7 @@ class FileSource(Source[FileLayer, Fingerprint]):
         return self.fingerprint != self.fingerprint_when_read or self.reread or self._failure is not None
 
     def unchanged(self) -> bool:
-        """Look whether the file has the same fingerprint as when it was read."""
+        """Check whether the file has the same fingerprint as when it was read."""
         if self.fingerprint_when_read is None or self.reread or self._failure is not None:
             return False
         return fingerprint_of(self.path, self.fingerprint_when_read) == self.fingerprint_when_read

@@ -53,7 +53,7 @@ class Source(ABC, Generic[L, F]):
 
     @abstractmethod
     def unchanged(self) -> bool:
-        """Look whether the layer has the same fingerprint as when it was read."""
+        """Check whether the layer has the same fingerprint as when it was read."""
 
     @abstractmethod
     def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:

@@ -23,7 +23,7 @@ class StoreSource(Source[StoreLayer, StoreValue]):
         self.fingerprint = self.layer.store.value(self.layer.key)
 
     def unchanged(self) -> bool:
-        """Look whether the key has the same value as when it was read."""
+        """Check whether the key has the same value as when it was read."""
         return self.layer.store.value(self.layer.key) == self.fingerprint_when_read
 
     def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
