@@ -18,7 +18,7 @@ from typing import Any
 from msgspec import Struct
 
 from .._layers.file import FileLayer
-from .._layers.layer import Document, Layer, Unreadable
+from .._layers.layer import CollectorPaused, Document, Layer, Unreadable
 from .._layers.status import PATIENCE, LayerStatus
 from .._layers.store import StoreLayer
 from .bind_mounts import BindMounts
@@ -90,7 +90,13 @@ class ConsistentReader:
         return unchanged
 
     def observe(
-        self, watch: Watch, last_event_of: LastEventOf, event_delay: float, *, accept_open: bool = False
+        self,
+        watch: Watch,
+        last_event_of: LastEventOf,
+        event_delay: float,
+        collector: CollectorPaused | None = None,
+        *,
+        accept_open: bool = False,
     ) -> Observation:
         """Check all layers, and read those that have changed once no writer is at work on them.
 
@@ -98,6 +104,8 @@ class ConsistentReader:
             watch: Watches where the paths lead now. See ``Notifier.watch``.
             last_event_of: Returns the last event about a file.
             event_delay: Seconds within which a further event about a file that was added would be reported.
+            collector: Kept paused from the end of the reads on, if the layers are large. It is not paused earlier,
+                because a read may hang.
             accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for
                 writing.
 
@@ -130,10 +138,13 @@ class ConsistentReader:
         if ready and not awaited:
             self.due = now + min(waits[each] for each in left_out) if left_out else None
             self._read_last = ready
-            seen = self._read(ready, left_out, before, now)
-            if isinstance(seen, Unsettled):
+            unsettled = self._read(ready, left_out, before, now)
+            if unsettled is not None:
                 self._undo_read()
-            return seen
+                return unsettled
+            if collector is not None:
+                collector.expect(sum(each.size for each in self._sources))
+            return self._parse(ready, now)
         seconds = max(waits[each] for each in awaited or self._waiting)
         if ready:
             seconds = min(seconds, max(self._waiting[each] for each in awaited) + PATIENCE - now)
@@ -145,8 +156,11 @@ class ConsistentReader:
         left_out: Collection[Source[Any, Any]],
         before: Mapping[Source[Any, Any], float],
         now: float,
-    ) -> Observation:
-        """Read the sources that are ready. ``before`` are those that were waited for, and since when."""
+    ) -> Unsettled | None:
+        """Read the sources that are ready. None if what was read belongs together and is complete.
+
+        ``before`` are the sources that were waited for, and since when.
+        """
         others = [each for each in self._sources if each not in left_out]
         fingerprints = [each.fingerprint for each in others]
         differing = [each for each in self._track(ready) if each.read()]
@@ -163,7 +177,11 @@ class ConsistentReader:
             return Unsettled(min(retries))
         if any(each.may_be_incomplete(now) for each in differing):
             return Unsettled(self._settle)
-        for each in ready:
+        return None
+
+    def _parse(self, ready: Sequence[Source[Any, Any]], now: float) -> Read:
+        for each in self._track(ready):
+            each.parse()
             each.mark_read(now)
         return Read(
             tuple(each.content for each in self._sources),

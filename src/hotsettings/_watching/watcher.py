@@ -18,7 +18,7 @@ import anyio
 
 from .._concurrency.backoff import Backoff
 from .._concurrency.worker_thread import Worker
-from .._layers.layer import Layer
+from .._layers.layer import CollectorPaused, Layer
 from .._layers.status import PATIENCE, LayerStatus
 from .._log import logger
 from .consistent_read import ConsistentReader, Read, Unchanged, Unsettled
@@ -130,8 +130,11 @@ class Watcher:
                 self._reader.check_mounts()
             if not hinted and self._reader.unchanged():
                 return Unchanged()
-            seen = self._reader.observe(watch, notifier.last_event, notifier.event_delay, accept_open=accept_open)
-            return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
+            with CollectorPaused() as collector:
+                seen = self._reader.observe(
+                    watch, notifier.last_event, notifier.event_delay, collector, accept_open=accept_open
+                )
+                return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
         try:
             seen = await self._worker.run(work, lambda: slow(self._reader.in_progress()))

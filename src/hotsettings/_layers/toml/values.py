@@ -11,6 +11,9 @@ from .keys import quoted, written
 def toml(value: Any) -> str:
     """Write a value as TOML would. A value that TOML cannot express (None, a masked secret) is written as its repr."""
     match value:
+        case dict():
+            inside = ", ".join([f"{written(key)} = {toml(item)}" for key, item in value.items()])
+            return f"{{ {inside} }}" if inside else "{}"
         case bool():
             return "true" if value else "false"
         case str():
@@ -19,8 +22,5 @@ def toml(value: Any) -> str:
             return value.isoformat()
         case list() | tuple():
             return f"[{', '.join(map(toml, value))}]"
-        case dict():
-            inside = ", ".join(f"{written(key)} = {toml(item)}" for key, item in value.items())
-            return f"{{ {inside} }}" if inside else "{}"
         case _:  # numbers, too: TOML writes them as Python does, inf and nan included
             return repr(value)

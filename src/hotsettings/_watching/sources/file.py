@@ -138,9 +138,9 @@ class FileSource(Source[FileLayer, Fingerprint]):
         return self._unreported and now - self.read_at < self._settle
 
     def read(self) -> bool:
-        """Read the file, and parse it if its content has changed.
+        """Read the file, and return whether its content has changed. Then ``parse`` has to be called.
 
-        Return whether it has. A failed read is tried again.
+        A failed read is tried again.
         """
         try:
             differs = super().read()

@@ -91,7 +91,7 @@ class Source(ABC, Generic[L, F]):
         """
 
     def read(self) -> bool:
-        """Read the layer, and parse it if its content has changed. Return whether it has."""
+        """Read the layer, and return whether its content has changed. Then ``parse`` has to be called."""
         self._previous = self.content, self._data, self.document
         try:
             return self._keep(*self._fetch())
@@ -101,10 +101,17 @@ class Source(ABC, Generic[L, F]):
     def _keep(self, content: object, data: bytes | None, failed: Unreadable | None = None) -> bool:
         if self.document is not None and content == self.content:
             return False
-        # The document comes first: if parsing raises, this content does not count as read.
-        self.document = failed or self._parsed(data)
-        self.content, self._data = content, data
+        self.content, self._data, self.document = content, data, failed
         return True
+
+    def parse(self) -> None:
+        """Parse what was read, if it is not parsed yet. If that raises, the layer is read again at the next check."""
+        self.document = self.document or self._parsed(self._data)
+
+    @property
+    def size(self) -> int:
+        """Bytes that were read last."""
+        return len(self._data or b"")
 
     def mark_read(self, now: float) -> None:
         """Note that the layer was read with the fingerprint that it has now, by a read that began at this time."""
