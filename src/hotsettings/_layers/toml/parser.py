@@ -61,8 +61,8 @@ _NO_1_1: Final = "" if sys.version_info >= (3, 15) else " (tomllib reads TOML 1.
 _TOMLLIB_REPORT = re.compile(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
 _QUOTED = re.compile(r""" (?!(?:'(?:\]\]?|=|\\)'|"'+")(?: |$))['"(\[].*?(?= twice$|$)""", re.DOTALL)
 
-# For each dot of a key, tomllib goes anew through all parts before it, those of the header too. That costs about as much as
-# so many parts more. The limit is two thirds of a second.
+# For each dot of a key, tomllib walks again through all parts before it, those of the header included. Each such walk
+# costs as much as _PER_DOT parts more. The limit is two thirds of a second.
 _PER_DOT: Final = 12
 _MOST_PARTS: Final = 3_500_000
 _DEEPEST: Final = 32
