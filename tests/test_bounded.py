@@ -26,7 +26,7 @@ from hotsettings._loading.explain import effective, explain
 from hotsettings._loading.load import Loaded, assemble, load
 from hotsettings._loading.problems import tolerated
 from hotsettings._redaction import Redactor, redactor
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 MOST = 2.3
 """Times the work that twice the input may take: twice, and a little for what is ordered or indexed."""

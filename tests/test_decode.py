@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings
-from hotsettings._loading.decode import Finding, decode, findings
-from hotsettings.settings import schema_of
+from hotsettings._loading.decode import decode
+from hotsettings._loading.diagnose import Finding, findings
+from hotsettings._schema.schema import schema_of
 
 
 class Colour(enum.Enum):

@@ -34,9 +34,8 @@ from hotsettings._loading.explain import (
 from hotsettings._loading.load import Loaded, assemble, readable
 from hotsettings._loading.merge import merge
 from hotsettings._schema.masking import HIDDEN
-from hotsettings._schema.schema import as_values
+from hotsettings._schema.schema import as_values, schema_of
 from hotsettings.errors import SettingsError
-from hotsettings.settings import schema_of
 
 LAYERS = (
     FileLayer("c", name="base", label="config.toml"),
@@ -559,8 +558,8 @@ def test_values_of_all_kinds() -> None:
 @pytest.mark.parametrize("name", ["config.toml", "a folder/config.toml"])
 def test_from_files(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Origins name the path as the caller wrote it."""
+    from hotsettings._layers.layer import file_layers
     from hotsettings._loading.load import load
-    from hotsettings.settings import file_layers
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).parent.mkdir(exist_ok=True)

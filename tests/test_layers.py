@@ -22,7 +22,7 @@ from hotsettings import BaseSettings, LayerError, Origin, Problem, Secret
 from hotsettings._layers.layer import LARGEST, Document, FileLayer, fetch, given, parse, read
 from hotsettings._layers.toml.positions import places
 from hotsettings._loading.load import readable
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 T = TypeVar("T")
 

@@ -11,11 +11,11 @@ from layer_files import failure, lines, load, write
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Origin, Problem, Secret
-from hotsettings._loading.decode import Finding
+from hotsettings._loading.diagnose import Finding
 from hotsettings._loading.load import validated
 from hotsettings._loading.problems import in_order
+from hotsettings._schema.schema import schema_of
 from hotsettings.errors import MOST_PROBLEMS, SHOWN_PROBLEMS
-from hotsettings.settings import schema_of
 
 
 class Pool(Struct, frozen=True, forbid_unknown_fields=True):

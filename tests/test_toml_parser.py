@@ -24,7 +24,7 @@ from hotsettings._layers.layer import Document, FileLayer, parse
 from hotsettings._layers.toml.limits import hazard
 from hotsettings._layers.toml.parser import Parser, ParserError, loads
 from hotsettings._loading.load import readable
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 LAYER: Final = FileLayer("config.toml", name="base")
 ELSEWHERE: Final = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,12 +9,12 @@ from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
 from ._boundary import guarded, without_frames
-from ._layers.layer import FileLayer, Layer, given
+from ._layers.layer import Layer, StrPath, file_layers, given
 from ._layers.toml.keys import dotted
 from ._loading.load import assemble, load
 from ._schema.frozen import freeze
 from ._schema.masking import masked_items, masked_repr
-from ._schema.schema import Schema, plain
+from ._schema.schema import Schema, plain, schema_of
 from .errors import MOST_PROBLEMS, InvalidSettings, Origin, Problem
 
 if TYPE_CHECKING:
@@ -24,31 +23,6 @@ if TYPE_CHECKING:
 
     from ._live.live import Live
     from ._watching.events import Kind
-
-StrPath = str | os.PathLike[str]
-
-
-def schema_of(cls: type[Any]) -> Schema:
-    """Return what a settings class says of itself.
-
-    Raises TypeError for a field that could be mutated, NameError for an annotation that is not defined yet.
-    """
-    schema: Schema | None = cls.__dict__.get("__schema__")
-    if schema is None:
-        schema = Schema(cls)
-        type.__setattr__(cls, "__schema__", schema)
-    return schema
-
-
-def file_layers(config: StrPath, secrets: StrPath, override: StrPath | None) -> list[FileLayer]:
-    """The three files as layers, in rising precedence."""
-    layers = [
-        FileLayer(config, name="base"),
-        FileLayer(secrets, name="secrets", required=False, secret=True),
-    ]
-    if override is not None:
-        layers.append(FileLayer(override, name="override"))
-    return layers
 
 
 def _restore(cls: type[Any], values: dict[str, Any]) -> Any:

@@ -17,8 +17,8 @@ import toml_rs
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, InvalidSettings, RestartRequired, Secret
+from hotsettings._schema.schema import schema_of
 from hotsettings.cli import documents, templates
-from hotsettings.settings import schema_of
 from integr8scode.settings import Settings
 
 from .conftest import CLASS, Run

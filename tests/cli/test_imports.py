@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hotsettings._schema.schema import schema_of
 from hotsettings.cli import outline
-from hotsettings.settings import schema_of
 
 from .conftest import APP, CLASS
 

@@ -12,8 +12,7 @@ from typing import Any, Final
 import pytest
 
 from hotsettings import InvalidSettings
-from hotsettings._schema.schema import Leaf
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import Leaf, schema_of
 from integr8scode.settings import Runtime, Settings
 
 ROOT: Final = Path(__file__).parents[2]

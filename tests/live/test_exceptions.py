@@ -19,7 +19,7 @@ from hotsettings import InvalidSettings, LayerError, Origin, Problem, Rejected, 
 from hotsettings._layers.layer import given as document
 from hotsettings._log import name_of
 from hotsettings._redaction import Redacted, Redactor
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 from hotsettings.testing import live
 
 OLD, NEW = "first-secret", "the-next-one"

@@ -13,7 +13,7 @@ from hotsettings import BaseSettings, InvalidSettings, Rejected, RestartRequired
 from hotsettings._layers.layer import given as document
 from hotsettings._live.reload.restart import keep_first
 from hotsettings._loading.load import Loaded, assemble
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 from hotsettings.testing import live
 
 

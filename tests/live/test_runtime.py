@@ -21,9 +21,9 @@ from hotsettings._live.reload import reloader as runtime
 from hotsettings._live.reload import transaction
 from hotsettings._live.reload.reloader import Runtime
 from hotsettings._live.snapshot import Snapshot
+from hotsettings._schema.schema import schema_of
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
 from hotsettings._watching.watcher import Watcher
-from hotsettings.settings import schema_of
 
 pytestmark = pytest.mark.anyio
 

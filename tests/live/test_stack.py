@@ -16,6 +16,7 @@ from hotsettings import BaseSettings, LayerError
 from hotsettings._layers import layer as layers
 from hotsettings._layers.layer import FileLayer
 from hotsettings._loading.load import readable
+from hotsettings._schema.schema import schema_of
 from hotsettings._watching import consistent_read as stack
 from hotsettings._watching import fingerprint as sight
 from hotsettings._watching.consistent_read import Observation, Read, Stack, Unchanged, Unsettled
@@ -23,7 +24,6 @@ from hotsettings._watching.debounce import Told, Writer
 from hotsettings._watching.sources import file as files
 from hotsettings._watching.sources import source as followed
 from hotsettings._watching.symlinks import Route
-from hotsettings.settings import schema_of
 
 SETTLE = 0.125  # exact in binary, as all times here
 

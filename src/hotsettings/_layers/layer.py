@@ -9,7 +9,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -35,6 +35,9 @@ _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NON
 _LASTING = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR})
 """What the path itself is to blame for. Every other error of reading may pass: no descriptor left, a stale NFS handle, a mode
 that is set a moment later."""
+
+
+StrPath: TypeAlias = str | os.PathLike[str]
 
 
 class Layer(Struct, frozen=True, kw_only=True):
@@ -73,6 +76,17 @@ class FileLayer(Layer, frozen=True):
             ("name", self.name or os.path.basename(path)),
         ):
             force_setattr(self, field, value)
+
+
+def file_layers(config: StrPath, secrets: StrPath, override: StrPath | None) -> list[FileLayer]:
+    """The three files as layers, in rising precedence."""
+    layers = [
+        FileLayer(config, name="base"),
+        FileLayer(secrets, name="secrets", required=False, secret=True),
+    ]
+    if override is not None:
+        layers.append(FileLayer(override, name="override"))
+    return layers
 
 
 class Document(Struct, frozen=True, dict=True):

@@ -18,7 +18,7 @@ from .._layers.toml.spelling import MisspeltKeys, misspells
 from .._redaction import Redactor
 from .._schema.schema import Schema
 from ..errors import MOST_PROBLEMS, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
-from .decode import LONGEST_SAID, Finding, findings
+from .diagnose import LONGEST_SAID, Finding, findings
 from .merge import trace
 
 _AROUND = 2_000

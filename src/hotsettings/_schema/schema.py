@@ -125,6 +125,18 @@ class Schema:
         return spans
 
 
+def schema_of(cls: type[Any]) -> Schema:
+    """Return what a settings class says of itself.
+
+    Raises TypeError for a field that could be mutated, NameError for an annotation that is not defined yet.
+    """
+    schema: Schema | None = cls.__dict__.get("__schema__")
+    if schema is None:
+        schema = Schema(cls)
+        type.__setattr__(cls, "__schema__", schema)
+    return schema
+
+
 class _Context(Struct, frozen=True, kw_only=True):
     """What the fields of a nested Struct inherit from where it stands."""
 

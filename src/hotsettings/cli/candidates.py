@@ -11,7 +11,7 @@ from msgspec import Struct
 from .._layers.layer import Document, FileLayer, Layer, fetch, parse
 from .._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from .._live.snapshot import same
-from .._loading.decode import Finding, findings
+from .._loading.diagnose import Finding, findings
 from .._loading.explain import Setting, masked
 from .._loading.load import read_all, readable, validated
 from .._loading.merge import merge

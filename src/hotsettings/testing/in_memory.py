@@ -18,9 +18,8 @@ from .._live.snapshot import Change, Snapshot, changed_keys
 from .._live.status import Applied, Rejection, Status
 from .._loading.load import Loaded
 from .._redaction import Redactor
-from .._schema.schema import Schema, as_values
+from .._schema.schema import Schema, as_values, schema_of
 from ..errors import InvalidSettings, Rejected
-from ..settings import schema_of
 
 S = TypeVar("S")
 

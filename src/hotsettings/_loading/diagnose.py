@@ -1,0 +1,381 @@
+"""Everything that is wrong with merged values.
+
+msgspec stops at the first error and tells its place in prose only. So once decoding has failed, a second walk converts each
+value by itself. What msgspec's messages look like is known here alone.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import enum
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import repeat
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Struct, ValidationError
+from msgspec.structs import replace
+
+from .._layers.toml.keys import Path, Values, dotted
+from .._layers.toml.spelling import Budget, Vocabulary
+from .._schema import field_types
+from .._schema.schema import NATIVE, Schema
+
+# From here on msgspec repeats the value or a key.
+_FROM_QUOTE = re.compile(r" (['`]|[+-]?\d).*", re.DOTALL)
+_QUOTED_TYPE = re.compile("`([^`]*)`")
+_UNQUOTED = {
+    "int": r"[+-]?\d+",
+    "float": r"[+-]?\d+(\.\d+)?",
+    "bool": "true|false",
+    "datetime": r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*",
+    "date": r"\d{4}-\d\d-\d\d",
+    "time": r"\d\d:\d\d(:\d\d)?(\.\d+)?",
+}
+"""How a value looks that TOML has a type for."""
+_HOW = {
+    "Expected array, got ": "put it in square brackets",
+    "Expected bool, got ": "write true or false",
+    "Expected datetime with a timezone": "end it with Z, or with an offset such as +02:00",
+    "Expected duration, got ": 'write it like "PT30S"',
+    "Invalid ISO8601 duration": 'write it like "PT30S"',
+}
+_SLICES = (500, 20)
+_PATIENCE = 100_000
+"""Values that are checked one by one. Beyond that, an invalid table or array counts as one problem."""
+LONGEST_SAID = 4_000
+"""Characters of a foreign message that are redacted and shown; of a longer one, half of that is shown."""
+_SAID = 20_000_000
+"""Characters of foreign messages. Beyond that, what is left of an invalid table or array counts as one problem."""
+_LISTED = 50
+"""Allowed values that a message lists."""
+_FEW = 10
+"""From so many values of one annotation on, it pays to make a Struct for them."""
+_WRAPPED = "value"
+_BY_TYPE = (str, int, float, bool)
+_TELLING = frozenset({str, bool, dict, list, NoneType})
+"""For values of these types, the type alone decides whether `_BY_TYPE` accepts them. Some floats pass as int."""
+
+Item = tuple[str | int, Any]
+"""What a table or array holds, with its key or index."""
+
+
+class Finding(Struct, frozen=True):
+    """Something wrong with the value at ``path``.
+
+    ``at`` says what to point at: the key, the value, or nothing because it is missing. A ``foreign`` message comes from
+    code of the user and may quote values; others never do. If the message lists the allowed values, ``brief`` is one
+    without them.
+    """
+
+    path: Path
+    message: str
+    hint: str = ""
+    at: Literal["key", "value", "missing"] = "value"
+    foreign: bool = False
+    brief: str = ""
+
+
+class Findings(Struct, frozen=True):
+    """The first findings, in the order of the values, and how many there are in all.
+
+    After very many, a table or array counts as one finding, whatever is wrong in it.
+    """
+
+    first: list[Finding]
+    total: int
+
+
+def findings(schema: Schema, values: Values, most: int) -> Findings:
+    """Find everything that is wrong with ``values``. Explain the first ``most`` findings, and only count the rest."""
+    examination = _Examination(schema, most)
+    examination.value(schema.cls, values, ())
+    return Findings(examination.first, examination.total)
+
+
+class _Kind:
+    """What is known of an annotation, worked out once for all its values."""
+
+    def __init__(self, annotation: Any, budget: Budget) -> None:
+        self.annotation = annotation
+        self.members = field_types.alternatives(annotation)
+        self.tags: dict[tuple[type, Any], Any] = {}
+        self.tag_field: str | None = None
+        for member in self.members:
+            config = getattr(field_types.struct_class(field_types.struct_of(member)), "__struct_config__", None)
+            if config is not None and config.tag is not None:
+                self.tags[type(config.tag), config.tag], self.tag_field = member, config.tag_field
+        bare, metadata = field_types.unwrap(annotation)
+        self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
+        self._verdicts: dict[type, BaseException | None] = {}
+        self._budget = budget
+        self._asked = 0
+
+    def fault(self, value: Any) -> BaseException | None:
+        """Return the exception with which msgspec or code of the user rejects a value, if it does."""
+        kind = type(value)
+        if self._by_type and kind in _TELLING:
+            if kind not in self._verdicts:
+                self._verdicts[kind] = _fault(self.annotation, value)
+            return self._verdicts[kind]
+        self._asked += 1
+        return _fault(self._wrapped, {_WRAPPED: value}) if self._asked > _FEW else _fault(self.annotation, value)
+
+    def fit(self, values: list[Any]) -> bool:
+        """Whether all these values are valid. For many, asking one by one is a hundred times slower."""
+        return _fault(self._wrapped_list, {_WRAPPED: values}) is None
+
+    @cached_property
+    def _wrapped(self) -> type[Struct]:
+        """A Struct around one value, so that msgspec analyses the annotation once and not for each value."""
+        return msgspec.defstruct("Wrapped", [(_WRAPPED, self.annotation)])
+
+    @cached_property
+    def _wrapped_list(self) -> type[Struct]:
+        return msgspec.defstruct("Wrapped", [(_WRAPPED, list[self.annotation])])  # type: ignore[name-defined]
+
+    @cached_property
+    def items(self) -> Iterable[Any]:
+        """The annotations of the elements of an array."""
+        return field_types.items_of(self.annotation)
+
+    @cached_property
+    def struct(self) -> type[Struct] | None:
+        """The Struct that a table becomes."""
+        return field_types.struct_of(self.annotation)
+
+    @cached_property
+    def entries(self) -> tuple[_Kind | None, Any] | None:
+        """For a mapping, the annotation of its keys unless it is str, and that of its values."""
+        if (entry := field_types.entries_of(self.annotation)) is None:
+            return None
+        key_type, item_type = entry
+        return None if key_type is str else _Kind(_mapping(key_type), self._budget), item_type
+
+    @cached_property
+    def allowed(self) -> tuple[str, ...]:
+        """The allowed values of a Literal or Enum, or the tags of a union of tables."""
+        return tuple(map(str, _allowed(self.annotation) or [tag for _, tag in self.tags]))
+
+    @cached_property
+    def one_of(self) -> str:
+        """The message for a value that is not allowed."""
+        more = f" and {len(self.allowed) - _LISTED} more" if len(self.allowed) > _LISTED else ""
+        return f"expected one of {', '.join(self.allowed[:_LISTED])}{more}"
+
+    @cached_property
+    def names(self) -> Vocabulary:
+        """The allowed values, to find which one was probably meant."""
+        return Vocabulary(self.allowed, self._budget)
+
+
+class _Table:
+    """What is known of a Struct, worked out once for all its tables."""
+
+    def __init__(self, struct: type[Struct], budget: Budget) -> None:
+        kind = field_types.struct_class(struct)
+        assert kind is not None  # a generic S[T] does not tell its configuration itself
+        fields = msgspec.structs.fields(struct)
+        self.fields = {field.encode_name: field.type for field in fields}
+        self.required = [field.encode_name for field in fields if field.required]
+        self.strict = kind.__struct_config__.forbid_unknown_fields
+        self.tag_field = kind.__struct_config__.tag_field
+        self._budget = budget
+
+    @cached_property
+    def names(self) -> Vocabulary:
+        """Its keys, to find which one was probably meant."""
+        return Vocabulary(self.fields, self._budget)
+
+
+class _Examination:
+    """One walk over the values that finds everything wrong with them."""
+
+    def __init__(self, schema: Schema, most: int) -> None:
+        self.first: list[Finding] = []
+        self.total = 0
+        self._most = most
+        self._schema = schema
+        self._budget = Budget()
+        self._patience = _PATIENCE
+        self._said = _SAID
+        self._kinds: dict[int, _Kind] = {}
+        self._tables: dict[type[Struct], _Table] = {}
+
+    def _counted(self) -> bool:
+        """Count a finding. Return whether it is one of the first, which are explained."""
+        self.total += 1
+        return self.total <= self._most
+
+    def _kind(self, annotation: Any) -> _Kind:
+        if (kind := self._kinds.get(id(annotation))) is None:
+            kind = _Kind(annotation, self._budget)  # it keeps the annotation, so nothing else gets this id
+            self._kinds[id(annotation)] = kind
+        return kind
+
+    def value(self, annotation: Any, value: Any, path: Path) -> None:
+        """Check a value. Report what is wrong inside of an invalid table or array, or all of it if each part is valid."""
+        kind = self._kind(annotation)
+        if kind.tag_field is not None and isinstance(value, dict):
+            chosen = self._by_tag(kind, kind.tag_field, value, path)
+            if chosen is None:
+                return
+            kind = self._kind(chosen)
+        fault = kind.fault(value)
+        if fault is None:
+            return
+        before = self.total
+        self._patience -= 1
+        self._said -= len(str(fault)) if isinstance(fault, ValidationError) else 0
+        if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
+            for member in kind.members:
+                self._inside(self._kind(member), value, path)
+        if self.total == before and self._counted():
+            self.first.append(self._explained(fault, kind, value, path))
+
+    def _by_tag(self, kind: _Kind, field: str, table: Values, path: Path) -> Any:
+        """Return the Struct that the tag of a table names. If it names none, report that and return None."""
+        tag = table.get(field)
+        if isinstance(tag, str | int) and (member := kind.tags.get((type(tag), tag))) is not None:
+            return member
+        if field not in table and len(kind.tags) == 1:
+            return next(iter(kind.tags.values()))
+        if self._counted():
+            at = (*path, field)
+            if field in table:
+                self.first.append(Finding(at, kind.one_of, self._near(tag, kind)))
+            else:
+                self.first.append(Finding(at, "required", at="missing"))
+        return None
+
+    def _inside(self, kind: _Kind, value: dict[str, Any] | list[Any], path: Path) -> None:
+        if isinstance(value, list):
+            if isinstance(kind.items, repeat):
+                self._items(next(kind.items), list(enumerate(value)), path)
+            else:
+                for index, (element, item) in enumerate(zip(kind.items, value, strict=False)):
+                    self.value(element, item, (*path, index))
+        elif kind.struct is not None:
+            self._fields(kind.struct, value, path)
+        elif kind.entries is not None:
+            self._entries(*kind.entries, value, path)
+
+    def _items(self, annotation: Any, items: Sequence[Item], path: Path) -> None:
+        """Check items, given with their keys or indices. If they are many, check only those in invalid slices."""
+        for part, item in items if len(items) <= _SLICES[-1] else self._doubtful(self._kind(annotation), items):
+            if self._said < 0 and self.total >= self._most:
+                self.total += 1
+                return
+            self.value(annotation, item, (*path, part))
+
+    def _doubtful(self, kind: _Kind, items: Sequence[Item], sizes: Sequence[int] = _SLICES) -> Iterator[Item]:
+        """Yield the items without those in valid slices."""
+        for start in range(0, len(items), sizes[0]):
+            some = items[start : start + sizes[0]]
+            if not kind.fit([item for _, item in some]):
+                yield from self._doubtful(kind, some, sizes[1:]) if sizes[1:] else some
+
+    def _entries(self, keys: _Kind | None, annotation: Any, values: Values, path: Path) -> None:
+        if keys is not None and keys.fault(dict.fromkeys(values)) is not None:
+            for key in values:
+                if (fault := keys.fault({key: None})) is not None and self._counted():
+                    finding = self._explained(fault, keys, {key: None}, (*path, key))
+                    self.first.append(replace(finding, message=f"wrong key: {finding.message}", hint="", at="key"))
+        self._items(annotation, list(values.items()), path)
+
+    def _fields(self, struct: type[Struct], values: Values, path: Path) -> None:
+        if (table := self._tables.get(struct)) is None:
+            table = self._tables[struct] = _Table(struct, self._budget)
+        fields = table.fields
+        for key, value in values.items():
+            if key in fields:
+                self.value(fields[key], value, (*path, key))
+            elif table.strict and key != table.tag_field and self._counted():
+                self.first.append(Finding((*path, key), "unknown key", self._meant(key, table, path), at="key"))
+        for key in table.required:
+            if key not in values and self._counted():
+                self.first.append(Finding((*path, key), "required", at="missing"))
+
+    def _meant(self, key: str, table: _Table, path: Path) -> str:
+        if (near := table.names.closest(key)) is not None:
+            return f"did you mean {dotted((*path, near))}?"
+        if (leaf := self._schema.leaf_named(key)) is None:
+            return ""
+        if leaf.path == (key,):
+            return f"did you mean {key}? Move it above the first [table]: keys below a header belong to that table"
+        return f"did you mean {leaf.key}?"
+
+    def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
+        if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
+            return Finding(path, f"{type(fault).__name__}: {_message_of(fault)}", foreign=True)
+        if fault.__cause__ is not None:
+            return Finding(path, _message_of(fault.__cause__), foreign=True)  # raised by a __post_init__ or an Enum
+        return self._translated(str(fault), kind, value, path)
+
+    def _translated(self, report: str, kind: _Kind, value: Any, path: Path) -> Finding:
+        """Say in the terms of TOML what msgspec says in those of Python."""
+        what = report.rpartition(" - at `")[0] or report
+        if what.startswith("Invalid enum value"):
+            brief = "not one of the allowed values"
+            return Finding(path, kind.one_of if kind.allowed else brief, self._near(value, kind), brief=brief)
+        if not what.startswith("Expected "):
+            return Finding(path, _lower(_FROM_QUOTE.sub("", what)), _rewrite(what, value))
+        what = _QUOTED_TYPE.sub(lambda match: match[1].replace("object", "table").removesuffix(" | null"), what)
+        return Finding(path, _lower(what), _rewrite(what, value))
+
+    def _near(self, value: Any, kind: _Kind) -> str:
+        near = kind.names.closest(value) if isinstance(value, str) else None
+        return f"did you mean {near}?" if near else ""
+
+
+def _mapping(key_type: Any) -> Any:
+    return collections.abc.Mapping[key_type, Any]
+
+
+def _fault(annotation: Any, value: Any) -> BaseException | None:
+    try:
+        msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
+        return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
+    return None
+
+
+def _message_of(error: BaseException) -> str:
+    try:
+        said = str(error)
+        # One character more shows that there were more. A thousand texts of any length need not be kept.
+        return (said[: LONGEST_SAID + 1] if type(said) is str else "") or type(error).__name__
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return type(error).__name__
+
+
+def _allowed(annotation: Any) -> tuple[Any, ...]:
+    bare, _ = field_types.unwrap(annotation)
+    if get_origin(bare) is Literal:
+        return get_args(bare)
+    return tuple(member.value for member in bare) if isinstance(bare, type) and issubclass(bare, enum.Enum) else ()
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _rewrite(what: str, value: Any) -> str:
+    """How the value would have to be written, where that is plain to see."""
+    if what.startswith("Expected str, got ") and isinstance(value, int | float):
+        return "put it in quotes"
+    for kind, written in _UNQUOTED.items():
+        if what == f"Expected {kind}, got str" and isinstance(value, str) and re.fullmatch(written, value):
+            return "write it without quotes"
+    if what == "Expected int, got float" and isinstance(value, float) and value.is_integer():
+        return "write it without a decimal point"
+    if isinstance(value, dict):
+        return ""
+    return next((hint for beginning, hint in _HOW.items() if what.startswith(beginning)), "")
