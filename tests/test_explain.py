@@ -20,7 +20,6 @@ from hotsettings._layers.layer import Document, FileLayer, parse
 from hotsettings._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from hotsettings._live.reload.restart import keep_first
 from hotsettings._loading.explain import (
-    KEPT,
     Entry,
     Explanation,
     UnknownKey,
@@ -35,7 +34,7 @@ from hotsettings._loading.load import Loaded, assemble, readable
 from hotsettings._loading.merge import merge
 from hotsettings._schema.masking import HIDDEN
 from hotsettings._schema.schema import as_values, schema_of
-from hotsettings.errors import SettingsError
+from hotsettings.errors import DEFAULT, KEPT, PROGRAM, SettingsError
 
 LAYERS = (
     FileLayer("c", name="base", label="config.toml"),
@@ -257,8 +256,8 @@ class TestExplain:
     def test_values_in_code(self) -> None:
         document = layers.given({"level": "DEBUG"})
         it = Loaded(schema_of(Settings), (document,), assemble(schema_of(Settings), [document]))
-        assert explain(it, "level").winner == Entry("DEBUG", Origin("values"), True)
-        assert origins(it)["level"] == Origin("values")
+        assert explain(it, "level").winner == Entry("DEBUG", PROGRAM, True)
+        assert origins(it)["level"] == PROGRAM
 
     @pytest.mark.parametrize(
         ("config", "override", "key", "expected"),
@@ -477,7 +476,7 @@ class TestOrigins:
         it = loaded(Settings, "port = 1\n[limits]\ncpu = 1", None, "[limits]\nmemory = 1\n[db]\npool.size = 1")
         found = origins(it)
         assert list(found) == [leaf.key for leaf in it.schema.leaves]
-        assert {key: str(origin) for key, origin in found.items() if origin != Origin("default")} == {
+        assert {key: str(origin) for key, origin in found.items() if origin != DEFAULT} == {
             "port": "config.toml:1:8",
             "limits": "override.toml:1:2",
             "db.pool.size": "override.toml:4:13",
@@ -539,7 +538,7 @@ class TestPrinting:
         assert lines[2:] == ["    {}                                       default"]
 
     def test_winner(self) -> None:
-        entry = Entry(1, Origin("default"), True)
+        entry = Entry(1, DEFAULT, True)
         assert Explanation("x", (entry,)).winner is entry
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar
 
-from .errors import Origin, Problem, SettingsError, UnforeseenError
+from .errors import NOWHERE, Origin, Problem, SettingsError, UnforeseenError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,10 +83,10 @@ def unforeseen(error: BaseException, origins: Sequence[Origin]) -> UnforeseenErr
     message = f"unforeseen {type_and_place(error)}"
     hint = _OUT_OF.get(type(error), "no known mistake in the files; if it lasts, please report it")
     if len(origins) == 1 and origins[0].file:
-        return UnforeseenError([Problem("", message, origins[0], hint)])
+        return UnforeseenError([Problem("", message, origins[0], hint, "unforeseen")])
     if origins:
         message += f" with {', '.join(map(str, origins))}"
-    return UnforeseenError([Problem("", message, Origin(""), hint)])
+    return UnforeseenError([Problem("", message, NOWHERE, hint, "unforeseen")])
 
 
 def type_and_place(error: BaseException) -> str:

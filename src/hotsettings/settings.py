@@ -15,7 +15,7 @@ from ._loading.load import assemble, load
 from ._schema.frozen import freeze
 from ._schema.masking import masked_items, masked_repr
 from ._schema.schema import Schema, plain, schema_of
-from .errors import MOST_PROBLEMS, InvalidSettings, Origin, Problem
+from .errors import MOST_PROBLEMS, PROGRAM, InvalidSettings, Problem
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -37,7 +37,7 @@ def _loaded(cls: type[Any], config: StrPath, secrets: StrPath, override: StrPath
 
 def _from_values(cls: type[Any], base: Any, values: dict[str, Any]) -> Any:
     """Make settings of values, over those of other settings or over none."""
-    return guarded([Origin("values")], _made, schema_of(cls), base, values)
+    return guarded([PROGRAM], _made, schema_of(cls), base, values)
 
 
 def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
@@ -50,7 +50,8 @@ def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
         try:
             above[key] = plain(value)
         except Exception:  # an object of no known type, or one that holds itself
-            problems.append(Problem(dotted((key,)), f"cannot be made of {type(value).__name__}", Origin("values")))
+            message = f"cannot be made of {type(value).__name__}"
+            problems.append(Problem(dotted((key,)), message, PROGRAM, code="wrong-type"))
     if problems:
         refused = {problem.key for problem in problems}
         total = len(problems)

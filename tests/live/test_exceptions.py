@@ -156,12 +156,12 @@ def test_what_stands_for_an_exception_holds_texts_only(make: Callable[[], BaseEx
 @pytest.mark.parametrize("kind", [LayerError, InvalidSettings])
 def test_errors_of_settings_stay_what_they_are_problem_by_problem(kind: Any) -> None:
     origin = Origin("base", "config.toml", 1, 1)
-    problem = Problem(f"{NEW}.x", f"must not be {NEW}", origin, f"not {NEW}", (f"     1 | A = '{NEW}'", "   ^"))
-    fine = Problem("A", "expected int, got str", origin, "", ("     1 | A = 'x'", "       |     ^^^"))
+    problem = Problem(f"{NEW}.x", f"must not be {NEW}", origin, f"not {NEW}", "rule", (f"     1 | A = '{NEW}'", "   ^"))
+    fine = Problem("A", "expected int, got str", origin, "", "wrong-type", ("     1 | A = 'x'", "       |     ^^^"))
     kept: Any = redactor(NEW).redacted(kind([problem, fine]))
     assert type(kept) is kind
     assert kept.problems == (
-        Problem("********.x", "must not be ********", origin, "not ********"),
+        Problem("********.x", "must not be ********", origin, "not ********", "rule"),
         fine,
     )
 

@@ -640,7 +640,7 @@ async def test_a_mishap_in_a_reload_ends_nothing(
     monkeypatch.setattr(runtime, "apply", apply)
     async with running(clock, "SECRET_KEY = 'quoted-in-it'") as (live, fake):
         await fake.say("SECRET_KEY = 'quoted-in-it'\nB = 1")
-        assert str(live.status.last_error) == "the reload itself: OSError: no room left for ********"
+        assert str(live.status.last_error) == "hotsettings: OSError: no room left for ********"
         assert "making new settings live failed" in caplog.text
         await fake.pass_time(1.1)
         assert (live.current.B, live.status.healthy, live.snapshot.generation) == (1, True, 2)

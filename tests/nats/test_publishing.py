@@ -249,7 +249,7 @@ async def test_what_cannot_be_read_back_decides_nothing(own_nats: Server, bucket
     await create_bucket(where, bucket)
     async with reached(where, bucket) as found:
         await to_thread.run_sync(own_nats.kill)
-        with pytest.raises(publishing._Unclear, match="cannot be reached") as caught:
+        with pytest.raises(publishing._Unclear) as caught:
             await publishing._own(found, KEY, 0, "sign")
         assert caught.value.perhaps_written
 

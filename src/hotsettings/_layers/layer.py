@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from .._boundary import guarded
-from ..errors import LayerError, Origin, Problem, SettingsError
+from ..errors import Code, LayerError, Origin, OriginKind, Problem
 from .toml.keys import Path
 from .toml.limits import TOO_LONG, hazard, unfit
 from .toml.parser import ParserError, loads
@@ -23,6 +23,8 @@ from .toml.positions import Lines, Place, line_column, places
 
 LARGEST = 1024 * 1024
 """Bytes that a layer may have: the limit of a Kubernetes Secret."""
+
+TOO_LARGE = f"larger than {LARGEST} bytes (1 MiB)"
 
 _LARGE = 100_000
 """Bytes from which on a run of the garbage collector takes noticeable time."""
@@ -54,8 +56,9 @@ class Layer(Struct, frozen=True, kw_only=True):
     revision: int | None = None
 
     def origin(self, line: int | None = None, column: int | None = None) -> Origin:
-        """The layer as a whole, or a place in it."""
-        return Origin(self.name, self.label or None, line, column, self.revision)
+        """The layer as a whole, or a place in it. What has no label was given in code."""
+        kind: OriginKind = "layer" if self.label else "program"
+        return Origin(self.name, self.label or None, line, column, self.revision, kind)
 
 
 class FileLayer(Layer, frozen=True):
@@ -117,8 +120,8 @@ class Document(Struct, frozen=True, dict=True):
 
     def origin(self, offset: int) -> Origin:
         """The place at this offset into the text."""
-        if not self.layer.label:  # values given in code
-            return Origin(self.layer.name)
+        if not self.layer.label:
+            return self.layer.origin()
         return self.layer.origin(*self._lines.place(offset))
 
     @cached_property
@@ -133,9 +136,7 @@ class Unreadable(Struct, frozen=True):
     """
 
     layer: Layer
-    origin: Origin
-    message: str
-    hint: str = ""
+    problem: Problem
     text: str = ""
     offset: int = 0
 
@@ -156,18 +157,12 @@ def read(layer: FileLayer, collector: CollectorPaused | None = None) -> Document
     try:
         data = fetch(layer)
     except LayerError as error:
-        return unreadable(layer, error)
+        return Unreadable(layer, error.problems[0])
     if data is None:
         return Document(layer, "", {}, missing=True)
     if collector is not None:
         collector.expect(len(data))
     return parse(layer, data)
-
-
-def unreadable(layer: Layer, error: SettingsError) -> Unreadable:
-    """Turn the error of a layer into the layer's result."""
-    problem = error.problems[0]
-    return Unreadable(layer, problem.origin, problem.message, problem.hint)
 
 
 def fetch(layer: FileLayer) -> bytes | None:
@@ -208,7 +203,7 @@ def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
     except FileNotFoundError:
         if not layer.required:
             return None
-        return Problem("", "no such file", layer.origin(), _way_out(layer))
+        return Problem("", "no such file", layer.origin(), _way_out(layer), "missing-file")
     except OSError as error:
         return _failure(layer, error) if error.errno in _LASTING else error.with_traceback(None)
     except _Unsuitable as error:
@@ -216,7 +211,11 @@ def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
 
 
 def _failure(layer: FileLayer, error: OSError | _Unsuitable) -> Problem:
-    return Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
+    if isinstance(error, _Unsuitable):
+        return Problem("", str(error), layer.origin(), error.hint, error.code)
+    message = f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
+    hint = "let the user that this process runs as read it" if isinstance(error, PermissionError) else ""
+    return Problem("", message, layer.origin(), hint, "unreadable")
 
 
 def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
@@ -226,13 +225,13 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
         return _undecodable(layer, data, error.start)
     danger = hazard(text)
     if danger is not None:
-        return _unparsable_at(layer, text, danger.offset, danger.reason)
+        return _unparsable_at(layer, text, danger.offset, danger.reason, "unsupported-toml")
     try:
         values = loads(text)
     except ParserError as error:
         if error.offset is None:
             return _unrepresentable(layer, text)
-        return _unparsable_at(layer, text, error.offset, error.message, _slip(text, error.offset))
+        return _unparsable_at(layer, text, error.offset, error.message, error.code, _slip(text, error.offset))
     document = Document(layer, text, values)
     misfit = unfit(values)
     return document if misfit is None else _misfit(document, *misfit)
@@ -277,7 +276,7 @@ def _contents(path: str) -> bytes:
         _refuse_irregular(os.stat(path).st_mode)  # a socket cannot be opened at all, on Windows a directory neither
         raise
     except ValueError as error:  # a null byte, or what the file system's encoding does not have
-        raise _Unsuitable(f"not a path: {error}") from None
+        raise _Unsuitable(f"not a path: {error}", "not-a-file") from None
     try:
         status = os.fstat(descriptor)
         _refuse_irregular(status.st_mode)
@@ -290,7 +289,7 @@ def _contents(path: str) -> bytes:
                 size += len(chunk)
             data = b"".join(chunks)
             if size > LARGEST:
-                raise _Unsuitable(f"larger than {LARGEST} bytes (1 MiB)")
+                raise _Unsuitable(TOO_LARGE, "too-large")
         return data
     finally:
         os.close(descriptor)
@@ -299,27 +298,17 @@ def _contents(path: str) -> bytes:
 def _refuse_irregular(mode: int) -> None:
     kinds = {stat.S_IFREG: "", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
     if kind := kinds.get(stat.S_IFMT(mode), "a device"):
-        raise (_Folder if stat.S_ISDIR(mode) else _Unsuitable)(f"not a regular file but {kind}")
+        hint = "name the file in it" if stat.S_ISDIR(mode) else ""
+        raise _Unsuitable(f"not a regular file but {kind}", "not-a-file", hint)
 
 
 class _Unsuitable(Exception):
-    """There is something else than a settings file; the text says what."""
+    """Raised for anything that is not a settings file. The text says what it is."""
 
-
-class _Folder(_Unsuitable):
-    """There is a folder where a file should be."""
-
-
-_REMEDIES: dict[type[Exception], str] = {
-    PermissionError: "let the user that this process runs as read it",
-    _Folder: "name the file in it",
-}
-
-
-def _reason(error: OSError | _Unsuitable) -> str:
-    if isinstance(error, OSError):
-        return f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
-    return str(error)
+    def __init__(self, message: str, code: Code, hint: str = "") -> None:
+        super().__init__(message)
+        self.code: Code = code
+        self.hint = hint
 
 
 def _slip(text: str, offset: int) -> str:
@@ -337,7 +326,8 @@ def _way_out(layer: FileLayer) -> str:
 
 def _undecodable(layer: Layer, data: bytes, at: int) -> Unreadable:
     before = data[:at].decode().removeprefix("\ufeff")
-    return Unreadable(layer, layer.origin(*line_column(before, len(before))), "not UTF-8", "save it as UTF-8")
+    origin = layer.origin(*line_column(before, len(before)))
+    return Unreadable(layer, Problem("", "not UTF-8", origin, "save it as UTF-8", "not-utf8"))
 
 
 def _unrepresentable(layer: Layer, text: str) -> Unreadable:
@@ -345,7 +335,8 @@ def _unrepresentable(layer: Layer, text: str) -> Unreadable:
     values = (place.value for _, place in places(text))
     start, end = next(filter(lambda value: _cannot_be(text[slice(*value)]), values), (0, 0))
     clock = "-" in text[start + 1 : end] or ":" in text[start:end]
-    return _unparsable_at(layer, text, start, "a date or time that Python does not have" if clock else TOO_LONG)
+    reason = "a date or time that Python does not have" if clock else TOO_LONG
+    return _unparsable_at(layer, text, start, reason, "unsupported-toml")
 
 
 def _cannot_be(written: str) -> bool:
@@ -359,8 +350,8 @@ def _cannot_be(written: str) -> bool:
 
 def _misfit(document: Document, path: Path, reason: str) -> Unreadable:
     place = document.locate([path]).get(path)
-    return _unparsable_at(document.layer, document.text, place.value[0] if place else 0, reason)
+    return _unparsable_at(document.layer, document.text, place.value[0] if place else 0, reason, "unsupported-toml")
 
 
-def _unparsable_at(layer: Layer, text: str, offset: int, message: str, hint: str = "") -> Unreadable:
-    return Unreadable(layer, layer.origin(*line_column(text, offset)), message, hint, text, offset)
+def _unparsable_at(layer: Layer, text: str, offset: int, message: str, code: Code, hint: str = "") -> Unreadable:
+    return Unreadable(layer, Problem("", message, layer.origin(*line_column(text, offset)), hint, code), text, offset)

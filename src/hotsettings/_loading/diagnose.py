@@ -1,14 +1,13 @@
 """Everything that is wrong with merged values.
 
-msgspec stops at the first error and tells its place in prose only. So once decoding has failed, a second walk converts each
-value by itself. What msgspec's messages look like is known here alone.
+msgspec stops at the first error and tells its place in prose only. So once decoding has failed, one walk over the values asks
+msgspec about each of them, goes into the tables and arrays that it refuses, and notes a `Finding` for each mistake.
 """
 
 from __future__ import annotations
 
 import collections.abc
 import enum
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import repeat
@@ -21,28 +20,12 @@ from msgspec.structs import replace
 
 from .._layers.toml.keys import Path, Values, dotted
 from .._layers.toml.spelling import Budget, Vocabulary
+from .._redaction.exceptions import message_of, type_and_message, type_name_of
 from .._schema import field_types
 from .._schema.schema import NATIVE, Schema
+from ..errors import Code
+from .msgspec_errors import translate
 
-# From here on msgspec repeats the value or a key.
-_FROM_QUOTE = re.compile(r" (['`]|[+-]?\d).*", re.DOTALL)
-_QUOTED_TYPE = re.compile("`([^`]*)`")
-_UNQUOTED = {
-    "int": r"[+-]?\d+",
-    "float": r"[+-]?\d+(\.\d+)?",
-    "bool": "true|false",
-    "datetime": r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*",
-    "date": r"\d{4}-\d\d-\d\d",
-    "time": r"\d\d:\d\d(:\d\d)?(\.\d+)?",
-}
-"""How a value looks that TOML has a type for."""
-_HOW = {
-    "Expected array, got ": "put it in square brackets",
-    "Expected bool, got ": "write true or false",
-    "Expected datetime with a timezone": "end it with Z, or with an offset such as +02:00",
-    "Expected duration, got ": 'write it like "PT30S"',
-    "Invalid ISO8601 duration": 'write it like "PT30S"',
-}
 _SLICES = (500, 20)
 _PATIENCE = 100_000
 """Values that are checked one by one. Beyond that, an invalid table or array counts as one problem."""
@@ -66,16 +49,15 @@ Item = tuple[str | int, Any]
 class Finding(Struct, frozen=True):
     """Something wrong with the value at ``path``.
 
-    ``at`` says what to point at: the key, the value, or nothing because it is missing. A ``foreign`` message comes from
-    code of the user and may quote values; others never do. If the message lists the allowed values, ``brief`` is one
-    without them.
+    ``at`` says what to point at: the key, the value, or nothing because it is missing. Only the message of a "rule" comes
+    from code of the user and may quote values. If the message lists the allowed values, ``brief`` is one without them.
     """
 
     path: Path
     message: str
+    code: Code
     hint: str = ""
     at: Literal["key", "value", "missing"] = "value"
-    foreign: bool = False
     brief: str = ""
 
 
@@ -89,11 +71,11 @@ class Findings(Struct, frozen=True):
     total: int
 
 
-def findings(schema: Schema, values: Values, most: int) -> Findings:
+def diagnose(schema: Schema, values: Values, most: int) -> Findings:
     """Find everything that is wrong with ``values``. Explain the first ``most`` findings, and only count the rest."""
-    examination = _Examination(schema, most)
-    examination.value(schema.cls, values, ())
-    return Findings(examination.first, examination.total)
+    walk = _Walk(schema, most)
+    walk.value(schema.cls, values, ())
+    return Findings(walk.first, walk.total)
 
 
 class _Kind:
@@ -191,7 +173,7 @@ class _Table:
         return Vocabulary(self.fields, self._budget)
 
 
-class _Examination:
+class _Walk:
     """One walk over the values that finds everything wrong with them."""
 
     def __init__(self, schema: Schema, most: int) -> None:
@@ -246,9 +228,9 @@ class _Examination:
         if self._counted():
             at = (*path, field)
             if field in table:
-                self.first.append(Finding(at, kind.one_of, self._near(tag, kind)))
+                self.first.append(Finding(at, kind.one_of, "not-an-option", self._near(tag, kind)))
             else:
-                self.first.append(Finding(at, "required", at="missing"))
+                self.first.append(Finding(at, "required", "required", at="missing"))
         return None
 
     def _inside(self, kind: _Kind, value: dict[str, Any] | list[Any], path: Path) -> None:
@@ -283,7 +265,8 @@ class _Examination:
             for key in values:
                 if (fault := keys.fault({key: None})) is not None and self._counted():
                     finding = self._explained(fault, keys, {key: None}, (*path, key))
-                    self.first.append(replace(finding, message=f"wrong key: {finding.message}", hint="", at="key"))
+                    message = f"wrong key: {finding.message}"
+                    self.first.append(replace(finding, message=message, code="wrong-key", hint="", at="key"))
         self._items(annotation, list(values.items()), path)
 
     def _fields(self, struct: type[Struct], values: Values, path: Path) -> None:
@@ -294,10 +277,12 @@ class _Examination:
             if key in fields:
                 self.value(fields[key], value, (*path, key))
             elif table.strict and key != table.tag_field and self._counted():
-                self.first.append(Finding((*path, key), "unknown key", self._meant(key, table, path), at="key"))
+                self.first.append(
+                    Finding((*path, key), "unknown key", "unknown-key", self._meant(key, table, path), "key")
+                )
         for key in table.required:
             if key not in values and self._counted():
-                self.first.append(Finding((*path, key), "required", at="missing"))
+                self.first.append(Finding((*path, key), "required", "required", at="missing"))
 
     def _meant(self, key: str, table: _Table, path: Path) -> str:
         if (near := table.names.closest(key)) is not None:
@@ -310,21 +295,14 @@ class _Examination:
 
     def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
-            return Finding(path, f"{type(fault).__name__}: {_message_of(fault)}", foreign=True)
-        if fault.__cause__ is not None:
-            return Finding(path, _message_of(fault.__cause__), foreign=True)  # raised by a __post_init__ or an Enum
-        return self._translated(str(fault), kind, value, path)
-
-    def _translated(self, report: str, kind: _Kind, value: Any, path: Path) -> Finding:
-        """Say in the terms of TOML what msgspec says in those of Python."""
-        what = report.rpartition(" - at `")[0] or report
-        if what.startswith("Invalid enum value"):
-            brief = "not one of the allowed values"
-            return Finding(path, kind.one_of if kind.allowed else brief, self._near(value, kind), brief=brief)
-        if not what.startswith("Expected "):
-            return Finding(path, _lower(_FROM_QUOTE.sub("", what)), _rewrite(what, value))
-        what = _QUOTED_TYPE.sub(lambda match: match[1].replace("object", "table").removesuffix(" | null"), what)
-        return Finding(path, _lower(what), _rewrite(what, value))
+            return Finding(path, _cut(type_and_message(fault)), "rule")
+        if (cause := fault.__cause__) is not None:  # raised by a __post_init__ or an Enum
+            return Finding(path, _cut(message_of(cause) or type_name_of(cause)), "rule")
+        message, code, hint = translate(str(fault), value)
+        if code != "not-an-option":
+            return Finding(path, message, code, hint)
+        brief = "not one of the allowed values"
+        return Finding(path, kind.one_of if kind.allowed else brief, code, self._near(value, kind), brief=brief)
 
     def _near(self, value: Any, kind: _Kind) -> str:
         near = kind.names.closest(value) if isinstance(value, str) else None
@@ -345,15 +323,9 @@ def _fault(annotation: Any, value: Any) -> BaseException | None:
     return None
 
 
-def _message_of(error: BaseException) -> str:
-    try:
-        said = str(error)
-        # One character more shows that there were more. A thousand texts of any length need not be kept.
-        return (said[: LONGEST_SAID + 1] if type(said) is str else "") or type(error).__name__
-    except KeyboardInterrupt:
-        raise
-    except BaseException:
-        return type(error).__name__
+def _cut(said: str) -> str:
+    """Cut a message: a thousand of any length need not be kept. One character too many shows that there was more."""
+    return said[: LONGEST_SAID + 1]
 
 
 def _allowed(annotation: Any) -> tuple[Any, ...]:
@@ -361,21 +333,3 @@ def _allowed(annotation: Any) -> tuple[Any, ...]:
     if get_origin(bare) is Literal:
         return get_args(bare)
     return tuple(member.value for member in bare) if isinstance(bare, type) and issubclass(bare, enum.Enum) else ()
-
-
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]
-
-
-def _rewrite(what: str, value: Any) -> str:
-    """How the value would have to be written, where that is plain to see."""
-    if what.startswith("Expected str, got ") and isinstance(value, int | float):
-        return "put it in quotes"
-    for kind, written in _UNQUOTED.items():
-        if what == f"Expected {kind}, got str" and isinstance(value, str) and re.fullmatch(written, value):
-            return "write it without quotes"
-    if what == "Expected int, got float" and isinstance(value, float) and value.is_integer():
-        return "write it without a decimal point"
-    if isinstance(value, dict):
-        return ""
-    return next((hint for beginning, hint in _HOW.items() if what.startswith(beginning)), "")

@@ -16,13 +16,11 @@ from .._layers.toml.values import toml
 from .._schema.field_types import may_hold
 from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema, as_values
-from ..errors import Origin
+from ..errors import DEFAULT, KEPT, Origin
 from .load import Loaded
 from .merge import trace
 
-KEPT = Origin("live until the restart")
 NOT_SET = "no layer sets it, and it has no default"
-"""Of a value that the documents say differently by now."""
 
 _LONGEST_KEY = 1000
 
@@ -58,7 +56,7 @@ class Explanation(Struct, frozen=True):
 
     def __str__(self) -> str:
         entries = self.entries if self.kept is None else (*self.entries, self.kept)
-        rows = [(toml(e.value), e.origin.layer, str(e.origin) if e.origin.file else "") for e in entries]
+        rows = [(toml(e.value), *columns(e.origin)) for e in entries]
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
         marks = ["→" if entry.live else " " for entry in entries]
         lines = (
@@ -66,6 +64,11 @@ class Explanation(Struct, frozen=True):
             for mark, (value, layer, place) in zip(marks, rows, strict=True)
         )
         return "\n".join([self.key, *lines])
+
+
+def columns(origin: Origin) -> tuple[str, str]:
+    """Return the layer and the place of an origin, for a table. What is in no file has no place."""
+    return (origin.layer, str(origin)) if origin.file else (str(origin), "")
 
 
 class UnknownKey(ValueError):
@@ -132,7 +135,7 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
         default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else NODEFAULT
     value = ABSENT if default is NODEFAULT else follow(as_values(default), path[len(key) :])
     if value is not ABSENT:
-        yield Entry(masked(loaded.schema, path, value, hidden), Origin("default"), live)
+        yield Entry(masked(loaded.schema, path, value, hidden), DEFAULT, live)
 
 
 def _is_written(loaded: Loaded, path: Path) -> bool:
@@ -184,7 +187,7 @@ def origins(loaded: Loaded) -> dict[str, Origin]:
 
 def _places(loaded: Loaded) -> dict[str, Origin]:
     values = [document.values for document in loaded.documents]
-    found = {leaf.key: Origin("default") for leaf in loaded.schema.leaves}
+    found = {leaf.key: DEFAULT for leaf in loaded.schema.leaves}
     won: list[dict[Path, str]] = [{} for _ in values]
     for leaf in loaded.schema.leaves:
         if leaf.key in loaded.pending:

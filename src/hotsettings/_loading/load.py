@@ -11,7 +11,7 @@ from .._boundary import guarded, unforeseen
 from .._layers.layer import CollectorPaused, Document, FileLayer, Unreadable, read
 from .._layers.toml.keys import Values
 from .._schema.schema import Schema
-from ..errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
+from ..errors import NOWHERE, SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
 from .decode import decode
 from .merge import merge
 
@@ -89,7 +89,7 @@ def _validated(schema: Schema, documents: Sequence[Document], values: Values, re
     try:
         return decode(schema, values)
     except ValidationError:  # its text may hold secrets; the search for problems finds it again
-        failure: BaseException = InvalidSettings([Problem("", _FICKLE, Origin(""))])
+        failure: BaseException = InvalidSettings([Problem("", _FICKLE, NOWHERE, code="rule")])
     except KeyboardInterrupt:
         raise
     except Exception as error:  # a __post_init__ of the user, or a fault in this package

@@ -165,10 +165,10 @@ class Redactor:
 
     def redacted(self, error: BaseException) -> BaseException:
         """Return a stand-in for an exception that holds redacted texts, and no object of other code."""
-        if type(error) is LayerError or type(error) is InvalidSettings:
-            return type(error)(map(self.problem, error.problems))
-        return (
-            error
-            if type(error) is Redacted
-            else Redacted(self.redact(message_of(error)), self.redact(type_name_of(error)))
-        )
+        if type(error) is LayerError:
+            return LayerError(map(self.problem, error.problems))
+        if type(error) is InvalidSettings:
+            return InvalidSettings(map(self.problem, error.problems), error.total, error.while_waiting)
+        if type(error) is Redacted:
+            return error
+        return Redacted(self.redact(message_of(error)), self.redact(type_name_of(error)))

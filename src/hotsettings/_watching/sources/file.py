@@ -9,7 +9,7 @@ import time
 
 from msgspec.structs import replace
 
-from ..._layers.layer import FileLayer, attempt, failure, unreadable
+from ..._layers.layer import FileLayer, Unreadable, attempt, failure
 from ..._layers.status import LayerState, LayerStatus
 from ..bind_mounts import is_local, single_file_mounts
 from ..debounce import Arrived, Settling
@@ -136,7 +136,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
             self._failure = _Failure(self.sight)
         else:
             self._failure.again(self.sight)
-        return self.retry is None and self._put(str(failed), None, unreadable(self.layer, failed))
+        return self.retry is None and self._put(str(failed), None, Unreadable(self.layer, failed.problems[0]))
 
     def taken(self, now: float) -> None:
         """Note that it was read as it looks now, by a read that began at this time. A read that failed does not count."""

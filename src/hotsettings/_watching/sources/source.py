@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
-from ..._layers.layer import Document, Layer, Unreadable, parse, unreadable
+from ..._layers.layer import Document, Layer, Unreadable, parse
 from ..._layers.status import LayerState, LayerStatus
-from ...errors import SettingsError
+from ...errors import Problem, SettingsError
 from ..debounce import Told
 
 L = TypeVar("L", bound=Layer)
@@ -86,7 +86,7 @@ class Followed(ABC, Generic[L, G]):
         try:
             return self._put(*self._fetch())
         except SettingsError as error:
-            return self._put(str(error), None, unreadable(self.identity, error))
+            return self._put(str(error), None, Unreadable(self.identity, error.problems[0]))
 
     def _put(self, content: object, data: bytes | None, failed: Unreadable | None = None) -> bool:
         if self.document is not None and content == self.content:
@@ -117,10 +117,11 @@ class Followed(ABC, Generic[L, G]):
         layer = self.identity
         if self._filled and not data:
             lost = self.gone if data is None else self.empty
-            return Unreadable(layer, layer.origin(), f"{lost}, and there was content before", self.way_out)
+            message = f"{lost}, and there was content before"
+            return Unreadable(layer, Problem("", message, layer.origin(), self.way_out, "lost-content"))
         if data is None:
             return Document(layer, "", {}, missing=True)
         try:
             return parse(layer, data)
         except SettingsError as error:
-            return unreadable(layer, error)
+            return Unreadable(layer, error.problems[0])

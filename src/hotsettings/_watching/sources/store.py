@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..._layers.layer import LARGEST
+from ..._layers.layer import LARGEST, TOO_LARGE
 from ..._layers.status import LayerState
 from ..._layers.store import Held, StoreLayer
 from ...errors import LayerError, Problem
@@ -44,9 +44,11 @@ class FollowedKey(Followed[StoreLayer, Held]):
         data = self.sight.data
         self.identity = replace(self.layer, revision=self.sight.revision)
         if data is None and self.layer.required and not self._filled:
-            copied = self.layer.store.state == "copy"
-            why = "it is not in the copy on disk, which leaves out what is secret" if copied else "there is no such key"
-            raise LayerError([Problem("", why, self.identity.origin(), "" if copied else "publish it")])
+            origin = self.identity.origin()
+            if self.layer.store.state == "copy":
+                why = "it is not in the copy on disk, which leaves out what is secret"
+                raise LayerError([Problem("", why, origin, code="not-in-copy")])
+            raise LayerError([Problem("", "there is no such key", origin, "publish it", "missing-key")])
         if data is not None and len(data) > LARGEST:
-            raise LayerError([Problem("", f"larger than {LARGEST} bytes (1 MiB)", self.identity.origin())])
+            raise LayerError([Problem("", TOO_LARGE, self.identity.origin(), "", "too-large")])
         return self.sight, data
