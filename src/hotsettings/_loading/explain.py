@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from msgspec import NODEFAULT, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from .._boundary import guarded
@@ -132,8 +132,8 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
     else:
         # All of a table that nobody writes is default, or kept until a restart.
         hidden = loaded.hidden
-        default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else NODEFAULT
-    value = ABSENT if default is NODEFAULT else follow(as_values(default), path[len(key) :])
+        default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else ABSENT
+    value = ABSENT if default is ABSENT else follow(as_values(default), path[len(key) :])
     if value is not ABSENT:
         yield Entry(masked(loaded.schema, path, value, hidden), DEFAULT, live)
 

@@ -10,7 +10,7 @@ from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import NODEFAULT, Struct
+from msgspec import Struct
 
 from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Path, Values, follow
@@ -60,7 +60,7 @@ def default_secrets(schema: Schema) -> Iterator[SecretText]:
     """Yield the secrets among the defaults of a class."""
     for leaf in schema.leaves:
         for default in leaf.defaults if leaf.secret else ():
-            if default is not NODEFAULT:
+            if default is not ABSENT:
                 yield from _marked(_Kind(leaf.annotation), as_values(default), leaf.path[-1], leaf.marked)
 
 

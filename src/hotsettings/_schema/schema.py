@@ -11,7 +11,7 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo
 
-from .._layers.toml.keys import Path, dotted
+from .._layers.toml.keys import ABSENT, Path, dotted
 from . import field_types
 from .frozen import freeze
 from .marks import RESTART_REQUIRED, SECRET, Section
@@ -30,7 +30,7 @@ class Leaf(Struct, frozen=True):
     annotation: Any
     defaults: tuple[Any, ...]
     """What counts while no layer sets it, by the number of tables around it that layers write: a table that is written
-    replaces a default table. ``msgspec.NODEFAULT`` where a layer must set it."""
+    replaces a default table. ``ABSENT`` where a layer must set it."""
     secret: bool
     """Whether the leaf, or anything in it, is declared Secret."""
     restart: bool
@@ -55,7 +55,7 @@ class Leaf(Struct, frozen=True):
     @property
     def required(self) -> bool:
         """Whether a layer must set it."""
-        return self.default is NODEFAULT
+        return self.default is ABSENT
 
     def value_in(self, settings: Struct, depth: int | None = None) -> Any:
         """The value in these settings, or the table that is ``depth`` keys deep; None where an optional table is absent."""
@@ -161,7 +161,7 @@ def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
             secret=context.secret or SECRET in metadata,
             restart=context.restart or RESTART_REQUIRED in metadata,
             section=section,
-            defaults=tuple(_default(field, table) for table in (*context.defaults, NODEFAULT)),
+            defaults=tuple(_default(field, table) for table in (*context.defaults, ABSENT)),
         )
         nested = field_types.struct_of(field.type)
         if nested is not None and nested not in inner.above:
@@ -195,7 +195,9 @@ def _default(field: FieldInfo, table: Any) -> Any:
 
 
 def _own_default(field: FieldInfo) -> Any:
-    return field.default if field.default_factory is NODEFAULT else field.default_factory()
+    if field.default_factory is not NODEFAULT:
+        return field.default_factory()
+    return ABSENT if field.default is NODEFAULT else field.default
 
 
 def _refuse_undecodable(annotation: Any, label: str) -> None:
@@ -214,7 +216,7 @@ def _refuse_defaults(struct: type[Struct]) -> None:
     name = getattr(field_types.struct_class(struct), "__name__", "")
     for field in msgspec.structs.fields(struct):
         default = _own_default(field)
-        if default is not NODEFAULT and (reason := _misfit(default, field.type)) is not None:
+        if default is not ABSENT and (reason := _misfit(default, field.type)) is not None:
             about = "" if is_secret(field.type) else f": {_lower(reason)}"
             raise TypeError(f"{name}.{field.name}: its default does not fit its type{about}")
 

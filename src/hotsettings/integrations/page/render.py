@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from msgspec import NODEFAULT
 from msgspec.structs import replace
 
 from ..._layers.status import LayerStatus
@@ -178,7 +177,7 @@ def _value(setting: Setting, waits: Changed | None) -> Iterator[Html]:
 
 
 def _default(schema: Schema, leaf: Leaf) -> Html:
-    if leaf.default is NODEFAULT:
+    if leaf.required:
         return tag("span", "required", class_="quiet")
     return tag("code", shown(masked(schema, leaf.path, as_values(leaf.default))))
 
