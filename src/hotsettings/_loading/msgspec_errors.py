@@ -24,7 +24,9 @@ _CODES: Final[tuple[tuple[re.Pattern[str], Code], ...]] = (
     (re.compile("Expected .* ([<>]=?|multiple of) |Integer value out of range"), "out-of-range"),
     (re.compile("Expected .*, got "), "wrong-type"),
 )
-"""The first that matches a message tells its code; "invalid-value" if none does."""
+"""The first pattern that matches a message tells its code."""
+
+_OTHERS: Final[Code] = "invalid-value"
 
 _UNQUOTED: Final = {
     "int": r"[+-]?\d+",
@@ -62,7 +64,7 @@ def translate(report: str, value: Any) -> Translation:
         message = what
     else:
         message = _FROM_VALUE.sub("", what)
-    code: Code = next((code for pattern, code in _CODES if pattern.match(what)), "invalid-value")
+    code = next((code for pattern, code in _CODES if pattern.match(what)), _OTHERS)
     return Translation(message[:1].lower() + message[1:], code, _hint(what, value))
 
 

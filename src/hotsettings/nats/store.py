@@ -13,6 +13,7 @@ import anyio
 
 from .._layers.status import LayerState
 from .._layers.store import Held, StoreLayer
+from ..errors import LayerError
 from .bucket import BUCKET, KEY
 from .companion import Companion
 from .connection import Unreachable, servers
@@ -190,7 +191,7 @@ class NatsStore:
         if copied is None:
             why = self._session.fault or f"no answer within {self._start_timeout:g} s"
             hint = f"there is no copy in {self.last_good.path} yet" if self.last_good is not None else ""
-            raise Unreachable(f"{self.servers} {self.bucket}", why, hint)
+            raise LayerError(Unreachable(f"{self.servers} {self.bucket}", why, hint).problems)
         self._session.begin_with(copied)
 
 
