@@ -46,7 +46,7 @@ OUTSIDE: Final = {
     "hotsettings._layers.layer.Layer.origin": "names the layers",
     "hotsettings._layers.layer.file_layers": "names the layers",
     "hotsettings._loading.load._origins": "names the layers",
-    "hotsettings._loading.explain._whence": "names the layers",
+    "hotsettings._loading.explain._origins_of": "names the layers",
     "hotsettings._layers.layer.FileLayer.__post_init__": "looks at a path",
 }
 GUARDS: Final = {

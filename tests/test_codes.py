@@ -185,3 +185,47 @@ def test_the_docs_list_every_code() -> None:
         r"^\| `([a-z0-9-]+)` \| .+ \|$", (ROOT / "docs/errors.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert listed == list(CODES)
+
+
+READING = {
+    *("partition", "rpartition", "split", "rsplit", "startswith", "endswith", "removeprefix", "removesuffix"),
+    *("replace", "find", "index", "count"),
+}
+SENTENCES = {"message", "reason", "hint", "last_error", "heading", "rejection"}
+
+
+def is_sentence(node: ast.expr) -> bool:
+    """Whether it is a text of an error: ``problem.message``, ``str(error)``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str":
+        return isinstance(node.args[0], ast.Name)
+    return isinstance(node, ast.Attribute) and node.attr in SENTENCES
+
+
+def reads_a_sentence(node: ast.AST) -> bool:
+    if isinstance(node, ast.Compare):
+        return isinstance(node.ops[0], ast.In) and is_sentence(node.comparators[0])
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        lines = [ast.unparse(argument) for argument in node.args] == ["'\\n'"]
+        return node.func.attr in READING and is_sentence(node.func.value) and not lines
+    return False
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ('"required, but" in problem.message', True),
+        ('rejection.reason.partition(":")[0]', True),
+        ('str(error).startswith("no")', True),
+        ('reason.split("\\n")', False),
+        ('key in problem.keys or path.startswith("a")', False),
+    ],
+)
+def test_this_test_sees_what_reads_a_sentence(text: str, reads: bool) -> None:
+    assert any(map(reads_a_sentence, ast.walk(ast.parse(text)))) is reads
+
+
+def test_no_part_of_the_program_reads_the_sentences_of_another() -> None:
+    """What a message is about is in `code`, `by` and `kind`."""
+    for path in (ROOT / "src").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert [f"{path.name}:{node.lineno}" for node in ast.walk(tree) if reads_a_sentence(node)] == []  # type: ignore[attr-defined]

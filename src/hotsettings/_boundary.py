@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 _HERE: Final = os.path.dirname(__file__) + os.sep
 
-# What the interpreter knows of an exception, whatever its class answers when it is asked.
+# The attributes of an exception as the interpreter has them. A class could override them, and what it returns is not trusted.
 _EXCEPTION: Final[Any] = BaseException
 _NAME: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
 _TRACEBACK: Final[Callable[[BaseException], TracebackType | None]] = _EXCEPTION.__traceback__.__get__

@@ -133,7 +133,7 @@ else:
                 if type(value) is dict and not attribute.startswith("__"):
                     namespace[attribute] = freeze(value)  # so that a plain dict can be written as a default
                 elif value and (instead := _IMMUTABLE.get(type(value))) and not attribute.startswith("__"):
-                    # msgspec refuses it too, but says neither which it is nor what to do, and quotes a secret.
+                    # msgspec refuses it too, but names neither the field nor the remedy, and quotes the default, which may be secret.
                     kind = type(value).__name__
                     raise TypeError(f"{name}.{attribute}: its default is a {kind}, which is mutable; write a {instead}")
             cls = super().__new__(mcls, name, bases, namespace, **config)
@@ -141,7 +141,7 @@ else:
             try:
                 schema_of(cls)
             except NameError:
-                pass  # an annotation names a class that comes later in the module; looked through when first used
+                pass  # an annotation names a class that comes later in the module; the schema is made at the first use
             return cls
 
         def __call__(cls, config_path="config.toml", *, override_path=None, secrets_path="secrets.toml", **values):

@@ -27,19 +27,20 @@ from ..errors import Code
 from .msgspec_errors import translate
 
 _SLICES = (500, 20)
+"""Items of a long array that are checked at once; an invalid slice is checked again in smaller ones."""
 _PATIENCE = 100_000
-"""Values that are checked one by one. Beyond that, an invalid table or array counts as one problem."""
+"""Invalid values that are looked into. After that many, an invalid table or array counts as one problem."""
 LONGEST_SAID = 4_000
-"""Characters of a foreign message that are redacted and shown; of a longer one, half of that is shown."""
-_SAID = 20_000_000
-"""Characters of foreign messages. Beyond that, what is left of an invalid table or array counts as one problem."""
+"""Characters of a rule's message that are redacted and shown. Of a longer message, only the first half of them is shown."""
+_ALL_SAID = 20_000_000
+"""Characters of all messages together. Beyond that, the rest of an invalid table or array counts as one problem."""
 _LISTED = 50
 """Allowed values that a message lists."""
 _FEW = 10
-"""From so many values of one annotation on, it pays to make a Struct for them."""
+"""Values of one annotation after which a Struct is made for it, so that msgspec analyses it only once."""
 _WRAPPED = "value"
 _BY_TYPE = (str, int, float, bool)
-_TELLING = frozenset({str, bool, dict, list, NoneType})
+_DECIDED_BY_TYPE = frozenset({str, bool, dict, list, NoneType})
 """For values of these types, the type alone decides whether `_BY_TYPE` accepts them. Some floats pass as int."""
 
 Item = tuple[str | int, Any]
@@ -99,7 +100,7 @@ class _Kind:
     def fault(self, value: Any) -> BaseException | None:
         """Return the exception with which msgspec or code of the user rejects a value, if it does."""
         kind = type(value)
-        if self._by_type and kind in _TELLING:
+        if self._by_type and kind in _DECIDED_BY_TYPE:
             if kind not in self._verdicts:
                 self._verdicts[kind] = _fault(self.annotation, value)
             return self._verdicts[kind]
@@ -183,7 +184,7 @@ class _Walk:
         self._schema = schema
         self._budget = Budget()
         self._patience = _PATIENCE
-        self._said = _SAID
+        self._said = _ALL_SAID
         self._kinds: dict[int, _Kind] = {}
         self._tables: dict[type[Struct], _Table] = {}
 

@@ -1,4 +1,4 @@
-"""Which layer a setting comes from, and what the others say."""
+"""Which layer a value comes from, and what the other layers say about its key."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -28,8 +28,8 @@ _LONGEST_KEY = 1000
 class Entry(Struct, frozen=True):
     """What one layer, or the class, says about a key.
 
-    ``value`` is a plain TOML value, ``secrecy.HIDDEN`` where it is secret. ``live`` tells whether it takes part in the result: a
-    table does so together with those of other layers, anything else only where it is the winner.
+    ``value`` is a plain TOML value, or ``HIDDEN`` in place of a secret. ``live`` says whether it takes part in the result.
+    Tables of several layers are merged, so all of them do; of other values, only the winner does.
     """
 
     value: Any
@@ -85,14 +85,14 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     Raises ValueError, with a suggestion, for a key that settings of this class cannot have, and KeyError for one inside
     a mapping that no layer sets; UnforeseenError if this package fails.
     """
-    path = known_path(loaded.schema, key, _whence(loaded))
-    explanation = guarded(_whence(loaded), _explained, loaded, path)
+    path = known_path(loaded.schema, key, _origins_of(loaded))
+    explanation = guarded(_origins_of(loaded), _explained, loaded, path)
     if explanation is None:
         raise KeyError(f"{key}: {NOT_SET}")
     return explanation
 
 
-def _whence(loaded: Loaded) -> list[Origin]:
+def _origins_of(loaded: Loaded) -> list[Origin]:
     return [document.layer.origin() for document in loaded.documents]
 
 
@@ -144,7 +144,7 @@ def _is_written(loaded: Loaded, path: Path) -> bool:
 
 
 class Setting(Struct, frozen=True):
-    """The live value of one leaf, as a plain TOML value or ``secrecy.HIDDEN``, and where it is written."""
+    """The live value of one leaf, as a plain TOML value or ``HIDDEN``, and where it is written."""
 
     leaf: Leaf
     value: Any
@@ -153,7 +153,7 @@ class Setting(Struct, frozen=True):
 
 def effective(loaded: Loaded) -> tuple[Setting, ...]:
     """Return what is live, in the order of the class. Raises UnforeseenError."""
-    return guarded(_whence(loaded), _effective, loaded)
+    return guarded(_origins_of(loaded), _effective, loaded)
 
 
 def _effective(loaded: Loaded) -> tuple[Setting, ...]:
@@ -182,7 +182,7 @@ def origins(loaded: Loaded) -> dict[str, Origin]:
 
     Raises UnforeseenError.
     """
-    return guarded(_whence(loaded), _places, loaded)
+    return guarded(_origins_of(loaded), _places, loaded)
 
 
 def _places(loaded: Loaded) -> dict[str, Origin]:

@@ -37,7 +37,7 @@ _GENERATIONS = 5
 
 
 class _Generation:
-    """Secrets that were learnt one after the other, and what was live when the first of them came."""
+    """A part of the former secrets, learnt in a row, and the secrets that were live when the part began."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self._matcher = Matcher(names)
@@ -115,9 +115,9 @@ class Redactor:
                 self._generations[-1].add(found)
             if len(self._generations) > _GENERATIONS:
                 del self._generations[0]
-                self._say_that_it_forgets()
+                self._warn_of_forgetting()
 
-    def _say_that_it_forgets(self) -> None:
+    def _warn_of_forgetting(self) -> None:
         if self._forgetting:
             return
         from .._log import logger  # slow to import

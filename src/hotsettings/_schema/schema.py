@@ -1,4 +1,4 @@
-"""What a settings class says of itself: its leaf keys, which are secret, which need a restart, how they are grouped."""
+"""What a settings class declares: its leaf keys, which of them are secret or need a restart, and how they are grouped."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Leaf(Struct, frozen=True):
     """Names to follow with getattr; they differ from ``path`` where a field is renamed."""
     annotation: Any
     defaults: tuple[Any, ...]
-    """What counts while no layer sets it, by the number of tables around it that layers write: a table that is written
-    replaces a default table. ``ABSENT`` where a layer must set it."""
+    """The value while no layer sets the key; ``ABSENT`` if a layer must set it. Number n is for when layers write the outermost
+    n of the tables around it, because a table in a layer replaces a default table as a whole."""
     secret: bool
     """Whether the leaf, or anything in it, is declared Secret."""
     restart: bool
@@ -49,7 +49,7 @@ class Leaf(Struct, frozen=True):
 
     @property
     def default(self) -> Any:
-        """What counts while no layer says anything of it, nor of a table around it."""
+        """The value while no layer writes the key or a table around it."""
         return self.defaults[0]
 
     @property
@@ -66,7 +66,7 @@ class Leaf(Struct, frozen=True):
 
 
 class Schema:
-    """A settings class, looked through once.
+    """A settings class, analysed once.
 
     Raises TypeError, naming the field, for a field that could be mutated or whose default does not fit its type.
     """
@@ -126,7 +126,7 @@ class Schema:
 
 
 def schema_of(cls: type[Any]) -> Schema:
-    """Return what a settings class says of itself.
+    """Return the schema of a settings class. It is made at the first call.
 
     Raises TypeError for a field that could be mutated, NameError for an annotation that is not defined yet.
     """
@@ -138,7 +138,7 @@ def schema_of(cls: type[Any]) -> Schema:
 
 
 class _Context(Struct, frozen=True, kw_only=True):
-    """What the fields of a nested Struct inherit from where it stands."""
+    """What the fields of a nested Struct inherit from the fields around it."""
 
     path: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
@@ -186,7 +186,7 @@ def _leaf(field: FieldInfo, metadata: tuple[Any, ...], context: _Context) -> Lea
 
 
 def _default(field: FieldInfo, table: Any) -> Any:
-    """The field's default: what the default of the table it stands in says, else its own."""
+    """The field's default: the one in the default of its table if there is one, else its own."""
     if table is None:
         return None
     if isinstance(table, Struct):
@@ -253,7 +253,7 @@ def as_values(value: Any) -> Any:
 
 
 def _arrays(value: Any) -> Any:
-    """The same with lists for tuples, which msgspec leaves as they are."""
+    """Replace tuples by lists, at any depth; msgspec leaves them as they are."""
     if isinstance(value, dict):
         return {key: _arrays(item) for key, item in value.items()}
     return list(map(_arrays, value)) if isinstance(value, list | tuple) else value
