@@ -26,8 +26,6 @@ _CODES: Final[tuple[tuple[re.Pattern[str], Code], ...]] = (
 )
 """The first pattern that matches a message tells its code."""
 
-_OTHERS: Final[Code] = "invalid-value"
-
 _UNQUOTED: Final = {
     "int": r"[+-]?\d+",
     "float": r"[+-]?\d+(\.\d+)?",
@@ -64,8 +62,14 @@ def translate(report: str, value: Any) -> Translation:
         message = what
     else:
         message = _FROM_VALUE.sub("", what)
-    code = next((code for pattern, code in _CODES if pattern.match(what)), _OTHERS)
-    return Translation(message[:1].lower() + message[1:], code, _hint(what, value))
+    return Translation(message[:1].lower() + message[1:], _code(what), _hint(what, value))
+
+
+def _code(what: str) -> Code:
+    for pattern, code in _CODES:
+        if pattern.match(what):
+            return code
+    return "invalid-value"
 
 
 def _hint(what: str, value: Any) -> str:
