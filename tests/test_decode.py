@@ -2,6 +2,7 @@
 
 import datetime
 import enum
+import uuid
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -14,7 +15,8 @@ from msgspec import Meta, Struct
 from hotsettings import BaseSettings
 from hotsettings._loading.decode import decode
 from hotsettings._loading.diagnose import Finding, diagnose
-from hotsettings._schema.schema import schema_of
+from hotsettings._loading.msgspec_errors import translate
+from hotsettings._schema.schema import NATIVE, schema_of
 from hotsettings.errors import Code
 
 
@@ -201,6 +203,34 @@ def test_findings(values: dict[str, Any], finding: Finding) -> None:
     [only] = found(values)
     assert msgspec.structs.replace(only, brief="") == finding
     assert only.brief in ("", "not one of the allowed values")
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "code", "message"),
+    [
+        (Annotated[int, msgspec.Meta(multiple_of=5)], 3, "out-of-range", "expected int that's a multiple of 5"),
+        (Annotated[float, msgspec.Meta(lt=5)], 5.0, "out-of-range", "expected float < 5.0"),
+        (
+            Annotated[tuple[int, ...], msgspec.Meta(max_length=1)],
+            [1, 2],
+            "wrong-length",
+            "expected array of length <= 1",
+        ),
+        (Annotated[str, msgspec.Meta(pattern=", got ")], "x", "no-match", "expected str matching regex ', got '"),  # noqa: DTZ001 - what TOML calls a local one
+        (datetime.timedelta, "soon", "invalid-value", "invalid ISO8601 duration"),
+        (uuid.UUID, "x", "invalid-value", "invalid UUID"),
+        (
+            Annotated[datetime.datetime, msgspec.Meta(tz=True)],
+            datetime.datetime(2024, 1, 1),
+            "invalid-value",
+            "expected datetime with a timezone component",
+        ),
+    ],
+)
+def test_what_msgspec_says_has_a_code(annotation: Any, value: Any, code: Code, message: str) -> None:
+    with pytest.raises(msgspec.ValidationError) as caught:
+        msgspec.convert(value, annotation, builtin_types=NATIVE)
+    assert translate(str(caught.value), value)[:2] == (message, code)
 
 
 def unknown(*path: str, hint: str = "") -> Finding:

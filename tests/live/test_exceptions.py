@@ -166,6 +166,13 @@ def test_errors_of_settings_stay_what_they_are_problem_by_problem(kind: Any) -> 
     )
 
 
+def test_invalid_settings_keep_how_many_problems_there_are() -> None:
+    problem = Problem("A", "expected int, got str", Origin("base", "c"), code="wrong-type")
+    kept = redactor().redacted(InvalidSettings([problem], 2000, while_waiting=True))
+    assert isinstance(kept, InvalidSettings)
+    assert (kept.total, kept.while_waiting) == (2000, True)
+
+
 def test_describe() -> None:
     known = redactor("xyz-secret")
     assert known.describe(ValueError()) == "ValueError"
