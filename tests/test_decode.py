@@ -216,12 +216,12 @@ def test_findings(values: dict[str, Any], finding: Finding) -> None:
             "wrong-length",
             "expected array of length <= 1",
         ),
-        (Annotated[str, msgspec.Meta(pattern=", got ")], "x", "no-match", "expected str matching regex ', got '"),  # noqa: DTZ001 - what TOML calls a local one
+        (Annotated[str, msgspec.Meta(pattern=", got ")], "x", "no-match", "expected str matching regex ', got '"),
         (datetime.timedelta, "soon", "invalid-value", "invalid ISO8601 duration"),
         (uuid.UUID, "x", "invalid-value", "invalid UUID"),
         (
             Annotated[datetime.datetime, msgspec.Meta(tz=True)],
-            datetime.datetime(2024, 1, 1),
+            datetime.datetime(2024, 1, 1),  # noqa: DTZ001 - what TOML calls a local one
             "invalid-value",
             "expected datetime with a timezone component",
         ),
