@@ -27,7 +27,7 @@ from hotsettings._layers.file import FileLayer
 from hotsettings._live.snapshot import Snapshot
 from hotsettings._loading.explain import effective, explain
 from hotsettings._loading.load import load
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 
 class Db(Struct, frozen=True, forbid_unknown_fields=True):

@@ -33,7 +33,7 @@ from hotsettings._redaction import Redactor, redactor
 from hotsettings._redaction.secrets import secrets_of
 from hotsettings._schema import frozen
 from hotsettings._schema.marks import SECRET
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 MOST = 2.3
 """Times the work that twice the input may take: twice, and a little for what is ordered or indexed."""

@@ -18,7 +18,7 @@ from hotsettings._layers.layer import in_memory as given_values
 from hotsettings._live.snapshot import changed_keys, same
 from hotsettings._loading.load import Loaded
 from hotsettings._schema.frozen import freeze
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 scalars = (
     st.none()

@@ -8,12 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import TypeAlias
 
 from msgspec.structs import force_setattr
 
 from .._boundary import guarded
-from ..errors import LayerError, Problem
-from .layer import LARGEST, CollectorPaused, Document, Layer, Unreadable, parse, unreadable
+from ..errors import Code, LayerError, Problem
+from .layer import LARGEST, TOO_LARGE, CollectorPaused, Document, Layer, Unreadable, parse
 
 # Without O_NONBLOCK, opening a FIFO would wait for a writer. Without O_NOCTTY, a terminal could become the controlling
 # one of this process. Windows lacks both, and translates line ends unless O_BINARY is set.
@@ -30,6 +31,9 @@ _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFSOCK: "a socket",
 }
+
+
+StrPath: TypeAlias = str | os.PathLike[str]
 
 
 class FileLayer(Layer, frozen=True):
@@ -57,12 +61,23 @@ class FileLayer(Layer, frozen=True):
             force_setattr(self, field, value)
 
 
+def file_layers(config: StrPath, secrets: StrPath, override: StrPath | None) -> list[FileLayer]:
+    """The three files as layers, in rising precedence."""
+    layers = [
+        FileLayer(config, name="base"),
+        FileLayer(secrets, name="secrets", required=False, secret=True),
+    ]
+    if override is not None:
+        layers.append(FileLayer(override, name="override"))
+    return layers
+
+
 def read(layer: FileLayer, collector: CollectorPaused | None = None) -> Document | Unreadable:
     """Read and parse a layer. If it is large, keep the ``collector`` paused from then on. Raises UnforeseenError."""
     try:
         data = fetch(layer)
     except LayerError as error:
-        return unreadable(layer, error)
+        return Unreadable(layer, error.problems[0])
     if data is None:
         return Document(layer, "", {}, missing=True)
     if collector is not None:
@@ -111,7 +126,7 @@ def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
     except FileNotFoundError:
         if not layer.required:
             return None
-        return Problem("", "no such file", layer.origin(), _hint(layer))
+        return Problem("", "no such file", layer.origin(), _hint(layer), "missing-file")
     except OSError as error:
         return _problem(layer, error) if error.errno in _LASTING_ERRORS else error.with_traceback(None)
     except _NoSettingsFile as error:
@@ -119,7 +134,11 @@ def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
 
 
 def _problem(layer: FileLayer, error: OSError | _NoSettingsFile) -> Problem:
-    return Problem("", _reason(error), layer.origin(), _REMEDIES.get(type(error), ""))
+    if isinstance(error, _NoSettingsFile):
+        return Problem("", str(error), layer.origin(), error.hint, error.code)
+    message = f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
+    hint = "let the user that this process runs as read it" if isinstance(error, PermissionError) else ""
+    return Problem("", message, layer.origin(), hint, "unreadable")
 
 
 def _contents(path: str) -> bytes:
@@ -130,7 +149,7 @@ def _contents(path: str) -> bytes:
         _refuse_irregular(os.stat(path).st_mode)  # a socket cannot be opened, and on Windows neither can a directory
         raise
     except ValueError as error:  # a null byte, or a character that the encoding of the file system lacks
-        raise _NoSettingsFile(f"not a path: {error}") from None
+        raise _NoSettingsFile(f"not a path: {error}", "not-a-file") from None
     try:
         status = os.fstat(descriptor)
         _refuse_irregular(status.st_mode)
@@ -143,7 +162,7 @@ def _contents(path: str) -> bytes:
                 size += len(chunk)
             data = b"".join(chunks)
             if size > LARGEST:
-                raise _NoSettingsFile(f"larger than {LARGEST} bytes (1 MiB)")
+                raise _NoSettingsFile(TOO_LARGE, "too-large")
         return data
     finally:
         os.close(descriptor)
@@ -151,27 +170,17 @@ def _contents(path: str) -> bytes:
 
 def _refuse_irregular(mode: int) -> None:
     if kind := irregular(mode):
-        raise (_IsFolder if stat.S_ISDIR(mode) else _NoSettingsFile)(f"not a regular file but {kind}")
+        hint = "name the file in it" if stat.S_ISDIR(mode) else ""
+        raise _NoSettingsFile(f"not a regular file but {kind}", "not-a-file", hint)
 
 
 class _NoSettingsFile(Exception):
     """There is something else at the path. The text says what."""
 
-
-class _IsFolder(_NoSettingsFile):
-    """There is a folder at the path."""
-
-
-_REMEDIES: dict[type[Exception], str] = {
-    PermissionError: "let the user that this process runs as read it",
-    _IsFolder: "name the file in it",
-}
-
-
-def _reason(error: OSError | _NoSettingsFile) -> str:
-    if isinstance(error, OSError):
-        return f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
-    return str(error)
+    def __init__(self, message: str, code: Code, hint: str = "") -> None:
+        super().__init__(message)
+        self.code: Code = code
+        self.hint = hint
 
 
 def _hint(layer: FileLayer) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from .._boundary import guarded
-from ..errors import Origin, SettingsError
+from ..errors import Code, Origin, OriginKind, Problem
 from .toml.keys import Path
 from .toml.limits import TOO_LONG, hazard, unfit
 from .toml.parser import ParserError, loads
@@ -19,6 +19,8 @@ from .toml.positions import Lines, Place, line_column, places
 
 LARGEST = 1024 * 1024
 """Most bytes that a layer may have. A Kubernetes Secret has the same limit."""
+
+TOO_LARGE = f"larger than {LARGEST} bytes (1 MiB)"
 
 _LARGE = 100_000
 """Bytes of a layer from which on the garbage collector takes noticeable time to scan its values."""
@@ -42,8 +44,9 @@ class Layer(Struct, frozen=True, kw_only=True):
     revision: int | None = None
 
     def origin(self, line: int | None = None, column: int | None = None) -> Origin:
-        """Return the origin of a value or problem: the layer as a whole, or a place in it."""
-        return Origin(self.name, self.label or None, line, column, self.revision)
+        """Return the origin of a value or problem: the layer as a whole, or a place in it. No label: it was given in code."""
+        kind: OriginKind = "layer" if self.label else "program"
+        return Origin(self.name, self.label or None, line, column, self.revision, kind)
 
 
 class Document(Struct, frozen=True, dict=True):
@@ -81,8 +84,8 @@ class Document(Struct, frozen=True, dict=True):
 
     def origin(self, offset: int) -> Origin:
         """Return the origin for an offset into the text."""
-        if not self.layer.label:  # values given in code
-            return Origin(self.layer.name)
+        if not self.layer.label:
+            return self.layer.origin()
         return self.layer.origin(*self._lines.place(offset))
 
     @cached_property
@@ -103,9 +106,7 @@ class Unreadable(Struct, frozen=True):
     """
 
     layer: Layer
-    origin: Origin
-    message: str
-    hint: str = ""
+    problem: Problem
     text: str = ""
     offset: int = 0
 
@@ -119,12 +120,6 @@ class Unreadable(Struct, frozen=True):
 def in_memory(values: dict[str, Any]) -> Document:
     """Return values given in code as a document, which has no file."""
     return Document(Layer(name="values"), "", values)
-
-
-def unreadable(layer: Layer, error: SettingsError) -> Unreadable:
-    """Return the outcome of a layer that has failed with this error."""
-    problem = error.problems[0]
-    return Unreadable(layer, problem.origin, problem.message, problem.hint)
 
 
 def parse(layer: Layer, data: bytes) -> Document | Unreadable:
@@ -142,13 +137,13 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
         return _undecodable(layer, data, error.start)
     danger = hazard(text)
     if danger is not None:
-        return _unparsable_at(layer, text, danger.offset, danger.reason)
+        return _unparsable_at(layer, text, danger.offset, danger.reason, "unsupported-toml")
     try:
         values = loads(text)
     except ParserError as error:
         if error.offset is None:
             return _unrepresentable(layer, text)
-        return _unparsable_at(layer, text, error.offset, error.message, _meant(text, error.offset))
+        return _unparsable_at(layer, text, error.offset, error.message, error.code, _meant(text, error.offset))
     document = Document(layer, text, values)
     misfit = unfit(values)
     return document if misfit is None else _misfit(document, *misfit)
@@ -201,7 +196,8 @@ def _meant(text: str, offset: int) -> str:
 
 def _undecodable(layer: Layer, data: bytes, at: int) -> Unreadable:
     before = data[:at].decode().removeprefix("\ufeff")
-    return Unreadable(layer, layer.origin(*line_column(before, len(before))), "not UTF-8", "save it as UTF-8")
+    origin = layer.origin(*line_column(before, len(before)))
+    return Unreadable(layer, Problem("", "not UTF-8", origin, "save it as UTF-8", "not-utf8"))
 
 
 def _unrepresentable(layer: Layer, text: str) -> Unreadable:
@@ -209,7 +205,8 @@ def _unrepresentable(layer: Layer, text: str) -> Unreadable:
     values = (place.value for _, place in places(text))
     start, end = next(filter(lambda value: _cannot_be(text[slice(*value)]), values), (0, 0))
     clock = "-" in text[start + 1 : end] or ":" in text[start:end]
-    return _unparsable_at(layer, text, start, "a date or time that Python does not have" if clock else TOO_LONG)
+    reason = "a date or time that Python does not have" if clock else TOO_LONG
+    return _unparsable_at(layer, text, start, reason, "unsupported-toml")
 
 
 def _cannot_be(written: str) -> bool:
@@ -223,8 +220,8 @@ def _cannot_be(written: str) -> bool:
 
 def _misfit(document: Document, path: Path, reason: str) -> Unreadable:
     place = document.locate([path]).get(path)
-    return _unparsable_at(document.layer, document.text, place.value[0] if place else 0, reason)
+    return _unparsable_at(document.layer, document.text, place.value[0] if place else 0, reason, "unsupported-toml")
 
 
-def _unparsable_at(layer: Layer, text: str, offset: int, message: str, hint: str = "") -> Unreadable:
-    return Unreadable(layer, layer.origin(*line_column(text, offset)), message, hint, text, offset)
+def _unparsable_at(layer: Layer, text: str, offset: int, message: str, code: Code, hint: str = "") -> Unreadable:
+    return Unreadable(layer, Problem("", message, layer.origin(*line_column(text, offset)), hint, code), text, offset)

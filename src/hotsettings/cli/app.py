@@ -11,7 +11,7 @@ from .. import __version__
 from .._layers.layer import LARGEST, CollectorPaused
 from .._loading.explain import NOT_SET, UnknownKey, effective, explain
 from .._loading.load import Loaded
-from ..errors import InvalidSettings, Origin, Problem, SettingsError
+from ..errors import NOWHERE, InvalidSettings, Problem, SettingsError
 from . import checking, completion, documents, output, showing, store_commands, templates, watching
 from .arguments import Json, Target, find
 from .help import Command, Group
@@ -175,7 +175,7 @@ def explain_key(
         near = completion.similar(loaded.schema, key)[:5] if error.near is None else []
         problem = str(error) + (f"; did you mean {' or '.join(near)}?" if near else "")
     except KeyError:
-        output.fail(InvalidSettings([Problem(key, NOT_SET, Origin(""))]), json=json)
+        output.fail(InvalidSettings([Problem(key, NOT_SET, NOWHERE, code="not-set")]), json=json)
     else:
         (showing.explanation_as_json if json else showing.explanation)(explanation)
         return

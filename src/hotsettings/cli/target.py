@@ -15,14 +15,14 @@ from typing import Any, NoReturn
 import typer
 from msgspec import Struct
 
-from .._layers.file import FileLayer, read
+from .._layers.file import FileLayer, file_layers, read
 from .._layers.layer import Document
 from .._layers.toml.spelling import closest
 from .._loading.load import Loaded, assemble, read_all
 from .._redaction import Redactor
-from .._schema.schema import Schema
+from .._schema.schema import Schema, schema_of
 from ..errors import SettingsError
-from ..settings import BaseSettings, file_layers, schema_of
+from ..settings import BaseSettings
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 

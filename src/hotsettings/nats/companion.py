@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
-from anyio.lowlevel import checkpoint
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.kv import KeyValue
@@ -17,7 +16,7 @@ from nats.js.kv import KeyValue
 from .._concurrency.backoff import Backoff
 from .._layers.store import StoreLayer
 from .._live.live import loaded_of
-from .._live.status import Rejection
+from .._live.status import Applied
 from .._log import logger
 from ..errors import Rejected
 from .connection import described
@@ -44,7 +43,6 @@ class Companion:
         self.instance = instance
         self._service = store.service or type(live.current).__qualname__
         self._started_at = datetime.now(UTC)
-        self._rejection: Rejection | None = None
         self._news = anyio.Event()
         self._moved = anyio.Event()
         self._complained = False
@@ -80,9 +78,8 @@ class Companion:
     async def _listen(self) -> None:
         """Take note of what is applied later, and of what is refused."""
         async for event in self._live.events():
-            self._rejection = event if isinstance(event, Rejection) else None
             self._news.set()
-            if self._rejection is None:
+            if isinstance(event, Applied):
                 self._moved.set()
 
     async def _copy(self) -> None:
@@ -136,11 +133,8 @@ class Companion:
         return True
 
     async def _report(self, bucket: KeyValue) -> None:
-        await checkpoint()  # what was rejected in this moment is being told
         layers = tuple(document.layer for document in loaded_of(self._live).documents)
-        report = report_on(
-            self._live, layers, self._store, self.instance, self._service, self._rejection, self._started_at
-        )
+        report = report_on(self._live, layers, self._store, self.instance, self._service, self._started_at)
         await bucket.put(report.instance, encoded(report))
 
     async def _withdraw(self, bucket: KeyValue) -> None:

@@ -121,7 +121,7 @@ def load(path: str, bucket: str) -> Copy | None:
         refused = error
     except ValueError as error:
         refused = _Refused(f"not a path: {error}")
-    raise LayerError([Problem("", refused.reason, Origin("copy", path), refused.hint)])
+    raise LayerError([Problem("", refused.reason, Origin("copy", path), refused.hint, "unusable-copy")])
 
 
 def may_be_copied(text: str, redactor: Redactor) -> bool:

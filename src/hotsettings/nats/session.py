@@ -10,8 +10,7 @@ from nats.aio.client import Client
 from .._concurrency.backoff import Backoff
 from .._layers.status import LayerState
 from .._log import logger
-from ..errors import LayerError
-from .connection import Servers, connected, described
+from .connection import Servers, Unreachable, connected, described
 from .replica import Replica, State
 from .subscription import Follower, NoBucket, Silent
 
@@ -112,8 +111,8 @@ class Session:
 def _reason(error: BaseException, where: Servers) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, LayerError):
-        return error.problems[0].message.removeprefix("cannot be reached: ")
+    if isinstance(error, Unreachable):
+        return error.reason
     if isinstance(error, NoBucket):
         return "there is no such bucket; publish into it first"
     return "its server does not answer" if isinstance(error, Silent) else described(error, where)

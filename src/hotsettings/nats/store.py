@@ -13,10 +13,10 @@ import anyio
 
 from .._layers.status import LayerState
 from .._layers.store import StoreLayer, StoreValue
-from ..errors import LayerError, Origin, Problem
+from ..errors import LayerError
 from .bucket import BUCKET, KEY
 from .companion import Companion
-from .connection import servers
+from .connection import Unreachable, servers
 from .last_good import LastGood
 from .replica import Replica
 from .reports import own_name
@@ -191,8 +191,7 @@ class NatsStore:
         if copied is None:
             why = self._session.fault or f"no answer within {self._start_timeout:g} s"
             hint = f"there is no copy in {self.last_good.path} yet" if self.last_good is not None else ""
-            origin = Origin("store", f"{self.servers} {self.bucket}")
-            raise LayerError([Problem("", f"cannot be reached: {why}", origin, hint)])
+            raise LayerError(Unreachable(f"{self.servers} {self.bucket}", why, hint).problems)
         self._session.begin_with(copied)
 
 

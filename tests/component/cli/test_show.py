@@ -42,9 +42,11 @@ def test_show_is_toml_with_origins(run: Run) -> None:
 
 def test_show_json(run: Run) -> None:
     found = run("show", CLASS, "--json").json()
-    assert found["NAME"] == {"value": "shop", "layer": "base", "file": "config.toml", "line": 1, "column": 8}
+    place = {"layer": "base", "file": "config.toml", "line": 1, "column": 8, "kind": "layer"}
+    assert found["NAME"] == {"value": "shop", **place}
     assert found["TOKEN"]["value"] == "********"
-    assert found["PROXY"] == {"value": None, "layer": "default", "file": None, "line": None, "column": None}
+    nowhere = {"layer": "default", "file": None, "line": None, "column": None, "kind": "default"}
+    assert found["PROXY"] == {"value": None, **nowhere}
     assert found["LABELS"]["value"] == {"tier": "one"}
 
 

@@ -24,10 +24,9 @@ from hotsettings._live.reload.reloader import Runtime
 from hotsettings._live.snapshot import Snapshot
 from hotsettings._loading.load import assemble
 from hotsettings._redaction import Redactor
-from hotsettings._schema.schema import Schema
+from hotsettings._schema.schema import Schema, schema_of
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
 from hotsettings._watching.watcher import Watcher
-from hotsettings.settings import schema_of
 
 pytestmark = pytest.mark.anyio
 
@@ -684,7 +683,7 @@ async def test_a_mishap_in_a_reload_ends_nothing(
     monkeypatch.setattr(runtime, "apply", apply)
     async with running(clock, "SECRET_KEY = 'quoted-in-it'") as (live, fake):
         await fake.say("SECRET_KEY = 'quoted-in-it'\nB = 1")
-        assert str(live.status.last_error) == "the reload itself: OSError: no room left for ********"
+        assert str(live.status.last_error) == "hotsettings: OSError: no room left for ********"
         assert "making new settings live failed" in caplog.text
         await fake.pass_time(1.1)
         assert (live.current.B, live.status.healthy, live.snapshot.generation) == (1, True, 2)

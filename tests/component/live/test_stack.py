@@ -17,6 +17,7 @@ from hotsettings._layers import file as layer_files
 from hotsettings._layers import layer as layers
 from hotsettings._layers.file import FileLayer
 from hotsettings._loading.load import readable
+from hotsettings._schema.schema import schema_of
 from hotsettings._watching import consistent_read as reader_module
 from hotsettings._watching import fingerprint as fingerprints
 from hotsettings._watching.consistent_read import ConsistentReader, Observation, Read, Unchanged, Unsettled
@@ -24,7 +25,6 @@ from hotsettings._watching.debounce import LastEvent, WriterState
 from hotsettings._watching.sources import file as files
 from hotsettings._watching.sources import source as source_module
 from hotsettings._watching.symlinks import ResolvedPath
-from hotsettings.settings import schema_of
 
 SETTLE = 0.125  # exact in binary, as all times here
 

@@ -14,6 +14,7 @@ Path = tuple[str | int, ...]
 Values = dict[str, Any]
 """The values of one layer, or of several that were merged."""
 ABSENT: Any = object()
+"""Stands for a value that nobody has set. It is never None, which is a value of its own."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST = 200

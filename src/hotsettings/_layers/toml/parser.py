@@ -12,6 +12,8 @@ import re
 import sys
 from typing import Any, Final, Literal, TypeAlias
 
+from ...errors import Code
+
 
 def _import_toml_rs() -> Any:
     """Return the module, or None if it cannot be imported.
@@ -74,12 +76,14 @@ class ParserError(Exception):
     Args:
         message: What is wrong. It quotes nothing of the text.
         offset: Where, in characters. None if the text is TOML, but holds a value that Python cannot represent.
+        code: What kind of problem it is.
     """
 
-    def __init__(self, message: str, offset: int | None = None) -> None:
-        super().__init__(message, offset)
+    def __init__(self, message: str, offset: int | None = None, code: Code = "invalid-toml") -> None:
+        super().__init__(message, offset, code)
         self.message = message
         self.offset = offset
+        self.code: Code = code
 
 
 def use_parser(parser: Parser) -> None:
@@ -112,7 +116,8 @@ def loads(text: str) -> dict[str, Any]:
 
 def _with_toml_rs(text: str) -> dict[str, Any]:
     if _toml_rs is None:
-        raise ParserError('cannot be parsed: toml_rs cannot be imported; call hotsettings.use_parser("tomllib")', 0)
+        message = 'cannot be parsed: toml_rs cannot be imported; call hotsettings.use_parser("tomllib")'
+        raise ParserError(message, 0, "no-parser")
     try:
         values: dict[str, Any] = _toml_rs.loads(text)
         return values

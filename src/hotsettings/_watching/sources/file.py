@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ..._concurrency.backoff import Backoff
 from ..._layers.file import FileLayer, fetch_once, read_error
-from ..._layers.layer import unreadable
+from ..._layers.layer import Unreadable
 from ..._layers.status import LayerState, LayerStatus
 from ..bind_mounts import is_local, single_file_mounts
 from ..debounce import Debouncer, Swap
@@ -153,7 +153,7 @@ class FileSource(Source[FileLayer, Fingerprint]):
             self._failure = _Failure(self.fingerprint)
         else:
             self._failure.again(self.fingerprint)
-        return self.retry_in is None and self._keep(str(failed), None, unreadable(self.layer, failed))
+        return self.retry_in is None and self._keep(str(failed), None, Unreadable(self.layer, failed.problems[0]))
 
     def mark_read(self, now: float) -> None:
         """Note that the file was read with the fingerprint that it has now. Does nothing if the read failed."""

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Generic, TypeVar
 
-from ..._layers.layer import Document, Layer, Unreadable, parse, unreadable
+from ..._layers.layer import Document, Layer, Unreadable, parse
 from ..._layers.status import LayerState, LayerStatus
-from ...errors import SettingsError
+from ...errors import Problem, SettingsError
 from ..debounce import LastEvent
 
 L = TypeVar("L", bound=Layer)
@@ -96,7 +96,7 @@ class Source(ABC, Generic[L, F]):
         try:
             return self._keep(*self._fetch())
         except SettingsError as error:
-            return self._keep(str(error), None, unreadable(self.layer_as_read, error))
+            return self._keep(str(error), None, Unreadable(self.layer_as_read, error.problems[0]))
 
     def _keep(self, content: object, data: bytes | None, failed: Unreadable | None = None) -> bool:
         if self.document is not None and content == self.content:
@@ -137,10 +137,11 @@ class Source(ABC, Generic[L, F]):
         layer = self.layer_as_read
         if self._had_content and not data:
             lost = self.gone if data is None else self.empty
-            return Unreadable(layer, layer.origin(), f"{lost}, and there was content before", self.hint)
+            message = f"{lost}, and there was content before"
+            return Unreadable(layer, Problem("", message, layer.origin(), self.hint, "lost-content"))
         if data is None:
             return Document(layer, "", {}, missing=True)
         try:
             return parse(layer, data)
         except SettingsError as error:
-            return unreadable(layer, error)
+            return Unreadable(layer, error.problems[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..._layers.layer import LARGEST
+from ..._layers.layer import LARGEST, TOO_LARGE
 from ..._layers.status import LayerState
 from ..._layers.store import StoreLayer, StoreValue
 from ...errors import LayerError, Problem
@@ -42,10 +42,12 @@ class StoreSource(Source[StoreLayer, StoreValue]):
     def _fetch(self) -> tuple[object, bytes | None]:
         data = self.fingerprint.data
         self.layer_as_read = replace(self.layer, revision=self.fingerprint.revision)
+        origin = self.layer_as_read.origin()
         if data is None and self.layer.required and not self._had_content:
-            copied = self.layer.store.state == "copy"
-            why = "it is not in the copy on disk, which leaves out what is secret" if copied else "there is no such key"
-            raise LayerError([Problem("", why, self.layer_as_read.origin(), "" if copied else "publish it")])
+            if self.layer.store.state == "copy":
+                why = "it is not in the copy on disk, which leaves out what is secret"
+                raise LayerError([Problem("", why, origin, code="not-in-copy")])
+            raise LayerError([Problem("", "there is no such key", origin, "publish it", "missing-key")])
         if data is not None and len(data) > LARGEST:
-            raise LayerError([Problem("", f"larger than {LARGEST} bytes (1 MiB)", self.layer_as_read.origin())])
+            raise LayerError([Problem("", TOO_LARGE, origin, "", "too-large")])
         return self.fingerprint, data
