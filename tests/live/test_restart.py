@@ -120,11 +120,9 @@ async def test_pending_and_back() -> None:
         assert "live until the restart" in str(held.explain("FIXED"))
         with pytest.raises(Rejected, match="needs a FIXED") as caught:
             await held.publish(make(FIXED=95, HOT=95))
-        assert held.status.rejection is not None
-        assert caught.value.by == held.status.rejection.by == "restart"
+        assert (caught.value.by, getattr(held.status.rejection, "by", None)) == ("restart", "restart")
         assert held.status.pending_restart == {"FIXED"}, "what was rejected does not count"
         assert held.status.last_error is not None
         assert await held.publish(make(FIXED=1, HOT=5)) is None
-        assert held.status.rejection is None
-        assert held.status.pending_restart == frozenset()
+        assert (held.status.rejection, held.status.pending_restart) == (None, frozenset())
         assert held.status.healthy
