@@ -47,22 +47,22 @@ format: $(VENV)/.for-lint ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core must be covered whole
+coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core must be covered whole; more processes: make coverage ARGS="-n 4"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run -m pytest -n 2 --dist loadgroup $(ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 	@echo "==> The core, all but the command line, at 100%:"
 	@$(BIN)/coverage report --omit="*/hotsettings/cli.py,*/hotsettings/cli/*" --fail-under=100
 
 soak: $(VENV)/.for-test ## follow files that random writers change, under random faults (5 minutes); longer: make soak ARGS="--minutes 30"
-	@PYTHONPATH=tests $(BIN)/python -m faults.soak $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m support.faults.soak $(ARGS)
 
 bench: $(VENV)/.for-bench ## measure everything beside its peers (14 minutes); a smoke run: make bench ARGS=--quick
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: $(VENV)/.for-test ## look for layers that crash, hang or show secrets, for a minute; for hours: make fuzz ARGS="--minutes 120"
-	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m support.fuzz $(ARGS)
 
 fleet: $(VENV)/.for-bench ## follow three NATS servers that fail from 50 processes, and judge and measure it (15 minutes); a smoke run: make fleet ARGS=--quick
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.fleet $(ARGS)
@@ -81,7 +81,7 @@ docs-serve: $(VENV)/.for-docs ## show the site while you write: http://127.0.0.1
 	@$(MKDOCS) serve --strict
 
 docs-outputs: $(VENV)/.for-test ## run the commands in the docs and write down what they print today
-	@$(BIN)/python tests/test_docs.py
+	@PYTHONPATH=tests $(BIN)/python tests/docs/test_docs.py
 
 wheel-test: $(VENV)/.for-lint ## run the tests against the built wheel; on more: make wheel-test PYTHONS="python3.12 python3.13"
 	@sh .ci/wheel-test $(PYTHONS)

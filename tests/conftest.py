@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from support import chosen_parser
 
 from hotsettings import use_parser
 
@@ -29,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    chosen_parser.name = config.getoption("--toml-parser")
     use_parser(config.getoption("--toml-parser"))
 
 

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from test_docs import FENCE, GUIDES, ROOT, Page, follow_links, working_folder
+from docs.test_docs import FENCE, GUIDES, Page, follow_links, working_folder
+from support import ROOT
 
 from hotsettings.settings import schema_of
 from integr8scode.settings import Settings

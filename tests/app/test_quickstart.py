@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/quickstart.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME = re.compile(r"# ([\w.]+)\n")

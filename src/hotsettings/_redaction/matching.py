@@ -47,7 +47,7 @@ class Matcher:
             self._starts.add(_lower(secret), whole=True)
         elif len(secret) >= SHORT:
             self._words.setdefault(len(secret), set()).add(secret)
-        elif secret and key:
+        else:
             self._beside.setdefault(key.casefold(), set()).add(secret)
 
     def add_part(self, part: str) -> None:
@@ -127,8 +127,6 @@ class _Starts:
             first = text[start : start + LONG]
             if first not in whole and first not in parts:
                 continue
-            if start + self._longest <= covered:
-                continue  # nothing that begins here could reach beyond what is found already
             rest = text[start : start + self._longest]
             part = _common_start(parts.get(first, []), rest)
             length = max(_whole_at_start(whole.get(first, []), rest), 0 if rest[:part] in self._names else part)

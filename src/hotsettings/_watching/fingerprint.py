@@ -9,9 +9,6 @@ import stat
 import sys
 import time
 
-if sys.platform == "linux":
-    import fcntl
-
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -99,6 +96,8 @@ def being_written(path: str) -> bool | None:
     """
     if sys.platform != "linux":
         return None
+    import fcntl  # Windows has none
+
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except (OSError, ValueError):

@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from support import ROOT
 
 from examples.fleet import processes
 
-ROOT = Path(__file__).parents[3]
 PATIENCE = 90.0
 MARK = "FLEET_OF_TEST"
 
