@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import TESTS, hostile
 from support.loading_worker import slowness
+from support.steps import steps
 from support.toml_texts import documents, soups
 from support.traced import untraced
 
@@ -292,9 +293,57 @@ def test_tomllib_is_slow_but_not_too_slow(name: str) -> None:
             start = time.thread_time()
             with contextlib.suppress(LayerError):
                 read_as(data)
-            if quick := time.thread_time() - start < (4.0 if name in SLOW else 1.5) * slowness():
+            if quick := time.thread_time() - start < 1.5 * slowness():
                 break
         assert quick
 
 
-SLOW: Final = {"32 dotted parts", "32 dotted parts in a mapping"}
+def dotted(start: str, key: str) -> str:
+    """As many such keys as fit into a layer."""
+    return start + "".join(f"{key.replace('%d', str(number))} = 1\n" for number in range(hostile.LARGEST // len(key)))
+
+
+@pytest.mark.parametrize(
+    ("start", "key"),
+    [
+        ("", "x%d" + ".a" * 31),
+        ("", "x%d" + " . a" * 31),
+        ("", '"=".x%d' + ".a" * 30),
+        ("[x" + ".a" * 30 + "]\n", "x%d.a"),
+        ("  [ x" + ".a" * 15 + " ]\n", "x%d" + ".a" * 15),
+        ("[[x" + ".a" * 30 + "]]\n", "x%d.a"),
+        ("[a.b.c.d.e.f.g]\n", "x%d.b.c.d.e.f.g"),
+    ],
+)
+def test_tomllib_is_not_given_more_dotted_keys_than_it_can_read_in_time(start: str, key: str) -> None:
+    text = dotted(start, key)
+    use_parser("tomllib")
+    faults: list[ParserError] = []
+
+    def refused() -> None:
+        with pytest.raises(ParserError, match="more dotted keys than tomllib can read in time") as caught:
+            loads(text)
+        faults.append(caught.value)
+
+    assert steps(refused) < 20 * hostile.LARGEST
+    [fault] = faults
+    assert fault.offset is not None
+    assert text.startswith(f"{key[:4].partition('%')[0]}", fault.offset)
+    assert text[fault.offset - 1] == "\n"
+    few = text[: text.rindex("\n", 0, fault.offset // 2)]
+    assert len(loads(few)) > 0
+    use_parser("toml_rs")
+    assert len(loads(text)) > 0
+
+
+@pytest.mark.parametrize(
+    ("start", "key"),
+    [
+        ("", "services_number_%d.database.connection.pool.size"),
+        ("[services.database]\n", "replica%d.connection.pool"),
+        ("", "x%d = { " + "a." * 30 + "a = 1 } #"),
+        ("", "x%d = '" + "a." * 30 + "' #"),
+    ],
+)
+def test_a_whole_layer_of_ordinary_keys_is_read_by_tomllib(start: str, key: str) -> None:
+    assert outcome("tomllib", dotted(start, key))[0] == "values"

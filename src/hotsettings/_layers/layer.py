@@ -252,6 +252,11 @@ class CollectorPaused:
 
     def __exit__(self, *_: object) -> None:
         if self._paused:
+            # All that is young becomes old without a look at it, or the next three collections would each look at the new
+            # values. Where the application itself has frozen something, that has to stay so.
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

@@ -29,7 +29,7 @@ _MOST_AT_ONCE = 20_000
 _MUCH_AT_ONCE = 1024 * 1024
 """If the documents of one moment hold more secrets, or characters in them, no text is shown: a second's work."""
 
-_MOST_MET = 200_000
+_MOST_MET = 100_000
 """The same for how often secrets are met: one value may be in very many places."""
 
 _GENERATIONS = 5

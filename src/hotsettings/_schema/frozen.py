@@ -15,6 +15,9 @@ from .field_types import needs_freezing
 # Most of what stands in large containers is one of these, and a look at all types at once is far quicker than one at each.
 ATOMS: Final = frozenset({str, int, float, bool, NoneType, bytes})
 _MUTABLE: Final = frozenset({dict, list, set, bytearray})
+_FEW: Final = 10
+"""Up to so many values, a look at each takes no longer than one at all types at once."""
+_put: Final = dict.__setitem__
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -62,7 +65,7 @@ def freeze(value: Any) -> Any:
     if kind in ATOMS or kind is FrozenDict:
         return value
     if isinstance(value, dict):
-        return FrozenDict(value if _immutable(value.values()) else {key: freeze(item) for key, item in value.items()})
+        return _frozen(value)
     if isinstance(value, list) or kind is tuple:
         return tuple(value if _immutable(value) else map(freeze, value))
     if isinstance(value, set):
@@ -72,6 +75,17 @@ def freeze(value: Any) -> Any:
     if isinstance(value, Struct):
         freeze_fields(value, _thawed(type(value)))
     return value
+
+
+def _frozen(table: dict[K, Any]) -> FrozenDict[K, Any]:
+    frozen = FrozenDict(table)
+    if len(table) < _FEW or not _immutable(table.values()):
+        for key, item in table.items():
+            if (kind := type(item)) is dict:
+                _put(frozen, key, _frozen(item))
+            elif kind not in ATOMS and (inside := freeze(item)) is not item:
+                _put(frozen, key, inside)
+    return frozen
 
 
 def freeze_fields(struct: Struct, names: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import FieldInfo
 
 from .._layers.toml.keys import Path, dotted
 from . import field_types
-from .frozen import freeze
+from .frozen import ATOMS, freeze
 from .marks import RESTART_REQUIRED, SECRET, Section
 from .masking import is_secret, mask_nested, names_of_secrets
 
@@ -239,7 +239,10 @@ def as_values(value: Any) -> Any:
 
 
 def _arrays(value: Any) -> Any:
-    """The same with lists for tuples, which msgspec leaves as they are."""
+    """The same with lists for tuples, which msgspec leaves as they are. Its tables are new, so they are changed in place."""
     if isinstance(value, dict):
-        return {key: _arrays(item) for key, item in value.items()}
+        for key, item in value.items():
+            if type(item) not in ATOMS:
+                value[key] = _arrays(item)
+        return value
     return list(map(_arrays, value)) if isinstance(value, list | tuple) else value

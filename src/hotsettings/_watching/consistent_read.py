@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from .._layers.layer import Document, FileLayer, Layer, Unreadable
+from .._layers.layer import CollectorPaused, Document, FileLayer, Layer, Unreadable
 from .._layers.status import PATIENCE, LayerStatus
 from .._layers.store import StoreLayer
 from .bind_mounts import Sources
@@ -79,10 +79,20 @@ class Stack:
             self._waiting = {}
         return unmoved
 
-    def observe(self, arm: Arm, told: TellAbout, confirm: float, *, hasty: bool = False) -> Observation:
+    def observe(
+        self,
+        arm: Arm,
+        told: TellAbout,
+        confirm: float,
+        collector: CollectorPaused | None = None,
+        *,
+        hasty: bool = False,
+    ) -> Observation:
         """Look, and read what has changed if it has settled. Raises OSError when no more can be watched.
 
         If ``hasty``, what has stood still for ``settle`` is read, even if somebody has it open for writing.
+
+        If the layers are large, keep the ``collector`` paused from the last access to a file on: such an access may hang.
         """
         paths = [file.path for file in self._files]
         routes = find_routes(paths)
@@ -110,10 +120,13 @@ class Stack:
         if ready and not slow:
             self.due = now + min(waits[each] for each in late) if late else None
             self._read_last = ready
-            seen = self._read(ready, late, before, now)
-            if isinstance(seen, Unsettled):
+            unsettled = self._read(ready, late, before, now)
+            if unsettled is not None:
                 self._discard()
-            return seen
+                return unsettled
+            if collector is not None:
+                collector.expect(sum(each.size for each in self._followed))
+            return self._parse(ready, now)
         seconds = max(waits[each] for each in slow or self._waiting)
         if ready:
             seconds = min(seconds, max(self._waiting[each] for each in slow) + PATIENCE - now)
@@ -125,7 +138,8 @@ class Stack:
         late: Collection[Followed[Any, Any]],
         before: Mapping[Followed[Any, Any], float],
         now: float,
-    ) -> Observation:
+    ) -> Unsettled | None:
+        """Read the suspects, and see whether what was read belongs together and was complete."""
         others = [each for each in self._followed if each not in late]
         seen = [each.sight for each in others]
         differing = [each for each in self._visit(suspects) if each.read()]
@@ -140,7 +154,11 @@ class Stack:
             return Unsettled(min(retries))
         if any(each.unsure(now) for each in differing):
             return Unsettled(self._settle)
-        for each in suspects:
+        return None
+
+    def _parse(self, suspects: Sequence[Followed[Any, Any]], now: float) -> Read:
+        for each in self._visit(suspects):
+            each.parse()
             each.taken(now)
         return Read(
             tuple(each.content for each in self._followed),

@@ -13,7 +13,7 @@ from typing import TypeVar
 import anyio
 
 from .._concurrency.worker_thread import Worker
-from .._layers.layer import Layer
+from .._layers.layer import CollectorPaused, Layer
 from .._layers.status import PATIENCE, LayerStatus
 from .._log import logger
 from .consistent_read import Read, Stack, Unchanged, Unsettled
@@ -116,8 +116,9 @@ class Watcher:
                 self._stack.look_at_mounts()
             if not told and self._stack.unmoved():
                 return Unchanged()
-            seen = self._stack.observe(arm, wakeups.told, wakeups.confirm, hasty=hasty)
-            return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
+            with CollectorPaused() as collector:
+                seen = self._stack.observe(arm, wakeups.told, wakeups.confirm, collector, hasty=hasty)
+                return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
         try:
             seen = await self._worker.run(work, lambda: slow(self._stack.visited()))

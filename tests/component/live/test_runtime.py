@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,13 +14,16 @@ from support.live import Settings, idle
 
 from hotsettings import Applied, Change, InvalidSettings, LayerError, Live, Rejected, Rejection, UnforeseenError
 from hotsettings._concurrency.tasks import background_tasks
-from hotsettings._layers.layer import FileLayer, parse
+from hotsettings._layers.layer import Document, FileLayer, parse
 from hotsettings._layers.status import LayerState, LayerStatus
 from hotsettings._live.live import hub_of
 from hotsettings._live.reload import reloader as runtime
 from hotsettings._live.reload import transaction
 from hotsettings._live.reload.reloader import Runtime
 from hotsettings._live.snapshot import Snapshot
+from hotsettings._loading.load import assemble
+from hotsettings._redaction import Redactor
+from hotsettings._schema.schema import Schema
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
 from hotsettings._watching.watcher import Watcher
 from hotsettings.settings import schema_of
@@ -216,6 +219,46 @@ async def test_a_quiet_edit_wakes_nobody(clock: Clock) -> None:
         assert live.snapshot.generation == 1
         assert fake.accepted == 2, "but it is what the layer says now"
         assert await live.reload() is None
+
+
+async def test_what_was_judged_is_not_judged_again(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file may have to be read again only because its times do not tell whether it has changed."""
+    judged: list[Sequence[Document]] = []
+
+    def counted(schema: Schema, documents: Sequence[Document], redactor: Redactor) -> Any:
+        judged.append(documents)
+        return assemble(schema, documents, redactor)
+
+    monkeypatch.setattr(runtime, "assemble", counted)
+    async with running(clock, "A = 1") as (live, fake):
+        for text, times in [("A = 1", 1), ("A = 2", 2), ("A = 'x'", 3)]:
+            await fake.say(text)
+            for _ in range(2):
+                fake.read = None
+                looks = fake.looks
+                await fake.say(text)
+                assert fake.looks > looks
+            assert len(judged) == times
+        assert live.status.consecutive_failures == 1
+        assert live.current.A == 2
+
+
+async def test_live_secrets_are_learnt_again_after_others(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many candidates are rejected, the live secrets stay among those that were learnt last."""
+    learnt: list[Any] = []
+    async with running(clock, "SECRET_KEY = 'live one'") as (_, fake):
+        learn = Redactor.learn
+
+        def counted(redactor: Redactor, documents: Sequence[Document], settings: Any = None) -> None:
+            learnt.append(next(iter(documents)).values["SECRET_KEY"])
+            learn(redactor, documents, settings)
+
+        monkeypatch.setattr(Redactor, "learn", counted)
+        await fake.say("SECRET_KEY = 'live two'")
+        assert learnt == ["live two"]  # the one before was the last that was learnt
+        await fake.say("SECRET_KEY = 'refused'\nA = 'x'")
+        await fake.say("SECRET_KEY = 'live three'")
+        assert learnt[1:] == ["refused", "live two", "live three"]
 
 
 async def test_it_looks_again_by_itself(clock: Clock) -> None:

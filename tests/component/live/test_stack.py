@@ -351,6 +351,29 @@ def test_parses_only_what_has_changed(watched: Watched, monkeypatch: pytest.Monk
     assert parsed == ["base"]
 
 
+def test_parses_nothing_that_may_not_belong_together(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that changes while another one is read has to be read again, and so has the other one."""
+    watched.secrets.write_text("S = 1")
+    parsed: list[str] = []
+    moves = [lambda: replace(watched.config, "A = 3")]
+
+    def parse(layer: FileLayer, data: bytes) -> layers.Document | layers.Unreadable:
+        parsed.append(layer.name)
+        return layers.parse(layer, data)
+
+    def attempt(layer: FileLayer) -> bytes | None:
+        if layer.name == "secrets" and moves:
+            moves.pop()()
+        return layers.attempt(layer)
+
+    monkeypatch.setattr(followed, "parse", parse)
+    monkeypatch.setattr(files, "attempt", attempt)
+    assert watched.look(after=5.0) == Unsettled(0.0)
+    assert parsed == []
+    assert watched.values(after=5.0) == [{"A": 3}, {"S": 1}]
+    assert parsed == ["base", "secrets"]
+
+
 def test_a_swapped_link_is_taken_at_once(tmp_path: Path, clock: Clock) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -61,6 +61,12 @@ _NO_1_1: Final = "" if sys.version_info >= (3, 15) else " (tomllib reads TOML 1.
 _TOMLLIB_REPORT = re.compile(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
 _QUOTED = re.compile(r""" (?!(?:'(?:\]\]?|=|\\)'|"'+")(?: |$))['"(\[].*?(?= twice$|$)""", re.DOTALL)
 
+# For each dot of a key, tomllib goes anew through all parts before it, those of the header too. That costs about as much as
+# so many parts more. The limit is two thirds of a second.
+_PER_DOT: Final = 12
+_MOST_PARTS: Final = 3_500_000
+_DEEPEST: Final = 32
+
 
 class ParserError(Exception):
     """Raised when a text cannot be parsed.
@@ -122,6 +128,8 @@ def _with_toml_rs(text: str) -> dict[str, Any]:
 def _with_tomllib(text: str) -> dict[str, Any]:
     import tomllib
 
+    if (start := _too_dotted(text)) is not None:
+        raise ParserError("more dotted keys than tomllib can read in time; put them below [table] headers", start)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -133,6 +141,27 @@ def _with_tomllib(text: str) -> dict[str, Any]:
         raise ParserError(message, _end(text, words)) from None
     except ValueError:
         raise ParserError("a value that Python does not have") from None
+
+
+def _too_dotted(text: str) -> int | None:
+    """Return the start of the line up to which dotted keys would take too long, or None if they do not.
+
+    A line that only looks like a header or a key, as one of a string may, counts as well.
+    """
+    if text.count(".") * (_PER_DOT + 2 * _DEEPEST) <= _MOST_PARTS:
+        return None
+    parts = above = start = 0
+    for line in text.split("\n"):
+        if line.lstrip().startswith("["):
+            above = min(line.count("."), _DEEPEST)
+        elif "=" in line:
+            key = line.partition("=")[0]
+            dots = min((line if '"' in key or "'" in key else key).count("."), _DEEPEST)
+            parts += dots * (_PER_DOT + above + dots)
+            if parts > _MOST_PARTS:
+                return start
+        start += len(line) + 1
+    return None
 
 
 def _end(text: str, words: str) -> int:

@@ -8,6 +8,7 @@ through: the parser may object to one value and never see a mistake further on. 
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from math import inf
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from .parser import ParserError, loads
@@ -268,7 +269,11 @@ class _Walk:
 
     def _array(self, at: int, path: Path, tree: _Tree, depth: int) -> int:
         index = 0
+        everything = tree is _ALL or tree is _WHOLE or self._names
+        last = inf if everything else max((part for part in tree if isinstance(part, int)), default=-1)
         while not self._text.startswith("]", at):
+            if index > last:
+                return _end_of_brackets(self._text, at)
             element = _ELEMENT.match(self._text, at)
             below = self._below(tree, index)
             if element is None:

@@ -11,6 +11,9 @@ from .keys import quoted, written
 def toml(value: Any) -> str:
     """Write a value as TOML would. What TOML has no word for (None, a hidden value) is written as Python shows it."""
     match value:
+        case dict():
+            inside = ", ".join([f"{written(key)} = {toml(item)}" for key, item in value.items()])
+            return f"{{ {inside} }}" if inside else "{}"
         case bool():
             return "true" if value else "false"
         case str():
@@ -19,8 +22,5 @@ def toml(value: Any) -> str:
             return value.isoformat()
         case list() | tuple():
             return f"[{', '.join(map(toml, value))}]"
-        case dict():
-            inside = ", ".join(f"{written(key)} = {toml(item)}" for key, item in value.items())
-            return f"{{ {inside} }}" if inside else "{}"
         case _:  # numbers too: those of Python, with inf and nan, are all known to TOML
             return repr(value)

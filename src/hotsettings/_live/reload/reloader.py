@@ -79,6 +79,8 @@ class Runtime(Generic[S]):
         self._first: Loaded | None = None
         self._contents: tuple[object, ...] = ()
         self._good: Loaded | None = None
+        self._learnt: Sequence[Document] = ()
+        """The documents whose secrets were learnt last."""
         self._rejection: BaseException | None = None
         self._error: str | None = None
         self._failures = 0
@@ -99,7 +101,7 @@ class Runtime(Generic[S]):
         while True:
             hasty = time.monotonic() - began >= _HASTY
             try:
-                seen = await self._watcher.observe(self._evaluate, _warn_at_first, hasty=hasty)
+                seen = await self._watcher.observe(self._judged, _warn_at_first, hasty=hasty)
             except Exception as error:
                 failure: SettingsError = unforeseen(error, self._origins())
                 break
@@ -229,8 +231,8 @@ class Runtime(Generic[S]):
         self._warn_of_stale()
         if self._fault is not None and self._error is None:
             self._error = str(self._fault)  # until what was read is judged
-        if isinstance(seen, tuple) and seen[0].contents != self._contents:
-            await self._take(*seen)
+        if isinstance(seen, tuple) and seen[1] is not None:
+            await self._take(seen[0], seen[1])
         elif self._retry_at is not None and (now >= self._retry_at or not all(request.tried for request in asked)):
             self._propose(requested=now < self._retry_at)
         if self._candidate is None and not self._watcher.writing():  # whoever asks wants to know of all layers
@@ -266,20 +268,26 @@ class Runtime(Generic[S]):
     def _origins(self) -> list[Origin]:
         return [Origin(layer.name, layer.file) for layer in self._watcher.statuses()]
 
-    def _evaluate(self, read: Read) -> Loaded | SettingsError:
-        """Decode what was read. Runs in a worker thread."""
+    def _evaluate(self, read: Read) -> Loaded | SettingsError | None:
+        """Decode what was read; None if that is what was judged last. Runs in a worker thread."""
+        return None if read.contents == self._contents else self._judged(read)
+
+    def _judged(self, read: Read) -> Loaded | SettingsError:
         try:
             return guarded(self._origins(), self._loaded, read.documents)
         except SettingsError as error:
             return error.with_traceback(None)
 
     def _loaded(self, parts: Sequence[Document | Unreadable]) -> Loaded:
-        if self._first is not None:  # however many candidates are rejected, the live secrets stay known
+        learnt, self._learnt = self._learnt, ()
+        if self._first is not None and learnt is not self.loaded.documents:
+            # However many candidates are rejected, the live secrets stay known.
             self.redactor.learn(self.loaded.documents, self.loaded.settings if self.loaded.pending else None)
         documents = readable(self._schema, parts, self.redactor)
         loaded = Loaded(self._schema, documents, assemble(self._schema, documents, self.redactor))
         loaded = keep_first(self._first or loaded, loaded, self.redactor)
         self.redactor.learn(documents, loaded.settings if loaded.pending else None)
+        self._learnt = documents
         return loaded
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:

@@ -124,7 +124,7 @@ class FollowedFile(Followed[FileLayer, Sight]):
         return self._untold and now - self.read_at < self._settle
 
     def read(self) -> bool:
-        """Read it, and parse it if its content has changed; return whether it has. A read that fails is tried again."""
+        """Read it; return whether its content has changed. Then ``parse`` has to be called. A read that fails is tried again."""
         try:
             differs = super().read()
         except OSError as error:

@@ -81,7 +81,7 @@ class Followed(ABC, Generic[L, G]):
         """Return what tells two contents apart, and the bytes, None if they are missing and may be. Raises SettingsError."""
 
     def read(self) -> bool:
-        """Read it, and parse it if its content has changed; return whether it has."""
+        """Read it; return whether its content has changed. Then ``parse`` has to be called."""
         self._before = self.content, self._data, self.document
         try:
             return self._put(*self._fetch())
@@ -91,10 +91,17 @@ class Followed(ABC, Generic[L, G]):
     def _put(self, content: object, data: bytes | None, failed: Unreadable | None = None) -> bool:
         if self.document is not None and content == self.content:
             return False
-        # In this order: if parsing raises, the content does not count as read.
-        self.document = failed or self._parsed(data)
-        self.content, self._data = content, data
+        self.content, self._data, self.document = content, data, failed
         return True
+
+    def parse(self) -> None:
+        """Parse what was read, unless it was parsed before. If that raises, it is read again at the next look."""
+        self.document = self.document or self._parsed(self._data)
+
+    @property
+    def size(self) -> int:
+        """Bytes that were read last."""
+        return len(self._data or b"")
 
     def taken(self, now: float) -> None:
         """Note that it was read as it looks now, by a read that began at this time."""
