@@ -1,6 +1,6 @@
 """One worker. It follows the store, and a file of its own for secrets.
 
-    python -m examples.fleet.worker URL FOLDER NAME RELEASE
+python -m examples.fleet.worker URL FOLDER NAME RELEASE
 """
 
 from __future__ import annotations
