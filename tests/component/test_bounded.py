@@ -20,7 +20,8 @@ from msgspec import Struct
 from support.steps import steps
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret
-from hotsettings._layers.layer import Document, FileLayer, Layer
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, Layer
 from hotsettings._layers.toml.spelling import Budget, Vocabulary
 from hotsettings._live import snapshot
 from hotsettings._live.snapshot import same
@@ -32,7 +33,7 @@ from hotsettings._redaction import Redactor, redactor
 from hotsettings._redaction.secrets import secrets_of
 from hotsettings._schema import frozen
 from hotsettings._schema.marks import SECRET
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 MOST = 2.3
 """Times the work that twice the input may take: twice, and a little for what is ordered or indexed."""

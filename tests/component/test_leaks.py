@@ -27,11 +27,12 @@ from support.layer_files import load, write
 
 import hotsettings
 from hotsettings import BaseSettings, Rejected, Secret, SettingsError
+from hotsettings._layers.file import file_layers
 from hotsettings._layers.toml.keys import select
 from hotsettings._loading.load import load as load_layers
 from hotsettings._schema.frozen import freeze
 from hotsettings._schema.marks import SECRET
-from hotsettings.settings import file_layers, schema_of
+from hotsettings._schema.schema import schema_of
 
 T = TypeVar("T")
 LIBRARY = str(Path(hotsettings.__file__).parent)

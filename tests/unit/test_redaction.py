@@ -30,7 +30,7 @@ from hotsettings._redaction.matching import Matcher, spans
 from hotsettings._redaction.readings import plain, reading
 from hotsettings._schema.marks import SECRET
 from hotsettings._schema.masking import MASK
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 T = TypeVar("T")
 CANARY = "hunter2-canary"

@@ -10,7 +10,7 @@ from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import NODEFAULT, Struct
+from msgspec import Struct
 
 from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Values, follow
@@ -20,7 +20,7 @@ from .._schema.schema import NATIVE, Schema, as_values
 from .readings import plain
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
-"""What is written everywhere as it is."""
+"""Texts that no quoting changes."""
 
 
 class SecretText(NamedTuple):
@@ -42,7 +42,7 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
     leaves = [(leaf, _Kind(leaf.annotation)) for leaf in schema.leaves if leaf.secret]
     for document in documents:
         if document.layer.secret:
-            yield from _said_here_only(document.values, public)
+            yield from _only_in_secret_layer(document.values, public)
         for leaf, kind in leaves:
             value = follow(document.values, leaf.path)
             if value is not ABSENT:
@@ -60,12 +60,12 @@ def default_secrets(schema: Schema) -> Iterator[SecretText]:
     """Yield the secrets among the defaults of a class."""
     for leaf in schema.leaves:
         for default in leaf.defaults if leaf.secret else ():
-            if default is not NODEFAULT:
+            if default is not ABSENT:
                 yield from _marked(_Kind(leaf.annotation), as_values(default), leaf.path[-1], leaf.marked)
 
 
-def _said_here_only(values: Values, public: list[Values]) -> Iterator[SecretText]:
-    """Yield what a secret layer says, apart from what another layer says of the same key too."""
+def _only_in_secret_layer(values: Values, public: list[Values]) -> Iterator[SecretText]:
+    """Yield the values of a secret layer, except those that a public layer repeats under the same key."""
     tables = [(values, public)]  # no recursion: each level of it would cost for every text that comes through it
     while tables:
         table, others = tables.pop()
@@ -78,7 +78,7 @@ def _said_here_only(values: Values, public: list[Values]) -> Iterator[SecretText
 
 
 class _Kind:
-    """What an annotation says of secrets, worked out once for all values of it: it takes longer than to look at a value."""
+    """Where an annotation allows secrets. It is analysed once for all its values: that takes longer than to check a value."""
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
@@ -87,12 +87,12 @@ class _Kind:
 
     @cached_property
     def members(self) -> list[_Kind]:
-        """What a value can be: the members of a union, or else this alone."""
+        """The members of a union, or else this annotation alone."""
         return [_Kind(member) for member in field_types.alternatives(self.bare)]
 
     @cached_property
     def by_tag(self) -> dict[tuple[str | None, type, Any], list[_Kind]]:
-        """Of a union of tables, the member by the field that tells which it is, and by what that says."""
+        """For a tagged union, its members by tag field and tag."""
         found = {}
         for member in self.members:
             config = getattr(field_types.struct_class(member.bare), "__struct_config__", None)
@@ -102,11 +102,11 @@ class _Kind:
 
     @cached_property
     def tag_field(self) -> str | None:
-        """The field that tells which member a table is."""
+        """The tag field of a tagged union."""
         return next((field for field, _, _ in self.by_tag), None)
 
     def members_for(self, value: Any) -> list[_Kind]:
-        """The members that a value can be: all, unless it is a table whose tag names one."""
+        """The members that a value can be an instance of: all, unless it is a table whose tag names one."""
         tag = value.get(self.tag_field) if isinstance(value, dict) and self.tag_field is not None else None
         return (
             self.by_tag.get((self.tag_field, type(tag), tag), self.members)
@@ -129,7 +129,7 @@ class _Kind:
 
     @cached_property
     def elements(self) -> Iterable[_Kind]:
-        """What the elements of an array are, one after the other."""
+        """The annotations of the elements of an array, one after the other."""
         if field_types.struct_class(self.bare) is not None:
             return [_Kind(field.type) for field in msgspec.structs.fields(self.bare)]
         items = field_types.items_of(self.bare)
@@ -173,7 +173,7 @@ def _marked_in_table(member: _Kind, table: Values, key: str, secret: bool) -> It
 
 
 def _decoded(annotation: Any, value: Any) -> Any:
-    """What the settings hold, which need not look like what is written: bytes, for example."""
+    """Return what the settings hold where it differs from what is written, such as bytes for base64; else None."""
     try:
         decoded = msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
     except KeyboardInterrupt:

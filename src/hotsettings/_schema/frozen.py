@@ -12,7 +12,7 @@ from msgspec.structs import fields, force_setattr
 
 from .field_types import needs_freezing
 
-# Most of what stands in large containers is one of these, and a look at all types at once is far quicker than one at each.
+# Most values in large containers are of these types, and checking the set of all types is much faster than checking each value.
 ATOMS: Final = frozenset({str, int, float, bool, NoneType, bytes})
 _MUTABLE: Final = frozenset({dict, list, set, bytearray})
 _FEW: Final = 10
@@ -59,7 +59,7 @@ for _mutator in ("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popit
 def freeze(value: Any) -> Any:
     """Return ``value`` with every dict, list and set in it replaced by its immutable kind, at any depth.
 
-    Structs are frozen where they stand: they have just been decoded, and nobody else has seen them yet.
+    Structs are frozen in place: they have just been decoded, so nobody else holds a reference yet.
     """
     kind = type(value)
     if kind in ATOMS or kind is FrozenDict:
@@ -73,7 +73,7 @@ def freeze(value: Any) -> Any:
     if isinstance(value, bytearray):
         return bytes(value)
     if isinstance(value, Struct):
-        freeze_fields(value, _thawed(type(value)))
+        freeze_fields(value, _mutable_fields(type(value)))
     return value
 
 
@@ -101,11 +101,11 @@ def _immutable(items: Iterable[Any]) -> bool:
     if kinds <= ATOMS:
         return True
     return kinds.isdisjoint(_MUTABLE) and all(
-        kind in ATOMS or (issubclass(kind, Struct) and not _thawed(kind)) for kind in kinds
+        kind in ATOMS or (issubclass(kind, Struct) and not _mutable_fields(kind)) for kind in kinds
     )
 
 
-def _thawed(struct: type[Struct]) -> tuple[str, ...]:
+def _mutable_fields(struct: type[Struct]) -> tuple[str, ...]:
     """The fields of a Struct that decoding may leave mutable."""
     if (names := _known.get(struct)) is None:
         names = _known[struct] = tuple(field.name for field in fields(struct) if needs_freezing(field.type))

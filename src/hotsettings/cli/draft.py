@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from .._layers.layer import Document, FileLayer, Layer, fetch, parse
+from .._layers.file import FileLayer, fetch
+from .._layers.layer import Document, Layer, parse
 from .._layers.toml.keys import dotted
-from .._loading.decode import Finding, findings
+from .._loading.diagnose import Finding, diagnose
 from .._loading.load import read_all, readable, validated
 from .._loading.merge import merge
 from .._loading.problems import as_problems, tolerated
@@ -72,13 +73,14 @@ def validate(schema: Schema, document: Document, below: Sequence[str], above: Se
     except InvalidSettings as error:
         problems = Problems(error.problems, error.total)
         if not (below or above):
-            found = findings(schema, values, sys.maxsize).first
+            found = diagnose(schema, values, sys.maxsize).first
             unchecked = tuple(dotted(finding.path) for finding in found if _left_to_others(finding))
             own = [finding for finding in found if not _left_to_others(finding)]
             problems = Problems(as_problems(schema, documents, own[:MOST_PROBLEMS]), len(own))
     if not document.text:
         why = "it is empty, and processes would take that for a failed write"
-        empty = Problem("", why, document.layer.origin(), "if you mean it, write a comment into it")
+        hint = "if you mean it, write a comment into it"
+        empty = Problem("", why, document.layer.origin(), hint, "lost-content")
         problems = Problems((*problems.first, empty), problems.total + 1)
     private = [each for each in documents if each.layer.secret]
     exposed = tuple(secrets_in(schema, document, private))

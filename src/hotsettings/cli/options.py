@@ -12,10 +12,10 @@ import typer
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
-from .._layers.layer import FileLayer
+from .._layers.file import FileLayer, file_layers
 from .._loading.load import Loaded, assemble, read_all
 from ..errors import SettingsError
-from ..settings import CONFIG_FILE, SECRETS_FILE, file_layers
+from ..settings import CONFIG_FILE, SECRETS_FILE
 from . import output
 from .settings_class import import_schema
 

@@ -14,12 +14,13 @@ from typing import Any, NoReturn
 
 import typer
 
-from .._layers.layer import Document, FileLayer, read
+from .._layers.file import FileLayer, read
+from .._layers.layer import Document
 from .._layers.toml.spelling import closest
 from .._redaction import Redactor
-from .._schema.schema import Schema
+from .._schema.schema import Schema, schema_of
 from ..errors import SettingsError
-from ..settings import SECRETS_FILE, BaseSettings, schema_of
+from ..settings import SECRETS_FILE, BaseSettings
 from . import output
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep

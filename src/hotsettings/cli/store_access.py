@@ -157,17 +157,15 @@ def _quiet(*names: str) -> Generator[None, None, None]:
 
 def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
     """Print what the store, or the way to it, does not allow, and exit with 1."""
-    from ..nats.bucket import PublishingError
-    from ..nats.connection import Unreachable
-
+    unreachable = error.problems[0].code == "store-unreachable"
     problems = error.problems
-    if isinstance(error, Unreachable):
+    if unreachable:
         hint = "check that it runs, and name it with --url"
         problems = tuple(replace(each, hint=each.hint or hint) for each in problems)
     if json:
         output.problems_json(Problems(problems, error.total))
     else:
-        title = f"{error.title}: " if isinstance(error, PublishingError) else ""
+        title = "" if unreachable else f"{error.title}: "
         console = output.console(stderr=True)
         for problem in problems:
             output.hanging(console, "", Text(output.plain(f"{title}{problem}"), style="red"), 2)

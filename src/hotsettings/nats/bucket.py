@@ -16,7 +16,7 @@ from nats.errors import Error as NatsError
 from nats.js.api import Header, RawStreamMsg
 from nats.js.errors import NotFoundError
 
-from ..errors import Origin, Problem, Problems, SettingsError, render
+from ..errors import Origin, Problem, SettingsError
 from .connection import Servers, connected, unreachable
 
 ANSWER = 5.0
@@ -53,9 +53,6 @@ class PublishingError(SettingsError):
     def __init__(self, problem: Problem) -> None:
         self.problems = (problem,)
         super().__init__(problem)
-
-    def __str__(self) -> str:
-        return render(self.title, Problems(self.problems, self.total))
 
 
 class NoBucket(PublishingError):
@@ -98,18 +95,16 @@ class Bucket:
         found = await self._get(key, number)
         if found is None or found.number != number:
             hint = "hotsettings history lists the revisions that there are"
-            raise NoRevision(
-                Problem("", f"there is no revision {number}, or it is no longer kept", self.origin(key), hint)
-            )
+            what = f"there is no revision {number}, or it is no longer kept"
+            raise NoRevision(Problem("", what, self.origin(key), hint, "missing-revision"))
         return found
 
     async def with_data(self, key: str, number: int) -> Revision:
         """Return a revision that has data. Raises NoRevision for any other."""
         found = await self.revision(key, number)
         if found.data is None:
-            raise NoRevision(
-                Problem("", "this revision deleted the key", self.origin(key, number), "take an earlier one")
-            )
+            origin, hint = self.origin(key, number), "take an earlier one"
+            raise NoRevision(Problem("", "this revision deleted the key", origin, hint, "missing-revision"))
         return found
 
     async def history(self, key: str) -> list[Revision]:
@@ -159,7 +154,8 @@ async def reached(servers: Servers, name: str) -> AsyncGenerator[Bucket, None]:
             await bucket.answer(bucket.js.stream_info(bucket.stream))
         except NotFoundError:
             hint = "name another with --bucket, or make it: hotsettings publish --create-bucket"
-            raise NoBucket(Problem("", "there is no such bucket", Origin("store", f"{servers} {name}"), hint)) from None
+            origin = Origin("store", f"{servers} {name}")
+            raise NoBucket(Problem("", "there is no such bucket", origin, hint, "missing-bucket")) from None
         except (NatsError, OSError, TimeoutError) as error:
             raise unreachable(servers, error) from None
         yield bucket
@@ -169,13 +165,14 @@ def refuse_key(bucket: str, key: str) -> None:
     """Raise Refused for a text that cannot be a key."""
     if not KEY.fullmatch(key):
         hint = "use letters, digits and - / _ = ., as in config.toml; --key names it"
-        raise Refused(Problem("", f"{key!r} cannot be a key", Origin("store", bucket), hint))
+        raise Refused(Problem("", f"{key!r} cannot be a key", Origin("store", bucket), hint, "publish-refused"))
 
 
 def refuse_bucket(name: str) -> None:
     """Raise Refused for a text that cannot be the name of a bucket."""
     if not BUCKET.fullmatch(name):
-        raise Refused(Problem("", f"{name!r} cannot be a bucket", Origin("store"), "use letters, digits, - and _"))
+        hint = "use letters, digits, - and _"
+        raise Refused(Problem("", f"{name!r} cannot be a bucket", Origin("store"), hint, "publish-refused"))
 
 
 def _revision(message: RawStreamMsg) -> Revision:

@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from .._layers.store import Store, StoreLayer
 from .._live.live import loaded_of
-from .._live.status import Rejection
+from .._live.status import Applied
 from .._log import logger
 from ..errors import Rejected
 from .disk_copy import DiskCopy
@@ -39,7 +39,7 @@ class Companion:
     async def run(self) -> None:
         """Run until cancelled."""
         async with anyio.create_task_group() as tasks:
-            with self._store.told(self._store_changed):
+            with self._store.subscribed(self._store_changed):
                 tasks.start_soon(self._follow_store)
                 tasks.start_soon(self._follow_events)
                 if self._reporter is not None:
@@ -68,11 +68,8 @@ class Companion:
 
     async def _follow_events(self) -> None:
         async for event in self._live.events():
-            rejection = event if isinstance(event, Rejection) else None
-            if self._reporter is not None:
-                self._reporter.rejection = rejection
             self._wake_reporter()
-            if rejection is None:
+            if isinstance(event, Applied):
                 self._changed.set()
 
     async def _update_copy(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import random
 import re
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -116,11 +116,19 @@ def _spellings(text: str) -> set[str]:
 
 
 class Unreachable(LayerError):
-    """Raised when servers cannot be reached. ``reason`` says why, without credentials."""
+    """Raised when servers cannot be reached, or do not answer as they should.
 
-    def __init__(self, problems: Iterable[Problem], reason: str) -> None:
-        super().__init__(problems)
-        self.args = (self.problems, reason)
+    Args:
+        where: The servers, perhaps with the bucket.
+        reason: Why, in one line without credentials.
+        hint: What to do about it.
+    """
+
+    def __init__(self, where: object, reason: str, hint: str = "") -> None:
+        where = str(where)
+        origin = Origin("store", where)
+        super().__init__([Problem("", f"cannot be reached: {reason}", origin, hint, "store-unreachable")])
+        self.args = (where, reason, hint)
         self.reason = reason
 
 
@@ -224,10 +232,9 @@ async def _close(client: TrackingClient) -> None:
         await checkpoint()
 
 
-def unreachable(servers: Servers, reason: Exception) -> Unreachable:
-    """Return the error for servers that cannot be reached, or do not answer as they should."""
-    text = described(reason, servers)
-    return Unreachable([Problem("", f"cannot be reached: {text}", Origin("store", str(servers)))], text)
+def unreachable(servers: Servers, error: Exception) -> Unreachable:
+    """Return what stands for an exception of nats-py, or of the network."""
+    return Unreachable(servers, described(error, servers))
 
 
 def described(error: BaseException, servers: Servers) -> str:

@@ -16,9 +16,9 @@ from nats.errors import MaxPayloadError
 from nats.js.api import Header, KeyValueConfig
 from nats.js.errors import APIError, BadRequestError, NoStreamResponseError, ServerError, ServiceUnavailableError
 
-from ..errors import LayerError, Origin, Problem
+from ..errors import Origin, Problem
 from .bucket import Bucket, NoBucket, PublishingError, Refused, Revision, reached, refuse_key
-from .connection import Servers, connected, described, unreachable
+from .connection import Servers, Unreachable, connected, described, unreachable
 
 HISTORY = 64
 """Revisions of each key that a bucket made here keeps: the most that the store allows."""
@@ -57,6 +57,7 @@ class _Unclear(Exception):
 
     def __init__(self, reason: str, perhaps_written: bool) -> None:
         super().__init__(reason)
+        self.reason = reason
         self.perhaps_written = perhaps_written
 
 
@@ -76,8 +77,8 @@ async def publish(servers: Servers, bucket: str, key: str, data: bytes, expected
                 return await _attempt(open_bucket, key, data, expected, message_id)
         except _Unclear as unclear:
             perhaps_written |= unclear.perhaps_written
-            failed: LayerError = unreachable(servers, ConnectionError(str(unclear)))
-        except LayerError as error:
+            failed = Unreachable(servers, unclear.reason)
+        except Unreachable as error:
             failed = error
         if anyio.current_time() + _BETWEEN > deadline:
             break
@@ -96,15 +97,15 @@ async def _attempt(bucket: Bucket, key: str, data: bytes, expected: int, message
         written = await bucket.answer(bucket.js.publish(subject, data, headers=headers, stream=bucket.stream))
     except MaxPayloadError:
         why = f"{len(data)} bytes are more than the server accepts in one message"
-        raise Refused(Problem("", why, origin, "raise its max_payload, or publish less")) from None
+        hint = "raise its max_payload, or publish less"
+        raise Refused(Problem("", why, origin, hint, "publish-refused")) from None
     except (ServiceUnavailableError, NoStreamResponseError) as error:
         raise _Unclear(described(error, bucket.servers), perhaps_written=False) from None
     except APIError as error:
         if error.err_code in _TAKEN:
             return await _own(bucket, key, expected, message_id)
-        raise Refused(
-            Problem("", described(error, bucket.servers), origin, "the configuration of the server says why")
-        ) from None
+        hint = "the configuration of the server says why"
+        raise Refused(Problem("", described(error, bucket.servers), origin, hint, "publish-refused")) from None
     except (NatsError, OSError, TimeoutError) as error:
         raise _Unclear(described(error, bucket.servers), perhaps_written=True) from None
     else:
@@ -118,8 +119,8 @@ async def _own(bucket: Bucket, key: str, expected: int, message_id: str) -> int:
     """
     try:
         first, newest = await bucket.after(key, expected), await bucket.newest(key)
-    except LayerError as error:
-        raise _Unclear(error.problems[0].message, perhaps_written=True) from None
+    except Unreachable as error:
+        raise _Unclear(error.reason, perhaps_written=True) from None
     if first is not None and first.message_id == message_id:
         return first.number
     if first is None and newest is not None and newest.number == expected:
@@ -138,15 +139,16 @@ def conflict(bucket: str, key: str, expected: int, newest: Revision | None) -> C
     else:
         what = f"revision {number}{at} has come in between" + (f", after {expected}" if expected else "")
     hint = "compare again, and publish again if it is still right"
-    return Conflict(Problem("", what, Origin("store", f"{bucket}/{key}"), hint), expected, number)
+    origin = Origin("store", f"{bucket}/{key}")
+    return Conflict(Problem("", what, origin, hint, "publish-conflict"), expected, number)
 
 
-def _unknown(bucket: str, key: str, expected: int, within: float, failed: LayerError) -> OutcomeUnknown:
-    why = f"no answer within {within:g} s whether it was written: {failed.problems[0].message}"
+def _unknown(bucket: str, key: str, expected: int, within: float, failed: Unreachable) -> OutcomeUnknown:
+    why = f"no answer within {within:g} s whether it was written: cannot be reached: {failed.reason}"
     hint = (
         f"look for a revision after {expected} with hotsettings history; if there is none, this user may lack the right"
     )
-    return OutcomeUnknown(Problem("", why, Origin("store", f"{bucket}/{key}"), hint))
+    return OutcomeUnknown(Problem("", why, Origin("store", f"{bucket}/{key}"), hint, "publish-unknown"))
 
 
 async def create_bucket(servers: Servers, name: str, replicas: int = 1) -> None:
@@ -171,8 +173,7 @@ async def create_bucket(servers: Servers, name: str, replicas: int = 1) -> None:
                 if replicas > 1
                 else "this user may not have the right to make one"
             )
-            raise Refused(
-                Problem("", f"the bucket cannot be made: {described(error, servers)}", origin, hint)
-            ) from None
+            what = f"the bucket cannot be made: {described(error, servers)}"
+            raise Refused(Problem("", what, origin, hint, "publish-refused")) from None
         except (NatsError, OSError, TimeoutError) as error:
             raise unreachable(servers, error) from None

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from .._layers.store import Held
+from .._layers.store import StoreValue
 
 _MOST_LAGS = 3
 """Answers in a row that may name an earlier position than the replica shows: a new leader may not have all entries yet."""
@@ -35,15 +35,15 @@ class StreamEnd(Struct, frozen=True):
 class BucketState(Struct, frozen=True):
     """The documents of a bucket at one position of its stream."""
 
-    documents: Mapping[str, Held] = MappingProxyType({})
+    documents: Mapping[str, StoreValue] = MappingProxyType({})
     position: int = 0
 
     def after(self, entry: BucketEntry) -> BucketState:
         """Return the state after an entry: this one if it contains the entry already."""
         if entry.position <= self.position:
             return self
-        held = Held(entry.position, entry.data)
-        return BucketState(MappingProxyType({**self.documents, entry.key: held}), entry.position)
+        value = StoreValue(entry.position, entry.data)
+        return BucketState(MappingProxyType({**self.documents, entry.key: value}), entry.position)
 
 
 class Replica:
@@ -68,8 +68,8 @@ class Replica:
     def fill(self, entries: Iterable[BucketEntry], end: StreamEnd) -> bool:
         """Take everything that a new watch begins with. Return whether the state has changed."""
         in_order = sorted(entries, key=lambda entry: entry.position)
-        held = {entry.key: Held(entry.position, entry.data) for entry in in_order}
-        self._watched = BucketState(MappingProxyType(held), in_order[-1].position if in_order else 0)
+        values = {entry.key: StoreValue(entry.position, entry.data) for entry in in_order}
+        self._watched = BucketState(MappingProxyType(values), in_order[-1].position if in_order else 0)
         self._complete_to = max(self._complete_to, end.position)
         return self._show()
 

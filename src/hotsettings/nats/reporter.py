@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
-from anyio.lowlevel import checkpoint
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.kv import KeyValue
 
+from .._concurrency.backoff import Backoff
 from .._layers.store import Store
 from .._live.live import loaded_of
 from .._log import logger
@@ -21,12 +21,11 @@ from .reports import RENEWAL, encoded, report_on, reports_bucket
 
 if TYPE_CHECKING:
     from .._live.live import Live
-    from .._live.status import Rejection
 
 _SPREAD = 0.25
 """Seconds over which processes spread their reports of the same change."""
 _FIRST_RETRY = 1.0
-"""Seconds, at most, until a report that could not be written is tried again. Doubled up to the regular interval."""
+"""Seconds, at most, until a report that could not be written is tried again for the first time."""
 _WITHDRAWAL = 0.1
 """Seconds that it may take to withdraw the report at the end."""
 
@@ -47,8 +46,6 @@ class Reporter:
     """Keeps the report of one live object up to date."""
 
     def __init__(self, store: ReportedStore, live: Live[Any], service: str, instance: str) -> None:
-        self.rejection: Rejection | None = None
-        """The last reload, if it was rejected."""
         self._store = store
         self._live = live
         self._service = service
@@ -65,15 +62,16 @@ class Reporter:
 
     async def run(self) -> None:
         """Write reports until cancelled. Then withdraw the report."""
-        delay = _FIRST_RETRY
+        backoff = Backoff(_FIRST_RETRY, RENEWAL, jitter=True)
         try:
             while True:
                 self._changed = anyio.Event()
                 is_done = await self._try(self._write)
-                with anyio.move_on_after(RENEWAL if is_done else delay * random.random()):
+                with anyio.move_on_after(RENEWAL if is_done else backoff.next()):
                     await self._changed.wait()
                     await anyio.sleep(_SPREAD * random.random())
-                delay = _FIRST_RETRY if is_done else min(2 * delay, RENEWAL)
+                if is_done:
+                    backoff.reset()
         finally:
             with anyio.move_on_after(_WITHDRAWAL, shield=True):
                 await self._try(self._withdraw)
@@ -102,11 +100,8 @@ class Reporter:
         return True
 
     async def _write(self, bucket: KeyValue) -> None:
-        await checkpoint()  # lets the event of a rejection that has just happened arrive
         layers = tuple(document.layer for document in loaded_of(self._live).documents)
-        report = report_on(
-            self._live, layers, self._store, self._instance, self._service, self.rejection, self._started_at
-        )
+        report = report_on(self._live, layers, self._store, self._instance, self._service, self._started_at)
         await bucket.put(report.instance, encoded(report))
 
     async def _withdraw(self, bucket: KeyValue) -> None:

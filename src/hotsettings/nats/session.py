@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import anyio
 
+from .._concurrency.backoff import Backoff
 from .._layers.status import LayerState
 from .._log import logger
 from .connection import Servers, TrackingClient, Unreachable, connected, described
@@ -15,8 +15,7 @@ from .subscription import Subscription, SubscriptionLost
 
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 5.0
-"""Seconds between two attempts to connect: at most the first, doubled after each failure up to the longest. The actual time is
-random, so that processes do not reconnect all at once."""
+"""Seconds between two attempts to connect, at most. Jitter keeps processes from reconnecting all at once."""
 
 
 class Session:
@@ -61,16 +60,17 @@ class Session:
 
     async def run(self) -> None:
         """Keep the replica up to date over one connection after the other, until cancelled."""
-        delay = _FIRST_RETRY
+        backoff = Backoff(_FIRST_RETRY, _LONGEST_RETRY, jitter=True)
         try:
             while True:
                 try:
                     await self._subscribe()
                 except Exception as error:
                     self._lost(_reason(error, self._servers))
-                delay = _FIRST_RETRY if self.state == "read" else min(2 * delay, _LONGEST_RETRY)
+                if self.state == "read":
+                    backoff.reset()
                 self.state = self._state_offline
-                await anyio.sleep(delay * random.random())
+                await anyio.sleep(backoff.next())
         finally:
             self.state = self._state_offline
 

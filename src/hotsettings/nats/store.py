@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from .._layers.status import LayerState
-from .._layers.store import Held, StoreLayer
-from ..errors import LayerError, Origin, Problem
+from .._layers.store import StoreLayer, StoreValue
+from ..errors import LayerError
 from .bucket import BUCKET, KEY
 from .companion import Companion
-from .connection import servers
+from .connection import Unreachable, servers
 from .disk_copy import DiskCopy
 from .replica import Replica
 from .reporter import Reporter
@@ -119,13 +119,13 @@ class NatsStore:
         """The connection, while there is one."""
         return self._session.client
 
-    def held(self, key: str) -> Held:
-        """Return what is under a key. It does not block, and may be called from any thread."""
-        return self._replica.state.documents.get(key, Held())
+    def value(self, key: str) -> StoreValue:
+        """Return the newest value of a key. It does not block, and may be called from any thread."""
+        return self._replica.state.documents.get(key, StoreValue())
 
     @contextmanager
-    def told(self, wake: Callable[[], None]) -> Generator[None, None, None]:
-        """Call ``wake`` on the event loop whenever something has changed, until the block ends."""
+    def subscribed(self, wake: Callable[[], None]) -> Generator[None, None, None]:
+        """Call ``wake`` on the event loop whenever a value has changed, until the block ends."""
         self._wakers.append(wake)
         try:
             yield
@@ -201,8 +201,7 @@ class NatsStore:
         if copied is None:
             why = self._session.fault or f"no answer within {self._start_timeout:g} s"
             hint = f"there is no copy in {self.disk_copy.path} yet" if self.disk_copy is not None else ""
-            origin = Origin("store", f"{self.servers} {self.bucket}")
-            raise LayerError([Problem("", f"cannot be reached: {why}", origin, hint)])
+            raise LayerError(Unreachable(f"{self.servers} {self.bucket}", why, hint).problems)
         self._session.start_from_copy(copied)
 
 

@@ -57,12 +57,14 @@ def test_json(run: Run, folder: Path) -> None:
     assert result.json()["problems"] == [
         {
             "key": "RATE",
+            "code": "out-of-range",
             "message": "expected float >= 0.0",
             "hint": "",
             "layer": "base",
             "file": "config.toml",
             "line": 1,
             "column": 8,
+            "kind": "layer",
             "excerpt": ["     1 | RATE = -1", "       |        ^^"],
         }
     ]
@@ -103,10 +105,10 @@ def test_github(run: Run, folder: Path) -> None:
     assert result.code == 1
     assert result.out.splitlines() == [
         "Invalid settings: 1 problem",
-        "::error file=config.toml,line=1,col=1,title=NAMES::NAMES: unknown key; did you mean NAME?",
+        "::error file=config.toml,line=1,col=1,title=NAMES (unknown-key)::NAMES: unknown key; did you mean NAME?",
         (
-            "::warning file=secrets.toml,line=2,col=1,title=NAME::NAME: in the secrets file, but not declared Secret, "
-            "so its repr shows it; declare it as Secret[...] or move it to another file"
+            "::warning file=secrets.toml,line=2,col=1,title=NAME (undeclared-secret)::NAME: in the secrets file, but not "
+            "declared Secret, so its repr shows it; declare it as Secret[...] or move it to another file"
         ),
     ]
 
@@ -121,7 +123,7 @@ def test_github_escapes_and_counts_from_the_root_of_the_checkout(
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.chdir(below)
     result = run("check", CLASS, "--config", "a:b.toml", "--secrets", "../secrets.toml", "--format", "github")
-    assert "::error file=deploy%2C1/a%3Ab.toml,line=1,col=8,title=RATE::" in result.out
+    assert "::error file=deploy%2C1/a%3Ab.toml,line=1,col=8,title=RATE (out-of-range)::" in result.out
     monkeypatch.setenv("GITHUB_WORKSPACE", str(below / "elsewhere"))
     result = run("check", CLASS, "--config", "a:b.toml", "--secrets", "../secrets.toml", "--format", "github")
     assert "::error file=a%3Ab.toml,line=1" in result.out

@@ -19,10 +19,10 @@ from support import ROOT
 from support.command import CLASS, Run
 
 from hotsettings import BaseSettings, InvalidSettings, RestartRequired, Secret
+from hotsettings._schema.schema import schema_of
 from hotsettings.cli.commands import template
 from hotsettings.cli.commands.reference import markdown
 from hotsettings.cli.commands.schema import json_schema
-from hotsettings.settings import schema_of
 from integr8scode.settings import Settings
 
 BACKEND = "integr8scode.settings:Settings"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from support.command import CLASS, Result, Run
 
-from hotsettings._layers import layer as layers
-from hotsettings._layers.layer import FileLayer, fetch
+from hotsettings._layers import file as layer_files
+from hotsettings._layers.file import FileLayer, fetch
 
 
 def problems(result: Result) -> list[str]:
@@ -42,9 +42,11 @@ def test_show_is_toml_with_origins(run: Run) -> None:
 
 def test_show_json(run: Run) -> None:
     found = run("show", CLASS, "--json").json()
-    assert found["NAME"] == {"value": "shop", "layer": "base", "file": "config.toml", "line": 1, "column": 8}
+    place = {"layer": "base", "file": "config.toml", "line": 1, "column": 8, "kind": "layer"}
+    assert found["NAME"] == {"value": "shop", **place}
     assert found["TOKEN"]["value"] == "********"
-    assert found["PROXY"] == {"value": None, "layer": "default", "file": None, "line": None, "column": None}
+    nowhere = {"layer": "default", "file": None, "line": None, "column": None, "kind": "default"}
+    assert found["PROXY"] == {"value": None, **nowhere}
     assert found["LABELS"]["value"] == {"tier": "one"}
 
 
@@ -122,7 +124,7 @@ def test_a_file_of_both_sides_is_read_once(run: Run, monkeypatch: pytest.MonkeyP
         fetched.append(layer.label)
         return fetch(layer)
 
-    monkeypatch.setattr(layers, "fetch", counted)
+    monkeypatch.setattr(layer_files, "fetch", counted)
     assert run("diff", CLASS, "--to-override", "worker.toml").code == 0
     assert sorted(fetched) == ["config.toml", "secrets.toml", "worker.toml"]
 

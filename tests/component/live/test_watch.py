@@ -63,7 +63,7 @@ async def test_the_collector_is_paused_from_the_last_read_of_large_layers_on(
         return noted
 
     for owner, name, step in (
-        (files, "attempt", "read"),
+        (files, "fetch_once", "read"),
         (followed, "parse", "parse"),
         (load, "decode", "decode"),
         (Redactor, "learn", "learn"),

@@ -254,14 +254,14 @@ class Process:
     def patch(self, before: Callable[[Any], object]) -> None:
         """Do this before every read."""
         files: Any = hotsettings._watching.sources.file
-        attempt: Callable[[Any], bytes | None] = files.attempt
+        attempt: Callable[[Any], bytes | None] = files.fetch_once
 
         def patched(layer: Any) -> bytes | None:
             before(layer)
             return attempt(layer)
 
-        setattr(hotsettings._watching.sources.file, "attempt", patched)  # noqa: B010 - the name is not the module's own
-        self.unpatch.callback(setattr, hotsettings._watching.sources.file, "attempt", attempt)
+        setattr(hotsettings._watching.sources.file, "fetch_once", patched)  # noqa: B010 - the name is not the module's own
+        self.unpatch.callback(setattr, hotsettings._watching.sources.file, "fetch_once", attempt)
 
     def starve(self) -> None:
         """Leave no descriptor to be had."""

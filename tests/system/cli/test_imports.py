@@ -10,8 +10,8 @@ import pytest
 from support import chosen_parser
 from support.command import APP, CLASS
 
+from hotsettings._schema.schema import schema_of
 from hotsettings.cli import source_keys as outline
-from hotsettings.settings import schema_of
 
 COMMAND = Path(sys.executable).with_name("hotsettings")
 INSTALLED = {name for name in importlib.metadata.packages_distributions() if name.isidentifier()}

@@ -174,10 +174,10 @@ async def test_published_while_nobody_was_connected(own_nats: Server, bucket: st
     await made(own_nats.url, bucket, config="A = 1\n")
     store = NatsStore(own_nats.url, bucket, **QUICK)
     async with store.opened():
-        assert store.held("config").revision == 1
+        assert store.value("config").revision == 1
     await published(own_nats.url, bucket, config="A = 2\n")
     async with store.opened():
-        assert store.held("config").revision == 2, "not the one that it held"
+        assert store.value("config").revision == 2, "not the one that it held"
 
 
 def update(revision: int) -> KeyValue.Entry:

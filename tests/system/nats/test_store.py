@@ -14,7 +14,7 @@ from support.fleet import Settings, made, published, put, until
 from support.nats_server import Server
 
 from hotsettings import BaseSettings, FileLayer, LayerError, Origin, Rejected, RestartRequired
-from hotsettings._layers.store import Held
+from hotsettings._layers.store import StoreValue
 from hotsettings.nats import NatsStore
 
 pytestmark = pytest.mark.anyio
@@ -90,9 +90,10 @@ class TestLayers:
 
     async def test_a_key_that_is_missing(self, store: NatsStore, kv: KeyValue) -> None:
         await put(kv, "config.toml", "A = 1\n")
-        with pytest.raises(LayerError, match=r"/other\.toml  there is no such key; publish it"):
+        with pytest.raises(LayerError, match=r"/other\.toml  there is no such key; publish it") as caught:
             async with Settings.watch(layers=[store.layer("config.toml"), store.layer("other.toml")]):
                 pass
+        assert caught.value.problems[0].code == "missing-key"
         async with Settings.watch(
             layers=[store.layer("config.toml"), store.layer("other.toml", required=False)]
         ) as live:
@@ -330,9 +331,10 @@ class TestCopy:
         copy.write_text("damaged")
         own_nats.kill()
         store = NatsStore(own_nats.url, bucket, copy=copy, **AWAY)
-        with pytest.raises(LayerError, match="not a copy of a store, or damaged; delete it"):
+        with pytest.raises(LayerError, match="not a copy of a store, or damaged; delete it") as caught:
             async with Settings.watch(layers=[store.layer("one")]):
                 pass
+        assert caught.value.problems[0].code == "unusable-copy"
 
     async def test_what_is_secret_is_not_in_it(self, own_nats: Server, bucket: str, tmp_path: Path) -> None:
         copy, secrets = tmp_path / "copy", tmp_path / "secrets.toml"
@@ -358,9 +360,12 @@ class TestCopy:
             await until(lambda: "A = 1" not in copy.read_text())
             assert "canary" not in copy.read_text()
         own_nats.kill()
-        with pytest.raises(LayerError, match="it is not in the copy on disk, which leaves out what is secret"):
+        with pytest.raises(
+            LayerError, match="it is not in the copy on disk, which leaves out what is secret"
+        ) as caught:
             async with Settings.watch(layers=layers(AWAY)):
                 pass
+        assert caught.value.problems[0].code == "not-in-copy"
 
     async def test_it_cannot_be_written(
         self, nats: Server, bucket: str, kv: KeyValue, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -495,7 +500,7 @@ async def test_larger_than_any_document_may_be(tmp_path: Path, bucket: str) -> N
 
 
 def test_a_key_that_was_never_written() -> None:
-    assert NatsStore("nats://127.0.0.1", "settings").held("x") == Held()
+    assert NatsStore("nats://127.0.0.1", "settings").value("x") == StoreValue()
 
 
 def _jetstream(server: Server) -> Any:

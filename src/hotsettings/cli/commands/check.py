@@ -16,7 +16,7 @@ from ..._loading.problems import tolerated
 from ...errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
 from .. import output
 from ..options import Files, SettingsClass
-from ..secret_warnings import LOUD, warnings
+from ..secret_warnings import warnings
 from ..settings_class import import_schema
 
 Format = Annotated[
@@ -56,7 +56,7 @@ def _check(settings_class: str, files: Files) -> Found:
     except UnforeseenError:
         raise
     except SettingsError as error:
-        return Found(output.title(error), output.problems_of(error), unwise)
+        return Found(error.heading, output.problems_of(error), unwise)
     return Found(_summary(Loaded(schema, documents, settings)), warnings=unwise)
 
 
@@ -75,7 +75,7 @@ def as_text(found: Found) -> None:
     else:
         output.hanging(console, "", Text(found.title, style="green"), 2)
     if unwise := found.warnings.first:
-        colour = "red" if any(warning.message == LOUD for warning in unwise) else "yellow"
+        colour = "red" if any(warning.code == "misplaced-secret" for warning in unwise) else "yellow"
         output.problems(console, f"Warnings: {found.warnings.total}", found.warnings, colour)
 
 

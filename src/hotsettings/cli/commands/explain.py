@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from ..._loading.explain import NOT_SET, Entry, Explanation, UnknownKey
+from ..._loading.explain import NOT_SET, Entry, Explanation, UnknownKey, columns
 from ..._loading.explain import explain as explain_key
 from ..._schema.schema import Schema
-from ...errors import InvalidSettings, Origin, Problem
+from ...errors import NOWHERE, InvalidSettings, Problem
 from .. import completion, output
 from ..options import Files, Json, SettingsClass, load_or_exit
 from ..settings_class import Usage
@@ -38,7 +38,7 @@ def explain(settings_class: SettingsClass, key: Key, files: Files, json: Json = 
         near = _similar(loaded.schema, key)[:5] if error.near is None else []
         raise Usage(str(error) + (f"; did you mean {' or '.join(near)}?" if near else "")) from None
     except KeyError:
-        output.fail(InvalidSettings([Problem(key, NOT_SET, Origin(""))]), json=json)
+        output.fail(InvalidSettings([Problem(key, NOT_SET, NOWHERE, code="not-set")]), json=json)
     (as_json if json else as_text)(explanation)
 
 
@@ -52,11 +52,11 @@ def as_text(explanation: Explanation) -> None:
     """Print in columns what each layer says, the winner first."""
     console = output.console()
     value_width = min(40, max(len(output.value_text(entry.value)) for entry in explanation.entries))
-    layer_width = max(len(entry.origin.layer) for entry in explanation.entries)
+    layer_width = max(len(columns(entry.origin)[0]) for entry in explanation.entries)
     console.print(Text(explanation.key, style="bold"))
     for entry in explanation.entries:
-        place = str(entry.origin) if entry.origin.file else ""
-        text = f"{output.value_text(entry.value):<{value_width}}  {entry.origin.layer:<{layer_width}}  {place}".rstrip()
+        layer, place = columns(entry.origin)
+        text = f"{output.value_text(entry.value):<{value_width}}  {layer:<{layer_width}}  {place}".rstrip()
         mark = "  → " if entry.live else "    "
         output.hanging(console, mark, Text(text, style="green" if entry.live else "dim"), 6)
 

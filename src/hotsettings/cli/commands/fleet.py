@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...nats.report_reader import Reports
+    from ...nats.reports import ReportedProblem
 
 _INTERVAL = 1.0
 """Seconds between two readings of the reports."""
@@ -116,11 +117,20 @@ def _json(status: InstanceStatus) -> dict[str, Any]:
         "applied": {printable(key): revision for key, revision in report.applied.items()},
         "tried": {printable(key): revision for key, revision in report.tried.items()},
         "rejection": None if report.rejection is None else printable(report.rejection),
+        "rejected_by": printable(report.rejected_by),
+        "problems": list(map(_problem_json, report.problems)),
         "pending_restart": [printable(key) for key in report.pending_restart],
         "source": report.source,
         "started_at": report.started_at,
         "at": report.at,
     }
+
+
+def _problem_json(problem: ReportedProblem) -> dict[str, Any]:
+    origin = output.origin_json(problem.origin)
+    origin |= {name: printable(value) for name, value in origin.items() if isinstance(value, str)}
+    texts = {"key": problem.key, "code": problem.code, "message": problem.message}
+    return {name: printable(text) for name, text in texts.items()} | origin
 
 
 async def _stay(address: BucketAddress, service: str | None) -> None:

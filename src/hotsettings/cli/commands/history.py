@@ -43,7 +43,8 @@ def history(settings_class: SettingsClass, key: Key, store: StoreOptions, json: 
             if found := await bucket.history(key):
                 return found
             hint = f"to publish it: hotsettings publish {shlex.quote(settings_class)} {shlex.quote(key)}"
-            raise NoRevision(Problem("", "nothing was ever published under this key", bucket.origin(key), hint))
+            what = "nothing was ever published under this key"
+            raise NoRevision(Problem("", what, bucket.origin(key), hint, "missing-key"))
 
     steps = _steps(schema, address.label(key), ask(look, json=json))
     if json:

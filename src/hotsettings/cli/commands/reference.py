@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from ..._layers.toml.values import toml
-from ..._schema.describe import limits, type_name
+from ..._schema.describe import Limit, limits, type_name
 from ..._schema.schema import Leaf, Schema, as_values
 from .. import output
 from ..options import SettingsClass
@@ -57,9 +57,8 @@ def _default(leaf: Leaf) -> str:
     return "hidden" if leaf.secret else _code(toml(as_values(leaf.default)))
 
 
-def _limit(limit: str) -> str:
-    word, _, pattern = limit.partition("matches ")
-    return f"matches {_code(pattern)}" if pattern else word
+def _limit(limit: Limit) -> str:
+    return f"{limit.words} {_code(limit.value)}" if limit.is_pattern else str(limit)
 
 
 def _code(text: str) -> str:

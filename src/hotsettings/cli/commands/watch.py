@@ -165,7 +165,8 @@ class JsonPrinter(Printer):
 
     def rejected(self, event: Rejection, generation: int) -> None:
         problems = list(map(output.problem_json, event.problems))
-        _json("rejected", at=event.at, generation=generation, reason=event.reason, problems=problems, total=event.total)
+        why = {"by": event.by, "reason": event.reason, "problems": problems, "total": event.total}
+        _json("rejected", at=event.at, generation=generation, **why)
 
     def warning(self, message: str) -> None:
         _json("warning", message=message)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from types import MappingProxyType
 
-from ..._layers.store import Held, StoreLayer
+from ..._layers.store import StoreLayer, StoreValue
 from ..._loading.load import Loaded
 from ..._redaction import Redactor
 from ..replica import BucketState
@@ -33,8 +33,8 @@ class DiskCopy:
         copy = load(self.path, self._bucket)
         if copy is None:
             return None
-        held = {key: Held(copied.revision, copied.text.encode()) for key, copied in copy.documents.items()}
-        return BucketState(MappingProxyType(held), copy.position)
+        values = {key: StoreValue(copied.revision, copied.text.encode()) for key, copied in copy.documents.items()}
+        return BucketState(MappingProxyType(values), copy.position)
 
     def update(self, loaded: Loaded, layers: Sequence[StoreLayer]) -> None:
         """Copy the documents of these layers, except those with secrets. They replace earlier ones of the same keys.

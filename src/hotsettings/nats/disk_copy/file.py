@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from ..._layers.file import irregular
 from ...errors import LayerError, Origin, Problem
 
 LARGEST_COPY = 64 * 1024 * 1024
@@ -76,7 +77,7 @@ def save(path: str, copy: Copy) -> None:
     be written, if it would be larger than LARGEST_COPY, or if something at ``path`` is not a regular file.
     """
     with suppress(FileNotFoundError):
-        if kind := _irregular(os.lstat(path)):
+        if kind := irregular(os.lstat(path).st_mode):
             raise FileExistsError(errno.EEXIST, f"not a regular file but {kind}", path)
     data = _encoded(copy)
     if len(data) > LARGEST_COPY:
@@ -116,7 +117,7 @@ def load(path: str, bucket: str) -> Copy | None:
         unusable = error
     except ValueError as error:
         unusable = _Unusable(f"not a path: {error}")
-    raise LayerError([Problem("", unusable.reason, Origin("copy", path), unusable.hint)])
+    raise LayerError([Problem("", unusable.reason, Origin("copy", path), unusable.hint, "unusable-copy")])
 
 
 class _Unusable(ValueError):
@@ -126,13 +127,6 @@ class _Unusable(ValueError):
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
-
-
-def _irregular(status: os.stat_result) -> str:
-    """What a thing is that is not a regular file; "" for a regular file."""
-    kinds = {stat.S_IFDIR: "a directory", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a FIFO"}
-    kinds |= {stat.S_IFREG: "", stat.S_IFSOCK: "a socket"}
-    return kinds.get(stat.S_IFMT(status.st_mode), "a device")
 
 
 def _encoded(copy: Copy) -> bytes:
@@ -169,7 +163,7 @@ def _contents(path: str) -> bytes:
 
 
 def _examine(status: os.stat_result) -> None:
-    if kind := _irregular(status):
+    if kind := irregular(status.st_mode):
         raise _Unusable(f"not a regular file but {kind}", "name the file itself")
     if status.st_uid not in (_user(), 0):
         raise _Unusable(f"it belongs to user {status.st_uid}, and this process runs as user {_user()}")
