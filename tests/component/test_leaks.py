@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Optional, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct, field
 from rich.console import Console
 from rich.pretty import pretty_repr
 from rich.traceback import Traceback
+from support.examples import examples
 from support.layer_files import load, write
 
 import hotsettings
@@ -493,7 +494,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
         fails(tmp_path, config="", secrets=data)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_to_a_secrets_file(tmp_path: Path, data: st.DataObject) -> None:
     damaged = SECRETS_FILE

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import toml_rs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.toml_texts import documents, soups
 
 from hotsettings._layers.toml.limits import MAX_DEPTH, Hazard, hazard, unfit
@@ -121,19 +122,19 @@ def is_never_under(text: str) -> None:
 piles = st.lists(st.tuples(soups, st.integers(1, 200)), max_size=4).map(lambda piles: "".join(s * n for s, n in piles))
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(soups | st.builds("{}{}".format, st.just("\ufeff"), soups))
 def test_reads_as_the_lexer_does(text: str) -> None:
     is_never_under(text.replace("[", "[" * 9).replace("{", "{" * 9))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(piles)
 def test_is_never_under_a_pile(text: str) -> None:
     is_never_under(text)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.lists(soups, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_the_quick_bound_is_never_under(soup: list[str], rng: Any) -> None:
     # Many lines with brackets that close, so that only the bound by whole pairs stands before the answer.
@@ -155,7 +156,7 @@ def test_the_quick_bound_is_never_under(soup: list[str], rng: Any) -> None:
     is_never_under("\n".join(lines))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(documents())
 def test_valid_documents_pass(text: str) -> None:
     assert hazard(text) is None

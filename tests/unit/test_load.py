@@ -14,9 +14,10 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
+from support.examples import examples
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret
 from hotsettings._layers import layer as layers_module
@@ -206,7 +207,7 @@ def module_files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(tmp_path_factory.mktemp("layers"))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(stack=st.tuples(layer, layer, layer), rng=st.randoms(use_true_random=False), without_secrets=st.booleans())
 def test_every_field_is_what_a_plain_implementation_says(
     module_files: Files, stack: tuple[dict[str, Any], ...], rng: Any, without_secrets: bool

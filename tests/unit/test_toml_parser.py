@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import TESTS, hostile
+from support.examples import examples
 from support.loading_worker import slowness
 from support.toml_texts import documents, soups
 
@@ -94,7 +95,7 @@ def test_all_of_toml_test_is_read_as_it_should_be() -> None:
             assert valid or name.startswith("invalid/"), name
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(documents() | soups)
 def test_they_agree_on_any_text(text: str) -> None:
     """On values; what is not TOML is so for both. Where the second begins, is a matter of taste in soup."""

@@ -12,13 +12,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from support.canaries.classes import KINDS, Made, generated, text
 from support.canaries.forms import FORMS
 from support.canaries.leaks import assert_none
 from support.canaries.outputs import Log, Output, command, of_error, of_settings
 from support.canaries.shapes import SHAPES
+from support.examples import examples
 
 from hotsettings import SettingsError
 
@@ -172,11 +173,8 @@ SITUATIONS: list[Callable[[Made, Random], Files]] = [
     cut_off, damaged,
 ]  # fmt: skip
 
-SAMPLE = 200
-"""Classes that each of these tests makes; more with the profile "long"."""
-
-many = settings(
-    max_examples=max(SAMPLE, settings().max_examples),
+many = examples(
+    200,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 kinds = st.lists(st.tuples(st.sampled_from(list(KINDS)), st.sampled_from(list(SHAPES))), min_size=1, max_size=3)
