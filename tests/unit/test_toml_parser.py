@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import pickle
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import TESTS, hostile
+from support import TESTS
 from support.examples import examples
-from support.loading_worker import slowness
 from support.toml_texts import documents, soups
 
 from hotsettings import BaseSettings, LayerError, use_parser
@@ -234,66 +229,6 @@ def test_an_unknown_parser() -> None:
         use_parser("toml")  # type: ignore[arg-type]
 
 
-IN_A_THREAD = """
-import threading
-
-def loads(times):
-    from hotsettings.toml_parser import loads
-    for _ in range(times):
-        loads("a = 1\\nb = ['x', {c = 2}]\\n")
-
-for times in (1, 100, 100, 100):
-    thread = threading.Thread(target=loads, args=(times,))
-    thread.start()
-    thread.join()
-print("alive")
-"""
-
-
-def test_imported_in_a_thread_that_ends(tmp_path: Path) -> None:
-    """The allocator of toml_rs takes the thread that loads it for the main one, and dies with it."""
-    for _ in range(5):
-        run = subprocess.run(
-            [sys.executable, "-c", IN_A_THREAD], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
-        )
-        assert (run.returncode, run.stdout) == (0, "alive\n")
-
-
-def test_with_tomllib_toml_rs_is_not_needed(tmp_path: Path) -> None:
-    """For whom it fails as soon as it is imported, or who has none for their platform."""
-    (tmp_path / "app.py").write_text(
-        "import sys\nsys.modules['toml_rs'] = None\nimport hotsettings\nhotsettings.use_parser('tomllib')\n"
-        "class Settings(hotsettings.BaseSettings):\n    A: int\n    B: str\n"
-        "if __name__ == '__main__':\n    print(Settings().replace(A=2))\n"
-    )
-    (tmp_path / "config.toml").write_text('A = 1\n"\\u0042" = "b"\n')
-    for command in (["app.py"], ["-m", "hotsettings.cli", "show", "app:Settings"]):
-        run = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert (run.returncode, run.stderr) == (0, "")
-        assert "B" in run.stdout
-    (tmp_path / "app.py").write_text((tmp_path / "app.py").read_text().replace("hotsettings.use_parser('tomllib')", ""))
-    run = subprocess.run([sys.executable, "app.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "toml_rs cannot be imported; call hotsettings.use_parser" in run.stderr
-
-
 def test_the_error_holds_text_alone() -> None:
     error = pickle.loads(pickle.dumps(ParserError("words", 3)))
     assert (error.message, error.offset) == ("words", 3)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", hostile.CASES)
-def test_tomllib_is_slow_but_not_too_slow(name: str) -> None:
-    """A layer by itself. docs/layers.md names what takes longer."""
-    use_parser("tomllib")
-    for data in {data for data in hostile.CASES[name]() if data is not None}:
-        for _ in range(3):  # somebody else may need the processor for a moment
-            start = time.thread_time()
-            with contextlib.suppress(LayerError):
-                read_as(data)
-            if quick := time.thread_time() - start < (4.0 if name in SLOW else 1.5) * slowness():
-                break
-        assert quick
-
-
-SLOW: Final = {"32 dotted parts", "32 dotted parts in a mapping"}
