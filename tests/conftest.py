@@ -31,6 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One for each core with ``-n logical``, and one more with ``-n auto``: for tests that wait half of the time."""
+    return (os.cpu_count() or 1) + (config.option.numprocesses == "auto")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     use_parser(config.getoption("--toml-parser"))
     # No deadline: a shared machine's hiccup is not a bug. Derandomized in CI, so that a failure there repeats anywhere.

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import pytest
+from support.examples import covering
 from support.steps import steps
 
 from hotsettings import BaseSettings
@@ -43,8 +44,7 @@ class TestWork:
         assert shown.endswith(f"xxx {MASK} last")
         assert f"... {100_000 + 2 * len(CANARY) + 13 - 32 * 1024} characters left out ..." in shown
 
-    @pytest.mark.parametrize("unit", ["hunter2-", "hunter2-c", "h", "hunter2-canary"])
-    @pytest.mark.parametrize("count", [1, 500])
+    @pytest.mark.parametrize(("unit", "count"), covering(["hunter2-", "hunter2-c", "h", "hunter2-canary"], [1, 500]))
     def test_it_grows_with_the_length_of_the_text(self, unit: str, count: int) -> None:
         """However the text is like the secrets."""
         known = knowing(*[f"{unit * 40}{CANARY}{number}" for number in range(count)])
@@ -54,7 +54,7 @@ class TestWork:
             return steps(lambda: known.redact((unit * size)[:size]))
 
         assert work(16_000) < 2.3 * work(8_000)
-        assert work(400_000) < 1.1 * work(200_000)
+        assert work(200_000) < 1.1 * work(100_000)
 
     def test_it_hardly_grows_with_the_number_of_secrets(self) -> None:
         text = "what a Zq12345Quagga12345 says is " + "long " * 500

@@ -25,11 +25,11 @@ KINDS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`-n`), all of this belongs into one: it waits more than it works, and wants no neighbours."""
+    """A module stays together: it shares the processes that follow files."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("faults"))
+            item.add_marker(pytest.mark.xdist_group(f"faults-{item.path.stem}"))
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 
 import pytest
+from support.examples import some_of
 from support.faults.harness import NEVER, SETTLE, Party, Place
 from support.faults.orders import ARRIVALS, ORDERS, Arrival, Order
 from support.faults.tagged import State, text, whole
@@ -16,13 +17,13 @@ kinds = pytest.mark.parametrize("kind", ARRIVALS, ids=lambda kind: kind.__name__
 
 @kinds
 def test_every_order(party: Party, place: Place, kind: type[Arrival]) -> None:
-    check(party, place, kind, [order for order in ORDERS if order.arrival is kind])
+    check(party, place, kind, some_of(order for order in ORDERS if order.arrival is kind))
 
 
 @kinds
 def test_where_the_kernel_does_not_say_who_writes(strangers: Party, open_place: Place, kind: type[Arrival]) -> None:
     """Then one who rests for longer than ``settle`` may have finished, and what is put in its place is taken for complete."""
-    orders = [order for order in ORDERS if order.arrival is kind and is_knowable(order)]
+    orders = some_of(order for order in ORDERS if order.arrival is kind and is_knowable(order))
     check(strangers, open_place, kind, orders, may_rest=0.9 * SETTLE)
 
 

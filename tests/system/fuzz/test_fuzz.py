@@ -19,7 +19,7 @@ import toml_rs
 from hypothesis import given
 from hypothesis import strategies as st
 from support import ROOT, hostile, loading_worker
-from support.examples import examples
+from support.examples import examples, first
 from support.toml_texts import PIECES, documents
 
 from integr8scode.settings import Settings
@@ -96,7 +96,7 @@ def loads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loads]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", hostile.CASES)
+@pytest.mark.parametrize("name", first(6, hostile.CASES))
 def test_hostile(loads: Loads, name: str) -> None:
     layers = hostile.CASES[name]()
     assert all(len(data or b"") <= hostile.LARGEST for data in layers)
