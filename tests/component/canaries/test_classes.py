@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from support.canaries.classes import KINDS, Made, generated, text
+from support.canaries.files import importable, loaded, put
 from support.canaries.forms import FORMS
 from support.canaries.leaks import assert_none
 from support.canaries.outputs import Log, Output, command, of_error, of_settings
@@ -22,36 +20,6 @@ from support.canaries.shapes import SHAPES
 from support.examples import examples
 
 from hotsettings import SettingsError
-
-MODULE = "generated_settings"
-
-
-@contextmanager
-def importable(made: Made) -> Iterator[str]:
-    """The class as the command line names it."""
-    module = types.ModuleType(MODULE)
-    module.Settings = made.cls  # type: ignore[attr-defined]
-    sys.modules[MODULE] = module
-    try:
-        yield f"{MODULE}:Settings"
-    finally:
-        del sys.modules[MODULE]
-
-
-def put(folder: Path, config: str, secrets: str) -> None:
-    """Write both files."""
-    (folder / "config.toml").write_text(config)
-    written = folder / "secrets.toml"
-    written.touch(mode=0o600)
-    written.write_text(secrets)
-
-
-def loaded(cls: Any, folder: Path) -> Any:
-    """The settings, or the error that is raised. No frame that knows the secrets is in its traceback."""
-    try:
-        return cls(config_path=folder / "config.toml", secrets_path=folder / "secrets.toml")
-    except Exception as error:
-        return error
 
 
 def commands(made: Made, folder: Path, random: Random, *, every: bool = False) -> Iterator[Output]:

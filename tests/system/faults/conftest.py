@@ -9,19 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.faults.harness import Party, Place, Watched, needs
+from support.faults.harness import KINDS, Party, Place, Watched, needs
 
 if sys.platform != "linux":
     collect_ignore_glob = ["test_*.py"]  # what is re-enacted here, and how, is Linux
-
-KINDS = [
-    ("inotify", "asyncio"),
-    ("watchfiles", "asyncio"),
-    ("poll", "asyncio"),
-    ("inotify", "trio"),
-    ("watchfiles", "trio"),
-    ("inotify", "uvloop"),
-]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

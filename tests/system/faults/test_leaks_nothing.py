@@ -16,10 +16,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from support.examples import covering
-from support.faults.harness import SETTLE, Place, Watched, assert_nothing_left
+from support.faults.harness import KINDS, SETTLE, Place, Watched, assert_nothing_left
 from support.faults.tagged import Tagged, text
-
-from .conftest import KINDS
 
 LANES = 5
 """Side by side, to save time."""

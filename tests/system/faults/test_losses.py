@@ -5,25 +5,13 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.examples import covering, first
-from support.faults.harness import NEVER, SETTLE, Party, Place, Watched, allowed, needs, replace
+from support.faults.harness import NEVER, SETTLE, Party, Place, allowed, needs, process, replace
 from support.faults.tagged import text, whole
 from support.faults.writers import chunks
-
-
-@contextmanager
-def process(watcher: str, backend: str = "asyncio", under: tuple[str, ...] = ()) -> Iterator[Watched]:
-    watched = Watched(watcher, backend, under=under)
-    try:
-        watched.ready()
-        yield watched
-    finally:
-        watched.end()
 
 
 @pytest.mark.parametrize("edit", ["at the end", "in the middle", "in place"])

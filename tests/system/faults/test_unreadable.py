@@ -9,10 +9,17 @@ from functools import partial
 
 import pytest
 from support.examples import first
-from support.faults.harness import NEVER, SETTLE, Following, Party, Place, replace
+from support.faults.harness import (
+    NEVER,
+    SETTLE,
+    Party,
+    Place,
+    becomes_unreadable,
+    process,
+    rejections,
+    replace,
+)
 from support.faults.tagged import text, whole
-
-from .test_losses import process
 
 FAILURES = [errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.ENOMEM, errno.EACCES, errno.EINTR, errno.EAGAIN]
 watchers = pytest.mark.parametrize(
@@ -24,18 +31,6 @@ watchers = pytest.mark.parametrize(
         pytest.param("inotify", "uvloop", marks=pytest.mark.thorough),
     ],
 )
-
-
-def becomes_unreadable(following: Following) -> None:
-    deadline = time.monotonic() + 10
-    while (status := following.status())["layers"]["base"] != "unreadable":
-        assert time.monotonic() < deadline, status
-    assert not status["healthy"]
-    assert 0 <= time.time() - status["since"][0] < 5
-
-
-def rejections(following: Following) -> list[str]:
-    return [report["reason"] for report in following.reports if report["what"] == "rejected"]
 
 
 @watchers

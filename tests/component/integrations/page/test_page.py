@@ -15,7 +15,7 @@ from msgspec import Meta
 from support.asking import ask, asking, until_told
 from support.examples import examples
 from support.live import idle
-from unit.page.test_markup import NASTY, Seen, hostile, seen
+from support.markup import NASTY, Seen, hostile, seen
 
 from hotsettings import BaseSettings, Rejected, RestartRequired, Secret, Section
 from hotsettings.integrations.page import record as page_record
