@@ -9,12 +9,13 @@ VENV = .venv
 BIN = $(VENV)/bin
 # The constraints have hashes, so pip installs only what they name, and only files with these hashes.
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install -q --no-input -c constraints.txt
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadgroup
 # The theme's notices are about its own future.
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --upgrade --all-extras --generate-hashes
 
-.PHONY: help test test-app demo lint ruff mypy pyright format coverage soak bench fuzz fleet docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
+.PHONY: help quick test test-app demo lint ruff mypy pyright format coverage soak bench fuzz fleet docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -22,11 +23,14 @@ help: ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{ printf "  %-14s %s\n", $$1, $$2 }'
 	@echo "Another Python than python3:  make PYTHON=python3.12 test"
 
-test: $(VENV)/.for-test ## run the tests; more for pytest: make test ARGS="-k secret -x"
-	@$(BIN)/python -m pytest $(ARGS)
+quick: $(VENV)/.for-test ## run the unit tests, in seconds: they start nothing and wait for nothing
+	@$(PYTEST) -n logical tests/unit $(ARGS)
 
-test-app: $(VENV)/.for-bench ## run the tests of the example application and of the benchmarks: real Kafka (Java 17, Maven), peers
-	@$(BIN)/python -m pytest tests/app $(ARGS)
+test: $(VENV)/.for-test ## run all tests that need no Kafka and no browser, a part of each kind; all: ARGS="--thorough --loops all"
+	@$(PYTEST) -m "not browser" $(ARGS)
+
+test-app: $(VENV)/.for-bench ## run the tests of the page in a browser, of the example application and of the benchmarks: Chromium, Kafka (Java 17, Maven)
+	@$(PYTEST) tests/app tests/system/page $(ARGS)
 
 demo: $(VENV)/.for-app ## run the example application and edit its settings: a good edit, a bad one; then it is your turn
 	@$(BIN)/python -m examples.demo
@@ -49,7 +53,7 @@ format: $(VENV)/.for-lint ## format the code and fix what ruff can fix
 
 coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core must be covered whole; more processes: make coverage ARGS="-n 4"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/coverage run -m pytest -n auto --dist loadgroup -m "not browser" --loops all $(ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 	@echo "==> The core, all but the command line, at 100%:"

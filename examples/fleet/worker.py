@@ -30,6 +30,7 @@ async def work(url: str, folder: Path, name: str, release: type[Settings]) -> No
         tasks.start_soon(tell, name, live)
         with anyio.open_signal_receiver(signal.SIGTERM) as signals:
             await anext(signals)
+        await live.wait_applied()  # whoever is ended at once after a change still says that it has it
         tasks.cancel_scope.cancel()
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import pytest
 from msgspec import Struct
+from support.examples import covering
 from support.layer_files import write
 from support.seams import CANARY, FAULTS, SEAMS, spoil
 
@@ -110,8 +111,10 @@ def outcome(entry: Callable[[], object]) -> SettingsError | None:
     return None
 
 
-@pytest.mark.parametrize("text", TEXTS)
-@pytest.mark.parametrize("error", FAULTS, ids=lambda make: type(make()).__name__)
+@pytest.mark.parametrize(
+    ("text", "error"),
+    covering([*TEXTS], FAULTS, name=lambda each: each if isinstance(each, str) else type(each()).__name__),
+)
 def test_a_fault_at_any_seam(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, error: Callable[[], Exception]
 ) -> None:

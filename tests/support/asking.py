@@ -33,7 +33,7 @@ def scope_of(path: str = "/", method: str = "GET", **more: Any) -> dict[str, Any
 async def ask(app: ASGIApp, path: str = "/", method: str = "GET", **more: Any) -> Answer:
     """One whole answer."""
     async with asking(app, path, method, **more) as (answer, _):
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while not answer.ended:  # noqa: ASYNC110 - a client has nothing but what it gets
                 await anyio.sleep(0.001)
     return answer
@@ -69,7 +69,7 @@ async def asking(
     async def run() -> None:
         await app(scope_of(path, method, **more), receive, send)
 
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
             yield answer, leaves
@@ -78,6 +78,6 @@ async def asking(
 
 async def until_told(answer: Answer, times: int = 1) -> None:
     """Wait for so many messages of a stream."""
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while answer.body.count(b"data: ") < times:  # noqa: ASYNC110 - a client has nothing but what it gets
             await anyio.sleep(0.001)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 
 import anyio
 from msgspec import Meta
+from nats.errors import Error as NatsError
 from nats.js import api
 from nats.js.kv import KeyValue
 
-from hotsettings import BaseSettings, Secret
+from hotsettings import BaseSettings, LayerError, Secret
 from support.nats_client import connected
 
-PATIENCE = 20.0
+PATIENCE = 60.0
+"""Seconds. What a test waits for takes milliseconds, elections of servers on a busy machine tens of seconds."""
+
+T = TypeVar("T")
 
 
 class Settings(BaseSettings):
@@ -31,6 +35,16 @@ async def until(condition: Callable[[], object]) -> None:
     with anyio.fail_after(PATIENCE):
         while not condition():  # noqa: ASYNC110 - what it asks about tells nobody
             await anyio.sleep(0.005)
+
+
+async def taken(work: Callable[[], Awaitable[T]]) -> T:
+    """Try until servers that may still be electing a leader take it."""
+    with anyio.fail_after(PATIENCE):
+        while True:
+            try:
+                return await work()
+            except (NatsError, TimeoutError, LayerError):
+                await anyio.sleep(0.05)
 
 
 async def published(url: str, bucket: str, **documents: str) -> None:

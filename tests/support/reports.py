@@ -8,6 +8,7 @@ from nats.js.kv import KeyValue
 
 from hotsettings.nats import Report
 from hotsettings.nats.reports import decoded, own_name
+from support.fleet import PATIENCE
 
 
 async def reported(kv: KeyValue, name: str | None = None) -> Report | None:
@@ -23,7 +24,7 @@ async def until_reported(kv: KeyValue, name: str | None = None, **expected: obje
     """Wait until a report says so."""
     found: Report | None = None
     try:
-        with anyio.fail_after(10):
+        with anyio.fail_after(PATIENCE):
             while True:
                 found = await reported(kv, name)
                 if found and all(getattr(found, key) == value for key, value in expected.items()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -80,3 +81,6 @@ class Terminal:
             return False
         self.seen += data.decode(errors="replace").replace("\r\n", "\n")
         return bool(data)
+
+
+ESCAPE = re.compile(r"\033\[[0-9;]*[A-Za-z]")

@@ -3,8 +3,6 @@
 import importlib
 import inspect
 import pkgutil
-import subprocess
-import sys
 import types
 
 import pytest
@@ -52,14 +50,3 @@ def test_each_module_says_what_it_is_for(name: str) -> None:
     if name.endswith("__main__"):
         pytest.skip("running it is what it is for")
     assert (importlib.import_module(name).__doc__ or "").strip()
-
-
-def test_loading_needs_neither_anyio_nor_a_watcher() -> None:
-    code = (
-        "import sys, hotsettings\n"
-        "class S(hotsettings.BaseSettings):\n    PORT: int = 1\n"
-        "S.from_values(PORT=2)\n"
-        "print(*{'anyio', 'watchfiles', 'asyncio', 'logging', 'inspect', 'difflib'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"anyio", "watchfiles", "asyncio", "difflib"} & set(done.stdout.split())

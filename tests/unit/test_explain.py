@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 import toml_rs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct, defstruct
+from support.examples import examples
 from support.toml_texts import documents
 
 from hotsettings import BaseSettings, Origin, RestartRequired, Secret
@@ -144,7 +145,7 @@ def key_at(written: str) -> str | None:
 
 
 @pytest.mark.toml_rs
-@settings(max_examples=150)
+@examples(150)
 @given(st.lists(documents(), min_size=1, max_size=3), st.permutations(LAYERS), st.randoms(use_true_random=False))
 def test_the_winner_is_live_and_stands_where_it_is_said_to_stand(
     texts: list[str], order: list[FileLayer], rng: Any

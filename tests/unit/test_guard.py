@@ -1,15 +1,13 @@
 """The guard is never under the parser: compared with a lexer written out, and with the parser itself on a small stack."""
 
-import json
-import subprocess
-import sys
 import time
 from typing import Any
 
 import pytest
 import toml_rs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.toml_texts import documents, soups
 
 from hotsettings._layers.toml.limits import MAX_DEPTH, Hazard, hazard, unfit
@@ -121,19 +119,19 @@ def is_never_under(text: str) -> None:
 piles = st.lists(st.tuples(soups, st.integers(1, 200)), max_size=4).map(lambda piles: "".join(s * n for s, n in piles))
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(soups | st.builds("{}{}".format, st.just("\ufeff"), soups))
 def test_reads_as_the_lexer_does(text: str) -> None:
     is_never_under(text.replace("[", "[" * 9).replace("{", "{" * 9))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(piles)
 def test_is_never_under_a_pile(text: str) -> None:
     is_never_under(text)
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.lists(soups, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_the_quick_bound_is_never_under(soup: list[str], rng: Any) -> None:
     # Many lines with brackets that close, so that only the bound by whole pairs stands before the answer.
@@ -155,7 +153,7 @@ def test_the_quick_bound_is_never_under(soup: list[str], rng: Any) -> None:
     is_never_under("\n".join(lines))
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(documents())
 def test_valid_documents_pass(text: str) -> None:
     assert hazard(text) is None
@@ -164,80 +162,6 @@ def test_valid_documents_pass(text: str) -> None:
     many = BALLAST + "".join(f"[[a{n}]]\nb = [\n1, {{c = [1]}}]\n" for n in range(60))
     assert hazard(many + text) is None
     assert unfit(toml_rs.loads(text)) is None
-
-
-def test_survives_on_a_small_stack() -> None:
-    """What the guard lets through leaves the parser alive, in as much stack as any thread has, and is quickly read."""
-    openers = [
-        "[",
-        "{a=",
-        "[{a=",
-        "{a.b=",
-        "[\n",
-        "[]",
-        "[}",
-        "{]",
-        "{a=[}",
-        "[{]",
-        "{a={}",
-        "{[}",
-        "{a",
-        "a={",
-        "[=",
-        "[a=",
-        "[#]\n",
-    ]
-    openers += [
-        '["]",',
-        'a"={',
-        '{a="""]""""",b=',
-        "'''[''''',[",
-        "{a=]",
-        "={}",
-        "[={}",
-        "{a=1 ]",
-        "[[]",
-        "[[a]",
-        "[.",
-        "{.",
-        "=",
-    ]
-    starts = ["", "a=", "a={", "a=[", "=\na=", "\ufeff", "\ufeff'#'=", 'a="\n', "a=1 #[\na=", "\r", "[a]\n", "[a\n"]
-    texts = [start + opener * count for start in starts for opener in openers for count in (30, 95, 99, 400, 3000)]
-    safe = [text for text in texts if hazard(text) is None]
-    assert len(texts) / 20 < len(safe) < len(texts)
-    run = subprocess.run(
-        [sys.executable, "-c", SMALL_STACK], input=json.dumps(safe), capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    count, slowest = json.loads(run.stdout)
-    assert count == len(safe)
-    assert slowest < 0.3
-
-
-SMALL_STACK = """
-import json, sys, threading, time, toml_rs
-
-texts = json.load(sys.stdin)
-done, slowest = 0, 0.0
-
-def run():
-    global done, slowest
-    for text in texts:
-        start = time.perf_counter()
-        try:
-            toml_rs.loads(text)
-        except ValueError:
-            pass
-        slowest = max(slowest, time.perf_counter() - start)
-        done += 1
-
-threading.stack_size(512 * 1024)
-thread = threading.Thread(target=run)
-thread.start()
-thread.join()
-print(json.dumps([done, slowest]))
-"""
 
 
 @pytest.mark.parametrize("front", ["", BALLAST, "\ufeff" + BALLAST], ids=["alone", "ballast", "mark"])

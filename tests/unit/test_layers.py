@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import pytest
 import toml_rs
 from hypothesis import given as having
-from hypothesis import settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.toml_texts import documents, soups
 
 from hotsettings import BaseSettings, LayerError, Origin, Problem, Secret
@@ -572,7 +572,7 @@ WORD = "hunter2hunter2"
 
 
 class TestSecrecy:
-    @settings(max_examples=300)
+    @examples(300)
     @having(soups, st.integers(0, 60), st.booleans())
     def test_nothing_of_a_secret_layer_is_shown(self, text: str, at: int, secret: bool) -> None:
         """Nor anything of a layer that names a secret key and so could hold its value."""

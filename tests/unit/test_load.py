@@ -5,8 +5,6 @@ import json
 import logging
 import math
 import os
-import subprocess
-import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,9 +12,10 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
+from support.examples import examples
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret
 from hotsettings._layers import layer as layers_module
@@ -206,7 +205,7 @@ def module_files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(tmp_path_factory.mktemp("layers"))
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(stack=st.tuples(layer, layer, layer), rng=st.randoms(use_true_random=False), without_secrets=st.booleans())
 def test_every_field_is_what_a_plain_implementation_says(
     module_files: Files, stack: tuple[dict[str, Any], ...], rng: Any, without_secrets: bool
@@ -254,17 +253,6 @@ class TestNoMoreWorkThanNeeded:
                     monkeypatch.setattr(module, name, never)
         assert load(schema_of(Sample), files.layers).settings.port == 1
 
-    def test_file_operations(self, files: Files) -> None:
-        """One open, one look, one read and one close for each file; nothing but these files is opened."""
-        files.write("port = 1", "token = 'x'", "name = 'n'")
-        run = subprocess.run(
-            [sys.executable, "-c", COUNTING, *map(str, files.paths)], capture_output=True, text=True, check=False
-        )
-        assert run.returncode == 0, run.stderr
-        done = json.loads(run.stdout)
-        assert done["opened"] == list(map(str, files.paths))
-        assert done["calls"] == {"open": 3, "fstat": 3, "read": 3, "close": 3}
-
     def test_a_missing_secrets_file_is_looked_for_once(self, files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
         files.write("port = 1", None, "")
         opened: list[str] = []
@@ -277,36 +265,6 @@ class TestNoMoreWorkThanNeeded:
         monkeypatch.setattr(os, "open", opening)
         load(schema_of(Sample), files.layers)
         assert opened == list(map(str, files.paths))
-
-
-COUNTING = """
-import json, os, sys
-from hotsettings import BaseSettings
-from collections import Counter
-
-class Sample(BaseSettings):
-    port: int
-    token: str
-    name: str
-
-config, secrets, override = sys.argv[1:]
-Sample(config, secrets_path=secrets, override_path=override)  # imports come with the first
-calls, opened, listening = Counter(), [], False
-
-def counted(name, function):
-    def call(*args, **kwargs):
-        calls[name] += 1
-        return function(*args, **kwargs)
-    return call
-
-for name in ("open", "fstat", "read", "close", "stat", "access", "getcwd", "scandir", "listdir", "readlink"):
-    setattr(os, name, counted(name, getattr(os, name)))
-sys.addaudithook(lambda event, args: opened.append(args[0]) if listening and event == "open" else None)
-listening = True
-Sample(config, secrets_path=secrets, override_path=override)
-listening = False
-print(json.dumps({"calls": calls, "opened": opened}))
-"""
 
 
 class TestErrors:

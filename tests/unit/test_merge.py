@@ -7,8 +7,9 @@ from itertools import takewhile
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from hotsettings._layers.toml.keys import ABSENT, Path, Values, follow
 from hotsettings._loading.merge import merge, overlay, trace
@@ -149,7 +150,7 @@ def test_the_later_wins(below: Values, above: Values) -> None:
     assert merged.keys() == below.keys() | above.keys()
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(stacks, paths)
 def test_trace_agrees_with_merge(stack: list[Values], path: Path) -> None:
     merged = merge(stack)

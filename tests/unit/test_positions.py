@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import toml_rs
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from support.examples import examples
 from support.toml_texts import documents, soups
 
 from hotsettings._layers.toml import positions as positions_module
@@ -29,7 +30,7 @@ def first(text: str, path: Path) -> Place:
     return next(place for found, place in places(text) if found == path)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(documents())
 def test_spans_hold_what_the_parser_reads(text: str) -> None:
     values = dict(paths(toml_rs.loads(text)))
@@ -50,7 +51,7 @@ def test_spans_hold_what_the_parser_reads(text: str) -> None:
         assert repr(toml_rs.loads("x = " + written)["x"]) == repr(values[path])
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(documents())
 def test_order_is_that_of_the_text(text: str) -> None:
     found = list(places(text))
@@ -61,7 +62,7 @@ def test_order_is_that_of_the_text(text: str) -> None:
             assert inner.value[1] < place.value[1]
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(documents())
 def test_agrees_with_the_metadata_of_the_parser(text: str) -> None:
     at: dict[Path, Place] = {}
@@ -164,7 +165,7 @@ BROKEN = [
 ]
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(soups | documents() | st.tuples(documents(), st.sampled_from(BROKEN)).map("\n".join) | st.text())
 def test_a_walk_over_any_text_ends_quietly(text: str) -> None:
     whole = list(places(text))
@@ -174,7 +175,7 @@ def test_a_walk_over_any_text_ends_quietly(text: str) -> None:
     assert spans == sorted(spans, key=lambda span: span[0])
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(documents(), st.sampled_from(BROKEN))
 def test_what_comes_before_the_mistake_is_found(text: str, broken: str) -> None:
     assume("\n" in text or not text)
@@ -226,7 +227,7 @@ def test_line_column_of_any_text(text: str) -> None:
         assert offset == sum(len(before) + 1 for before in text.split("\n")[: line - 1]) + column - 1
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(documents(), st.randoms(use_true_random=False))
 def test_what_is_wanted_comes_and_nothing_is_made_up(text: str, rng: Any) -> None:
     full = list(places(text))
@@ -237,7 +238,7 @@ def test_what_is_wanted_comes_and_nothing_is_made_up(text: str, rng: Any) -> Non
     assert all(each in full for each in told)
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(documents(), st.randoms(use_true_random=False))
 def test_covers_what_is_at_and_below(text: str, rng: Any) -> None:
     """Character by character: all of the values asked for, and nothing else."""

@@ -20,7 +20,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
-from support.steps import steps
 
 from hotsettings import BaseSettings, Secret
 from hotsettings._layers.layer import Document, Layer
@@ -607,57 +606,3 @@ def test_an_interrupt_in_the_text_of_an_exception_is_not_swallowed() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         knowing(CANARY).redacted(Interrupted())
-
-
-class TestWork:
-    def test_a_long_text_loses_its_middle(self) -> None:
-        shown = redact(f"first {CANARY} " + "x" * 100_000 + f" {CANARY} last", CANARY)
-        assert len(shown) < 34_000
-        assert shown.startswith(f"first {MASK} xxx")
-        assert shown.endswith(f"xxx {MASK} last")
-        assert f"... {100_000 + 2 * len(CANARY) + 13 - 32 * 1024} characters left out ..." in shown
-
-    @pytest.mark.parametrize("unit", ["hunter2-", "hunter2-c", "h", "hunter2-canary"])
-    @pytest.mark.parametrize("count", [1, 500])
-    def test_it_grows_with_the_length_of_the_text(self, unit: str, count: int) -> None:
-        """However the text is like the secrets."""
-        known = knowing(*[f"{unit * 40}{CANARY}{number}" for number in range(count)])
-        known.redact("")
-
-        def work(size: int) -> int:
-            return steps(lambda: known.redact((unit * size)[:size]))
-
-        assert work(16_000) < 2.3 * work(8_000)
-        assert work(400_000) < 1.1 * work(200_000)
-
-    def test_it_hardly_grows_with_the_number_of_secrets(self) -> None:
-        text = "what a Zq12345Quagga12345 says is " + "long " * 500
-
-        def work(count: int) -> int:
-            known = knowing(*[f"Zq{number:05}Quagga{number:05}" for number in range(count)])
-            known.redact("")
-            return steps(lambda: known.redact(text))
-
-        assert work(2_000) < 1.2 * work(200)
-
-    @pytest.mark.parametrize("values", [[f"{n}-canary" for n in range(21_000)], ["canary" * 200_000]])
-    def test_where_there_are_too_many_nothing_is_shown(self, values: list[str]) -> None:
-        known = knowing(*values)
-        assert known.finds("anything")
-        assert known.redact("anything") == f"{MASK} (there are too many secrets to look for)"
-        known.learn([document({"name": "few-canaries"})])
-        assert known.redact("few-canaries or anything") == f"{MASK} or anything"
-
-    def test_nothing_is_done_until_a_text_is_redacted(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        looked: list[str] = []
-
-        def credentials_in(text: str, key: str) -> Iterator[str]:
-            looked.append(text)
-            yield from ()
-
-        monkeypatch.setattr(redactor, "credentials_in", credentials_in)
-        known = knowing(CANARY)
-        assert looked == []
-        known.redact("")
-        known.redact("")
-        assert looked == [CANARY]

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import pickle
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from support import TESTS, hostile
-from support.loading_worker import slowness
-from support.steps import steps
+from support import TESTS
+from support.examples import examples
 from support.toml_texts import documents, soups
-from support.traced import untraced
 
 from hotsettings import BaseSettings, LayerError, use_parser
 from hotsettings._layers.file import FileLayer
@@ -97,7 +91,7 @@ def test_all_of_toml_test_is_read_as_it_should_be() -> None:
             assert valid or name.startswith("invalid/"), name
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(documents() | soups)
 def test_they_agree_on_any_text(text: str) -> None:
     """On values; what is not TOML is so for both. Where the second begins, is a matter of taste in soup."""
@@ -236,115 +230,6 @@ def test_an_unknown_parser() -> None:
         use_parser("toml")  # type: ignore[arg-type]
 
 
-IN_A_THREAD = """
-import threading
-
-def loads(times):
-    from hotsettings.toml_parser import loads
-    for _ in range(times):
-        loads("a = 1\\nb = ['x', {c = 2}]\\n")
-
-for times in (1, 100, 100, 100):
-    thread = threading.Thread(target=loads, args=(times,))
-    thread.start()
-    thread.join()
-print("alive")
-"""
-
-
-def test_imported_in_a_thread_that_ends(tmp_path: Path) -> None:
-    """The allocator of toml_rs takes the thread that loads it for the main one, and dies with it."""
-    for _ in range(5):
-        run = subprocess.run(
-            [sys.executable, "-c", IN_A_THREAD], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
-        )
-        assert (run.returncode, run.stdout) == (0, "alive\n")
-
-
-def test_with_tomllib_toml_rs_is_not_needed(tmp_path: Path) -> None:
-    """For whom it fails as soon as it is imported, or who has none for their platform."""
-    (tmp_path / "app.py").write_text(
-        "import sys\nsys.modules['toml_rs'] = None\nimport hotsettings\nhotsettings.use_parser('tomllib')\n"
-        "class Settings(hotsettings.BaseSettings):\n    A: int\n    B: str\n"
-        "if __name__ == '__main__':\n    print(Settings().replace(A=2))\n"
-    )
-    (tmp_path / "config.toml").write_text('A = 1\n"\\u0042" = "b"\n')
-    for command in (["app.py"], ["-m", "hotsettings.cli", "show", "app:Settings"]):
-        run = subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert (run.returncode, run.stderr) == (0, "")
-        assert "B" in run.stdout
-    (tmp_path / "app.py").write_text((tmp_path / "app.py").read_text().replace("hotsettings.use_parser('tomllib')", ""))
-    run = subprocess.run([sys.executable, "app.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "toml_rs cannot be imported; call hotsettings.use_parser" in run.stderr
-
-
 def test_the_error_holds_text_alone() -> None:
     error = pickle.loads(pickle.dumps(ParserError("words", 3)))
     assert (error.message, error.offset) == ("words", 3)
-
-
-@untraced
-@pytest.mark.slow
-@pytest.mark.parametrize("name", hostile.CASES)
-def test_tomllib_is_slow_but_not_too_slow(name: str) -> None:
-    """A layer by itself. docs/layers.md names what takes longer."""
-    use_parser("tomllib")
-    for data in {data for data in hostile.CASES[name]() if data is not None}:
-        for _ in range(3):  # somebody else may need the processor for a moment
-            start = time.thread_time()
-            with contextlib.suppress(LayerError):
-                read_as(data)
-            if quick := time.thread_time() - start < 1.5 * slowness():
-                break
-        assert quick
-
-
-def dotted(start: str, key: str) -> str:
-    """As many such keys as fit into a layer."""
-    return start + "".join(f"{key.replace('%d', str(number))} = 1\n" for number in range(hostile.LARGEST // len(key)))
-
-
-@pytest.mark.parametrize(
-    ("start", "key"),
-    [
-        ("", "x%d" + ".a" * 31),
-        ("", "x%d" + " . a" * 31),
-        ("", '"=".x%d' + ".a" * 30),
-        ("[x" + ".a" * 30 + "]\n", "x%d.a"),
-        ("  [ x" + ".a" * 15 + " ]\n", "x%d" + ".a" * 15),
-        ("[[x" + ".a" * 30 + "]]\n", "x%d.a"),
-        ("[a.b.c.d.e.f.g]\n", "x%d.b.c.d.e.f.g"),
-    ],
-)
-def test_tomllib_is_not_given_more_dotted_keys_than_it_can_read_in_time(start: str, key: str) -> None:
-    text = dotted(start, key)
-    use_parser("tomllib")
-    faults: list[ParserError] = []
-
-    def refused() -> None:
-        with pytest.raises(ParserError, match="more dotted keys than tomllib can read in time") as caught:
-            loads(text)
-        faults.append(caught.value)
-
-    assert steps(refused) < 20 * hostile.LARGEST
-    [fault] = faults
-    assert fault.offset is not None
-    assert text.startswith(f"{key[:4].partition('%')[0]}", fault.offset)
-    assert text[fault.offset - 1] == "\n"
-    few = text[: text.rindex("\n", 0, fault.offset // 2)]
-    assert len(loads(few)) > 0
-    use_parser("toml_rs")
-    assert len(loads(text)) > 0
-
-
-@pytest.mark.parametrize(
-    ("start", "key"),
-    [
-        ("", "services_number_%d.database.connection.pool.size"),
-        ("[services.database]\n", "replica%d.connection.pool"),
-        ("", "x%d = { " + "a." * 30 + "a = 1 } #"),
-        ("", "x%d = '" + "a." * 30 + "' #"),
-    ],
-)
-def test_a_whole_layer_of_ordinary_keys_is_read_by_tomllib(start: str, key: str) -> None:
-    assert outcome("tomllib", dotted(start, key))[0] == "values"

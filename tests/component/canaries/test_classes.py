@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 import json
-import sys
-import types
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from support.canaries.classes import KINDS, Made, generated, text
+from support.canaries.files import importable, loaded, put
 from support.canaries.forms import FORMS
 from support.canaries.leaks import assert_none
 from support.canaries.outputs import Log, Output, command, of_error, of_settings
 from support.canaries.shapes import SHAPES
+from support.examples import examples
 
 from hotsettings import SettingsError
-
-MODULE = "generated_settings"
-
-
-@contextmanager
-def importable(made: Made) -> Iterator[str]:
-    """The class as the command line names it."""
-    module = types.ModuleType(MODULE)
-    module.Settings = made.cls  # type: ignore[attr-defined]
-    sys.modules[MODULE] = module
-    try:
-        yield f"{MODULE}:Settings"
-    finally:
-        del sys.modules[MODULE]
-
-
-def put(folder: Path, config: str, secrets: str) -> None:
-    """Write both files."""
-    (folder / "config.toml").write_text(config)
-    written = folder / "secrets.toml"
-    written.touch(mode=0o600)
-    written.write_text(secrets)
-
-
-def loaded(cls: Any, folder: Path) -> Any:
-    """The settings, or the error that is raised. No frame that knows the secrets is in its traceback."""
-    try:
-        return cls(config_path=folder / "config.toml", secrets_path=folder / "secrets.toml")
-    except Exception as error:
-        return error
 
 
 def commands(made: Made, folder: Path, random: Random, *, every: bool = False) -> Iterator[Output]:
@@ -172,11 +141,8 @@ SITUATIONS: list[Callable[[Made, Random], Files]] = [
     cut_off, damaged,
 ]  # fmt: skip
 
-SAMPLE = 200
-"""Classes that each of these tests makes; more with the profile "long"."""
-
-many = settings(
-    max_examples=max(SAMPLE, settings().max_examples),
+many = examples(
+    200,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 kinds = st.lists(st.tuples(st.sampled_from(list(KINDS)), st.sampled_from(list(SHAPES))), min_size=1, max_size=3)

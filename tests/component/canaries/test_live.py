@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from support.asking import ask, asking
 from support.canaries.classes import KINDS, Made, generated
@@ -17,6 +17,7 @@ from support.canaries.forms import FORMS
 from support.canaries.leaks import Planted, assert_none
 from support.canaries.outputs import Log, Output, of_error, of_live, rejection, so_far
 from support.canaries.shapes import SHAPES, token
+from support.examples import examples
 
 from hotsettings import BaseSettings, RestartRequired, Secret
 from hotsettings.integrations.page import settings_page
@@ -89,8 +90,8 @@ def again(made: Made, kinds: list[tuple[str, str]], random: Random) -> Made:
     return Made(made.cls, fields, made.config)
 
 
-@settings(
-    max_examples=max(SAMPLE, settings().max_examples // 4),
+@examples(
+    200,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(

@@ -11,9 +11,9 @@ import asyncpg  # type: ignore[import-untyped]
 import httpx
 import pytest
 import redis
-from component.canaries.test_classes import importable, loaded, put
 from msgspec import Struct
 from support.canaries.classes import Field, Made, settings_class, text
+from support.canaries.files import importable, loaded, put
 from support.canaries.leaks import assert_none
 from support.canaries.outputs import command, rejection
 from support.canaries.shapes import SHAPES, plant, token

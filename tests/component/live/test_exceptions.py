@@ -197,8 +197,8 @@ def test_trace() -> None:
 def test_names() -> None:
     assert name_of(test_names).endswith("test_exceptions.test_names")
     assert name_of(functools.partial(test_names)) == name_of(test_names)
-    assert name_of(Ledger().build) == "live.support.Ledger.build"
-    assert name_of(Ledger()).endswith("support.Ledger")  # type: ignore[arg-type]
+    assert name_of(Ledger().build) == "support.live.Ledger.build"
+    assert name_of(Ledger()).endswith("support.live.Ledger")  # type: ignore[arg-type]
 
 
 @pytest.mark.anyio

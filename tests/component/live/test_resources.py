@@ -639,7 +639,7 @@ async def test_logs_name_the_build(caplog: pytest.LogCaptureFixture) -> None:
         resource.current.broken.set()
         await until(lambda: ledger.opened == 2)
         await idle()
-    assert "resource live.support.Ledger.build stands again" in caplog.text
+    assert "resource support.live.Ledger.build stands again" in caplog.text
 
 
 async def test_a_replacement_given_up_while_it_drains_has_not_happened() -> None:

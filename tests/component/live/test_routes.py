@@ -7,8 +7,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from hotsettings._watching.symlinks import ResolvedPath, resolve_paths
 
@@ -45,7 +46,7 @@ def plant(root: Path, tree: list[tuple[list[str], tuple[str, str]]]) -> None:
 
 @given(trees, st.lists(st.sampled_from([*NAMES, ".."]), min_size=1, max_size=4))
 @example([(["a"], ("link", "."))], ["a"])
-@settings(max_examples=80)
+@examples(80)
 def test_a_path_leads_where_the_system_says(tree: list[tuple[list[str], tuple[str, str]]], asked: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(os.path.realpath(folder))
@@ -64,7 +65,7 @@ def test_a_path_leads_where_the_system_says(tree: list[tuple[list[str], tuple[st
 
 
 @given(trees, st.lists(name, min_size=1, max_size=4), st.data())
-@settings(max_examples=80)
+@examples(80)
 def test_only_entries_change_where_a_path_leads(
     tree: list[tuple[list[str], tuple[str, str]]], asked: list[str], data: st.DataObject
 ) -> None:
@@ -87,7 +88,7 @@ def test_only_entries_change_where_a_path_leads(
 
 
 @given(trees, st.lists(st.lists(name, min_size=1, max_size=3), min_size=2, max_size=4))
-@settings(max_examples=80)
+@examples(80)
 def test_several_paths_are_resolved_like_each_alone(
     tree: list[tuple[list[str], tuple[str, str]]], asked: list[list[str]]
 ) -> None:

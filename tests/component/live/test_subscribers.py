@@ -11,8 +11,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from hypothesis import given as over
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.live import Settings, given, idle, parts
 
 from hotsettings import Change
@@ -305,7 +305,7 @@ class Consumer:
     ),
     consumers=st.lists(st.tuples(st.frozensets(st.sampled_from(KEYS)), st.integers(0, 9)), min_size=1, max_size=4),
 )
-@hypothesis_settings(max_examples=40)
+@examples(40)
 async def test_random_publishes_and_consumers(
     publishes: list[tuple[dict[str, int], int]], consumers: list[tuple[frozenset[str], int]]
 ) -> None:

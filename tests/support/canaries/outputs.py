@@ -15,7 +15,6 @@ from unittest.mock import patch
 import anyio
 import msgspec
 import typer.main
-from component.test_leaks import everything_told, reachable, rich_traceback
 from prometheus_client import CollectorRegistry, generate_latest
 from rich.console import Console
 
@@ -26,6 +25,7 @@ from hotsettings.cli import main
 from hotsettings.integrations.page import settings_page
 from hotsettings.integrations.prometheus import SettingsCollector
 from support.asking import ask
+from support.told import everything_told, reachable, rich_traceback
 
 Output = tuple[str, str]
 

@@ -360,3 +360,35 @@ def with_mounts(watcher: str, *commands: str) -> Iterator[Watched]:
         yield watched
     finally:
         watched.end()
+
+
+@contextmanager
+def process(watcher: str, backend: str = "asyncio", under: tuple[str, ...] = ()) -> Iterator[Watched]:
+    watched = Watched(watcher, backend, under=under)
+    try:
+        watched.ready()
+        yield watched
+    finally:
+        watched.end()
+
+
+def becomes_unreadable(following: Following) -> None:
+    deadline = time.monotonic() + 10
+    while (status := following.status())["layers"]["base"] != "unreadable":
+        assert time.monotonic() < deadline, status
+    assert not status["healthy"]
+    assert 0 <= time.time() - status["since"][0] < 5
+
+
+def rejections(following: Following) -> list[str]:
+    return [report["reason"] for report in following.reports if report["what"] == "rejected"]
+
+
+KINDS = [
+    ("inotify", "asyncio"),
+    ("watchfiles", "asyncio"),
+    ("poll", "asyncio"),
+    ("inotify", "trio"),
+    ("watchfiles", "trio"),
+    ("inotify", "uvloop"),
+]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from support.faults.harness import SETTLE
+from support.faults.tagged import State
 
 
 class Arrival:
@@ -190,3 +191,12 @@ def every_order() -> Iterator[Order]:
 
 
 ORDERS = list(every_order())
+
+
+def is_knowable(order: Order) -> bool:
+    return order.ends == "closed" or (order.begins == "after" and order.ends != "long")
+
+
+def torn(tag: int) -> State:
+    """The state of the first half of a text."""
+    return (-1, tag), (0,), (-1,)

@@ -31,11 +31,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from system.faults.test_fuse import Mounted, fuse_is_there, mounted
-from system.faults.test_orders import is_knowable, torn
 
+from support.faults.fuse import Mounted, fuse_is_there, mounted
 from support.faults.harness import SETTLE, SLACK, Following, Party, Place, Watched, allowed, replace, with_mounts
-from support.faults.orders import LinkSwapped, Order
+from support.faults.orders import LinkSwapped, Order, is_knowable, torn
 from support.faults.tagged import State, is_vetoed, text, whole
 from support.faults.writers import (
     Burst,

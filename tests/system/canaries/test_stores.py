@@ -9,9 +9,9 @@ from random import Random
 from typing import Any
 
 import pytest
-from component.canaries.test_classes import importable
 from nats.js.kv import KeyValue
 from support.canaries.classes import Made, generated
+from support.canaries.files import importable
 from support.canaries.leaks import Planted, assert_none
 from support.canaries.outputs import Log, Output, command, of_error, of_live, rejection
 from support.canaries.shapes import AWKWARD, token

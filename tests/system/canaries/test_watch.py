@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from support.canaries.leaks import Planted, assert_none
 from support.canaries.shapes import plant
-from system.cli.test_watch import watching, write
+from support.watch_command import watching, write
 
 APP = """
 from collections.abc import Mapping

@@ -301,9 +301,7 @@ def own(tmp_path: Path) -> Iterator[Store]:
 
 
 if os.name == "posix":
-    from support.terminal import Terminal
-
-    from .test_terminal import ESCAPE
+    from support.terminal import ESCAPE, Terminal
 
     def test_live_on_a_terminal(folder: Path, store: Store) -> None:
         report_many(store)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from support.command import CLASS
+from support.terminal import ESCAPE
 
 COMMAND = str(Path(sys.executable).with_name("hotsettings"))
 LONG = "word " * 30 + "unbroken" * 20
-ESCAPE = re.compile(r"\033\[[0-9;]*[A-Za-z]")
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
 

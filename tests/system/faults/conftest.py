@@ -9,27 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.faults.harness import Party, Place, Watched, needs
+from support.faults.harness import KINDS, Party, Place, Watched, needs
 
 if sys.platform != "linux":
     collect_ignore_glob = ["test_*.py"]  # what is re-enacted here, and how, is Linux
 
-KINDS = [
-    ("inotify", "asyncio"),
-    ("watchfiles", "asyncio"),
-    ("poll", "asyncio"),
-    ("inotify", "trio"),
-    ("watchfiles", "trio"),
-    ("inotify", "uvloop"),
-]
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (`-n`), all of this belongs into one: it waits more than it works, and wants no neighbours."""
+    """A module stays together: it shares the processes that follow files."""
     here = Path(__file__).parent
     for item in items:
         if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("faults"))
+            item.add_marker(pytest.mark.xdist_group(f"faults-{item.path.stem}"))
 
 
 @pytest.fixture(scope="session")

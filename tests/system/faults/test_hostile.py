@@ -222,7 +222,7 @@ def test_truncated_by_name_and_never_closed(party: Party, place: Place) -> None:
     truncate(party, place, SETTLE)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough  # it waits for ten seconds
 def test_truncated_by_name_where_the_kernel_does_not_say_who_writes(nobody: Watched, open_place: Place) -> None:
     """It is taken after ten seconds at rest."""
     with nobody.follow(open_place):

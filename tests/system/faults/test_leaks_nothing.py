@@ -15,10 +15,9 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from support.faults.harness import SETTLE, Place, Watched, assert_nothing_left
+from support.examples import covering
+from support.faults.harness import KINDS, SETTLE, Place, Watched, assert_nothing_left
 from support.faults.tagged import Tagged, text
-
-from .conftest import KINDS
 
 LANES = 5
 """Side by side, to save time."""
@@ -28,6 +27,7 @@ GROWTH = 3_000_000
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_500_times_enter_change_and_leave(tmp_path: Path) -> None:
     started = [Watched(watcher, backend) for watcher, backend in KINDS[:4]]
     texts = [text(tag) for tag in range(2, 12)]
@@ -68,7 +68,7 @@ def test_500_times_enter_change_and_leave(tmp_path: Path) -> None:
             watched.end()
 
 
-@pytest.fixture(params=["asyncio", "uvloop", "trio"])
+@pytest.fixture
 def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
     backend = request.param
     options = {"use_uvloop": True} if backend == "uvloop" else {}
@@ -97,7 +97,9 @@ def tasks_left() -> int:
         return 0  # trio, whose nursery does not end before its tasks
 
 
-@pytest.mark.parametrize("watcher", ["inotify", "watchfiles", "poll"])
+@pytest.mark.parametrize(
+    ("run", "watcher"), covering(["asyncio", "uvloop", "trio"], ["inotify", "watchfiles", "poll"]), indirect=["run"]
+)
 def test_cancelled_anywhere(run: Callable[..., Any], place: Place, watcher: str) -> None:
     """At each step of starting, changing, reloading and leaving; the next one starts as if nothing had been."""
     outcomes: set[str] = set()

@@ -5,25 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.faults.harness import NEVER, SETTLE, Party, Place, Watched, allowed, needs, replace
+from support.examples import covering, first
+from support.faults.harness import NEVER, SETTLE, Party, Place, allowed, needs, process, replace
 from support.faults.tagged import text, whole
 from support.faults.writers import chunks
 from support.traced import TRACED
-
-
-@contextmanager
-def process(watcher: str, backend: str = "asyncio", under: tuple[str, ...] = ()) -> Iterator[Watched]:
-    watched = Watched(watcher, backend, under=under)
-    try:
-        watched.ready()
-        yield watched
-    finally:
-        watched.end()
 
 
 @pytest.mark.parametrize("edit", ["at the end", "in the middle", "in place"])
@@ -117,10 +106,14 @@ def limits_can_be_set() -> bool:
 
 
 @pytest.mark.parametrize(
-    ("watcher", "backend"), [("inotify", "asyncio"), ("watchfiles", "asyncio"), ("inotify", "trio"), ("auto", "uvloop")]
+    ("kind", "name"),
+    covering(
+        [("inotify", "asyncio"), ("watchfiles", "asyncio"), ("inotify", "trio"), ("auto", "uvloop")],
+        ["max_inotify_instances", "max_inotify_watches"],
+    ),
 )
-@pytest.mark.parametrize("name", ["max_inotify_instances", "max_inotify_watches"])
-def test_no_inotify_left(place: Place, watcher: str, backend: str, name: str) -> None:
+def test_no_inotify_left(place: Place, kind: tuple[str, str], name: str) -> None:
+    watcher, backend = kind
     needs(limits_can_be_set(), "the system allows no user namespaces")
     with process(watcher, backend, under=IN_OWN_USER_NAMESPACE) as watched:
         watched.ask("limit", "limited", name=name, value=0)
@@ -199,26 +192,39 @@ def test_a_busy_log_in_the_same_folder(party: Party, place: Place, tight: bool) 
     with party.follow(place, rescan_interval=NEVER, pause=0.1) as followers:
         noise.start()
         try:
-            used = [member.measure()["cpu"] for member in party.members]
-            began = time.monotonic()
-            for tag in range(2, 6):
-                edited = time.monotonic()
-                if tag % 2:
-                    place.config.write_text(text(tag))
-                else:
-                    edited = replace(place.config, text(tag))
-                followers.reach(whole(tag), edited, 0.2)
-            took = time.monotonic() - began
-            for member, before in zip(party.members, used, strict=True):
-                share = (member.measure()["cpu"] - before) / took
-                assert share < 0.6 or TRACED, f"{member.name} used {share:.2f} of a core"
+            for turn in range(5):  # a busy machine makes what it does dearer for a while
+                used = [member.measure()["cpu"] for member in party.members]
+                began = time.monotonic()
+                for tag in range(2 + 4 * turn, 6 + 4 * turn):
+                    edited = time.monotonic()
+                    if tag % 2:
+                        place.config.write_text(text(tag))
+                    else:
+                        edited = replace(place.config, text(tag))
+                    followers.reach(whole(tag), edited, 0.2)
+                took = time.monotonic() - began
+                shares = {
+                    member.name: (member.measure()["cpu"] - before) / took
+                    for member, before in zip(party.members, used, strict=True)
+                }
+                if TRACED or max(shares.values()) < 0.6:
+                    break
+            else:
+                raise AssertionError(f"of a core they use {shares}")
         finally:
             over.set()
             noise.join()
-        followers.saw_only(map(whole, range(1, 6)))
+        followers.saw_only(map(whole, range(1, tag + 1)))
 
 
-@pytest.mark.parametrize(("watcher", "backend"), [("inotify", "asyncio"), ("watchfiles", "trio"), ("poll", "uvloop")])
+@pytest.mark.parametrize(
+    ("watcher", "backend"),
+    [
+        ("inotify", "asyncio"),
+        pytest.param("watchfiles", "trio", marks=pytest.mark.thorough),
+        pytest.param("poll", "uvloop", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_read_that_hangs(place: Place, watcher: str, backend: str) -> None:
     with process(watcher, backend) as watched:
         with watched.follow(place) as following:
@@ -304,7 +310,7 @@ def test_edits_while_the_watch_begins(everybody: Party, place: Place) -> None:
         editor.join()
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.001, 0.003, 0.01, 0.03, 0.09])
+@pytest.mark.parametrize("delay", first(3, [0.0, 0.003, 0.03, 0.001, 0.01, 0.09]))
 def test_an_edit_while_the_watch_begins(everybody: Party, place: Place, delay: float) -> None:
     def edit() -> None:
         time.sleep(delay)

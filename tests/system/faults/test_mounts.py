@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from support.examples import covering
 from support.faults.harness import SETTLE, Place, Watched, replace, with_mounts
 from support.faults.tagged import text, whole
 from support.faults.volumes import Volume
@@ -79,8 +80,10 @@ def test_a_folder_is_the_way_out(place: Place, watcher: str) -> None:
         following.saw_only([whole(1), whole(1, 2)])
 
 
-@pytest.mark.parametrize("watcher", ["inotify", "watchfiles", "poll"])
-@pytest.mark.parametrize("what", ["renamed", "replaced", "the one above renamed", "removed"])
+@pytest.mark.parametrize(
+    ("watcher", "what"),
+    covering(["inotify", "watchfiles", "poll"], ["renamed", "replaced", "the one above renamed", "removed"]),
+)
 def test_the_folder_itself_is_moved_outside(place: Place, watcher: str, what: str) -> None:
     """The mount follows the folder, whoever edits follows the path."""
     host = place.folder.parent / "host"

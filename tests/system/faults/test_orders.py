@@ -7,8 +7,9 @@ import time
 from collections.abc import Iterable
 
 import pytest
+from support.examples import some_of
 from support.faults.harness import NEVER, SETTLE, Party, Place
-from support.faults.orders import ARRIVALS, ORDERS, Arrival, Order
+from support.faults.orders import ARRIVALS, ORDERS, Arrival, Order, is_knowable, torn
 from support.faults.tagged import State, text, whole
 
 kinds = pytest.mark.parametrize("kind", ARRIVALS, ids=lambda kind: kind.__name__)
@@ -16,18 +17,14 @@ kinds = pytest.mark.parametrize("kind", ARRIVALS, ids=lambda kind: kind.__name__
 
 @kinds
 def test_every_order(party: Party, place: Place, kind: type[Arrival]) -> None:
-    check(party, place, kind, [order for order in ORDERS if order.arrival is kind])
+    check(party, place, kind, some_of(order for order in ORDERS if order.arrival is kind))
 
 
 @kinds
 def test_where_the_kernel_does_not_say_who_writes(strangers: Party, open_place: Place, kind: type[Arrival]) -> None:
     """Then one who rests for longer than ``settle`` may have finished, and what is put in its place is taken for complete."""
-    orders = [order for order in ORDERS if order.arrival is kind and is_knowable(order)]
+    orders = some_of(order for order in ORDERS if order.arrival is kind and is_knowable(order))
     check(strangers, open_place, kind, orders, may_rest=0.9 * SETTLE)
-
-
-def is_knowable(order: Order) -> bool:
-    return order.ends == "closed" or (order.begins == "after" and order.ends != "long")
 
 
 def check(party: Party, place: Place, kind: type[Arrival], orders: Iterable[Order], may_rest: float = math.inf) -> None:
@@ -53,8 +50,3 @@ def check(party: Party, place: Place, kind: type[Arrival], orders: Iterable[Orde
             for following in followers:
                 wrong = following.states - published
                 assert not wrong, following.watched.story(following.id, f"{order}: {sorted(wrong)}")
-
-
-def torn(tag: int) -> State:
-    """The state of the first half of a text."""
-    return (-1, tag), (0,), (-1,)

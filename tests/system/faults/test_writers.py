@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.examples import some_of
 from support.faults.harness import NEVER, SETTLE, Party, Place, Watched, replace
 from support.faults.tagged import text, whole
 from support.faults.writers import WRITERS, InPlace, Replace, Writer, chunks
@@ -64,7 +65,7 @@ def test_the_last_of_several_edits_is_never_missed(everybody: Party, place: Plac
     party = Party([member for member in everybody.members if member.watcher == "inotify"])
     with party.follow(place) as followers:
         tag = 1
-        for turn in range(100):
+        for turn in some_of(range(100)):
             for _ in range(2):
                 tag += 1
                 if in_place:
@@ -79,7 +80,7 @@ def test_the_last_of_several_edits_is_never_missed(everybody: Party, place: Plac
 def test_a_file_is_renamed_in_and_at_once_written_to(everybody: Party, place: Place) -> None:
     """The rename says that it is whole. The look that follows may meet the half of the next state."""
     told = Party([member for member in everybody.members if member.watcher == "inotify"])
-    rounds = range(1, 61)
+    rounds = range(1, len(some_of(range(60))) + 1)
     with told.follow(place) as followers:
         for turn in rounds:
             replace(place.config, text(2 * turn))

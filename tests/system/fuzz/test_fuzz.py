@@ -16,9 +16,10 @@ from typing import Any, Final
 
 import pytest
 import toml_rs
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import ROOT, hostile, loading_worker
+from support.examples import examples, first
 from support.toml_texts import PIECES, documents
 from support.traced import untraced_environ
 
@@ -100,7 +101,7 @@ def loads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loads]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", hostile.CASES)
+@pytest.mark.parametrize("name", first(6, hostile.CASES))
 def test_hostile(loads: Loads, name: str) -> None:
     layers = hostile.CASES[name]()
     assert all(len(data or b"") <= hostile.LARGEST for data in layers)
@@ -135,8 +136,6 @@ def test_what_is_expected_of_good_files(loads: Loads) -> None:
     assert [result["outcome"] for result in loads.load((b"", None, None))] == ["InvalidSettings"] * 2
     assert [result["outcome"] for result in loads.load((b"!", b"", None), ("main",))] == ["LayerError"]
 
-
-EXAMPLES = settings().max_examples
 
 REAL = [(ROOT / name).read_bytes() for name in ("config.toml", "secrets.example.toml", "config.coordinator.toml")]
 CANARIES = ("rootpassword", "signs-nothing-safely")
@@ -174,13 +173,13 @@ def mutated(draw: st.DrawFn, start: bytes) -> bytes:
 optional = st.none() | soup | st.binary(max_size=100) | lines | documents().map(str.encode)
 
 
-@settings(max_examples=2 * EXAMPLES)
+@examples(200)
 @given(st.tuples(soup | st.binary(max_size=200) | lines, optional, optional))
 def test_soup(loads: Loads, layers: hostile.Layers) -> None:
     loads.load(layers)
 
 
-@settings(max_examples=2 * EXAMPLES)
+@examples(200)
 @given(st.tuples(mutated(REAL[0]), mutated(REAL[1]), st.none() | mutated(REAL[2])))
 def test_mutated_files(loads: Loads, layers: hostile.Layers) -> None:
     shown = "".join(result["shown"] for result in loads.load(layers))
@@ -199,7 +198,7 @@ def keys_in(data: bytes | None) -> Iterator[str]:
             tables += table.values() if isinstance(table, dict) else table if isinstance(table, list) else []
 
 
-@settings(max_examples=EXAMPLES)
+@examples(100)
 @given(
     documents(), st.sampled_from(["EXAMPLE_SCRIPTS", "SUPPORTED_RUNTIMES", "SUPPORTED_RUNTIMES.python", "LOG_LEVEL"])
 )
@@ -209,7 +208,7 @@ def test_valid_documents_below_a_key(loads: Loads, text: str, key: str) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=max(10, EXAMPLES // 5))
+@examples(20)
 @given(st.tuples(soup, soup, soup, pieces, st.integers(1, 100_000)))
 def test_soup_that_goes_on_and_on(loads: Loads, parts: tuple[bytes, bytes, bytes, bytes, int]) -> None:
     """Accidents in size: a piece many times, between others."""

@@ -28,11 +28,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs three servers is marked, and runs in one process: its elections take seconds, and more where others run."""
+    """What needs three servers is marked, and stays together: a module shares a cluster."""
     for item in items:
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker("cluster")
-            item.add_marker(pytest.mark.xdist_group("cluster"))
+            item.add_marker(pytest.mark.xdist_group(f"cluster-{item.path.stem}"))
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
+from support.examples import examples
 from support.faults.harness import allowed, needs
 
 from hotsettings import BaseSettings, LayerError, Secret
@@ -354,7 +355,7 @@ class TestWhatIsNoCopy:
             from_bytes(scratch, data)
 
     @given(st.data())
-    @settings(max_examples=300)
+    @examples(300)
     def test_any_damage(self, scratch: Path, data: st.DataObject) -> None:
         whole = WHOLE
         at = data.draw(st.integers(0, len(whole) - 1), label="at")

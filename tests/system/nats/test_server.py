@@ -18,6 +18,7 @@ from nats.errors import NoServersError
 from nats.js import api
 from nats.js.kv import KeyValue
 from support import TESTS
+from support.fleet import taken
 from support.nats_client import connected
 from support.nats_server import Cluster, Server
 
@@ -112,29 +113,18 @@ time.sleep(600)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.thorough
 async def test_a_cluster_lives_on_when_any_one_of_its_nodes_is_killed(cluster: Cluster, bucket: str) -> None:
     async with connected(cluster.urls, reconnect_time_wait=0.1) as client:
         configuration = api.KeyValueConfig(bucket=bucket, replicas=3)
-        kv = await client.jetstream().create_key_value(configuration)
+        kv = await taken(lambda: client.jetstream().create_key_value(configuration))
         for node in cluster.nodes:
-            await kv.put(node.name, b"before")
+            await taken(lambda: kv.put(node.name, b"before"))  # noqa: B023 - it is awaited in here
             node.kill()
             await to_thread.run_sync(cluster.leader, f"KV_{bucket}")
-            await put_at_last(kv, node.name, b"after")
+            await taken(lambda: kv.put(node.name, b"after"))  # noqa: B023
             await to_thread.run_sync(cluster.start)
         assert [(await kv.get(node.name)).value for node in cluster.nodes] == [b"after"] * 3
-
-
-async def put_at_last(kv: KeyValue, key: str, value: bytes) -> None:
-    """Try until it is acknowledged: a client may have to find another node first."""
-    deadline = monotonic() + 30
-    while True:
-        try:
-            await kv.put(key, value)
-        except Exception:
-            assert monotonic() < deadline
-        else:
-            return
 
 
 def client_tls(authority: trustme.CA) -> ssl.SSLContext:

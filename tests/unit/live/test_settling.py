@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.examples import examples
 
 from hotsettings._watching.debounce import UNCLOSED, Debouncer, LastEvent, Swap, WriterState
 from hotsettings._watching.fingerprint import Fingerprint
@@ -194,7 +195,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=300)
+@examples(300)
 def test_against_a_model(script: list[Write | Close | Pause]) -> None:
     """The model knows the time of the last write and the last event, and is asked after every step."""
     debouncer, now = Debouncer(SETTLE), 1000.0

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import anyio
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec import Meta
 from support.asking import ask, asking, until_told
+from support.examples import examples
 from support.live import idle
-from unit.page.test_markup import NASTY, Seen, hostile, seen
+from support.markup import NASTY, Seen, hostile, seen
 
 from hotsettings import BaseSettings, Rejected, RestartRequired, Secret, Section
 from hotsettings.integrations.page import record as page_record
@@ -286,7 +287,7 @@ async def page_with(values: dict[str, Any], text: str) -> str:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_hostile_value_adds_no_tag_and_no_attribute(anyio_backend: str, data: st.DataObject) -> None:
     text = data.draw(hostile.filter(lambda text: "\udc80" not in text))
