@@ -21,7 +21,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from hotsettings import BaseSettings, Secret
+from hotsettings import BaseSettings, Origin, Problem, Secret
 from hotsettings._layers.layer import Document, Layer
 from hotsettings._redaction import Redactor, credentials, redactor
 from hotsettings._redaction.credentials import credentials_in
@@ -593,3 +593,11 @@ class TestRemembering:
 def test_the_name_of_a_type_is_redacted_too() -> None:
     error = type(f"No {CANARY}", (Exception,), {})("nothing")
     assert repr(knowing(CANARY).redacted(error)) == f"Redacted('nothing', 'No {MASK}')"
+
+
+def test_lines_that_hold_a_secret_are_not_shown() -> None:
+    known = knowing(CANARY)
+    quiet, loud = ('A = "harmless"', "    ^"), (f'A = "{CANARY}"', "    ^")
+    for excerpt, shown in ((quiet, quiet), (loud, ())):
+        problem = known.problem(Problem("A", "expected int", Origin("base"), excerpt=excerpt))
+        assert problem.excerpt == shown

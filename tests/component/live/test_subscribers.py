@@ -250,10 +250,10 @@ async def test_ten_thousand_that_do_not_care_cost_nothing() -> None:
         async def cost() -> float:
             best = 1e9
             for _ in range(4):
-                started = time.perf_counter()
+                started = time.thread_time()
                 for _ in range(20):
                     await held.publish(given(A=held.current.A + 1))
-                best = min(best, time.perf_counter() - started)
+                best = min(best, time.thread_time() - started)
             return best
 
         alone = await cost()
