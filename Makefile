@@ -51,7 +51,7 @@ format: $(VENV)/.for-lint ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core must be covered whole
+coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core must be covered whole; more processes: make coverage ARGS="-n 4"
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest -n auto --dist loadgroup -m "not browser" --loops all $(ARGS)
 	@$(BIN)/coverage combine -q

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from support import chosen_parser
 
 from hotsettings import use_parser
 
@@ -37,6 +38,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    chosen_parser.name = config.getoption("--toml-parser")
     use_parser(config.getoption("--toml-parser"))
     # No deadline: a shared machine's hiccup is not a bug. Derandomized in CI, so that a failure there repeats anywhere.
     repeatable: dict[str, Any] = (

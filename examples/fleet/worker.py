@@ -1,4 +1,7 @@
-"""One worker: python -m examples.fleet.worker URL FOLDER NAME RELEASE. It follows the store, and a file of its own for secrets."""
+"""One worker. It follows the store, and a file of its own for secrets.
+
+python -m examples.fleet.worker URL FOLDER NAME RELEASE
+"""
 
 from __future__ import annotations
 

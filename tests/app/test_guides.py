@@ -11,7 +11,7 @@ import pytest
 from docs.test_docs import FENCE, GUIDES, Page, follow_links, working_folder
 from support import ROOT
 
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 from integr8scode.settings import Settings
 
 RESTART = {leaf.key: leaf.restart for leaf in schema_of(Settings).leaves}

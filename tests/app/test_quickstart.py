@@ -1,4 +1,7 @@
-"""docs/quickstart.md, done as it says by somebody who has nothing: its commands, its files, its edits and its answers."""
+"""docs/quickstart.md, followed by a newcomer who has only a clone: its commands, files, edits and answers.
+
+The commands with which the README installs the library are run as well.
+"""
 
 from __future__ import annotations
 
@@ -33,22 +36,31 @@ class Block(NamedTuple):
 
 
 @pytest.fixture
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``pip install hotsettings`` would bring."""
-    folder = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    return next(folder.glob("*.whl"))
+def clone(tmp_path: Path) -> Path:
+    """The repository, under the name that a clone of it would have."""
+    path = tmp_path / "hotsettings"
+    path.symlink_to(ROOT)
+    return path
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """What pip is told besides: the versions that are tested here."""
+    # A newcomer's pip asks for no hashes, and the one that comes with Python wants one of a folder too if any is given.
+    versions = re.findall(r"^[a-z0-9][^\\\n]*", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    constraints = tmp_path / "versions.txt"
+    constraints.write_text("\n".join(versions), encoding="utf-8")
+    return {**os.environ, "PIP_CONSTRAINT": str(constraints), "PIP_QUIET": "1"}
 
 
 class Newcomer:
     """Follows the page in an empty folder, with one terminal for the server and another one for the rest."""
 
-    def __init__(self, folder: Path, wheel: Path) -> None:
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
         self._folder = folder
         self._hello = folder / "hello"
         self._log = folder / "server.log"
-        self._wheel = wheel
+        self._environ = environ
         self._server: subprocess.Popen[bytes] | None = None
         self._url = ""
         self._reserved = ReservedPort()
@@ -74,17 +86,8 @@ class Newcomer:
                 (self._hello / named[1]).write_text(block.code, encoding="utf-8")
 
     def _install(self, script: str) -> None:
-        package = re.search(r"'hotsettings(\[[\w,]+\])'", script)
-        assert package, script
-        # A newcomer's pip asks for no hashes, and the one that comes with Python wants one of the wheel too if any is given.
-        versions = re.findall(
-            r"^[a-z0-9][^\\\n]*", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE
-        )
-        constraints = self._folder / "versions.txt"
-        constraints.write_text("\n".join(versions), encoding="utf-8")
-        ours = f"-q -c {shlex.quote(str(constraints))} {shlex.quote(f'{self._wheel}{package[1]}')}"
-        script = script.replace(package[0], ours).replace("python3", shlex.quote(sys.executable))
-        subprocess.run(["sh", "-ec", script], cwd=self._folder, check=True, timeout=PATIENCE)
+        script = script.replace("python3", shlex.quote(sys.executable))
+        subprocess.run(["sh", "-ec", script], cwd=self._folder, env=self._environ, check=True, timeout=PATIENCE)
 
     def _serve(self, command: str) -> None:
         script = f". .venv/bin/activate\nexec {command.strip()} --port {self._port}"
@@ -124,11 +127,12 @@ class Newcomer:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="the page is written for a POSIX shell")
-def test_from_an_empty_folder_to_a_handler_that_follows(tmp_path: Path, wheel: Path) -> None:
+@pytest.mark.usefixtures("clone")
+def test_from_an_empty_folder_to_a_handler_that_follows(tmp_path: Path, environ: dict[str, str]) -> None:
     blocks = [Block(*found) for found in BLOCK.findall(PAGE)]
     assert {block.language for block in blocks} == {"sh", "python", "toml", "json", "console"}
     began = processor()
-    newcomer = Newcomer(tmp_path, wheel)
+    newcomer = Newcomer(tmp_path, environ)
     try:
         for block in blocks:
             newcomer.follow(block)
@@ -141,3 +145,42 @@ def processor() -> float:
     """Seconds that the processes which were started here have used until they ended."""
     used = os.times()
     return used.children_user + used.children_system
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are those of a POSIX shell")
+def test_the_readme_installs_the_library_and_the_command(tmp_path: Path, clone: Path, environ: dict[str, str]) -> None:
+    blocks = [Block(*found) for found in BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))]
+    library, command = [
+        line
+        for block in blocks
+        if block.language == "sh"
+        for line in block.code.splitlines()
+        if line.startswith("pip ")
+    ]
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / ".venv")], check=True)
+    for block in blocks:
+        if block.language in ("python", "toml") and (named := FILE_NAME.match(block.code)):
+            (tmp_path / named[1]).write_text(block.code, encoding="utf-8")
+
+    def run(line: str, folder: Path) -> str:
+        script = f". {shlex.quote(str(tmp_path / '.venv/bin/activate'))}\n{line}"
+        done = subprocess.run(
+            ["sh", "-ec", script],
+            cwd=folder,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        return done.stdout + done.stderr
+
+    assert run(library, clone) == ""
+    printed = run("python -c 'import settings; print(settings.Settings())'", tmp_path)
+    assert printed == "Settings(SECRET_KEY=********, TIMEOUT=10, WORKERS=4)\n"
+    assert "the command line needs typer" in run("hotsettings check settings:Settings", tmp_path)
+    assert run(command, clone) == ""
+    assert run("hotsettings check settings:Settings", tmp_path).startswith(
+        "Valid: 1 from config.toml, 1 from secrets.toml"
+    )

@@ -24,11 +24,11 @@ from support.seams import CANARY, FAULTS, SEAMS, spoil
 import hotsettings
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret, SettingsError, UnforeseenError
 from hotsettings._boundary import guarded, type_and_place, without_frames
-from hotsettings._layers.layer import FileLayer
+from hotsettings._layers.file import FileLayer
 from hotsettings._live.snapshot import Snapshot
 from hotsettings._loading.explain import effective, explain
 from hotsettings._loading.load import load
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 
 class Db(Struct, frozen=True, forbid_unknown_fields=True):

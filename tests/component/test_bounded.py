@@ -8,10 +8,11 @@ import functools
 import gc
 import operator
 import pickle
+import sys
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -19,14 +20,20 @@ from msgspec import Struct
 from support.steps import steps
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret
-from hotsettings._layers.layer import Document, FileLayer, Layer
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, Layer
 from hotsettings._layers.toml.spelling import Budget, Vocabulary
+from hotsettings._live import snapshot
+from hotsettings._live.snapshot import same
 from hotsettings._loading import problems
 from hotsettings._loading.explain import effective, explain
 from hotsettings._loading.load import Loaded, assemble, load
 from hotsettings._loading.problems import tolerated
 from hotsettings._redaction import Redactor, redactor
-from hotsettings.settings import schema_of
+from hotsettings._redaction.secrets import secrets_of
+from hotsettings._schema import frozen
+from hotsettings._schema.marks import SECRET
+from hotsettings._schema.schema import schema_of
 
 MOST = 2.3
 """Times the work that twice the input may take: twice, and a little for what is ordered or indexed."""
@@ -331,6 +338,26 @@ def test_no_collection_falls_between_large_layers(tmp_path: Path) -> None:
     assert gc.isenabled()
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="there the old generation is collected in increments")
+def test_large_layers_are_old_at_once(tmp_path: Path) -> None:
+    """Else each of the next collections would look at all of their values, and find no garbage."""
+    cls = settings({"x": Mapping[str, Any]})
+    path = tmp_path / "config.toml"
+    path.write_text("[x]\n" + "".join(f"k{at}.y = [1]\n" for at in range(15_000)), encoding="utf-8")
+    gc.collect()
+    loaded = cls(path, secrets_path=tmp_path / "none.toml")
+    young = [each for generation in (0, 1) for each in gc.get_objects(generation=generation)]
+    assert not any(each is loaded.x for each in young)
+    del young
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        cls(path, secrets_path=tmp_path / "none.toml")
+        assert gc.get_freeze_count() >= frozen - 100  # a few may have gone
+    finally:
+        gc.unfreeze()
+
+
 @pytest.mark.parametrize(
     ("fields", "text", "total"),
     [
@@ -363,3 +390,76 @@ def test_of_very_many_problems_a_table_counts_as_one(tmp_path: Path) -> None:
     error = refused(tmp_path, settings({"x": Mapping[str, Mapping[str, Mapping[str, int]]]}), text)
     assert len(error.problems) == 1000
     assert 30_000 < error.total < 60_000
+
+
+def test_small_tables_nested_deep_are_frozen_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at all types at once costs more than the values of a small table, of which there may be a million."""
+    looks: list[object] = []
+    monkeypatch.setattr(frozen, "_immutable", looks.append)
+    table = {"a": {"b": {"c": 1}}}
+    assert frozen.freeze({f"k{number}": table for number in range(5)})["k0"] == table
+    assert not looks
+
+
+def test_a_mapping_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    schema = schema_of(settings({"x": (Mapping[str, Any], {}), "y": (int, 0)}))
+    tables = {f"k{at}": {"a": at} for at in range(50)}
+    one, other = (assemble(schema, [Document(Layer(name="base"), "", {"x": {**tables, "z": last}})]) for last in (1, 2))
+    compared = 0
+
+    def counted(first: Any, second: Any) -> bool:
+        nonlocal compared
+        compared += 1
+        return same(first, second)
+
+    monkeypatch.setattr(snapshot, "same", counted)
+    assert snapshot.changed_keys(schema, one, other) == {"x"}
+    assert compared == 1 + 50 * 2 + 1 + 1
+
+
+def test_a_secret_at_any_depth_is_met_once_for_each_place() -> None:
+    inner = msgspec.defstruct("Inner", [("token", str), ("sizes", tuple[int, ...], ())], frozen=True)
+    kinds: list[tuple[Any, Any]] = [
+        (Secret[Mapping[str, Mapping[str, Mapping[str, str]]]], {"k": {"l": {"m": "text 1", "n": "text 2"}}}),
+        (Secret[Mapping[str, tuple[tuple[str, ...], ...]]], {"k": [["text 1"], ["text 2"]]}),
+        (Secret[tuple[Mapping[str, Any], ...]], [{"k": {"l": ["text 1"]}}, {"k": "text 2"}]),
+        (Annotated[tuple[str], SECRET], ["text 1", "text 2"]),  # there is one too many
+        (Mapping[str, Mapping[str, Secret[str]]], {"k": {"l": "text 1", "m": "text 2"}}),
+    ]
+    for annotation, value in kinds:
+        document = Document(Layer(name="base"), "", {"x": value})
+        met = [text for _, text, _ in secrets_of(schema_of(settings({"x": annotation})), [document])]
+        assert sorted(text for text in met if text.startswith("text")) == ["text 1", "text 2"]
+    document = Document(Layer(name="base"), "", {"x": {"k": {"token": "text 1", "sizes": [7]}}})
+    met = [text for _, text, _ in secrets_of(schema_of(settings({"x": Secret[Mapping[str, inner]]})), [document])]  # type: ignore[valid-type]
+    assert set(met) == {"k", "text 1", "7"}
+    assert met.count("text 1") == 2  # a rule of a Struct may make something else of it, so that is met as well
+
+
+def test_what_only_a_secret_layer_says_is_found_without_a_detour() -> None:
+    """For each value no more work than for the tables around it."""
+    schema = schema_of(settings({"x": Mapping[str, Any]}))
+    taken = []
+    for depth in (15, 15, 30):
+        value: Any = "text"
+        for _ in range(depth):
+            value = {"a": value}
+        values = {"x": {f"k{number}": value for number in range(100)}}
+        documents = [
+            Document(Layer(name="base"), "", {"x": {}}),
+            Document(Layer(name="secrets", secret=True), "", values),
+        ]
+        taken.append(steps(lambda documents=documents: list(secrets_of(schema, documents))))  # type: ignore[misc]
+    assert taken[2] <= 2 * taken[1]
+
+
+def test_elements_behind_those_that_are_wanted_are_passed_over() -> None:
+    wanted = [("x", at) for at in range(100)]
+    taken = []
+    for number in (1000, 1000, 2000):
+        text = f"x = [{'{ a = 1 }, ' * number}]\ny = 2\n"
+        document = Document(Layer(name="base", label="config.toml"), text, {})
+        taken.append(steps(lambda document=document: document.locate(wanted)))  # type: ignore[misc]
+        assert set(document.locate(wanted)) == set(wanted)
+    assert document.locate([("y",), ("x", 3, "a")])["y",].value == (text.rindex("2"), text.rindex("2") + 1)
+    assert taken[2] <= 1.1 * taken[1]

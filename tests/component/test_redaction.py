@@ -11,7 +11,7 @@ from hotsettings import BaseSettings
 from hotsettings._layers.layer import Document, Layer
 from hotsettings._redaction import Redactor, redactor
 from hotsettings._schema.masking import MASK
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 T = TypeVar("T")
 

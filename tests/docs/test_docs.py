@@ -245,7 +245,15 @@ def store_for(text: str) -> Generator[None]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the sessions are those of a POSIX shell")
-@pytest.mark.parametrize("page", [page for page in PAGES if page not in (*WITH_PEERS, *GUIDES)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        # This page shows the messages of toml_rs.
+        pytest.param(page, marks=[pytest.mark.toml_rs] if page == "docs/errors.md" else [])
+        for page in PAGES
+        if page not in (*WITH_PEERS, *GUIDES)
+    ],
+)
 def test_a_page_does_what_it_says(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(toml_parser, "_parser", toml_parser._parser)  # a page may choose another one

@@ -20,6 +20,7 @@ from hotsettings.nats.bucket import reached
 from hotsettings.nats.connection import servers
 from hotsettings.nats.publishing import create_bucket
 from hotsettings.nats.reports import encoded, reports_bucket
+from support import chosen_parser
 from support.nats_client import connected
 from support.nats_server import Server
 
@@ -68,7 +69,7 @@ class Run(Protocol):
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The working directory: demo_app.py, and files for it that are good."""
-    (tmp_path / "demo_app.py").write_text(APP, encoding="utf-8")
+    (tmp_path / "demo_app.py").write_text(chosen_parser.use_it() + APP, encoding="utf-8")
     (tmp_path / "config.toml").write_text('NAME = "shop"\ndb.port = 5433\n', encoding="utf-8")
     secrets = tmp_path / "secrets.toml"
     secrets.write_text('TOKEN = "open-sesame"\n', encoding="utf-8")
@@ -156,6 +157,15 @@ class Store:
             "at": now,
         }
         self.report_bytes(instance, encoded(Report(**{"instance": instance, **usual, **known, **fields})))
+
+    def make_reports(self) -> None:
+        """Make the bucket of the reports, with none in it."""
+
+        async def make(client: Client) -> int:
+            await reports_bucket(client.jetstream(), self.bucket)
+            return 0
+
+        self._do(make)
 
     def report_bytes(self, instance: str, data: bytes | None) -> None:
         """Write what may be no report; None withdraws it."""

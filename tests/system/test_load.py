@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hotsettings._layers.layer import FileLayer
-from hotsettings.settings import file_layers
+from hotsettings._layers.file import FileLayer, file_layers
 
 
 class Files:

@@ -1,9 +1,12 @@
 """Errors read well, and survive being pickled, copied and raised again."""
 
 import copy
+import datetime
 import pickle
+import re
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from hotsettings import (
@@ -11,24 +14,30 @@ from hotsettings import (
     LayerError,
     Origin,
     Problem,
+    Redacted,
     Rejected,
+    Rejection,
     ResourceDown,
     SettingsError,
+    Status,
     UnforeseenError,
 )
-from hotsettings.errors import render
+from hotsettings.errors import CODES, DEFAULT, KEPT, NOWHERE, PROGRAM
 
 AT = Origin("base", "config.toml", 21, 29)
 PROBLEM = Problem(
-    "PORT", "expected int, got str", AT, "write it without quotes", ('    21 | PORT = "5"', "       |        ^^^")
+    *("PORT", "expected int, got str", AT, "write it without quotes", "wrong-type"),
+    excerpt=('    21 | PORT = "5"', "       |        ^^^"),
 )
 
 
 @pytest.mark.parametrize(
     ("origin", "text"),
     [
-        (Origin("default"), "default"),
-        (Origin("values"), "values"),
+        (DEFAULT, "default"),
+        (PROGRAM, "values"),
+        (KEPT, "live until the restart"),
+        (NOWHERE, ""),
         (Origin("base", "config.toml"), "config.toml"),
         (Origin("base", "config.toml", 3), "config.toml:3"),
         (AT, "config.toml:21:29"),
@@ -42,9 +51,9 @@ def test_origins(origin: Origin, text: str) -> None:
     ("problem", "text"),
     [
         (PROBLEM, "config.toml:21:29  PORT: expected int, got str; write it without quotes"),
-        (Problem("PORT", "required", Origin("values")), "PORT: required"),
+        (Problem("PORT", "required", PROGRAM), "PORT: required"),
         (Problem("", "no such file", Origin("base", "c.toml"), "create it"), "c.toml  no such file; create it"),
-        (Problem("", "they do not fit", Origin("")), "they do not fit"),
+        (Problem("", "they do not fit", NOWHERE), "they do not fit"),
     ],
 )
 def test_problems(problem: Problem, text: str) -> None:
@@ -53,10 +62,10 @@ def test_problems(problem: Problem, text: str) -> None:
 
 
 def test_a_title_counts() -> None:
-    assert render("Bad", ()) == "Bad: 0 problems"
-    assert render("Bad", (PROBLEM,)).splitlines()[0] == "Bad: 1 problem"
-    assert render("Bad", (PROBLEM, PROBLEM)).splitlines() == [
-        "Bad: 2 problems",
+    assert InvalidSettings([]).heading == "Invalid settings: 0 problems"
+    assert LayerError([PROBLEM]).heading == "Unreadable settings: 1 problem"
+    assert str(UnforeseenError([PROBLEM, PROBLEM])).splitlines() == [
+        "Unforeseen error: 2 problems",
         *[
             "  config.toml:21:29  PORT: expected int, got str; write it without quotes",
             '      21 | PORT = "5"',
@@ -69,6 +78,8 @@ def test_a_title_counts() -> None:
 ERRORS = [
     LayerError([PROBLEM, Problem("", "no such file", Origin("secrets", "s.toml"))]),
     InvalidSettings(iter([PROBLEM])),
+    InvalidSettings([PROBLEM], 1001, while_waiting=True),
+    Rejected(Redacted("no", "ConnectionError"), "app.hook"),
     Rejected(InvalidSettings([PROBLEM])),
     Rejected(LayerError([PROBLEM])),
     Rejected(TimeoutError("the hook did not finish within 10 s")),
@@ -82,7 +93,9 @@ def test_errors_survive(error: SettingsError, duplicate: Callable[[SettingsError
     assert type(again) is type(error)
     assert str(again) == str(error)
     assert repr(again) == repr(error)
-    assert again.problems == error.problems
+    assert (again.problems, again.total) == (error.problems, error.total)
+    assert getattr(again, "by", None) == getattr(error, "by", None)
+    assert getattr(again, "while_waiting", None) == getattr(error, "while_waiting", None)
     assert again.__cause__ is again.__context__ is None
 
 
@@ -121,3 +134,35 @@ def test_rejected_takes_problems_only_from_our_own() -> None:
         problems = "many"
 
     assert Rejected(Foreign("no")).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("reason", "by"),
+    [
+        (LayerError([PROBLEM]), "layers"),
+        (InvalidSettings([PROBLEM]), "settings"),
+        (InvalidSettings([PROBLEM], while_waiting=True), "restart"),
+        (UnforeseenError([PROBLEM]), "hotsettings"),
+        (Redacted("no", "ValueError"), "hotsettings"),
+    ],
+)
+def test_rejected_says_what_rejected(reason: Exception, by: str) -> None:
+    assert Rejected(reason).by == by
+    assert Rejected(reason, "app.hook").by == "app.hook"
+
+
+def test_codes_are_words() -> None:
+    assert len(set(CODES)) == len(CODES)
+    assert all(re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", code) for code in CODES)
+
+
+def test_problems_can_be_sent_as_json() -> None:
+    assert msgspec.json.decode(msgspec.json.encode(PROBLEM), type=Problem) == PROBLEM
+
+
+def test_what_is_told_of_reloads_can_be_sent_as_json() -> None:
+    at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    rejection = Rejection.of(Rejected(InvalidSettings([PROBLEM])), at, "no", 2)
+    assert rejection == Rejection(at, "no", (PROBLEM,), 2, 1, "settings")
+    for told in (rejection, Status(1, False, at, at, "no", 2, frozenset({"A"}), (), rejection=rejection)):
+        assert msgspec.json.decode(msgspec.json.encode(told), type=type(told)) == told

@@ -17,11 +17,11 @@ from support.toml_texts import documents
 
 from hotsettings import BaseSettings, Origin, RestartRequired, Secret
 from hotsettings._layers import layer as layers
-from hotsettings._layers.layer import Document, FileLayer, parse
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from hotsettings._live.reload.restart import keep_first
 from hotsettings._loading.explain import (
-    KEPT,
     Entry,
     Explanation,
     UnknownKey,
@@ -35,9 +35,8 @@ from hotsettings._loading.explain import (
 from hotsettings._loading.load import Loaded, assemble, readable
 from hotsettings._loading.merge import merge
 from hotsettings._schema.masking import HIDDEN
-from hotsettings._schema.schema import as_values
-from hotsettings.errors import SettingsError
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import as_values, schema_of
+from hotsettings.errors import DEFAULT, KEPT, PROGRAM, SettingsError
 
 LAYERS = (
     FileLayer("c", name="base", label="config.toml"),
@@ -257,10 +256,10 @@ class TestExplain:
         assert entries(loaded(Strict, "level = ''"), "level") == [("", "config.toml:1:9", True)]
 
     def test_values_in_code(self) -> None:
-        document = layers.given({"level": "DEBUG"})
+        document = layers.in_memory({"level": "DEBUG"})
         it = Loaded(schema_of(Settings), (document,), assemble(schema_of(Settings), [document]))
-        assert explain(it, "level").winner == Entry("DEBUG", Origin("values"), True)
-        assert origins(it)["level"] == Origin("values")
+        assert explain(it, "level").winner == Entry("DEBUG", PROGRAM, True)
+        assert origins(it)["level"] == PROGRAM
 
     @pytest.mark.parametrize(
         ("config", "override", "key", "expected"),
@@ -479,7 +478,7 @@ class TestOrigins:
         it = loaded(Settings, "port = 1\n[limits]\ncpu = 1", None, "[limits]\nmemory = 1\n[db]\npool.size = 1")
         found = origins(it)
         assert list(found) == [leaf.key for leaf in it.schema.leaves]
-        assert {key: str(origin) for key, origin in found.items() if origin != Origin("default")} == {
+        assert {key: str(origin) for key, origin in found.items() if origin != DEFAULT} == {
             "port": "config.toml:1:8",
             "limits": "override.toml:1:2",
             "db.pool.size": "override.toml:4:13",
@@ -541,7 +540,7 @@ class TestPrinting:
         assert lines[2:] == ["    {}                                       default"]
 
     def test_winner(self) -> None:
-        entry = Entry(1, Origin("default"), True)
+        entry = Entry(1, DEFAULT, True)
         assert Explanation("x", (entry,)).winner is entry
 
 
@@ -560,8 +559,8 @@ def test_values_of_all_kinds() -> None:
 @pytest.mark.parametrize("name", ["config.toml", "a folder/config.toml"])
 def test_from_files(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Origins name the path as the caller wrote it."""
+    from hotsettings._layers.file import file_layers
     from hotsettings._loading.load import load
-    from hotsettings.settings import file_layers
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -134,7 +134,7 @@ def test_the_face_does_not_import_what_watches() -> None:
 
 def test_this_test_sees_what_is_there() -> None:
     assert Import("_loading.load", "_layers.layer", True, True) in IMPORTS
-    assert Import("_loading.decode", "_schema.field_types", True, True) in IMPORTS
+    assert Import("_loading.diagnose", "_schema.field_types", True, True) in IMPORTS
     assert Import("settings", "_live.watch", True, False) in IMPORTS
     assert Import("_watching.events.inotify", "_watching.symlinks", True, True) in IMPORTS
     assert Import("testing", "testing.in_memory", True, True) in IMPORTS

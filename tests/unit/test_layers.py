@@ -19,10 +19,12 @@ from support.examples import examples
 from support.toml_texts import documents, soups
 
 from hotsettings import BaseSettings, LayerError, Origin, Problem, Secret
-from hotsettings._layers.layer import LARGEST, Document, FileLayer, fetch, given, parse, read
+from hotsettings._layers.file import FileLayer, fetch, read
+from hotsettings._layers.layer import LARGEST, Document, Unreadable, in_memory, parse
 from hotsettings._layers.toml.positions import places
 from hotsettings._loading.load import readable
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
+from hotsettings.errors import PROGRAM
 
 T = TypeVar("T")
 
@@ -132,7 +134,7 @@ class TestFiles:
     def test_missing(self, tmp_path: Path, name: str, hint: str) -> None:
         path = str(tmp_path / "none.toml")
         problem = refusal(FileLayer(path, name=name, label="none.toml"))
-        assert problem == Problem("", "no such file", Origin(name, "none.toml"), hint)
+        assert problem == Problem("", "no such file", Origin(name, "none.toml"), hint, "missing-file")
         assert str(LayerError([problem])) == f"Unreadable settings: 1 problem\n  none.toml  no such file; {hint}"
 
     @pytest.mark.parametrize("path", ["none.toml", "none/none.toml", ""])
@@ -163,7 +165,13 @@ class TestFiles:
     def test_directory(self, tmp_path: Path, required: bool) -> None:
         problem = refusal(base(tmp_path, required=required))
         assert problem == Problem(
-            "", "not a regular file but a directory", Origin("base", str(tmp_path)), "name the file in it"
+            *(
+                "",
+                "not a regular file but a directory",
+                Origin("base", str(tmp_path)),
+                "name the file in it",
+                "not-a-file",
+            )
         )
 
     @posix
@@ -214,7 +222,7 @@ class TestFiles:
                 for required in (True, False):
                     problem = refusal(base(path, required=required))
                     origin, way_out = Origin("base", str(path)), "let the user that this process runs as read it"
-                    assert problem == Problem("", "cannot be read: permission denied", origin, way_out)
+                    assert problem == Problem("", "cannot be read: permission denied", origin, way_out, "unreadable")
                 path.parent.joinpath("d").mkdir(0)
                 assert refusal(base(path.parent / "d")).message == "not a regular file but a directory"
 
@@ -397,7 +405,7 @@ class TestText:
     def test_not_utf8(self, data: bytes, line: int, column: int, secret: bool) -> None:
         problem = refusal(base(secret=secret), data)
         origin = Origin("base", "config.toml", line, column)
-        assert problem == Problem("", "not UTF-8", origin, "save it as UTF-8")
+        assert problem == Problem("", "not UTF-8", origin, "save it as UTF-8", "not-utf8")
 
     @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
     def test_wider_encodings_without_a_mark(self, encoding: str) -> None:
@@ -600,6 +608,13 @@ class TestSecrecy:
         assert problem.origin.line is not None
         assert WORD not in repr(problem)
 
+    def test_what_could_not_be_read_does_not_show_its_text(self) -> None:
+        unreadable = parse(base(secret=True), f"KEY = '{WORD}' !".encode())
+        assert isinstance(unreadable, Unreadable)
+        assert WORD in unreadable.text
+        assert repr(unreadable) == "Unreadable('config.toml')"
+        assert list(unreadable.__rich_repr__()) == ["config.toml"]
+
     def test_line_shown_where_no_secret_is_named(self) -> None:
         assert refusal(base(), b"LEVEL = DEBUG", Named).excerpt[0] == "     1 | LEVEL = DEBUG"
 
@@ -634,7 +649,7 @@ class TestDocument:
         assert document.layer.origin() == Origin("override", "o.toml")
 
     def test_values_in_code_have_no_place(self) -> None:
-        document = given({"a": 1})
+        document = in_memory({"a": 1})
         assert document.values == {"a": 1}
-        assert document.origin(0) == Origin("values")
+        assert document.origin(0) == PROGRAM
         assert document.locate([("a",)]) == {}

@@ -19,12 +19,12 @@ from support.examples import examples
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret
 from hotsettings._layers import layer as layers_module
-from hotsettings._layers.layer import FileLayer
+from hotsettings._layers.file import FileLayer, file_layers
 from hotsettings._layers.toml import positions as positions_module
 from hotsettings._loading import problems as problems_module
 from hotsettings._loading.load import load, read_all, validated
+from hotsettings._schema.schema import schema_of
 from hotsettings.errors import SHOWN_PROBLEMS
-from hotsettings.settings import file_layers, schema_of
 
 
 class Pool(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,11 +11,11 @@ from msgspec import Meta, Struct
 from support.layer_files import failure, lines, load, write
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Origin, Problem, Secret
-from hotsettings._loading.decode import Finding
+from hotsettings._loading.diagnose import Finding
 from hotsettings._loading.load import validated
 from hotsettings._loading.problems import in_order
-from hotsettings.errors import MOST_PROBLEMS, SHOWN_PROBLEMS
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
+from hotsettings.errors import MOST_PROBLEMS, NOWHERE, PROGRAM, SHOWN_PROBLEMS
 
 
 class Pool(Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,7 +81,13 @@ def test_the_example(tmp_path: Path) -> None:
 def test_problems_hold_their_evidence(tmp_path: Path) -> None:
     (problem,) = failure(Settings, tmp_path, "PORT = '5'").problems
     assert problem == Problem(
-        *("PORT", "expected int, got str", Origin("base", "config.toml", 1, 8), "write it without quotes"),
+        *(
+            "PORT",
+            "expected int, got str",
+            Origin("base", "config.toml", 1, 8),
+            "write it without quotes",
+            "wrong-type",
+        ),
         excerpt=("     1 | PORT = '5'", "       |        ^^^"),
     )
 
@@ -122,7 +128,7 @@ def test_in_order() -> None:
             Origin("base", "c", 2, 1),
             Origin("override", "o", 1, 1),
         ),
-        *(Origin("secrets", "s"), Origin("secrets", "s", 1, 1), Origin("values"), Origin("")),
+        *(Origin("secrets", "s"), Origin("secrets", "s", 1, 1), PROGRAM, NOWHERE),
     ]
     problems = [Problem("k", "m", origin) for origin in origins]
     assert in_order(problems[4:] + problems[:4][::-1]) == problems
@@ -367,9 +373,9 @@ def test_a_value_that_no_file_says_has_no_place() -> None:
     with pytest.raises(InvalidSettings) as caught:
         validated(schema_of(Settings), [], {"PORT": "5", "TOKEN": 5, "rule": {"low": 5}})
     assert caught.value.problems == (
-        Problem("PORT", "expected int, got str", Origin(""), "write it without quotes"),
-        Problem("TOKEN", "expected str, got int", Origin("")),
-        Problem("rule", "low is above high", Origin(""), foreign=True),
+        Problem("PORT", "expected int, got str", NOWHERE, "write it without quotes", "wrong-type"),
+        Problem("TOKEN", "expected str, got int (value hidden)", NOWHERE, code="wrong-type"),
+        Problem("rule", "low is above high", NOWHERE, code="rule"),
     )
 
 
@@ -378,7 +384,7 @@ def test_findings_do_not_depend_on_how_the_values_came_to_be() -> None:
     with pytest.raises(InvalidSettings) as caught:
         Settings.from_values(**given)
     assert [(p.key, p.origin) for p in caught.value.problems] == [
-        ("NAME", Origin("values")),
-        ("LIMITS.a", Origin("values")),
+        ("NAME", PROGRAM),
+        ("LIMITS.a", PROGRAM),
     ]
-    assert Finding(("a",), "m").at == "value"
+    assert Finding(("a",), "m", "rule").at == "value"

@@ -29,7 +29,7 @@ from hotsettings._redaction.matching import Matcher, spans
 from hotsettings._redaction.readings import plain, reading
 from hotsettings._schema.marks import SECRET
 from hotsettings._schema.masking import MASK
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 T = TypeVar("T")
 CANARY = "hunter2-canary"
@@ -82,6 +82,10 @@ class TestWholeValues:
         shown = text.replace(secret, MASK) if shown is None else shown
         assert redact(text, secret) == shown
         assert knowing(secret).finds(text) is (shown != text or MASK in text)
+
+    def test_a_short_one_whose_key_is_empty_stands_beside_nothing(self) -> None:
+        known = Redactor(schema_of(Plain), [document({"": "abc"})])
+        assert known.redact("value = abc, '' = abc") == "value = abc, '' = abc"
 
     def test_several_at_once(self) -> None:
         secrets = ["canary", "canary-long", "canary-of-mine-5", "canary-of-many-others", "long-and-more"]
@@ -593,6 +597,15 @@ class TestRemembering:
 def test_the_name_of_a_type_is_redacted_too() -> None:
     error = type(f"No {CANARY}", (Exception,), {})("nothing")
     assert repr(knowing(CANARY).redacted(error)) == f"Redacted('nothing', 'No {MASK}')"
+
+
+def test_an_interrupt_in_the_text_of_an_exception_is_not_swallowed() -> None:
+    class Interrupted(Exception):
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        knowing(CANARY).redacted(Interrupted())
 
 
 def test_lines_that_hold_a_secret_are_not_shown() -> None:

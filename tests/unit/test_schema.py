@@ -15,8 +15,7 @@ from msgspec import Meta, Struct, field
 
 from hotsettings import BaseSettings, RestartRequired, Secret, Section
 from hotsettings._schema.frozen import FrozenDict
-from hotsettings._schema.schema import Leaf, Schema, as_values, plain
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import Leaf, Schema, as_values, plain, schema_of
 
 T = TypeVar("T")
 

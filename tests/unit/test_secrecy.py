@@ -20,7 +20,7 @@ from hotsettings import BaseSettings, Secret
 from hotsettings._schema.frozen import freeze
 from hotsettings._schema.marks import RESTART_REQUIRED
 from hotsettings._schema.masking import HIDDEN, MASK, Hidden, is_secret, names_of_secrets, secret_fields
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 T = TypeVar("T")
 CANARY = "hunter2-canary"

@@ -506,7 +506,7 @@ class TestRules:
             def __post_init__(self) -> None:
                 raise Silent
 
-        assert lines(S, tmp_path) == ["Silent: Silent"]
+        assert lines(S, tmp_path) == ["Silent: (it fails to say what it is)"]
 
     def test_a_rule_that_changes_its_mind(self, tmp_path: Path) -> None:
         calls = iter([True, False])

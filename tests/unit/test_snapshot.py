@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hotsettings import BaseSettings, Change, Secret, Snapshot
-from hotsettings._layers.layer import Document, FileLayer, parse
-from hotsettings._layers.layer import given as given_values
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, parse
+from hotsettings._layers.layer import in_memory as given_values
 from hotsettings._live.snapshot import changed_keys, same
 from hotsettings._loading.load import Loaded
 from hotsettings._schema.frozen import freeze
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 scalars = (
     st.none()

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.steps import steps
 
 from hotsettings._layers.toml.spelling import Budget, MisspeltKeys, Vocabulary, closest, misspells
 
@@ -57,6 +58,14 @@ def test_a_search_that_has_spent_its_budget_finds_nothing() -> None:
         misspelt.found_in(f"{'PSASWORD_' * 10}{number}{number} = 1")
     assert misspelt.found_in("PSASWORD_" * 10 + " = 1")  # it could be, so far as is known
     assert not MisspeltKeys(()).found_in("PSASWORD = 1")
+
+
+def test_a_key_that_many_texts_hold_is_looked_up_once() -> None:
+    misspelt = MisspeltKeys(["PASSWORD", "TOKEN"])
+    first = steps(lambda: misspelt.found_in("PSASWORD = 1"))
+    again = steps(lambda: misspelt.found_in("[a]\nPSASWORD = 2"))
+    assert again < first / 2
+    assert misspelt.found_in("psasword = 3")
 
 
 @pytest.mark.parametrize(

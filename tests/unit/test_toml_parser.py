@@ -16,11 +16,12 @@ from support.examples import examples
 from support.toml_texts import documents, soups
 
 from hotsettings import BaseSettings, LayerError, use_parser
-from hotsettings._layers.layer import Document, FileLayer, parse
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.toml.limits import hazard
 from hotsettings._layers.toml.parser import Parser, ParserError, loads
 from hotsettings._loading.load import readable
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 
 LAYER: Final = FileLayer("config.toml", name="base")
 ELSEWHERE: Final = {
@@ -197,7 +198,7 @@ def test_messages_are_the_same_for_every_text(parser: Parser, text: str) -> None
     if hazard(text) is None and outcome(parser, text)[0] == "line":
         with pytest.raises(ParserError) as caught:
             loads(text)
-        message, offset = caught.value.args
+        message, offset = caught.value.message, caught.value.offset
         assert message.isascii()
         assert len(message) < 200
         assert offset is None or 0 <= offset <= len(text)

@@ -87,4 +87,4 @@ def test_type_name(annotation: Any, name: str) -> None:
     ],
 )
 def test_limits(annotation: Any, words: list[str]) -> None:
-    assert limits(annotation) == words
+    assert list(map(str, limits(annotation))) == words

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from .._concurrency.tasks import background_tasks
-from .._layers.layer import given
+from .._layers.layer import in_memory
 from .._live.live import Live, hub_of
 from .._live.reload.restart import keep_first
 from .._live.reload.transaction import Vetoed, apply
@@ -18,9 +18,8 @@ from .._live.snapshot import Change, Snapshot, changed_keys
 from .._live.status import Applied, Rejection, Status
 from .._loading.load import Loaded
 from .._redaction import Redactor
-from .._schema.schema import Schema, as_values
+from .._schema.schema import Schema, as_values, schema_of
 from ..errors import InvalidSettings, Rejected
-from ..settings import schema_of
 
 S = TypeVar("S")
 
@@ -49,7 +48,7 @@ class _Given:
         self._first = loaded
         self._publishing = anyio.Lock()
         self._attempted_at = datetime.datetime.now(datetime.UTC)
-        self._error: str | None = None
+        self._rejection: Rejection | None = None
         self._failures = 0
 
     async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - as Live has it
@@ -73,18 +72,18 @@ class _Given:
             if keys:
                 change = await apply(hub, Snapshot(loaded, live.snapshot.generation + 1), keys)
         except InvalidSettings as error:
-            reason: BaseException = error
-            text = str(error)
+            rejected, text = Rejected(error), str(error)
         except Vetoed as veto:
-            reason, text = veto.reason, f"{veto.by}: {hub.redactor.describe(veto.reason)}"
+            rejected = Rejected(veto.reason, veto.by)
+            text = f"{veto.by}: {hub.redactor.describe(veto.reason)}"
         else:
-            if keys or self._error is not None or loaded.pending != self.loaded.pending:
+            if keys or self._rejection is not None or loaded.pending != self.loaded.pending:
                 hub.log.tell(Applied(self._attempted_at, live.snapshot.generation, keys, loaded.pending))
-            self.loaded, self._error, self._failures = loaded, None, 0
+            self.loaded, self._rejection, self._failures = loaded, None, 0
             return change
-        self._error, self._failures = text, self._failures + 1
-        rejected = Rejected(reason)
-        hub.log.tell(Rejection(self._attempted_at, text, rejected.problems, self._failures, rejected.total))
+        self._failures += 1
+        self._rejection = Rejection.of(rejected, self._attempted_at, text, self._failures)
+        hub.log.tell(self._rejection)
         raise rejected
 
     def status(self) -> Status:
@@ -92,15 +91,16 @@ class _Given:
         hub = hub_of(self.live)
         return Status(
             generation=self.live.snapshot.generation,
-            healthy=self._error is None and not any(resource.failed for resource in hub.resources),
+            healthy=self._rejection is None and not any(resource.failed for resource in hub.resources),
             loaded_at=self.live.snapshot.loaded_at,
             last_attempt_at=self._attempted_at,
-            last_error=self._error,
+            last_error=None if self._rejection is None else self._rejection.reason,
             consecutive_failures=self._failures,
             pending_restart=self.loaded.pending,
             layers=(),
             callback_failures=hub.callback_failures,
             waiting_for=hub.waits.all(long=True),
+            rejection=self._rejection,
         )
 
 
@@ -123,4 +123,4 @@ async def live(settings: S, *, prepare_timeout: float = 10.0) -> AsyncGenerator[
 
 
 def _loaded(schema: Schema, settings: Any) -> Loaded:
-    return Loaded(schema, (given(as_values(settings)),), settings)
+    return Loaded(schema, (in_memory(as_values(settings)),), settings)

@@ -19,8 +19,8 @@ from support import ROOT
 from support.command import CLASS, Run
 
 from hotsettings import BaseSettings, InvalidSettings, RestartRequired, Secret
+from hotsettings._schema.schema import schema_of
 from hotsettings.cli import documents, templates
-from hotsettings.settings import schema_of
 from integr8scode.settings import Settings
 
 BACKEND = "integr8scode.settings:Settings"

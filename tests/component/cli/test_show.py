@@ -1,10 +1,15 @@
 """`show`, `explain` and `diff`: what is in effect, where it comes from, and what would differ."""
 
+import gc
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support.command import CLASS, Result, Run
+
+from hotsettings._layers import file as layer_files
+from hotsettings._layers.file import FileLayer, fetch
 
 
 def problems(result: Result) -> list[str]:
@@ -37,9 +42,11 @@ def test_show_is_toml_with_origins(run: Run) -> None:
 
 def test_show_json(run: Run) -> None:
     found = run("show", CLASS, "--json").json()
-    assert found["NAME"] == {"value": "shop", "layer": "base", "file": "config.toml", "line": 1, "column": 8}
+    place = {"layer": "base", "file": "config.toml", "line": 1, "column": 8, "kind": "layer"}
+    assert found["NAME"] == {"value": "shop", **place}
     assert found["TOKEN"]["value"] == "********"
-    assert found["PROXY"] == {"value": None, "layer": "default", "file": None, "line": None, "column": None}
+    nowhere = {"layer": "default", "file": None, "line": None, "column": None, "kind": "default"}
+    assert found["PROXY"] == {"value": None, **nowhere}
     assert found["LABELS"]["value"] == {"tier": "one"}
 
 
@@ -108,6 +115,43 @@ def test_diff(run: Run) -> None:
     assert same.out == "No difference.\n"
     backwards = run("diff", CLASS, "--override", "worker.toml", "--to-override", "")
     assert '  - "worker"  # worker.toml:1:8\n  + "shop"  # config.toml:1:8\n' in backwards.out
+
+
+def test_a_file_of_both_sides_is_read_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+
+    def counted(layer: FileLayer) -> bytes | None:
+        fetched.append(layer.label)
+        return fetch(layer)
+
+    monkeypatch.setattr(layer_files, "fetch", counted)
+    assert run("diff", CLASS, "--to-override", "worker.toml").code == 0
+    assert sorted(fetched) == ["config.toml", "secrets.toml", "worker.toml"]
+
+
+@pytest.mark.parametrize(
+    ("command", "prints"),
+    [
+        (["show", CLASS], "showing.as_toml"),
+        (["show", CLASS, "--json"], "showing.as_json"),
+        (["explain", CLASS, "db.port"], "showing.explanation"),
+        (["diff", CLASS], "showing.changes_as_text"),
+        (["check", CLASS], "checking.warnings"),
+    ],
+)
+def test_nothing_is_collected_while_a_command_works(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: list[str], prints: str
+) -> None:
+    enabled: list[bool] = []
+
+    def noted(*_: object) -> Iterator[None]:
+        enabled.append(gc.isenabled())
+        return iter(())
+
+    monkeypatch.setattr(f"hotsettings.cli.{prints}", noted)
+    assert run(*command).code == 0
+    assert enabled == [False]
+    assert gc.isenabled()
 
 
 def test_diff_json(run: Run, folder: Path) -> None:

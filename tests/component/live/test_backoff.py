@@ -28,6 +28,20 @@ def test_it_doubles_up_to_the_longest() -> None:
     assert delays.next() == 1
 
 
+def test_its_first_and_longest_delay_can_be_chosen() -> None:
+    delays = Backoff(0.5, 3.0)
+    assert [delays.next() for _ in range(5)] == [0.5, 1, 2, 3, 3]
+
+
+def test_with_jitter_it_waits_for_a_part_of_each_delay() -> None:
+    """The delays themselves double in any case."""
+    delays = Backoff(1.0, 8.0, jitter=True)
+    parts = [delays.next() / delays.delay for _ in range(200)]
+    assert delays.delay == 8.0
+    assert all(0 <= part < 1 for part in parts)
+    assert min(parts) < 0.2 < 0.8 < max(parts), "it spreads over all of it"
+
+
 @cases(st.lists(st.floats(0, 200)))
 def test_it_begins_anew_only_after_what_has_worked_for_as_long_as_the_last_delay(worked: list[float]) -> None:
     delays, last = Backoff(), 0.0

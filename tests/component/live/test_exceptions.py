@@ -16,10 +16,10 @@ import pytest
 from support.live import Ledger, Settings, given, idle, parts
 
 from hotsettings import InvalidSettings, LayerError, Origin, Problem, Rejected, ResourceDown, SettingsError
-from hotsettings._layers.layer import given as document
+from hotsettings._layers.layer import in_memory as document
 from hotsettings._log import name_of
 from hotsettings._redaction import Redacted, Redactor
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 from hotsettings.testing import live
 
 OLD, NEW = "first-secret", "the-next-one"
@@ -156,14 +156,21 @@ def test_what_stands_for_an_exception_holds_texts_only(make: Callable[[], BaseEx
 @pytest.mark.parametrize("kind", [LayerError, InvalidSettings])
 def test_errors_of_settings_stay_what_they_are_problem_by_problem(kind: Any) -> None:
     origin = Origin("base", "config.toml", 1, 1)
-    problem = Problem(f"{NEW}.x", f"must not be {NEW}", origin, f"not {NEW}", (f"     1 | A = '{NEW}'", "   ^"))
-    fine = Problem("A", "expected int, got str", origin, "", ("     1 | A = 'x'", "       |     ^^^"))
+    problem = Problem(f"{NEW}.x", f"must not be {NEW}", origin, f"not {NEW}", "rule", (f"     1 | A = '{NEW}'", "   ^"))
+    fine = Problem("A", "expected int, got str", origin, "", "wrong-type", ("     1 | A = 'x'", "       |     ^^^"))
     kept: Any = redactor(NEW).redacted(kind([problem, fine]))
     assert type(kept) is kind
     assert kept.problems == (
-        Problem("********.x", "must not be ********", origin, "not ********"),
+        Problem("********.x", "must not be ********", origin, "not ********", "rule"),
         fine,
     )
+
+
+def test_invalid_settings_keep_how_many_problems_there_are() -> None:
+    problem = Problem("A", "expected int, got str", Origin("base", "c"), code="wrong-type")
+    kept = redactor().redacted(InvalidSettings([problem], 2000, while_waiting=True))
+    assert isinstance(kept, InvalidSettings)
+    assert (kept.total, kept.while_waiting) == (2000, True)
 
 
 def test_describe() -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import chosen_parser
 from support.live import Settings
 
 from hotsettings import Rejected
@@ -40,7 +41,7 @@ anyio.run(main)
 
 
 def said(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-c", PROGRAM, *arguments]
+    command = [sys.executable, "-c", chosen_parser.use_it() + PROGRAM, *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == ""
     return done.stderr

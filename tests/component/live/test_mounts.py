@@ -1,4 +1,4 @@
-"""Mounts of single files, as the kernel's table tells of them."""
+"""Mounts, as /proc/self/mountinfo lists them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hotsettings._watching import bind_mounts as mounts
+from hotsettings._watching import bind_mounts as bind_mounts
 
 TABLE = r"""
 22 1 259:1 / / rw,relatime - ext4 /dev/root rw
@@ -18,12 +18,12 @@ TABLE = r"""
 def test_files_that_are_mount_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tmp_path / "mountinfo"
     table.write_text(TABLE.lstrip())
-    monkeypatch.setattr(mounts, "_TABLE", str(table))
+    monkeypatch.setattr(bind_mounts, "_TABLE", str(table))
     targets = ["/app/config.toml", "/app/secrets.toml", "/app/a b\\.toml"]
-    assert mounts.single_file_mounts(targets) == ["/app/config.toml", "/app/a b\\.toml"]
+    assert bind_mounts.single_file_mounts(targets) == ["/app/config.toml", "/app/a b\\.toml"]
 
 
-def test_what_others_cannot_write_behind_our_kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_only_this_kernel_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = tmp_path / "mountinfo"
     table.write_text(
         TABLE.lstrip()
@@ -32,12 +32,12 @@ def test_what_others_cannot_write_behind_our_kernel(tmp_path: Path, monkeypatch:
         + "45 22 0:53 / /mnt rw - ext4 /dev/vdb rw\n"
         + "46 22 0:54 / /mnt rw - nfs4 host:/ rw\n"
     )
-    monkeypatch.setattr(mounts, "_TABLE", str(table))
-    assert mounts.is_local("/app/config.toml")
-    assert mounts.is_local("/srv/cache/config.toml")
-    assert mounts.is_local("/srvs/config.toml")
-    assert not mounts.is_local("/srv/config.toml")
-    assert not mounts.is_local("/mnt/config.toml"), "what was mounted last covers what was there"
+    monkeypatch.setattr(bind_mounts, "_TABLE", str(table))
+    assert bind_mounts.is_local("/app/config.toml")
+    assert bind_mounts.is_local("/srv/cache/config.toml")
+    assert bind_mounts.is_local("/srvs/config.toml")
+    assert not bind_mounts.is_local("/srv/config.toml")
+    assert not bind_mounts.is_local("/mnt/config.toml"), "the last mount covers the others"
 
 
 @pytest.mark.parametrize("text", [None, "", "not a table at all\n"])
@@ -45,21 +45,21 @@ def test_where_there_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     table = tmp_path / "mountinfo"
     if text is not None:
         table.write_text(text)
-    monkeypatch.setattr(mounts, "_TABLE", str(table))
-    assert mounts.single_file_mounts(["/app/config.toml", "/"]) == []
-    assert not mounts.is_local("/app/config.toml")
-    sources = mounts.Sources()
-    sources.arm(["/app"])
-    sources.look()
-    assert sources.moved(["/app"]) is None
+    monkeypatch.setattr(bind_mounts, "_TABLE", str(table))
+    assert bind_mounts.single_file_mounts(["/app/config.toml", "/"]) == []
+    assert not bind_mounts.is_local("/app/config.toml")
+    bound = bind_mounts.BindMounts()
+    bound.track(["/app"])
+    bound.check()
+    assert bound.moved(["/app"]) is None
 
 
 def test_sources_that_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folders of this test stand for mount points; what the table says of them is the test's."""
+    """Folders take the place of mount points, and the test writes the table."""
     table, app, other = tmp_path / "mountinfo", tmp_path / "app", tmp_path / "other"
     app.mkdir()
     other.mkdir()
-    monkeypatch.setattr(mounts, "_TABLE", str(table))
+    monkeypatch.setattr(bind_mounts, "_TABLE", str(table))
 
     def mount(root: str, number: int = 41) -> None:
         table.write_text(
@@ -68,19 +68,19 @@ def test_sources_that_move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         )
 
     mount("/srv/conf")
-    sources = mounts.Sources()
-    sources.arm([f"{app}/deep", f"{other}/deep", str(tmp_path), f"{tmp_path}/gone/deep"])
-    assert sources.moved([f"{app}/deep"]) is None
+    bound = bind_mounts.BindMounts()
+    bound.track([f"{app}/deep", f"{other}/deep", str(tmp_path), f"{tmp_path}/gone/deep"])
+    assert bound.moved([f"{app}/deep"]) is None
     for root in ("/srv/old", "/srv/old//deleted"):
         mount(root)
-        sources.look()
-        assert sources.moved([f"{other}/deep", str(tmp_path), f"{app}/deep"]) == str(app)
-        assert sources.moved([f"{other}/deep", str(tmp_path), f"{tmp_path}/gone/deep"]) is None
-        sources.arm([f"{app}/deep", f"{other}/deep"])
-        assert sources.moved([f"{app}/deep"]) == str(app), "a new arming does not forget where it was"
+        bound.check()
+        assert bound.moved([f"{other}/deep", str(tmp_path), f"{app}/deep"]) == str(app)
+        assert bound.moved([f"{other}/deep", str(tmp_path), f"{tmp_path}/gone/deep"]) is None
+        bound.track([f"{app}/deep", f"{other}/deep"])
+        assert bound.moved([f"{app}/deep"]) == str(app), "to track other paths forgets nothing"
     mount("/srv/conf")
-    sources.look()
-    assert sources.moved([f"{app}/deep"]) is None, "it was put back"
+    bound.check()
+    assert bound.moved([f"{app}/deep"]) is None, "it was put back"
     mount("/srv/new", number=42)
-    sources.look()
-    assert sources.moved([f"{app}/deep"]) is None, "another mount took its place"
+    bound.check()
+    assert bound.moved([f"{app}/deep"]) is None, "another mount took its place"

@@ -405,7 +405,7 @@ async def test_one_that_dies_again_after_a_reload_has_rebuilt_it(monkeypatch: py
         await idle()
         ledger.fail = lambda _: None
         await held.publish(given(A=1))
-        monkeypatch.setattr(backoff, "FIRST", 0.001)
+        resource.backoff.first = 0.001
         resource.backoff.reset()
         second = resource.current
         second.broken.set()

@@ -1,4 +1,4 @@
-"""Where a path leads, and which entries decide it: held against the real file system."""
+"""Resolving paths, compared with the real file system."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.examples import examples
 
-from hotsettings._watching.symlinks import Route, find_routes
+from hotsettings._watching.symlinks import ResolvedPath, resolve_paths
 
 NAMES = ("a", "b", "c", "d")
 name = st.sampled_from(NAMES)
@@ -25,8 +25,8 @@ thing = st.one_of(
 trees = st.lists(st.tuples(st.lists(name, min_size=1, max_size=3), thing), max_size=12)
 
 
-def find_route(path: str) -> Route:
-    return find_routes([path])[0]
+def resolve_path(path: str) -> ResolvedPath:
+    return resolve_paths([path])[0]
 
 
 def plant(root: Path, tree: list[tuple[list[str], tuple[str, str]]]) -> None:
@@ -41,40 +41,40 @@ def plant(root: Path, tree: list[tuple[list[str], tuple[str, str]]]) -> None:
             else:
                 path.symlink_to(f"{root}/{target}" if kind == "absolute" else target)
         except OSError:
-            pass  # something else stands there, or a link leads nowhere
+            pass  # something else is there, or a symlink leads nowhere
 
 
 @given(trees, st.lists(st.sampled_from([*NAMES, ".."]), min_size=1, max_size=4))
 @example([(["a"], ("link", "."))], ["a"])
 @examples(80)
-def test_leads_where_the_system_leads(tree: list[tuple[list[str], tuple[str, str]]], asked: list[str]) -> None:
+def test_a_path_leads_where_the_system_says(tree: list[tuple[list[str], tuple[str, str]]], asked: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(os.path.realpath(folder))
         plant(root, tree)
         path = os.path.join(root, *asked)
-        route = find_route(path)
+        resolved = resolve_path(path)
         try:
             found = os.stat(path)
         except OSError:
-            assert not os.path.exists(route.target) or os.path.islink(route.target) or not os.path.exists(path)
+            assert not os.path.exists(resolved.target) or os.path.islink(resolved.target) or not os.path.exists(path)
             return
-        assert os.path.samestat(os.stat(route.target), found)
-        assert route.target == os.path.realpath(path) or ".." in asked
-        for folder_of_entry, _ in route.entries:
+        assert os.path.samestat(os.stat(resolved.target), found)
+        assert resolved.target == os.path.realpath(path) or ".." in asked
+        for folder_of_entry, _ in resolved.entries:
             assert os.path.realpath(folder_of_entry) == folder_of_entry, "watched where it really is"
 
 
 @given(trees, st.lists(name, min_size=1, max_size=4), st.data())
 @examples(80)
-def test_whatever_changes_the_way_is_an_entry(
+def test_only_entries_change_where_a_path_leads(
     tree: list[tuple[list[str], tuple[str, str]]], asked: list[str], data: st.DataObject
 ) -> None:
-    """Remove or retarget anything: where the route leads changes only if the thing, or a folder above it, is on it."""
+    """Retarget any symlink: where the path leads changes only if that symlink is one of its entries."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(os.path.realpath(folder))
         plant(root, tree)
         path = os.path.join(root, *asked)
-        before = find_route(path)
+        before = resolve_path(path)
         links = sorted(p for p in root.rglob("*") if p.is_symlink())
         if not links:
             return
@@ -83,21 +83,21 @@ def test_whatever_changes_the_way_is_an_entry(
         changed.unlink()
         changed.symlink_to("nowhere-at-all")
         if entry not in before.entries:
-            after = find_route(path)
+            after = resolve_path(path)
             assert (after.target, after.entries) == (before.target, before.entries)
 
 
 @given(trees, st.lists(st.lists(name, min_size=1, max_size=3), min_size=2, max_size=4))
 @examples(80)
-def test_several_lead_where_each_alone_leads(
+def test_several_paths_are_resolved_like_each_alone(
     tree: list[tuple[list[str], tuple[str, str]]], asked: list[list[str]]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(os.path.realpath(folder))
         plant(root, tree)
         paths = [os.path.join(root, *parts) for parts in asked]
-        alone = [find_route(path) for path in paths]
-        assert [(r.target, r.entries) for r in find_routes(paths)] == [(r.target, r.entries) for r in alone]
+        alone = [resolve_path(path) for path in paths]
+        assert [(r.target, r.entries) for r in resolve_paths(paths)] == [(r.target, r.entries) for r in alone]
 
 
 def test_kubernetes(tmp_path: Path) -> None:
@@ -106,34 +106,34 @@ def test_kubernetes(tmp_path: Path) -> None:
     (root / "..2024" / "config.toml").touch()
     (root / "..data").symlink_to("..2024")
     (root / "config.toml").symlink_to("..data/config.toml")
-    route = find_route(str(root / "config.toml"))
-    assert route.target == str(root / "..2024" / "config.toml")
-    assert route.entries == (
+    resolved = resolve_path(str(root / "config.toml"))
+    assert resolved.target == str(root / "..2024" / "config.toml")
+    assert resolved.entries == (
         (str(root), "config.toml"),
         (str(root), "..data"),
         (str(root / "..2024"), "config.toml"),
     )
-    assert route.folders == {str(root), str(root / "..2024")}
+    assert resolved.folders == {str(root), str(root / "..2024")}
 
 
 @pytest.mark.parametrize("missing", ["gone.toml", "gone/config.toml", "gone/deeper/config.toml"])
-def test_what_is_missing(tmp_path: Path, missing: str) -> None:
+def test_missing_names(tmp_path: Path, missing: str) -> None:
     root = os.path.realpath(tmp_path)
-    route = find_route(os.path.join(root, missing))
-    assert route.entries == ((root, missing.partition("/")[0]),)
+    resolved = resolve_path(os.path.join(root, missing))
+    assert resolved.entries == ((root, missing.partition("/")[0]),)
 
 
 def test_loops_and_the_root(tmp_path: Path) -> None:
     root = Path(os.path.realpath(tmp_path))
     (root / "one").symlink_to("two")
     (root / "two").symlink_to("one")
-    assert set(find_route(str(root / "one")).entries) == {(str(root), "one"), (str(root), "two")}
-    assert find_route("/").target == "/"
-    assert find_route("/..").target in ("/", "/..")
+    assert set(resolve_path(str(root / "one")).entries) == {(str(root), "one"), (str(root), "two")}
+    assert resolve_path("/").target == "/"
+    assert resolve_path("/..").target in ("/", "/..")
 
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800"])
 def test_a_name_that_no_file_can_have(tmp_path: Path, name: str) -> None:
     for path in (tmp_path / name, tmp_path / name / "config.toml"):
-        [route] = find_routes([str(path)])
-        assert route.entries[-1] == (os.path.realpath(tmp_path), name)
+        [resolved] = resolve_paths([str(path)])
+        assert resolved.entries[-1] == (os.path.realpath(tmp_path), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,16 +14,19 @@ from support.live import Settings, idle
 
 from hotsettings import Applied, Change, InvalidSettings, LayerError, Live, Rejected, Rejection, UnforeseenError
 from hotsettings._concurrency.tasks import background_tasks
-from hotsettings._layers.layer import FileLayer, parse
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.status import LayerState, LayerStatus
 from hotsettings._live.live import hub_of
 from hotsettings._live.reload import reloader as runtime
 from hotsettings._live.reload import transaction
 from hotsettings._live.reload.reloader import Runtime
 from hotsettings._live.snapshot import Snapshot
+from hotsettings._loading.load import assemble
+from hotsettings._redaction import Redactor
+from hotsettings._schema.schema import Schema, schema_of
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
 from hotsettings._watching.watcher import Watcher
-from hotsettings.settings import schema_of
 
 pytestmark = pytest.mark.anyio
 
@@ -55,7 +58,7 @@ class FakeWatcher:
         self.unsettled = 0.0
         self.fault: Exception | None = None
         self.looks = 0
-        self.accepted = 0
+        self.times_accepted = 0
         self.writers: dict[str, float] = {}
         self.state: LayerState = "read"
         self.targets = ["/config.toml"]
@@ -70,10 +73,10 @@ class FakeWatcher:
         self.woken_up = True
         self.news.set()
 
-    def live(self) -> None:
-        self.accepted += 1
+    def accepted(self) -> None:
+        self.times_accepted += 1
 
-    def distrust(self) -> None:
+    def invalidate(self) -> None:
         self.read = None
 
     def writing(self) -> dict[str, float]:
@@ -91,7 +94,7 @@ class FakeWatcher:
         self.woken_up = False
 
     async def observe(
-        self, evaluate: Callable[[Read], Any], slow: Callable[[list[str]], None], *, hasty: bool = False
+        self, evaluate: Callable[[Read], Any], slow: Callable[[list[str]], None], *, accept_open: bool = False
     ) -> Any:
         self.looks += 1
         self.slow = slow
@@ -182,7 +185,7 @@ async def test_the_first_look_waits_until_the_files_stand_still(clock: Clock) ->
         fake.unsettled = 0.0
         await fake.pass_time(0.0625)
     assert source.loaded.settings.A == 7
-    assert fake.accepted == 1
+    assert fake.times_accepted == 1
 
 
 @pytest.mark.parametrize(("text", "error"), [("A = ", LayerError), ("A = 'x'", InvalidSettings)])
@@ -201,7 +204,7 @@ async def test_new_content_goes_live(clock: Clock, caplog: pytest.LogCaptureFixt
         [applied] = events()
         assert isinstance(applied, Applied)
         assert (applied.generation, applied.keys) == (2, frozenset({"A", "B"}))
-        assert fake.accepted == 2
+        assert fake.times_accepted == 2
         assert live.status.healthy
         assert live.snapshot.origins["B"].line == 2
         assert "generation 2 is live: A, B" in caplog.text
@@ -214,8 +217,48 @@ async def test_a_quiet_edit_wakes_nobody(clock: Clock) -> None:
         await fake.say("# a comment\nA   =   0")
         assert events() == told == []
         assert live.snapshot.generation == 1
-        assert fake.accepted == 2, "but it is what the layer says now"
+        assert fake.times_accepted == 2, "but it is what the layer says now"
         assert await live.reload() is None
+
+
+async def test_what_was_judged_is_not_judged_again(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file may have to be read again only because its times do not tell whether it has changed."""
+    judged: list[Sequence[Document]] = []
+
+    def counted(schema: Schema, documents: Sequence[Document], redactor: Redactor) -> Any:
+        judged.append(documents)
+        return assemble(schema, documents, redactor)
+
+    monkeypatch.setattr(runtime, "assemble", counted)
+    async with running(clock, "A = 1") as (live, fake):
+        for text, times in [("A = 1", 1), ("A = 2", 2), ("A = 'x'", 3)]:
+            await fake.say(text)
+            for _ in range(2):
+                fake.read = None
+                looks = fake.looks
+                await fake.say(text)
+                assert fake.looks > looks
+            assert len(judged) == times
+        assert live.status.consecutive_failures == 1
+        assert live.current.A == 2
+
+
+async def test_live_secrets_are_learnt_again_after_others(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many candidates are rejected, the live secrets stay among those that were learnt last."""
+    learnt: list[Any] = []
+    async with running(clock, "SECRET_KEY = 'live one'") as (_, fake):
+        learn = Redactor.learn
+
+        def counted(redactor: Redactor, documents: Sequence[Document], settings: Any = None) -> None:
+            learnt.append(next(iter(documents)).values["SECRET_KEY"])
+            learn(redactor, documents, settings)
+
+        monkeypatch.setattr(Redactor, "learn", counted)
+        await fake.say("SECRET_KEY = 'live two'")
+        assert learnt == ["live two"]  # the one before was the last that was learnt
+        await fake.say("SECRET_KEY = 'refused'\nA = 'x'")
+        await fake.say("SECRET_KEY = 'live three'")
+        assert learnt[1:] == ["refused", "live two", "live three"]
 
 
 async def test_it_looks_again_by_itself(clock: Clock) -> None:
@@ -640,7 +683,7 @@ async def test_a_mishap_in_a_reload_ends_nothing(
     monkeypatch.setattr(runtime, "apply", apply)
     async with running(clock, "SECRET_KEY = 'quoted-in-it'") as (live, fake):
         await fake.say("SECRET_KEY = 'quoted-in-it'\nB = 1")
-        assert str(live.status.last_error) == "the reload itself: OSError: no room left for ********"
+        assert str(live.status.last_error) == "hotsettings: OSError: no room left for ********"
         assert "making new settings live failed" in caplog.text
         await fake.pass_time(1.1)
         assert (live.current.B, live.status.healthy, live.snapshot.generation) == (1, True, 2)

@@ -14,15 +14,15 @@ from support.seams import CANARY, SEAMS, spoil
 
 from hotsettings import Applied, Rejected, Rejection, SettingsError, UnforeseenError
 from hotsettings._layers.status import LayerState
-from hotsettings._layers.store import Held, StoreLayer
-from hotsettings._watching.consistent_read import Stack
+from hotsettings._layers.store import StoreLayer, StoreValue
+from hotsettings._watching.consistent_read import ConsistentReader
 from hotsettings.testing import Workspace
 
 pytestmark = pytest.mark.anyio
 
 # Of each module one, and where the layers are looked at.
 CHOSEN: Final = [
-    *(f"_layers.layer.{name}" for name in ("_contents", "_parsed", "attempt", "parse")),
+    *("_layers.file._contents", "_layers.file.fetch_once", "_layers.layer._parsed", "_layers.layer.parse"),
     *("_layers.toml.limits.hazard", "_layers.toml.limits.unfit", "_layers.toml.parser.loads"),
     *("_loading.merge.merge", "_loading.load._validated", "_loading.load.assemble", "_live.reload.restart.keep_first"),
     *("_live.snapshot.same", "_live.snapshot.changed_keys"),
@@ -70,8 +70,8 @@ async def test_in_the_middle_of_a_watch(
         assert status.last_error == rejection.reason
         assert rejection.total == len(rejection.problems) > 0
         assert isinstance(caught.value.reason, SettingsError)
-        told = [record for record in caplog.records if record.levelno >= logging.WARNING]
-        assert len(told) == 1
+        warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+        assert len(warnings) == 1
         workspace.write({"A": 3})
         await until(lambda: live.current.A == 3)
         assert live.status.healthy
@@ -100,12 +100,12 @@ async def test_when_looking_itself_fails(workspace: Workspace, monkeypatch: pyte
 
     async with watch(workspace) as live:
         with monkeypatch.context() as patch:
-            patch.setattr(Stack, "observe", observe)
+            patch.setattr(ConsistentReader, "observe", observe)
             workspace.write({"A": 2})
             await until(lambda: not live.status.healthy)
         await until(lambda: live.current.A == 2)
         assert live.status.healthy
-    monkeypatch.setattr(Stack, "observe", observe)
+    monkeypatch.setattr(ConsistentReader, "observe", observe)
     with pytest.raises(UnforeseenError, match="unforeseen RuntimeError"):
         async with watch(workspace):
             pass
@@ -131,22 +131,22 @@ class Shelf:
     state: LayerState = "read"
 
     def __init__(self) -> None:
-        self.document = Held(1, b"A = 1")
+        self.document = StoreValue(1, b"A = 1")
         self.wake: Callable[[], None] = lambda: None
 
     def put(self, text: str) -> None:
-        self.document = Held((self.document.revision or 0) + 1, text.encode())
+        self.document = StoreValue((self.document.revision or 0) + 1, text.encode())
         self.wake()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
         yield
 
-    def held(self, key: str) -> Held:
+    def value(self, key: str) -> StoreValue:
         return self.document
 
     @contextmanager
-    def told(self, wake: Callable[[], None]) -> Iterator[None]:
+    def subscribed(self, wake: Callable[[], None]) -> Iterator[None]:
         self.wake = wake
         yield
 
@@ -156,7 +156,7 @@ class Shelf:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_layer_of_a_store(monkeypatch: pytest.MonkeyPatch, seam: Any) -> None:
-    if seam.name in ("hotsettings._layers.layer._contents", "hotsettings._layers.layer.attempt"):
+    if seam.name in ("hotsettings._layers.file._contents", "hotsettings._layers.file.fetch_once"):
         pytest.skip("no file is read")
     shelf = Shelf()
     layer = StoreLayer(shelf, "config.toml", name="base", label="shelf/config.toml")

@@ -140,7 +140,7 @@ async def test_a_read_that_hangs(
 ) -> None:
     files: Any = hotsettings._watching.sources.file
     caplog.set_level(logging.INFO, "hotsettings")
-    go, attempt = threading.Event(), files.attempt
+    go, attempt = threading.Event(), files.fetch_once
 
     def hang(layer: Any) -> bytes | None:
         if layer.name == "secrets":
@@ -148,7 +148,7 @@ async def test_a_read_that_hangs(
         return attempt(layer)  # type: ignore[no-any-return]
 
     async with Settings.watch(**workspace.paths, settle=settle, rescan_interval=0.05, watcher=watcher) as held:
-        monkeypatch.setattr(files, "attempt", hang)
+        monkeypatch.setattr(files, "fetch_once", hang)
         workspace.write({"A": 2}, secrets={"SECRET_KEY": "another-one"})
         try:
             await until(lambda: bool(told(caplog, "a read of which")))
@@ -233,8 +233,8 @@ async def test_a_first_look_that_hangs_is_told(
     workspace: Workspace, impatient: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     files: Any = hotsettings._watching.sources.file
-    go, attempt = threading.Event(), files.attempt
-    monkeypatch.setattr(files, "attempt", lambda layer: (go.wait(20), attempt(layer))[1])
+    go, attempt = threading.Event(), files.fetch_once
+    monkeypatch.setattr(files, "fetch_once", lambda layer: (go.wait(20), attempt(layer))[1])
     async with anyio.create_task_group() as tasks:
 
         async def enter() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -16,6 +17,10 @@ import pytest
 from support.live import Settings, until
 
 from hotsettings import InvalidSettings, LayerError, Live
+from hotsettings._loading import load
+from hotsettings._redaction import Redactor
+from hotsettings._watching.sources import file as files
+from hotsettings._watching.sources import source as followed
 from hotsettings.testing import Workspace
 
 pytestmark = pytest.mark.anyio
@@ -42,6 +47,41 @@ async def test_follows_the_files(workspace: Workspace, watcher: Any) -> None:
         assert [layer.state for layer in live.status.layers] == ["read"] * 3
     with pytest.raises(StopAsyncIteration):
         await anext(changes)
+
+
+async def test_the_collector_is_paused_from_the_last_read_of_large_layers_on(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before: a read may hang, and nothing would be collected in all of the process until it comes back."""
+    collecting: dict[str, list[bool]] = {"read": [], "parse": [], "decode": [], "learn": []}
+
+    def note(step: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any, **named: Any) -> Any:
+            collecting[step].append(gc.isenabled())
+            return function(*arguments, **named)
+
+        return noted
+
+    for owner, name, step in (
+        (files, "fetch_once", "read"),
+        (followed, "parse", "parse"),
+        (load, "decode", "decode"),
+        (Redactor, "learn", "learn"),
+    ):
+        monkeypatch.setattr(owner, name, note(step, getattr(owner, name)))
+    large = "# " + "x" * 200_000
+    workspace.write(f"A = 1\n{large}", secrets=f"SECRET_KEY = 's'\n{large}", override="B = 1")
+    async with Settings.watch(**workspace.paths, settle=0.01, rescan_interval=0.05) as live:
+        del collecting["learn"][0]  # what the defaults of the class hold is learnt before anything is read
+        assert collecting == {"read": [True] * 3, "parse": [False] * 3, "decode": [False], "learn": [False]}
+        for noticed in collecting.values():
+            noticed.clear()
+        workspace.write(override="B = 2")
+        await live.reload()
+        assert live.current.B == 2
+        assert set(collecting["read"]) == {True}
+        assert (collecting["parse"], collecting["decode"]) == ([False], [False])
+        assert gc.isenabled()
 
 
 async def test_an_unknown_watcher(workspace: Workspace) -> None:

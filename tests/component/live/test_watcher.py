@@ -1,4 +1,4 @@
-"""Looking and being told at once: what was read while somebody wrote is not taken."""
+"""Checks and events at the same time, and notifiers that fail."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from pathlib import Path
 import anyio
 import pytest
 
-from hotsettings._layers.layer import FileLayer
+from hotsettings._layers.file import FileLayer
 from hotsettings._watching import watcher as module
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
-from hotsettings._watching.debounce import Told, Writer
-from hotsettings._watching.symlinks import Route
+from hotsettings._watching.debounce import LastEvent, WriterState
+from hotsettings._watching.symlinks import ResolvedPath
 from hotsettings._watching.watcher import Watcher
 
 pytestmark = pytest.mark.anyio
 
 
-class Telling:
-    """Wakeups that tell, when a look is over, what has been put down for it."""
+class FakeNotifier:
+    """Reports ``next`` as the last event once a check is over."""
 
-    confirm = 0.0
-    blind = False
+    event_delay = 0.0
+    reports_events = True
 
     def __init__(self) -> None:
-        self.word = Told(Writer.CLOSED, time.monotonic())
-        self.next: Told | None = None
+        self.event = LastEvent(WriterState.CLOSED, time.monotonic())
+        self.next: LastEvent | None = None
 
     @asynccontextmanager
-    async def open(self) -> AsyncGenerator[Telling, None]:
+    async def open(self) -> AsyncGenerator[FakeNotifier, None]:
         yield self
 
-    def arm(self, routes: Sequence[Route]) -> bool:
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
         return False
 
-    def drain(self) -> None:
+    def read_pending(self) -> None:
         if self.next is not None:
-            self.word, self.next = self.next, None
+            self.event, self.next = self.next, None
 
-    def told(self, target: str) -> Told:
-        return self.word
+    def last_event(self, target: str) -> LastEvent:
+        return self.event
 
     async def run(self, wake: Callable[[], None]) -> None:
         await anyio.sleep_forever()
 
 
-@pytest.mark.parametrize("writer", [Writer.OPEN, Writer.CREATED, Writer.CLOSED])
-async def test_written_and_perhaps_closed_while_it_was_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: Writer
+@pytest.mark.parametrize("writer", [WriterState.OPEN, WriterState.CREATED, WriterState.CLOSED])
+async def test_a_file_that_was_written_during_the_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writer: WriterState
 ) -> None:
-    telling = Telling()
-    monkeypatch.setattr(module, "opener", lambda kind: telling.open)
+    notifier = FakeNotifier()
+    monkeypatch.setattr(module, "opener", lambda kind: notifier.open)
     path = tmp_path / "config.toml"
     path.write_text("A = 1")
     monkeypatch.setattr("hotsettings._watching.fingerprint._COARSEST_CLOCK", 0.0)  # as if it had been written long ago
@@ -63,10 +63,10 @@ async def test_written_and_perhaps_closed_while_it_was_read(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watcher.run)
         later = time.monotonic() + 60.0
-        telling.next = Told(writer, later, later)  # of the half that this look has read
+        notifier.next = LastEvent(writer, later, later)  # a write during this read
         assert await watcher.observe(lambda read: read, print) == Unsettled(0.0)
-        # However unchanged the file looks, it is read again, and that is taken.
-        telling.word = Told(Writer.CLOSED, time.monotonic())
+        # The file is read again, though its fingerprint is unchanged, and this read counts.
+        notifier.event = LastEvent(WriterState.CLOSED, time.monotonic())
         watcher.wake()
         with anyio.fail_after(10):
             while not isinstance(seen := await watcher.observe(lambda read: read, print), tuple):
@@ -74,10 +74,10 @@ async def test_written_and_perhaps_closed_while_it_was_read(
                 watcher.wake()
         assert isinstance(seen[0], Read)
         assert seen[0].contents == (b"A = 1",)
-        # A rename in the middle of a look hides nothing: what was read was whole.
+        # After a rename during the read nothing has to be repeated: a whole file was read.
         path.write_text("A = 2")
-        telling.next = Told(Writer.CLOSED, later, 0.0)
-        telling.word = Told(Writer.CLOSED, time.monotonic())
+        notifier.next = LastEvent(WriterState.CLOSED, later, 0.0)
+        notifier.event = LastEvent(WriterState.CLOSED, time.monotonic())
         watcher.wake()
         seen = await watcher.observe(lambda read: read, print)
         assert not isinstance(seen, Unchanged | Unsettled)
@@ -85,8 +85,8 @@ async def test_written_and_perhaps_closed_while_it_was_read(
         tasks.cancel_scope.cancel()
 
 
-class Failing(Telling):
-    """Wakeups that raise when they come to this point, as long as they are to."""
+class FailingNotifier(FakeNotifier):
+    """Raises at this point, as long as ``fail`` is set."""
 
     def __init__(self, point: str, error: Exception) -> None:
         super().__init__()
@@ -99,17 +99,17 @@ class Failing(Telling):
             raise self.error
 
     @asynccontextmanager
-    async def open(self) -> AsyncGenerator[Failing, None]:
+    async def open(self) -> AsyncGenerator[FailingNotifier, None]:
         self.opened += 1
         self.reach("open")
         yield self
         self.reach("close")
 
-    def arm(self, routes: Sequence[Route]) -> bool:
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
         self.reach("arm")
         return False
 
-    def drain(self) -> None:
+    def read_pending(self) -> None:
         self.reach("drain")
 
     async def run(self, wake: Callable[[], None]) -> None:
@@ -126,15 +126,15 @@ class Failing(Telling):
         ("run", RuntimeError("lost")),
     ],
 )
-async def test_whatever_wakeups_raise_ends_in_looking_alone(
+async def test_whatever_a_notifier_raises_leads_to_polling(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     point: str,
     error: Exception,
 ) -> None:
-    failing = Failing(point, error)
-    failing.word = Told()
+    failing = FailingNotifier(point, error)
+    failing.event = LastEvent()
     monkeypatch.setattr(module, "opener", lambda kind: failing.open)
     caplog.set_level(logging.INFO)
     path = tmp_path / "config.toml"
@@ -160,10 +160,10 @@ async def test_whatever_wakeups_raise_ends_in_looking_alone(
                 await anyio.sleep(0.002)
         began, opened = time.monotonic(), failing.opened
         await anyio.sleep(0.15)
-        assert failing.opened - opened <= 4, "each attempt waits for longer"
+        assert failing.opened - opened <= 4, "the pauses get longer"
         failing.fail = False
         with anyio.fail_after(10 + 4 * (time.monotonic() - began)):
-            while "can be had again" not in caplog.messages[-1]:
+            while "file events are available again" not in caplog.messages[-1]:
                 watcher.wake()
                 await watcher.observe(lambda read: read, lambda names: None)
                 await anyio.sleep(0.005)
@@ -175,7 +175,7 @@ async def test_a_failure_after_a_long_time_is_a_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "_STEADY", 0.0)
-    failing = Failing("run", RuntimeError("lost"))
+    failing = FailingNotifier("run", RuntimeError("lost"))
     monkeypatch.setattr(module, "opener", lambda kind: failing.open)
     path = tmp_path / "config.toml"
     path.write_text("A = 1")
@@ -189,7 +189,7 @@ async def test_a_failure_after_a_long_time_is_a_new_one(
                     await watcher.observe(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
                 failing.fail = False
-                while watcher._blind:
+                while watcher._without_events:
                     await watcher.observe(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
             assert not watcher.writing()

@@ -1,4 +1,4 @@
-"""Wakeups by watchfiles: what it does when what it is to watch comes and goes."""
+"""Events by watchfiles, whose watched paths come and go."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.live import until
 from watchfiles._rust_notify import RustNotify
 
 from hotsettings._watching.events.watchfiles import Watchfiles
-from hotsettings._watching.symlinks import find_routes
+from hotsettings._watching.symlinks import resolve_paths
 
 pytestmark = pytest.mark.anyio
 
@@ -30,10 +30,10 @@ def turned_into_a_loop(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [gone, turned_into_a_loop])
-async def test_a_folder_spoilt_before_it_is_watched_is_not_tried_again_and_again(
+async def test_a_folder_that_is_gone_before_it_is_watched_is_tried_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
 ) -> None:
-    """Each try takes one of the queues that a user may have, and gives it back a moment later."""
+    """Each try takes one of the user's inotify instances, and gives it back a moment later."""
     tries: list[tuple[Any, ...]] = []
 
     def counted(*arguments: Any) -> Any:
@@ -43,24 +43,24 @@ async def test_a_folder_spoilt_before_it_is_watched_is_not_tried_again_and_again
     monkeypatch.setattr("hotsettings._watching.events.watchfiles.RustNotify", counted)
     folder = tmp_path / "folder"
     folder.mkdir()
-    route = find_routes([str(folder / "config.toml")])[0]
-    async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-        wakeups.arm([route])
+    resolved = resolve_paths([str(folder / "config.toml")])[0]
+    async with Watchfiles.open() as notifier, anyio.create_task_group() as tasks:
+        notifier.watch([resolved])
         spoil(folder)
         woken: list[str] = []
-        tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
+        tasks.start_soon(notifier.run, lambda: woken.append("woken"))
         with anyio.fail_after(10):
             await until(lambda: bool(woken))  # it is gone
-            await until(lambda: wakeups.blind)
+            await until(lambda: not notifier.reports_events)
             for _ in range(20):
                 await anyio.sleep(0.001)
             assert len(tries) == 1
-            # It is back, with the same name: the next look arms it again.
+            # It is back under the same name, and the next check watches it again.
             folder.unlink(missing_ok=True)
             folder.mkdir()
-            wakeups.arm(find_routes([str(folder / "config.toml")]))
-            wakeups.drain()
-            await until(lambda: not wakeups.blind)
+            notifier.watch(resolve_paths([str(folder / "config.toml")]))
+            notifier.read_pending()
+            await until(lambda: notifier.reports_events)
             seen = len(woken)
             (folder / "config.toml").write_text("")
             await until(lambda: len(woken) > seen)
@@ -68,8 +68,8 @@ async def test_a_folder_spoilt_before_it_is_watched_is_not_tried_again_and_again
         tasks.cancel_scope.cancel()
 
 
-async def test_it_is_armed_when_it_says_so(tmp_path: Path) -> None:
-    """What happens just after the first wake-up is told: else it would have to wait for the regular look."""
+async def test_it_watches_from_the_first_wake_up_on(tmp_path: Path) -> None:
+    """A change just after the first wake-up is reported, and need not wait for the next rescan."""
     for number in range(10):
         file = tmp_path / f"{number}.toml"
         woken: list[str] = []
@@ -79,23 +79,23 @@ async def test_it_is_armed_when_it_says_so(tmp_path: Path) -> None:
                 file.write_text("A = 1")
             woken.append("woken")
 
-        async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-            wakeups.arm(find_routes([str(file)]))
-            tasks.start_soon(wakeups.run, wake)
+        async with Watchfiles.open() as notifier, anyio.create_task_group() as tasks:
+            notifier.watch(resolve_paths([str(file)]))
+            tasks.start_soon(notifier.run, wake)
             with anyio.fail_after(10):
                 await until(lambda woken=woken: len(woken) > 1)  # type: ignore[misc]
             tasks.cancel_scope.cancel()
 
 
-async def test_a_folder_made_anew_is_watched_anew(tmp_path: Path) -> None:
-    """Even if the new one has the number of the old one, and nobody has looked in between."""
+async def test_a_folder_that_is_created_again_is_watched_again(tmp_path: Path) -> None:
+    """Even if the new folder has the inode of the old one, and there was no check in between."""
     folder = tmp_path / "folder"
     folder.mkdir()
     file = folder / "config.toml"
-    async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-        wakeups.arm(find_routes([str(file)]))
+    async with Watchfiles.open() as notifier, anyio.create_task_group() as tasks:
+        notifier.watch(resolve_paths([str(file)]))
         woken: list[str] = []
-        tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
+        tasks.start_soon(notifier.run, lambda: woken.append("woken"))
         with anyio.fail_after(20):
             await until(lambda: bool(woken))
             for number in range(5):
@@ -103,9 +103,9 @@ async def test_a_folder_made_anew_is_watched_anew(tmp_path: Path) -> None:
                 folder.rmdir()
                 folder.mkdir()
                 await until(lambda seen=seen: len(woken) > seen)  # type: ignore[misc]
-                await anyio.sleep(0.05)  # until all of it is told
-                wakeups.arm(find_routes([str(file)]))
-                wakeups.drain()
+                await anyio.sleep(0.05)  # until all of it is reported
+                notifier.watch(resolve_paths([str(file)]))
+                notifier.read_pending()
                 await anyio.sleep(0.05)
                 seen = len(woken)
                 file.write_text(f"A = {number}")
@@ -126,17 +126,17 @@ class Quiet(logging.Handler):
         self.records.append(record)
 
 
-async def test_nothing_is_logged_of_what_it_sees(tmp_path: Path) -> None:
-    """A log file in the folder would be a change, which is logged, which is a change."""
+async def test_changes_are_not_logged(tmp_path: Path) -> None:
+    """If the log is a file in the folder, each record would be a change, and each change a record."""
     quiet, root = Quiet(), logging.getLogger()
     level = root.level
     root.addHandler(quiet)
     root.setLevel(logging.DEBUG)
     try:
-        async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-            wakeups.arm(find_routes([str(tmp_path / "config.toml")]))
+        async with Watchfiles.open() as notifier, anyio.create_task_group() as tasks:
+            notifier.watch(resolve_paths([str(tmp_path / "config.toml")]))
             woken: list[str] = []
-            tasks.start_soon(wakeups.run, lambda: woken.append("woken"))
+            tasks.start_soon(notifier.run, lambda: woken.append("woken"))
             with anyio.fail_after(10):
                 await until(lambda: bool(woken))
                 (tmp_path / "app.log").write_text("a line")
@@ -149,15 +149,15 @@ async def test_nothing_is_logged_of_what_it_sees(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every name is text")
-async def test_a_name_that_is_no_text_is_a_failure_like_any_other(tmp_path: Path) -> None:
-    """It is raised as itself: not in a group, and not as something that nobody expects."""
-    async with Watchfiles.open() as wakeups, anyio.create_task_group() as tasks:
-        wakeups.arm(find_routes([str(tmp_path / "config.toml")]))
+async def test_a_name_that_is_not_text_is_a_failure_like_any_other(tmp_path: Path) -> None:
+    """It is raised as itself, and not in an ExceptionGroup."""
+    async with Watchfiles.open() as notifier, anyio.create_task_group() as tasks:
+        notifier.watch(resolve_paths([str(tmp_path / "config.toml")]))
         woken, raised = anyio.Event(), anyio.Event()
 
         async def run() -> None:
             with pytest.raises(RuntimeError):
-                await wakeups.run(woken.set)
+                await notifier.run(woken.set)
             raised.set()
 
         tasks.start_soon(run)

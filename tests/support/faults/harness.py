@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from support import TESTS
+from support import TESTS, chosen_parser
 from support.faults.tagged import State, text, whole
 
 Report = dict[str, Any]
@@ -72,7 +72,7 @@ class Watched:
         self._news = threading.Condition()
         path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
-            [*under, sys.executable, "-m", "support.faults.watched", backend],
+            [*under, sys.executable, "-m", "support.faults.watched", backend, chosen_parser.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": path},

@@ -1,6 +1,6 @@
 """The watched process. It follows settings as it is told on stdin, and tells what it sees on stdout, as JSON lines.
 
-python -m support.faults.watched BACKEND, where BACKEND is asyncio, uvloop or trio.
+python -m support.faults.watched BACKEND PARSER, where BACKEND is asyncio, uvloop or trio, and PARSER is toml_rs or tomllib.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 import hotsettings._watching.sources.file
-from hotsettings import Applied, Change, Live, Rejected, Rejection, Resource, SettingsError
+from hotsettings import Applied, Change, Live, Rejected, Rejection, Resource, SettingsError, use_parser
 from support.faults.tagged import State, Tagged, is_vetoed, state_of
 
 Order = dict[str, Any]
@@ -254,14 +254,14 @@ class Process:
     def patch(self, before: Callable[[Any], object]) -> None:
         """Do this before every read."""
         files: Any = hotsettings._watching.sources.file
-        attempt: Callable[[Any], bytes | None] = files.attempt
+        attempt: Callable[[Any], bytes | None] = files.fetch_once
 
         def patched(layer: Any) -> bytes | None:
             before(layer)
             return attempt(layer)
 
-        setattr(hotsettings._watching.sources.file, "attempt", patched)  # noqa: B010 - the name is not the module's own
-        self.unpatch.callback(setattr, hotsettings._watching.sources.file, "attempt", attempt)
+        setattr(hotsettings._watching.sources.file, "fetch_once", patched)  # noqa: B010 - the name is not the module's own
+        self.unpatch.callback(setattr, hotsettings._watching.sources.file, "fetch_once", attempt)
 
     def starve(self) -> None:
         """Leave no descriptor to be had."""
@@ -351,4 +351,6 @@ def run(backend: str) -> None:
 
 
 if __name__ == "__main__":
-    run(sys.argv[1])
+    _, backend, parser = sys.argv
+    use_parser("tomllib" if parser == "tomllib" else "toml_rs")
+    run(backend)

@@ -13,6 +13,9 @@ import pytest
 from support.command import CLASS, Result, Run, Store
 from support.nats_server import Server
 
+from hotsettings import Origin
+from hotsettings.nats.reports import ReportedProblem
+
 pytestmark = pytest.mark.slow
 
 COMMAND = str(Path(sys.executable).with_name("hotsettings"))
@@ -22,6 +25,8 @@ HOSTILE = "\x1b[2J\x9b2J\x07[bold red]gone[/]\r\n"
 def test_nobody_reports(run: Run, store: Store) -> None:
     assert run("fleet", *store.options) == Result(0, "No instance reports.\n", "")
     assert run("fleet", "--json", *store.options) == Result(0, "[]\n", "")
+    store.make_reports()
+    assert run("fleet", *store.options) == Result(0, "No instance reports.\n", "")
     missing = run("fleet", *store.options[:3], "nothing")
     assert (missing.code, missing.out) == (1, "")
     assert "there is no such bucket" in missing.err
@@ -32,7 +37,11 @@ def report_many(store: Store) -> None:
     store.report("host/2", pending_restart=("PORT", "db.host"))
     store.report("host/3", digest="b" * 64)
     store.report("host/4", tried={"config.toml": 2})
-    store.report("host/5", tried={"config.toml": 2}, rejection="settings/config.toml@2:1:1  PORT: unknown key")
+    why = "settings/config.toml@2:1:1  PORT: unknown key"
+    problem = ReportedProblem(
+        "PORT", "unknown-key", Origin("config.toml", "settings/config.toml", 1, 1, 2), "unknown key"
+    )
+    store.report("host/5", tried={"config.toml": 2}, rejection=why, rejected_by="settings", problems=(problem,))
     store.report("host/6", source="offline")
     store.report("host/7", source="copy", healthy=False)
     store.report("host/8", healthy=False)
@@ -76,6 +85,16 @@ def test_as_json(run: Run, store: Store) -> None:
     assert found[0]["applied"] == {"config.toml": 7, "eu.toml": 3}
     assert found[1]["pending_restart"] == ["PORT", "db.host"]
     assert found[4]["rejection"] == "settings/config.toml@2:1:1  PORT: unknown key"
+    assert (found[4]["rejected_by"], found[3]["rejected_by"], found[3]["problems"]) == ("settings", "", [])
+    place = {
+        "layer": "config.toml",
+        "file": "settings/config.toml",
+        "line": 1,
+        "column": 1,
+        "revision": 2,
+        "kind": "layer",
+    }
+    assert found[4]["problems"] == [{"key": "PORT", "code": "unknown-key", "message": "unknown key", **place}]
     assert all(0 <= each["age"] < 60 for each in found)
 
 
@@ -104,6 +123,8 @@ def test_nothing_that_an_instance_says_reaches_the_terminal(run: Run, store: Sto
         applied={HOSTILE: 1, "config.toml": 0},
         tried={"config.toml": 9},
         rejection=HOSTILE * 100,
+        rejected_by=HOSTILE,
+        problems=(ReportedProblem(HOSTILE, HOSTILE, Origin(HOSTILE, HOSTILE), HOSTILE),),
         pending_restart=(HOSTILE,),
     )
     result = run("fleet", *store.options)

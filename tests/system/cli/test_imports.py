@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import chosen_parser
 from support.command import APP, CLASS
 
+from hotsettings._schema.schema import schema_of
 from hotsettings.cli import outline
-from hotsettings.settings import schema_of
 
 COMMAND = Path(sys.executable).with_name("hotsettings")
 INSTALLED = {name for name in importlib.metadata.packages_distributions() if name.isidentifier()}
@@ -26,7 +27,7 @@ class Stranger:
         self.marks = marks
         for name in OURS:
             (folder / f"{name}.py").write_text(self._mark(name), encoding="utf-8")
-        self.write("demo_app", APP)
+        self.write("demo_app", chosen_parser.use_it() + APP)
 
     def write(self, name: str, source: str) -> None:
         (self.folder / f"{name}.py").write_text(self._mark(name) + source, encoding="utf-8")

@@ -172,7 +172,7 @@ def test_what_the_bucket_holds_may_be_anything(run: Run, store: Store) -> None:
     store.put("config.toml", "cAnArY = \x1b[2J \n")
     other = run("publish", CLASS, "config.toml", *store.options)
     assert other.code == 0
-    assert f"Cannot be compared\n  {store.bucket}/config.toml@3:1:11  not valid TOML" in other.err
+    assert re.search(rf"Cannot be compared\n  {store.bucket}/config.toml@3:1:1\d  not valid TOML: ", other.err)
     store.put("config.toml", 'TOKN = "cAnArY"\ndb = 3\n')
     third = run("publish", CLASS, "config.toml", *store.options)
     assert f"TOKN\n  - ********  # {store.bucket}/config.toml@5:1:8\n  + not set  # config.toml\n" in third.out

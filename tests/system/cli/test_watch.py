@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import chosen_parser
 from support.watch_command import CLASS, watching, write
 
 APP = """
@@ -22,7 +23,7 @@ class Followed(BaseSettings):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "followed.py").write_text(APP, encoding="utf-8")
+    (tmp_path / "followed.py").write_text(chosen_parser.use_it() + APP, encoding="utf-8")
     write(tmp_path / "config.toml", "BATCH = 500\n")
     write(tmp_path / "secrets.toml", 'PASSWORD = "canary-one"\n')
     return tmp_path
@@ -49,7 +50,7 @@ def test_json_has_an_object_for_each_event(folder: Path) -> None:
         assert json.loads(seen.line()) == {"event": "watching", "files": ["config.toml", "secrets.toml"]}
         write(folder / "config.toml", "BATCH = 250\nWORKERS = 8\n")
         applied = json.loads(seen.line())
-        place = {"layer": "base", "file": "config.toml", "line": 1, "column": 9}
+        place = {"layer": "base", "file": "config.toml", "line": 1, "column": 9, "kind": "layer"}
         assert applied["event"] == "applied"
         assert applied["changes"] == {"BATCH": {"old": 500, "new": 250, **place}}
         assert applied["waiting"] == {"WORKERS": 8}
@@ -57,8 +58,9 @@ def test_json_has_an_object_for_each_event(folder: Path) -> None:
         line = seen.line()
         assert "canary" not in line
         rejected = json.loads(line)
-        assert (rejected["event"], rejected["generation"]) == ("rejected", 2)
-        assert [problem["file"] for problem in rejected["problems"]] == ["secrets.toml"]
+        assert (rejected["event"], rejected["generation"], rejected["by"]) == ("rejected", 2, "layers")
+        [problem] = rejected["problems"]
+        assert (problem["file"], problem["code"]) == ("secrets.toml", "invalid-toml")
 
 
 def test_files_that_cannot_be_loaded_end_it_at_the_start(folder: Path) -> None:

@@ -12,6 +12,7 @@ from support.examples import covering, first
 from support.faults.harness import NEVER, SETTLE, Party, Place, allowed, needs, process, replace
 from support.faults.tagged import text, whole
 from support.faults.writers import chunks
+from support.traced import TRACED
 
 
 @pytest.mark.parametrize("edit", ["at the end", "in the middle", "in place"])
@@ -125,7 +126,7 @@ def test_no_inotify_left(place: Place, kind: tuple[str, str], name: str) -> None
             assert "no more file events" in watched.logged()[0]
             # It has them again as soon as they can be had.
             watched.ask("limit", "limited", name=name, value=100)
-            watched.wait("", "log", lambda report: "can be had again" in report["message"])
+            watched.wait("", "log", lambda report: "file events are available again" in report["message"])
             following.reaches(whole(4), replace(place.config, text(4)), 0.1)
             following.saw_only(map(whole, range(1, 5)))
             assert len(watched.logged()) == 1, watched.logged()
@@ -143,7 +144,7 @@ def test_a_neighbour_whose_name_is_no_text(place: Place, watcher: str, backend: 
             os.unlink(odd)
             following.reaches(whole(tag), replace(place.config, text(tag)), 0.3 + SETTLE)
         if watcher == "watchfiles":
-            watched.wait("", "log", lambda report: "can be had again" in report["message"])
+            watched.wait("", "log", lambda report: "file events are available again" in report["message"])
             time.sleep(0.3 + SETTLE)
             following.reaches(whole(9), replace(place.config, text(9)), 0.1)
         assert len(watched.logged()) == (watcher == "watchfiles"), watched.logged()
@@ -168,7 +169,7 @@ def test_watches_run_out_later(place: Place) -> None:
         following.reaches(whole(2), time.monotonic(), 0.3 + SETTLE)
         assert len(watched.logged()) == 1, watched.logged()
         watched.ask("limit", "limited", name="max_inotify_watches", value=100)
-        watched.wait("", "log", lambda report: "can be had again" in report["message"])
+        watched.wait("", "log", lambda report: "file events are available again" in report["message"])
         following.saw_only([whole(1), whole(2), whole(3)])
 
 
@@ -206,7 +207,7 @@ def test_a_busy_log_in_the_same_folder(party: Party, place: Place, tight: bool) 
                     member.name: (member.measure()["cpu"] - before) / took
                     for member, before in zip(party.members, used, strict=True)
                 }
-                if max(shares.values()) < 0.6:
+                if TRACED or max(shares.values()) < 0.6:
                     break
             else:
                 raise AssertionError(f"of a core they use {shares}")

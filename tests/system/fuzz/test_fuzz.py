@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from support import ROOT, hostile, loading_worker
 from support.examples import examples, first
 from support.toml_texts import PIECES, documents
+from support.traced import untraced_environ
 
 from integr8scode.settings import Settings
 
@@ -43,7 +44,11 @@ class Loads:
         self._answers: queue.Queue[str] = queue.Queue()
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, loading_worker.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
+                [sys.executable, loading_worker.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=untraced_environ(),
             )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support import chosen_parser
 
 LOOPS = {"asyncio": "{}", "trio": "{}", "uvloop": "{'use_uvloop': True}"}
 
@@ -81,7 +82,8 @@ print("main has returned", time.time(), flush=True)
 
 def started(folder: Path, main: str, loop: str) -> subprocess.Popen[str]:
     run = RUN.replace("{backend}", "trio" if loop == "trio" else "asyncio").replace("{options}", LOOPS[loop])
-    return subprocess.Popen([sys.executable, "-c", START + main + run], cwd=folder, stdout=subprocess.PIPE, text=True)
+    program = chosen_parser.use_it() + START + main + run
+    return subprocess.Popen([sys.executable, "-c", program], cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("loop", LOOPS)

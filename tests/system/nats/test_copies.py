@@ -31,12 +31,12 @@ from support.examples import examples
 from support.faults.harness import allowed, needs
 
 from hotsettings import BaseSettings, LayerError, Secret
-from hotsettings._layers.layer import Document, FileLayer, parse
+from hotsettings._layers.file import FileLayer
+from hotsettings._layers.layer import Document, parse
 from hotsettings._redaction import Redactor
-from hotsettings._schema.schema import Schema
+from hotsettings._schema.schema import Schema, schema_of
 from hotsettings.nats import copies
 from hotsettings.nats.copies import LARGEST_COPY, Copied, Copy, load, may_be_copied, save
-from hotsettings.settings import schema_of
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there is no such thing on Windows")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")

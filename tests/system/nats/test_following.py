@@ -80,6 +80,20 @@ class TestOneServer:
             assert [each.name for each in await kv._js.consumers_info(f"KV_{bucket}")] == [consumer.name]
             assert live.status.healthy
 
+    async def test_a_bucket_that_is_made_anew_between_two_looks_at_it(
+        self, nats: Server, bucket: str, kv: KeyValue
+    ) -> None:
+        """Nobody tells, and its positions begin again."""
+        for number in range(3):
+            await put(kv, "config", f"A = {number}\n")
+        store = NatsStore(nats.url, bucket, **(QUICK | {"check_interval": 1.0}))
+        async with Settings.watch(layers=[store.layer("config")]) as live:
+            await kv._js.delete_key_value(bucket)
+            again = await kv._js.create_key_value(api.KeyValueConfig(bucket=bucket))
+            await put(again, "config", "A = 7\n")
+            await until(lambda: live.current.A == 7)
+            assert live.status.healthy
+
     async def test_a_watch_that_may_not_begin(self, tmp_path: Path, bucket: str) -> None:
         """It is tried again, and the process begins nonetheless as soon as it may."""
         denied = {"publish": {"deny": ["$JS.API.CONSUMER.CREATE.>"]}}
@@ -159,10 +173,10 @@ async def test_published_while_nobody_was_connected(own_nats: Server, bucket: st
     await made(own_nats.url, bucket, config="A = 1\n")
     store = NatsStore(own_nats.url, bucket, **QUICK)
     async with store.opened():
-        assert store.held("config").revision == 1
+        assert store.value("config").revision == 1
     await published(own_nats.url, bucket, config="A = 2\n")
     async with store.opened():
-        assert store.held("config").revision == 2, "not the one that it held"
+        assert store.value("config").revision == 2, "not the one that it held"
 
 
 def told(revision: int) -> KeyValue.Entry:

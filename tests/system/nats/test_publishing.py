@@ -77,8 +77,9 @@ async def test_whoever_has_not_seen_the_newest_is_told_of_it(where: Servers, mad
         assert (caught.value.expected, caught.value.revision) == (expected, second)
         assert f"revision {second}" in str(caught.value) or f"one is {second}" in str(caught.value)
         assert pickle.loads(pickle.dumps(caught.value)).revision == second
-    with pytest.raises(Conflict, match="no revision 7, nor any other"):
+    with pytest.raises(Conflict, match="no revision 7, nor any other") as caught:
         await publish(where, made, "new.toml", b"", 7)
+    assert caught.value.problems[0].code == "publish-conflict"
     assert len(await history(where, made)) == 2
 
 
@@ -128,15 +129,17 @@ async def test_64_revisions_are_kept(where: Servers, made: str) -> None:
     async with reached(where, made) as found:
         with pytest.raises(NoRevision, match="no revision 1 "):
             await found.revision(KEY, numbers[1])
-        with pytest.raises(NoRevision, match="no revision 9999 "):
+        with pytest.raises(NoRevision, match="no revision 9999 ") as caught:
             await found.revision(KEY, 9999)
+        assert caught.value.problems[0].code == "missing-revision"
         with pytest.raises(NoRevision):
             await found.revision("other.toml", numbers[-1])
 
 
 async def test_no_bucket_is_made_silently(where: Servers, bucket: str) -> None:
-    with pytest.raises(NoBucket, match=f"{bucket}  there is no such bucket; .*--create-bucket"):
+    with pytest.raises(NoBucket, match=f"{bucket}  there is no such bucket; .*--create-bucket") as caught:
         await publish(where, bucket, KEY, b"", 0)
+    assert caught.value.problems[0].code == "missing-bucket"
     await create_bucket(where, bucket)
     assert await publish(where, bucket, KEY, b"", 0) == 1
     await create_bucket(where, bucket)  # nothing is lost
@@ -151,13 +154,15 @@ async def test_names_that_cannot_be(where: Servers, made: str, name: str) -> Non
         await publish(where, made, name, b"", 0)
     with pytest.raises(Refused, match="cannot be a key"):
         await history(where, made, name)
-    with pytest.raises(Refused, match="cannot be a bucket"):
+    with pytest.raises(Refused, match="cannot be a bucket") as caught:
         await create_bucket(where, f"{name}.")
+    assert caught.value.problems[0].code == "publish-refused"
 
 
 async def test_what_is_too_large(where: Servers, made: str) -> None:
-    with pytest.raises(Refused, match="1048577 bytes are more than the server takes"):
+    with pytest.raises(Refused, match="1048577 bytes are more than the server takes") as caught:
         await publish(where, made, KEY, b"#" * (1024 * 1024 + 1), 0)
+    assert caught.value.problems[0].code == "publish-refused"
 
 
 @asynccontextmanager
@@ -251,7 +256,7 @@ async def test_what_cannot_be_read_back_decides_nothing(own_nats: Server, bucket
     await create_bucket(where, bucket)
     async with reached(where, bucket) as found:
         await to_thread.run_sync(own_nats.kill)
-        with pytest.raises(publishing._Unclear, match="cannot be reached") as caught:
+        with pytest.raises(publishing._Unclear) as caught:
             await publishing._own(found, KEY, 0, "sign")
         assert caught.value.perhaps_written
 
@@ -274,8 +279,9 @@ async def test_a_server_without_jetstream(tmp_path: Path, bucket: str) -> None:
 
 async def test_a_connection_that_breaks_while_a_bucket_is_made(nats: Server, bucket: str) -> None:
     async with answers_lost(nats, 1, b"STREAM.CREATE") as url:
-        with pytest.raises(LayerError, match="cannot be reached: the connection was lost"):
+        with pytest.raises(LayerError, match="cannot be reached: the connection was lost") as caught:
             await create_bucket(servers(url, {}), bucket)
+        assert caught.value.problems[0].code == "store-unreachable"
 
 
 @pytest.mark.slow
@@ -321,6 +327,7 @@ async def test_an_outcome_that_cannot_be_known_is_said_to_be_so(own_nats: Server
         ) as caught:
             await publish(servers(url, {}), bucket, KEY, b"a = 1", 0, within=0)
     assert str(caught.value).startswith("Perhaps published: 1 problem\n")
+    assert caught.value.problems[0].code == "publish-unknown"
     assert len(await history(where, bucket)) == 1
 
 

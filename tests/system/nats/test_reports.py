@@ -17,7 +17,7 @@ from support.reports import reported, until_reported
 
 from hotsettings import Live, RestartRequired
 from hotsettings.nats import NatsStore, Report
-from hotsettings.nats.reports import RENEWAL, TTL, decoded, encoded, own_name
+from hotsettings.nats.reports import RENEWAL, TTL, decoded, encoded, own_name, report_on
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -92,8 +92,14 @@ class TestRejections:
                 f"{place}:2:1  C: unknown key",
                 f"{place}:3:5  B: expected str of length <= 100",
             ]
+            assert report.rejected_by == "settings"
+            assert [(each.key, each.code, str(each.origin), each.message) for each in report.problems] == [
+                ("A", "wrong-type", f"{place}:1:5", "expected int, got str"),
+                ("C", "unknown-key", f"{place}:2:1", "unknown key"),
+                ("B", "wrong-length", f"{place}:3:5", "expected str of length <= 100"),
+            ]
             await put(kv, "config", "A = 3\n")
-            await until_reported(kv, healthy=True, applied={"config": 3}, rejection=None)
+            await until_reported(kv, healthy=True, applied={"config": 3}, rejection=None, rejected_by="", problems=())
 
     @pytest.mark.parametrize(
         "text", ["A = -4711\nB = 'canary'", "A = = 'canary'", "B = 'canary", "A = 1\nA = 'canary'"]
@@ -116,7 +122,17 @@ class TestRejections:
             name = hook_of_the_test(live)
             await put(kv, "config", "A = 2\nB = 'canary'\n")
             report = await until_reported(kv, rejection=f"refused by {name} (its log says why)")
+            assert (report.healthy, report.rejected_by, report.problems) == (False, name, ())
+            assert "canary" not in encoded(report).decode()
+
+    async def test_a_rejection_is_reported_as_soon_as_the_status_knows_it(self, store: NatsStore, kv: KeyValue) -> None:
+        await put(kv, "config", "A = 1\n")
+        async with Settings.watch(layers=[store.layer("config")]) as live:
+            await put(kv, "config", "A = 'canary'\n")
+            await until(lambda: not live.status.healthy)
+            report = report_on(live, (), store, "name", "worker", datetime.now(UTC))
             assert not report.healthy
+            assert [problem.code for problem in report.problems] == ["wrong-type"]
             assert "canary" not in encoded(report).decode()
 
 

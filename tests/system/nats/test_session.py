@@ -82,11 +82,11 @@ class TestOutages:
 
         own_nats.kill()
         monkeypatch.setattr("hotsettings.nats.session.anyio.sleep", no_time)
-        monkeypatch.setattr("hotsettings.nats.session.random.random", lambda: 1.0)
+        monkeypatch.setattr("hotsettings._concurrency.backoff.random.random", lambda: 1.0)
         running = Session(NatsStore(own_nats.url, bucket).servers, bucket, Replica(), 1.0, lambda: None)
         with pytest.raises(asyncio.CancelledError):
             await running.run()
-        assert waits == [1.0, 2.0, 4.0] + 37 * [5.0]
+        assert waits == [0.5, 1.0, 2.0, 4.0] + 36 * [5.0]
 
 
 class TestLeavingAndEntering:

@@ -14,12 +14,14 @@ from support.fleet import Settings, made, published, put, until
 from support.nats_server import Server
 
 from hotsettings import BaseSettings, FileLayer, LayerError, Origin, Rejected, RestartRequired
-from hotsettings._layers.store import Held
+from hotsettings._layers.store import StoreValue
 from hotsettings.nats import NatsStore
 
 pytestmark = pytest.mark.anyio
 
-QUICK: dict[str, Any] = {"start_timeout": 0.5, "check_interval": 0.2, "reporting": False}
+QUICK: dict[str, Any] = {"check_interval": 0.2, "reporting": False}
+AWAY: dict[str, Any] = QUICK | {"start_timeout": 1.0}
+"""For a start without the store, which a test need not wait for."""
 
 
 @pytest.fixture
@@ -88,9 +90,10 @@ class TestLayers:
 
     async def test_a_key_that_is_missing(self, store: NatsStore, kv: KeyValue) -> None:
         await put(kv, "config.toml", "A = 1\n")
-        with pytest.raises(LayerError, match=r"/other\.toml  there is no such key; publish it"):
+        with pytest.raises(LayerError, match=r"/other\.toml  there is no such key; publish it") as caught:
             async with Settings.watch(layers=[store.layer("config.toml"), store.layer("other.toml")]):
                 pass
+        assert caught.value.problems[0].code == "missing-key"
         async with Settings.watch(
             layers=[store.layer("config.toml"), store.layer("other.toml", required=False)]
         ) as live:
@@ -247,7 +250,7 @@ class TestAway:
         await made(own_nats.url, bucket, config="A = 1\n")
         own_nats.kill()
         for copy, hint in ((None, ""), (tmp_path / "copy", f"; there is no copy in {tmp_path / 'copy'} yet")):
-            store = NatsStore(own_nats.url, bucket, copy=copy, **QUICK)
+            store = NatsStore(own_nats.url, bucket, copy=copy, **AWAY)
             with pytest.raises(LayerError) as caught:
                 async with Settings.watch(layers=[store.layer("config")]):
                     pass
@@ -256,11 +259,11 @@ class TestAway:
             assert store.state == "offline"
 
     async def test_no_such_bucket_yet(self, own_nats: Server, bucket: str) -> None:
-        store = NatsStore(own_nats.url, bucket, **QUICK)
+        store = NatsStore(own_nats.url, bucket, **AWAY)
         with pytest.raises(LayerError, match="there is no such bucket; publish into it first"):
             async with Settings.watch(layers=[store.layer("config")]):
                 pass
-        store = NatsStore(own_nats.url, bucket, **(QUICK | {"start_timeout": 30}))
+        store = NatsStore(own_nats.url, bucket, **(QUICK | {"start_timeout": 30.0}))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: made(own_nats.url, bucket, config="A = 5\n"))
             async with Settings.watch(layers=[store.layer("config", required=False)]) as live:
@@ -300,16 +303,19 @@ class TestCopy:
     ) -> None:
         copy = tmp_path / "copy"
         await made(own_nats.url, bucket, one="A = 1\n", two="B = 'x'\n")
-        store = NatsStore(own_nats.url, bucket, copy=copy, **QUICK)
-        layers = [store.layer("one"), store.layer("two"), store.layer("none", required=False)]
-        async with Settings.watch(layers=layers) as live:
+
+        def layers(options: dict[str, Any]) -> list[Any]:
+            store = NatsStore(own_nats.url, bucket, copy=copy, **options)
+            return [store.layer("one"), store.layer("two"), store.layer("none", required=False)]
+
+        async with Settings.watch(layers=layers(QUICK)) as live:
             await published(own_nats.url, bucket, one="A = 2\n")
             await until(lambda: copy.exists() and b"A = 2" in copy.read_bytes())
             await published(own_nats.url, bucket, one="A = 'refused'\n")
             await until(lambda: not live.status.healthy)
         assert b"refused" not in copy.read_bytes(), "it is the last good one"
         own_nats.kill()
-        async with Settings.watch(layers=layers) as live:
+        async with Settings.watch(layers=layers(AWAY)) as live:
             assert (live.current.A, live.current.B) == (2, "x")
             assert [layer.state for layer in live.status.layers] == ["copy", "copy", "copy"]
             assert [layer.revision for layer in live.status.layers] == [3, 2, None]
@@ -324,10 +330,11 @@ class TestCopy:
         copy.touch(mode=0o600)
         copy.write_text("damaged")
         own_nats.kill()
-        store = NatsStore(own_nats.url, bucket, copy=copy, **QUICK)
-        with pytest.raises(LayerError, match="not a copy of a store, or damaged; delete it"):
+        store = NatsStore(own_nats.url, bucket, copy=copy, **AWAY)
+        with pytest.raises(LayerError, match="not a copy of a store, or damaged; delete it") as caught:
             async with Settings.watch(layers=[store.layer("one")]):
                 pass
+        assert caught.value.problems[0].code == "unusable-copy"
 
     async def test_what_is_secret_is_not_in_it(self, own_nats: Server, bucket: str, tmp_path: Path) -> None:
         copy, secrets = tmp_path / "copy", tmp_path / "secrets.toml"
@@ -339,10 +346,12 @@ class TestCopy:
             "quoting": "# canary-of-the-file\n",
         }
         await made(own_nats.url, bucket, **texts)
-        store = NatsStore(own_nats.url, bucket, copy=copy, **QUICK)
-        layers = [store.layer(key, secret=key == "layer") for key in texts]
-        stack = [*layers, FileLayer(secrets, secret=True)]
-        async with Settings.watch(layers=stack):
+
+        def layers(options: dict[str, Any]) -> list[Any]:
+            store = NatsStore(own_nats.url, bucket, copy=copy, **options)
+            return [*(store.layer(key, secret=key == "layer") for key in texts), FileLayer(secrets, secret=True)]
+
+        async with Settings.watch(layers=layers(QUICK)):
             await until(copy.exists)
             assert "A = 1" in copy.read_text()
             assert "canary" not in copy.read_text()
@@ -351,9 +360,12 @@ class TestCopy:
             await until(lambda: "A = 1" not in copy.read_text())
             assert "canary" not in copy.read_text()
         own_nats.kill()
-        with pytest.raises(LayerError, match="it is not in the copy on disk, which leaves out what is secret"):
-            async with Settings.watch(layers=stack):
+        with pytest.raises(
+            LayerError, match="it is not in the copy on disk, which leaves out what is secret"
+        ) as caught:
+            async with Settings.watch(layers=layers(AWAY)):
                 pass
+        assert caught.value.problems[0].code == "not-in-copy"
 
     async def test_it_cannot_be_written(
         self, nats: Server, bucket: str, kv: KeyValue, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -375,6 +387,7 @@ class TestCopy:
         async with Settings.watch(layers=[store.layer("one")]), Other.watch(layers=[store.layer("two")]):
             await until(lambda: copy.exists() and "A = 1" in copy.read_text() and "C = 1" in copy.read_text())
         own_nats.kill()
+        store = NatsStore(own_nats.url, bucket, copy=copy, **AWAY)
         async with Settings.watch(layers=[store.layer("one")]) as one, Other.watch(layers=[store.layer("two")]) as two:
             assert (one.current.A, two.current.C) == (1, 1)
 
@@ -487,7 +500,7 @@ async def test_larger_than_any_document_may_be(tmp_path: Path, bucket: str) -> N
 
 
 def test_a_key_that_was_never_written() -> None:
-    assert NatsStore("nats://127.0.0.1", "settings").held("x") == Held()
+    assert NatsStore("nats://127.0.0.1", "settings").value("x") == StoreValue()
 
 
 def _jetstream(server: Server) -> Any:

@@ -13,8 +13,7 @@ import pytest
 from support import ROOT
 
 from hotsettings import InvalidSettings
-from hotsettings._schema.schema import Leaf
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import Leaf, schema_of
 from integr8scode.settings import Runtime, Settings
 
 CONFIG: Final = ROOT / "config.toml"

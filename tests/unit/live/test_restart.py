@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from hotsettings import BaseSettings, InvalidSettings, Rejected, RestartRequired
-from hotsettings._layers.layer import given as document
+from hotsettings._layers.layer import in_memory as document
 from hotsettings._live.reload.restart import keep_first
 from hotsettings._loading.load import Loaded, assemble
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 from hotsettings.testing import live
 
 
@@ -118,10 +118,14 @@ async def test_pending_and_back() -> None:
         assert held.status.pending_restart == {"FIXED"}
         assert held.status.healthy
         assert "live until the restart" in str(held.explain("FIXED"))
-        with pytest.raises(Rejected, match="needs a FIXED"):
+        with pytest.raises(Rejected, match="needs a FIXED") as caught:
             await held.publish(make(FIXED=95, HOT=95))
+        rejection = held.status.rejection
+        assert rejection is not None
+        assert caught.value.by == rejection.by == "restart"
         assert held.status.pending_restart == {"FIXED"}, "what was rejected does not count"
         assert held.status.last_error is not None
         assert await held.publish(make(FIXED=1, HOT=5)) is None
+        assert held.status.rejection is None
         assert held.status.pending_restart == frozenset()
         assert held.status.healthy

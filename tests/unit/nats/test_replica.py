@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotsettings._layers.store import Held
+from hotsettings._layers.store import StoreValue
 from hotsettings.nats.replica import Entry, Last, Replica, State
 
 MADE = datetime(2026, 1, 2, tzinfo=UTC)
@@ -25,8 +25,8 @@ def entries(written: Written) -> list[Entry]:
     return [Entry(key, number, data) for number, (key, data) in enumerate(written, 1)]
 
 
-def stood(stream: Sequence[Entry]) -> dict[str, Held]:
-    return {entry.key: Held(entry.position, entry.data) for entry in stream}
+def stood(stream: Sequence[Entry]) -> dict[str, StoreValue]:
+    return {entry.key: StoreValue(entry.position, entry.data) for entry in stream}
 
 
 def newest(stream: Sequence[Entry]) -> list[Entry]:
@@ -52,9 +52,9 @@ def test_nothing_at_all() -> None:
 
 def test_what_there_is_and_what_comes() -> None:
     replica = filled(entries([("a", b"1"), ("b", b"2"), ("a", b"3")]))
-    assert dict(replica.state.documents) == {"a": Held(3, b"3"), "b": Held(2, b"2")}
+    assert dict(replica.state.documents) == {"a": StoreValue(3, b"3"), "b": StoreValue(2, b"2")}
     assert replica.take(Entry("b", 4, None))
-    assert replica.state.documents["b"] == Held(4, None)
+    assert replica.state.documents["b"] == StoreValue(4, None)
     assert replica.state.position == 4
     assert not replica.take(Entry("a", 3, b"3")), "told twice"
     assert replica.state.position == 4
@@ -64,9 +64,9 @@ def test_a_state_that_was_handed_out_does_not_change() -> None:
     replica = filled(entries([("a", b"1")]))
     before = replica.state
     replica.take(Entry("a", 2, b"2"))
-    assert before.documents["a"] == Held(1, b"1")
+    assert before.documents["a"] == StoreValue(1, b"1")
     with pytest.raises(TypeError):
-        before.documents["a"] = Held()  # type: ignore[index]
+        before.documents["a"] = StoreValue()  # type: ignore[index]
 
 
 @given(STREAMS, st.data())
@@ -129,9 +129,9 @@ def test_a_bucket_made_anew_begins_again() -> None:
     replica = filled(entries([("a", b"1"), ("b", b"2")]))
     assert not replica.belongs(Last(7, LATER))
     replica.begin(Last(1, LATER))
-    assert replica.state.documents["a"] == Held(1, b"1"), "what was held is shown until the new one is known"
+    assert replica.state.documents["a"] == StoreValue(1, b"1"), "what was held is shown until the new one is known"
     assert replica.fill([Entry("a", 1, b"new")], Last(1, LATER))
-    assert dict(replica.state.documents) == {"a": Held(1, b"new")}
+    assert dict(replica.state.documents) == {"a": StoreValue(1, b"new")}
     assert replica.belongs(Last(1, LATER))
     assert replica.behind(Last(2, LATER)), "what was known of the old one is forgotten"
 

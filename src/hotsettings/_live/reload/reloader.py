@@ -63,7 +63,7 @@ class _Request:
         """There was a look since it was asked, and what is being tried is what was there then."""
         self.tried = False
         """What was there has been tried since it was asked, or is being tried: a try that had begun before does not count."""
-        self.rejection: BaseException | None = None
+        self.rejection: Rejected | None = None
 
 
 class Runtime(Generic[S]):
@@ -79,7 +79,10 @@ class Runtime(Generic[S]):
         self._first: Loaded | None = None
         self._contents: tuple[object, ...] = ()
         self._good: Loaded | None = None
-        self._rejection: BaseException | None = None
+        self._learnt: Sequence[Document] = ()
+        """The documents whose secrets were learnt last."""
+        self._rejection: Rejected | None = None
+        self._told: Rejection | None = None
         self._error: str | None = None
         self._failures = 0
         self._attempted_at = _now()
@@ -99,7 +102,7 @@ class Runtime(Generic[S]):
         while True:
             hasty = time.monotonic() - began >= _HASTY
             try:
-                seen = await self._watcher.observe(self._evaluate, _warn_at_first, hasty=hasty)
+                seen = await self._watcher.observe(self._judged, _warn_at_first, accept_open=hasty)
             except Exception as error:
                 failure: SettingsError = unforeseen(error, self._origins())
                 break
@@ -127,7 +130,7 @@ class Runtime(Generic[S]):
         message = f"it was written to without a pause for {waited:.0f} s, so it is not known to be complete"
         return LayerError(
             [
-                Problem("", message, origin, "write a new file, and rename it over this one")
+                Problem("", message, origin, "write a new file, and rename it over this one", "still-written")
                 for origin in self._origins()
                 if origin.layer in writing or not writing
             ]
@@ -138,7 +141,7 @@ class Runtime(Generic[S]):
             raise outcome
         self._contents, self._good = read.contents, outcome
         self.loaded = self._first = outcome
-        self._watcher.live()
+        self._watcher.accepted()
         return outcome
 
     def follow(self, hub: Hub[S]) -> None:
@@ -179,7 +182,7 @@ class Runtime(Generic[S]):
             waits = ", ".join(map(str, self._hub.waits.all(long=False))) or "the files"
             raise TimeoutError(f"reload() gave up after {timeout:g} s, waiting for {waits}")
         if request.rejection is not None:
-            raise Rejected(request.rejection)
+            raise Rejected(request.rejection.reason, request.rejection.by)
 
     def status(self) -> Status:
         """How everything stands."""
@@ -200,6 +203,7 @@ class Runtime(Generic[S]):
             layers=layers,
             callback_failures=self._hub.callback_failures,
             waiting_for=self._hub.waits.all(long=True),
+            rejection=self._told,
         )
 
     def _layers(self) -> tuple[LayerStatus, ...]:
@@ -229,8 +233,8 @@ class Runtime(Generic[S]):
         self._warn_of_stale()
         if self._fault is not None and self._error is None:
             self._error = str(self._fault)  # until what was read is judged
-        if isinstance(seen, tuple) and seen[0].contents != self._contents:
-            await self._take(*seen)
+        if isinstance(seen, tuple) and seen[1] is not None:
+            await self._take(seen[0], seen[1])
         elif self._retry_at is not None and (now >= self._retry_at or not all(request.tried for request in asked)):
             self._propose(requested=now < self._retry_at)
         if self._candidate is None and not self._watcher.writing():  # whoever asks wants to know of all layers
@@ -255,31 +259,37 @@ class Runtime(Generic[S]):
             # The message of the exception stays out of the log: it may quote what was read.
             way = ", ".join(places_of(error)[-_FRAMES:])
             logger.error("looking for new settings failed; the old ones serve: %s (%s)", type_and_place(error), way)
-            rejection = Rejection(self._attempted_at, str(failed), failed.problems, self._failures, failed.total)
-            self._hub.log.tell(rejection)
+            self._told = Rejection.of(Rejected(failed), self._attempted_at, str(failed), self._failures)
+            self._hub.log.tell(self._told)
         self._fault = failed
         self._contents = ()
-        self._watcher.distrust()
+        self._watcher.invalidate()
         self._look_in(self._rescan)
-        self._answer(self._requests, failed)
+        self._answer(self._requests, Rejected(failed))
 
     def _origins(self) -> list[Origin]:
         return [Origin(layer.name, layer.file) for layer in self._watcher.statuses()]
 
-    def _evaluate(self, read: Read) -> Loaded | SettingsError:
-        """Decode what was read. Runs in a worker thread."""
+    def _evaluate(self, read: Read) -> Loaded | SettingsError | None:
+        """Decode what was read; None if that is what was judged last. Runs in a worker thread."""
+        return None if read.contents == self._contents else self._judged(read)
+
+    def _judged(self, read: Read) -> Loaded | SettingsError:
         try:
             return guarded(self._origins(), self._loaded, read.documents)
         except SettingsError as error:
             return error.with_traceback(None)
 
     def _loaded(self, parts: Sequence[Document | Unreadable]) -> Loaded:
-        if self._first is not None:  # however many candidates are rejected, the live secrets stay known
+        learnt, self._learnt = self._learnt, ()
+        if self._first is not None and learnt is not self.loaded.documents:
+            # However many candidates are rejected, the live secrets stay known.
             self.redactor.learn(self.loaded.documents, self.loaded.settings if self.loaded.pending else None)
         documents = readable(self._schema, parts, self.redactor)
         loaded = Loaded(self._schema, documents, assemble(self._schema, documents, self.redactor))
         loaded = keep_first(self._first or loaded, loaded, self.redactor)
         self.redactor.learn(documents, loaded.settings if loaded.pending else None)
+        self._learnt = documents
         return loaded
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:
@@ -292,7 +302,7 @@ class Runtime(Generic[S]):
         self._backoff.reset()
         if isinstance(outcome, SettingsError):
             self._good = None
-            self._reject(outcome, str(outcome))
+            self._reject(Rejected(outcome), str(outcome))
         else:
             self._good = outcome
             self._propose()
@@ -320,7 +330,7 @@ class Runtime(Generic[S]):
             # Who asks again and again is answered again and again, but does not make the next try by itself any later.
             delay = (candidate.requested and self._backoff.delay) or self._backoff.next()
             text = f"{veto.by}: {self.redactor.describe(veto.reason)}"
-            self._reject(veto.reason, text, f"; trying again in {delay:g} s")
+            self._reject(Rejected(veto.reason, veto.by), text, f"; trying again in {delay:g} s")
             self._retry_at = time.monotonic() + delay
         finally:
             self._candidate = None
@@ -336,7 +346,7 @@ class Runtime(Generic[S]):
     def _mishap(self, error: BaseException) -> Vetoed:
         """What nobody has thought of ends no process either: it is tried again, like what a hook has refused."""
         logger.error("making new settings live failed:\n%s", self.redactor.trace(error))
-        return Vetoed("the reload itself", self.redactor.redacted(error))
+        return Vetoed("hotsettings", self.redactor.redacted(error))
 
     def _accept(self, loaded: Loaded, keys: frozenset[str]) -> None:
         """What the files say is live now, as far as it can be."""
@@ -350,19 +360,19 @@ class Runtime(Generic[S]):
         if keys or self._error is not None or loaded.pending != self.loaded.pending:
             self._hub.log.tell(Applied(_now(), generation, keys, loaded.pending))
         self.loaded = loaded
-        self._rejection, self._error, self._failures = None, None, 0
-        self._watcher.live()
+        self._rejection, self._told, self._error, self._failures = None, None, None, 0
+        self._watcher.accepted()
 
-    def _reject(self, reason: BaseException, text: str, outlook: str = "") -> None:
+    def _reject(self, rejection: Rejected, text: str, outlook: str = "") -> None:
         self._attempted_at = _now()
-        self._rejection, self._error = reason, text
+        self._rejection, self._error = rejection, text
         self._failures += 1
         generation = self._hub.head.snapshot.generation
         logger.warning("reload rejected, generation %d stays live: %s%s", generation, text, outlook, extra=AS_EVENT)
-        problems, total = _problems(reason)
-        self._hub.log.tell(Rejection(self._attempted_at, text, problems, self._failures, total))
+        self._told = Rejection.of(rejection, self._attempted_at, text, self._failures)
+        self._hub.log.tell(self._told)
 
-    def _answer(self, requests: Sequence[_Request], rejection: BaseException | None) -> None:
+    def _answer(self, requests: Sequence[_Request], rejection: Rejected | None) -> None:
         for request in requests:
             request.rejection = rejection
             request.answered.set()
@@ -389,11 +399,6 @@ class Runtime(Generic[S]):
                     ADVICE_FOR_FOLDERS,
                 )
         self._stale = set(stale)
-
-
-def _problems(reason: BaseException) -> tuple[tuple[Problem, ...], int]:
-    """The problems of our own errors, and how many there are."""
-    return (reason.problems, reason.total) if isinstance(reason, SettingsError) else ((), 0)
 
 
 def _warn_at_first(layers: Sequence[str]) -> None:

@@ -153,6 +153,35 @@ async def test_the_same_rejection_again_and_again_is_one_entry() -> None:
     assert "(3 attempts)" in text_of(html)
 
 
+async def test_a_change_that_cannot_be_shown_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Any) -> dict[str, str]:
+        raise ValueError("no text for default-token")
+
+    async with live(Settings.from_values(REQUIRED="x")) as held:
+        app = settings_page(held, authorize=everybody)
+        with monkeypatch.context() as patch:
+            patch.setattr(page_record, "shown_values", fail)
+            await held.publish(Settings.from_values(REQUIRED="x", PORT=81))
+            await idle()
+        await held.publish(Settings.from_values(REQUIRED="x", PORT=82))
+        await idle()
+        html = (await ask(app)).text
+    assert "was 80 → now 82" in text_of(html).replace("  ", " ")
+    [record] = [record for record in caplog.records if record.getMessage().startswith("the settings page: ")]
+    assert "ValueError: no text for ********" in record.getMessage()
+
+
+async def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config.toml"
+    config.write_text("REQUIRED = 'x'\n", encoding="utf-8")
+    async with Settings.watch() as held:
+        summary = text_of((await ask(settings_page(held, authorize=everybody))).text)
+    assert "base config.tomlsecrets secrets.toml missing" in summary
+
+
 SECRETS = (
     "t0k3n-of-the-first",
     "t0k3n-of-the-second",
