@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from hotsettings import Rejected
 from hotsettings.integrations.asgi import settings_of
 from hotsettings.testing import live as held
-from hotsettings.testing.in_memory import GivenLive
+from hotsettings.testing.in_memory import InMemoryLive
 from integr8scode.api import MOST_BYTES, Api, application
 from integr8scode.fanout import Fanout
 from integr8scode.publisher import publisher
@@ -33,7 +33,7 @@ EVENT = {"execution_id": "e-1", "kind": "execution.started"}
 
 
 class Running:
-    def __init__(self, live: GivenLive[Settings], fanout: Fanout, client: httpx.AsyncClient) -> None:
+    def __init__(self, live: InMemoryLive[Settings], fanout: Fanout, client: httpx.AsyncClient) -> None:
         self.live = live
         self.fanout = fanout
         self.client = client
@@ -76,7 +76,7 @@ class Slow(Api):
 
     async def slow(self, request: Request) -> Response:
         before = settings_of(request.scope, Settings).BCRYPT_ROUNDS
-        assert isinstance(self.live, GivenLive)
+        assert isinstance(self.live, InMemoryLive)
         await self.live.publish(self.live.current.replace(BCRYPT_ROUNDS=before + 1))
         after = settings_of(request.scope, Settings).BCRYPT_ROUNDS
         return JSONResponse([before, after, self.live.current.BCRYPT_ROUNDS])

@@ -16,7 +16,7 @@ from live.support import Ledger, Thing, given, idle, parts, until
 
 from hotsettings import Rejected, Resource, ResourceDown
 from hotsettings._concurrency import backoff
-from hotsettings.testing import GivenLive, live
+from hotsettings.testing import InMemoryLive, live
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.001)
 
 
-def healthy(held: GivenLive[Any]) -> bool:
+def healthy(held: InMemoryLive[Any]) -> bool:
     return held.status.healthy
 
 
@@ -74,7 +74,7 @@ async def test_is_replaced_when_its_keys_change(kind: Kind) -> None:
                 pass
         await held.publish(given(A=2))
         assert ledger.opened == 2
-        assert not parts(held).resources
+        assert not parts(held).resources.all
     assert ledger.most == (1 if kind == "exclusive" else 2)
 
 
@@ -116,7 +116,7 @@ async def test_the_first_build_that_fails_raises_as_itself() -> None:
         with pytest.raises(ConnectionError, match="no broker"):
             async with held.resource(ledger.build):
                 pass
-        assert not parts(held).resources
+        assert not parts(held).resources.all
 
 
 async def test_the_first_build_follows_changes_meanwhile() -> None:
@@ -324,7 +324,7 @@ async def test_one_task_mends_however_often_a_reload_fails(monkeypatch: pytest.M
             with pytest.raises(Rejected):
                 await held.publish(given(A=number))
             await idle()
-        assert len([task for task in anyio.get_running_tasks() if "mend" in str(task.name)]) == 1
+        assert len([task for task in anyio.get_running_tasks() if "_repair" in str(task.name)]) == 1
 
 
 async def test_down_when_a_change_comes_that_it_can_be_built_for() -> None:

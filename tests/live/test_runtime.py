@@ -16,11 +16,13 @@ from hotsettings import Applied, Change, InvalidSettings, LayerError, Live, Reje
 from hotsettings._concurrency.tasks import background_tasks
 from hotsettings._layers.layer import FileLayer, parse
 from hotsettings._layers.status import LayerState, LayerStatus
-from hotsettings._live.live import hub_of
+from hotsettings._live.core import Core
 from hotsettings._live.reload import reloader as runtime
 from hotsettings._live.reload import transaction
-from hotsettings._live.reload.reloader import Runtime
+from hotsettings._live.reload.reloader import Reloader, first_load
 from hotsettings._live.snapshot import Snapshot
+from hotsettings._loading.load import Loaded
+from hotsettings._redaction import Redactor
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
 from hotsettings._watching.watcher import Watcher
 from hotsettings.settings import schema_of
@@ -55,7 +57,7 @@ class FakeWatcher:
         self.unsettled = 0.0
         self.fault: Exception | None = None
         self.looks = 0
-        self.accepted = 0
+        self.taken = 0
         self.writers: dict[str, float] = {}
         self.state: LayerState = "read"
         self.targets = ["/config.toml"]
@@ -70,8 +72,8 @@ class FakeWatcher:
         self.woken_up = True
         self.news.set()
 
-    def live(self) -> None:
-        self.accepted += 1
+    def accepted(self) -> None:
+        self.taken += 1
 
     def distrust(self) -> None:
         self.read = None
@@ -136,18 +138,19 @@ async def running(clock: Clock, text: str = "A = 0") -> AsyncIterator[tuple[Live
     fake = FakeWatcher(clock, text)
     watcher: Watcher = fake  # type: ignore[assignment]
     schema = schema_of(Settings)
-    source: Runtime[Settings] = Runtime(schema, watcher, RESCAN)
+    redactor = Redactor(schema)
     with anyio.fail_after(20):
         async with background_tasks() as tasks:
-            snapshot: Snapshot[Settings] = Snapshot(await source.first(), 1)
-            live: Live[Settings] = Live(schema, snapshot, tasks, source, 10.0, source.redactor)
-            source.follow(hub_of(live))
-            tasks.start_soon(source.run)
+            read, loaded = await first_load(schema, redactor, watcher)
+            core: Core[Settings] = Core(schema, Snapshot(loaded, 1), tasks, redactor, 10.0)
+            reloader = Reloader(core, watcher, read, RESCAN)
+            live = Live(core, reloader)
+            tasks.start_soon(reloader.run)
             await idle()
             try:
                 yield live, fake
             finally:
-                hub_of(live).close()
+                core.close()
 
 
 class Events:
@@ -172,24 +175,29 @@ async def outcome(live: Live[Settings], results: list[Any]) -> None:
 async def test_the_first_look_waits_until_the_files_stand_still(clock: Clock) -> None:
     fake = FakeWatcher(clock, "A = 7")
     fake.unsettled = 0.125
-    source: Runtime[Settings] = Runtime(schema_of(Settings), fake, RESCAN)  # type: ignore[arg-type]
+    loaded: list[Loaded] = []
+
+    async def first() -> None:
+        loaded.append((await first_load(schema, Redactor(schema), fake))[1])  # type: ignore[arg-type]
+
+    schema = schema_of(Settings)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(source.first)
+        tasks.start_soon(first)
         await idle()
         assert fake.looks == 1
         await fake.pass_time(0.0625)
         assert fake.looks == 1
         fake.unsettled = 0.0
         await fake.pass_time(0.0625)
-    assert source.loaded.settings.A == 7
-    assert fake.accepted == 1
+    assert loaded[0].settings.A == 7
+    assert fake.taken == 1
 
 
 @pytest.mark.parametrize(("text", "error"), [("A = ", LayerError), ("A = 'x'", InvalidSettings)])
 async def test_the_first_look_at_bad_files_raises(clock: Clock, text: str, error: type[Exception]) -> None:
-    source: Runtime[Settings] = Runtime(schema_of(Settings), FakeWatcher(clock, text), RESCAN)  # type: ignore[arg-type]
+    schema = schema_of(Settings)
     with pytest.raises(error):
-        await source.first()
+        await first_load(schema, Redactor(schema), FakeWatcher(clock, text))  # type: ignore[arg-type]
 
 
 async def test_new_content_goes_live(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
@@ -201,7 +209,7 @@ async def test_new_content_goes_live(clock: Clock, caplog: pytest.LogCaptureFixt
         [applied] = events()
         assert isinstance(applied, Applied)
         assert (applied.generation, applied.keys) == (2, frozenset({"A", "B"}))
-        assert fake.accepted == 2
+        assert fake.taken == 2
         assert live.status.healthy
         assert live.snapshot.origins["B"].line == 2
         assert "generation 2 is live: A, B" in caplog.text
@@ -214,7 +222,7 @@ async def test_a_quiet_edit_wakes_nobody(clock: Clock) -> None:
         await fake.say("# a comment\nA   =   0")
         assert events() == told == []
         assert live.snapshot.generation == 1
-        assert fake.accepted == 2, "but it is what the layer says now"
+        assert fake.taken == 2, "but it is what the layer says now"
         assert await live.reload() is None
 
 

@@ -294,7 +294,7 @@ def test_looks_again_after_arming(watched: Watched) -> None:
 @pytest.mark.parametrize("what", ["missing", "empty", "folder", "bad", "not UTF-8"])
 def test_bad_layers_name_what_is_wrong(watched: Watched, what: str) -> None:
     watched.values(after=5.0)
-    watched.stack.live()
+    watched.stack.accepted()
     watched.config.unlink()
     if what == "empty":
         watched.config.touch()
@@ -314,7 +314,7 @@ def test_bad_layers_name_what_is_wrong(watched: Watched, what: str) -> None:
 def test_a_layer_that_had_content_may_not_lose_it(watched: Watched) -> None:
     watched.secrets.write_text("S = 1")
     assert watched.values(after=5.0) == [{"A": 1}, {"S": 1}]
-    watched.stack.live()
+    watched.stack.accepted()
     watched.secrets.unlink()
     watched.look()
     assert "no file any more, and there was content before" in watched.error(after=SETTLE)
@@ -328,7 +328,7 @@ def test_a_layer_that_had_content_may_not_lose_it(watched: Watched) -> None:
 
 def test_a_missing_or_empty_layer_that_never_had_content_is_fine(watched: Watched) -> None:
     watched.values(after=5.0)
-    watched.stack.live()
+    watched.stack.accepted()
     watched.secrets.touch()
     watched.look()
     assert watched.values(after=SETTLE) == [{"A": 1}, {}]
@@ -499,7 +499,7 @@ def unsettled(watched: Watched, after: float = 0.0) -> float:
 
 def fail(watched: Watched, disk: Disk) -> None:
     watched.values(after=5.0)
-    watched.stack.live()
+    watched.stack.accepted()
     disk.error = OSError(errno.EIO, "Input/output error")
     replace(watched.config, "A = 2")
     watched.clock.ahead += 0.0078125

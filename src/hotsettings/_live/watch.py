@@ -13,12 +13,14 @@ from .._concurrency.tasks import background_tasks
 from .._layers.layer import Document, FileLayer, Layer
 from .._layers.store import StoreLayer
 from .._log import logger
+from .._redaction import Redactor
 from .._schema.schema import Schema
 from .._watching.events import Kind
 from .._watching.watcher import Watcher
 from ..errors import SettingsError
-from .live import Live, hub_of
-from .reload.reloader import Runtime
+from .core import Core
+from .live import Live
+from .reload.reloader import Reloader, first_load
 from .signals import checked_signal, reload_at
 from .snapshot import Snapshot
 
@@ -59,10 +61,8 @@ async def _watch_layers(
             raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
     layers = _prepared(layers)
     stores = dict.fromkeys(layer.store for layer in layers if isinstance(layer, StoreLayer))
-    watching = Watcher(layers, settle, rescan_interval, watcher)
-    runtime: Runtime[Any] = Runtime(schema, watching, rescan_interval)
+    watching, redactor = Watcher(layers, settle, rescan_interval, watcher), Redactor(schema)
     failure: SettingsError | None = None
-    escaped: BaseException | None = None
     async with AsyncExitStack() as stack, background_tasks() as tasks:
         stack.callback(watching.close)
         tasks.start_soon(watching.run)
@@ -70,28 +70,26 @@ async def _watch_layers(
             for store in stores:
                 await stack.enter_async_context(store.opened())
                 stack.enter_context(store.told(watching.hint))
-            snapshot: Snapshot[Any] = Snapshot(await runtime.first(), 1)
+            read, loaded = await first_load(schema, redactor, watching)
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say
         else:
-            live: Live[Any] = Live(schema, snapshot, tasks, runtime, prepare_timeout, runtime.redactor)
-            runtime.follow(hub_of(live))
-            tasks.start_soon(runtime.run)
+            core: Core[Any] = Core(schema, Snapshot(loaded, 1), tasks, redactor, prepare_timeout)
+            reloader = Reloader(core, watching, read, rescan_interval)
+            live = Live(core, reloader)
+            tasks.start_soon(reloader.run)
             for store in stores:
-                tasks.start_soon(store.accompany, live)
+                tasks.start_soon(store.accompany, live, lambda: core.loaded)
             if reload_signal is not None:
                 await tasks.start(reload_at, checked_signal(reload_signal), live.reload)
-            logger.info("following %s; generation 1 is live", ", ".join(map(_named, snapshot.loaded.documents)))
+            logger.info("following %s; generation 1 is live", ", ".join(map(_named, loaded.documents)))
             try:
                 yield live
             finally:
-                hub_of(live).close()
-                escaped = hub_of(live).escaped
-                logger.info("the end of following; generation %d was the last", live.snapshot.generation)
+                core.close()
+                logger.info("the end of following; generation %d was the last", core.snapshot.generation)
     if failure is not None:
         raise failure
-    if escaped is not None:
-        raise escaped
 
 
 def _named(document: Document) -> str:

@@ -177,10 +177,10 @@ class Stack:
         for file in self._files:
             file.distrust()
 
-    def live(self) -> None:
+    def accepted(self) -> None:
         """Note that what was read last is live. A layer with content that loses all of it at once is an error from now on."""
         for each in self._followed:
-            each.live()
+            each.accepted()
 
     @property
     def targets(self) -> list[str]:

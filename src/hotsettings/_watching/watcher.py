@@ -136,9 +136,9 @@ class Watcher:
         self._regain(wakeups)
         return seen
 
-    def live(self) -> None:
+    def accepted(self) -> None:
         """Note that what was read last is live."""
-        self._stack.live()
+        self._stack.accepted()
 
     def distrust(self) -> None:
         """Drop what was read last, and read all layers again at the next look: it could not be judged."""

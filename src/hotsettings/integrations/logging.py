@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from .._layers.toml.spelling import closest
-from .._live.core import Handle
+from .._live.callbacks import Handle
 from .._live.live import Live, hub_of
 from .._live.snapshot import Change
 from .._schema.schema import Leaf

@@ -26,7 +26,7 @@ def _reload_succeeded(live: Live[Any]) -> float:
 
 
 def _accepted_at(live: Live[Any]) -> float:
-    return (hub_of(live).log.accepted_at or live.snapshot.loaded_at).timestamp()
+    return (hub_of(live).events.accepted_at or live.snapshot.loaded_at).timestamp()
 
 
 FIGURES = (
@@ -65,7 +65,9 @@ FIGURES = (
         "{setting}",
         lambda live: len(live.status.pending_restart),
     ),
-    Figure("rejections", "Reloads that were rejected", "counter", "{reload}", lambda live: hub_of(live).log.rejections),
+    Figure(
+        "rejections", "Reloads that were rejected", "counter", "{reload}", lambda live: hub_of(live).events.rejections
+    ),
     Figure(
         "callback_failures",
         "Exceptions that callbacks have raised",
@@ -78,13 +80,13 @@ FIGURES = (
         "Iterators and callbacks that follow changes",
         "gauge",
         "{subscriber}",
-        lambda live: hub_of(live).board.standing()[0],
+        lambda live: hub_of(live).subscribers.counts()[0],
     ),
     Figure(
         "subscribers_behind",
         "Of these, how many have not finished with the newest settings",
         "gauge",
         "{subscriber}",
-        lambda live: hub_of(live).board.standing()[1],
+        lambda live: hub_of(live).subscribers.counts()[1],
     ),
 )

@@ -109,7 +109,7 @@ class Followed(ABC, Generic[L, G]):
         """Read it at the next look, however unchanged it looks."""
         self.seen = None
 
-    def live(self) -> None:
+    def accepted(self) -> None:
         """Note that what was read last is live. To lose all content at once is an error from now on."""
         self._filled = bool(self._data)
 
