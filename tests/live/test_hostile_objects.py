@@ -447,7 +447,7 @@ async def test_all_tasks_cancelled_by_somebody_else() -> None:
 
         def cancel_others(_: object) -> None:
             for task in asyncio.all_tasks():
-                if task is not asyncio.current_task() and "hotsettings" in task.get_name():
+                if task is not asyncio.current_task() and task.get_name().startswith("hotsettings"):
                     task.cancel()
 
         seen: list[int] = []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Generic, Literal, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from .._boundary import without_frames
 from .._layers.toml.keys import select
@@ -15,6 +15,7 @@ from .audit import Events
 from .callbacks import Handle
 from .changes import Changes
 from .core import Core, Face
+from .reload.resource_manager import ResourceManager
 from .resource import Resource
 from .snapshot import Change, Snapshot
 from .status import Status
@@ -33,6 +34,21 @@ class Source(Protocol):
     async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
         """Look for something newer now. Raises Rejected, or TimeoutError after so many seconds."""
         ...
+
+
+class _ResourceBlock(AbstractAsyncContextManager[Resource[T]], Generic[T]):
+    """The block of a resource. No generator, which an event loop that ends would close in the middle of its own end."""
+
+    def __init__(self, manager: ResourceManager[Any], resource: Resource[T]) -> None:
+        self._manager = manager
+        self._resource = resource
+
+    async def __aenter__(self) -> Resource[T]:
+        await self._manager.begin(self._resource)
+        return self._resource
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._manager.end(self._resource)
 
 
 class Live(Face[S], Generic[S]):
@@ -100,15 +116,14 @@ class Live(Face[S], Generic[S]):
         hooks[handle] = None
         return handle
 
-    @asynccontextmanager
-    async def resource(
+    def resource(
         self,
         build: Callable[[S], AbstractAsyncContextManager[T]],
         *keys: str,
         replace: Literal["overlap", "exclusive"] = "overlap",
         drain_timeout: float = 30.0,
         jitter: float = 0.0,
-    ) -> AsyncGenerator[Resource[T], None]:
+    ) -> AbstractAsyncContextManager[Resource[T]]:
         """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
 
         "overlap" builds the new one beside the old one, and closes the old one when its leases have ended. "exclusive" is
@@ -126,8 +141,7 @@ class Live(Face[S], Generic[S]):
         if not 0 <= jitter < math.inf:
             raise ValueError(f"jitter must be 0 seconds or more, and finite, not {jitter!r}")
         resource: Resource[T] = Resource(build, self._keys(keys), replace == "exclusive", drain_timeout, jitter)
-        async with self._core.resources.hold(resource):
-            yield resource
+        return _ResourceBlock(self._core.resources, resource)
 
     def events(self) -> Events:
         """Iterate over every Applied and Rejection from this call on, for the record."""

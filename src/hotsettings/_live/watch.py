@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from .._concurrency.tasks import background_tasks
+from .._concurrency.tasks import background_tasks, hosted
 from .._layers.layer import Document, FileLayer, Layer
 from .._layers.store import StoreLayer
 from .._log import logger
@@ -41,11 +41,11 @@ def watch_layers(
     """
     if reload_signal is not None:
         checked_signal(reload_signal)
-    return _watch_layers(schema, layers, settle, rescan_interval, prepare_timeout, reload_signal, watcher)
+    return hosted(_watched(schema, layers, settle, rescan_interval, prepare_timeout, reload_signal, watcher))
 
 
 @asynccontextmanager
-async def _watch_layers(
+async def _watched(
     schema: Schema,
     layers: Sequence[Layer],
     settle: float,

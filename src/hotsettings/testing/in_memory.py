@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 import anyio
 
-from .._concurrency.tasks import background_tasks
+from .._concurrency.tasks import background_tasks, hosted
 from .._layers.layer import given
 from .._live.core import Core
 from .._live.live import Live
@@ -86,9 +86,13 @@ class _Memory(Generic[S]):
         raise Rejected(reason)
 
 
-@asynccontextmanager
-async def live(settings: S, *, prepare_timeout: float = 10.0) -> AsyncGenerator[InMemoryLive[S], None]:
+def live(settings: S, *, prepare_timeout: float = 10.0) -> AbstractAsyncContextManager[InMemoryLive[S]]:
     """Hold a Live that has these settings and no files, until the block ends."""
+    return hosted(_held(settings, prepare_timeout))
+
+
+@asynccontextmanager
+async def _held(settings: S, prepare_timeout: float) -> AsyncGenerator[InMemoryLive[S], None]:
     schema = schema_of(type(settings))
     loaded = _loaded(schema, settings)
     async with background_tasks() as tasks:

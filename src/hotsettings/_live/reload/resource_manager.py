@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -51,9 +50,8 @@ class ResourceManager(Generic[S]):
         """How often a resource got another instance."""
         self.closing = False
 
-    @asynccontextmanager
-    async def hold(self, resource: Resource[Any]) -> AsyncGenerator[None, None]:
-        """Build a resource for the newest settings and replace it when they change, until the block ends."""
+    async def begin(self, resource: Resource[Any]) -> None:
+        """Build a resource for the newest settings, and replace it from now on when they change."""
         while resource.instance is None:
             snapshot = self._newest()
             instance = await self._build(resource, snapshot.settings, {})
@@ -62,17 +60,17 @@ class ResourceManager(Generic[S]):
             else:  # the settings changed meanwhile
                 await instance.close(resource.drain_timeout)
         self.all.append(resource)
-        try:
-            yield
-        finally:
-            resource.closed = True
-            self.all.remove(resource)
-            last = resource.stand(None, resource.settings)
-            with anyio.CancelScope(shield=True):
-                if last is not None:
-                    await self._retire(resource, last)
-                for before in list(resource.retiring):
-                    await before.gone()
+
+    async def end(self, resource: Resource[Any]) -> None:
+        """Retire a resource. Shielded: nothing of it stands afterwards."""
+        resource.closed = True
+        self.all.remove(resource)
+        last = resource.stand(None, resource.settings)
+        with anyio.CancelScope(shield=True):
+            if last is not None:
+                await self._retire(resource, last)
+            for before in list(resource.retiring):
+                await before.gone()
 
     async def build(self, resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
         """Build an instance within ``prepare_timeout``. For tasks of our own."""
