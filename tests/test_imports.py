@@ -135,6 +135,23 @@ def test_the_face_does_not_import_what_watches() -> None:
     assert not {pair for pair in eager if pair[0] in FACE and pair[1] in {*WITH_ANYIO, "_log"}}
 
 
+# What an integration may need besides the public face, none of which knows a live object: how to log, how to name an exception
+# without quoting it, and how TOML writes a character that cannot be shown.
+NEUTRAL = {"_log", "_boundary", "_layers.toml.keys"}
+
+
+def test_integrations_import_the_public_face_only() -> None:
+    """In `imports`, what only type checkers import does not count."""
+    wrong = [
+        f"{each.importer} imports {each.imported}"
+        for each in IMPORTS
+        if each.own and in_order(each.importer) == "integrations"
+        if in_order(each.imported).startswith("_")
+        and not {each.imported, in_order(each.imported)} & {*NEUTRAL, "__init__"}
+    ]
+    assert wrong == []
+
+
 def test_this_test_sees_what_is_there() -> None:
     assert Import("_loading.load", "_layers.layer", True, True) in IMPORTS
     assert Import("_loading.decode", "_schema.field_types", True, True) in IMPORTS

@@ -79,15 +79,28 @@ class Callbacks:
         else:
             await changes.aclose()
 
+    def accompany(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run something once, in a task of its own."""
+
+        async def accompanying() -> None:
+            try:
+                await work()
+            except BaseException as error:
+                self._count(name_of(work), failure_of(error))
+
+        self._tasks.start_soon(accompanying)
+
     def _note(self, handle: Handle, failure: BaseException) -> None:
         handle.failures += 1
+        self._count(handle.name, failure)
+
+    def _count(self, name: str, failure: BaseException) -> None:
         self.failures += 1
-        logger.error("callback %s raised:\n%s", handle.name, self._redactor.trace(failure))
+        logger.error("callback %s raised:\n%s", name, self._redactor.trace(failure))
         self._tasks.escape(failure)
 
 
-async def called(function: Callback, change: Change[Any]) -> None:
-    """Call a sync or async function."""
+async def called(function: Callback, change: Change[Any]) -> object:
+    """Call a sync or async function, and return what it returns."""
     result = function(change)
-    if isinstance(result, Awaitable):
-        await result
+    return await result if isinstance(result, Awaitable) else result

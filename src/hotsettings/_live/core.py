@@ -17,6 +17,7 @@ from .callbacks import Callbacks, Handle
 from .changes import Subscribers
 from .reload.resource_manager import ResourceManager
 from .snapshot import Change, Snapshot
+from .statistics import Statistics
 from .status import Applied, Rejection, Status
 from .waits import Waits
 
@@ -62,6 +63,9 @@ class Core(Generic[S]):
         self.attempted_at = first.loaded_at
         self.failures = 0
         """Rejections in a row."""
+        self.accepted = 1
+        """Reloads that were accepted, the first load included."""
+        self.looks = self.reads = 1
         self.closing = False
         self._faces: list[Face[S]] = []
 
@@ -96,6 +100,7 @@ class Core(Generic[S]):
         if keys or self.error is not None or loaded.pending != self.loaded.pending:
             self.events.tell(Applied(now(), generation, keys, loaded.pending))
         self.loaded = loaded
+        self.accepted += 1
         self.rejection, self.error, self.failures = None, None, 0
 
     def reject(self, reason: BaseException, text: str, outlook: str = "") -> None:
@@ -130,6 +135,25 @@ class Core(Generic[S]):
             layers=layers,
             callback_failures=self.callbacks.failures,
             waiting_for=self.waits.all(long=True),
+        )
+
+    def statistics(self) -> Statistics:
+        """Count. From any thread."""
+        subscribers, behind = self.subscribers.counts()
+        snapshot = self.snapshot
+        return Statistics(
+            generation=snapshot.generation,
+            accepted=self.accepted,
+            accepted_at=self.events.accepted_at or snapshot.loaded_at,
+            rejections=self.events.rejections,
+            subscribers=subscribers,
+            subscribers_behind=behind,
+            callback_failures=self.callbacks.failures,
+            resources=len(self.resources.all),
+            rebuilds=self.resources.rebuilds,
+            looks=self.looks,
+            reads=self.reads,
+            watching=not self.closing,
         )
 
     def close(self) -> None:

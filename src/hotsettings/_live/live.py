@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from .._boundary import without_frames
 from .._layers.toml.keys import select
 from .._loading.explain import Explanation, explain
-from .._loading.load import Loaded
 from .audit import Events
 from .callbacks import Handle
 from .changes import Changes
@@ -18,10 +17,12 @@ from .core import Core, Face
 from .reload.resource_manager import ResourceManager
 from .resource import Resource
 from .snapshot import Change, Snapshot
+from .statistics import Described, Statistics, describe
 from .status import Status
 
 S = TypeVar("S")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
 
 
 class Source(Protocol):
@@ -92,25 +93,50 @@ class Live(Face[S], Generic[S]):
         """
         return self._core.subscribers.changes(self._keys(keys))
 
-    def on_change(self, callback: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
+    @overload
+    def on_change(self, callback: Callable[[Change[S]], Awaitable[object] | object], /, *keys: str) -> Handle: ...
+
+    @overload
+    def on_change(self, *keys: str) -> Callable[[F], F]: ...
+
+    def on_change(self, *arguments: Any) -> Any:
         """Call back, sync or async, after changes of these keys. A slow one gets the newest change only.
+
+        ``live.on_change(callback, "KAFKA_*")`` returns a handle whose ``cancel()`` ends it. ``@live.on_change("KAFKA_*")`` above a
+        function returns that function.
 
         What it raises is logged and counted; what is no Exception (``SystemExit``) is raised again where the block of
         ``watch`` ends. A sync callback runs on the event loop and must not block it. It runs in a copy of the context in
         which ``watch`` was entered, which it keeps from call to call.
         """
+        return _registering(self._on_change, arguments)
+
+    def _on_change(self, callback: Callable[[Change[S]], object], keys: tuple[str, ...]) -> Handle:
         chosen = self._keys(keys)
         handle = Handle(callback, chosen, lambda _: None)
         self._core.callbacks.start(handle, self._core.subscribers.changes(chosen))
         return handle
 
-    def prepare(self, hook: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
+    @overload
+    def prepare(self, hook: Callable[[Change[S]], Awaitable[None] | None], /, *keys: str) -> Handle: ...
+
+    @overload
+    def prepare(self, *keys: str) -> Callable[[F], F]: ...
+
+    def prepare(self, *arguments: Any) -> Any:
         """Ask ``hook`` before a change of these keys goes live: ``change.new`` is the candidate.
 
+        ``live.prepare(hook, "KAFKA_*")`` returns a handle whose ``cancel()`` ends it. ``@live.prepare("KAFKA_*")`` above a function
+        returns that function.
+
         Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason. What is
-        vetoed is tried again, after 1 to 60 seconds. It is not asked about the settings that are live already. It runs in a
-        copy of the context in which ``watch`` was entered.
+        vetoed is tried again, after 1 to 60 seconds. A hook returns None: anything else, such as False, is a mistake that
+        the log tells, and no veto. It is not asked about the settings that are live already. It runs in a copy of the context
+        in which ``watch`` was entered.
         """
+        return _registering(self._prepare, arguments)
+
+    def _prepare(self, hook: Callable[[Change[S]], object], keys: tuple[str, ...]) -> Handle:
         hooks = self._core.hooks
         handle = Handle(hook, self._keys(keys), lambda handle: hooks.pop(handle, None))
         hooks[handle] = None
@@ -194,13 +220,37 @@ class Live(Face[S], Generic[S]):
         """Every layer's value for a key, the winner first. Raises ValueError for an unknown key."""
         return explain(self._core.loaded, key)
 
+    @without_frames
+    def describe(self) -> tuple[Described, ...]:
+        """Every setting as it may be shown, in the order of the class: value, origin, default, what waits for a restart."""
+        return describe(self._core.loaded)
+
+    def statistics(self) -> Statistics:
+        """Counts for metrics. Call it from any thread."""
+        return self._core.statistics()
+
+    def redact(self, text: str) -> str:
+        """Mask every secret of these settings in a text, those of former settings too."""
+        return self._core.redactor.redact(text)
+
+    def accompany(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run an async function beside this live object; at the end of the block it is cancelled.
+
+        What it raises is logged, and counted with the failures of callbacks.
+        """
+        self._core.callbacks.accompany(work)
+
     def _keys(self, patterns: tuple[str, ...]) -> frozenset[str] | None:
         return select([leaf.key for leaf in self._core.schema.leaves], patterns) if patterns else None
 
 
-def hub_of(live: Live[S]) -> Core[S]:
-    return live._core
+def _registering(register: Callable[[Any, tuple[str, ...]], Handle], arguments: tuple[Any, ...]) -> Any:
+    """Register a function that is called with its keys, or return the decorator for these keys."""
+    if arguments and not isinstance(arguments[0], str):
+        return register(arguments[0], arguments[1:])
 
+    def decorate(function: F) -> F:
+        register(function, arguments)
+        return function
 
-def loaded_of(live: Live[S]) -> Loaded:
-    return live._core.loaded
+    return decorate

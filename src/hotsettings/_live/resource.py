@@ -201,6 +201,9 @@ class Resource(Generic[T]):
     def __repr__(self) -> str:
         return f"Resource({self.name})"
 
+    def __dir__(self) -> list[str]:
+        return ["current", "lease", *(name for name in object.__dir__(self) if name.startswith("_"))]
+
     @property
     def current(self) -> T:
         """The newest T. Raises ResourceDown while none stands."""

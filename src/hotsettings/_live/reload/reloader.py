@@ -241,6 +241,8 @@ class Reloader(Generic[S]):
         finally:
             self._core.waits.only("reading", {})
         now = time.monotonic()
+        self._core.looks += 1
+        self._core.reads += isinstance(seen, tuple)
         self._core.waits.refresh()
         if isinstance(seen, Unsettled):
             self._look_in(min(seen.seconds, self._rescan))

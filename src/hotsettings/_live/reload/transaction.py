@@ -29,6 +29,7 @@ from typing import Any, TypeVar
 import anyio
 
 from ..._concurrency.tasks import sheltered
+from ..._log import logger
 from ..callbacks import Handle, called
 from ..core import Core
 from ..resource import Resource
@@ -148,7 +149,12 @@ class _Transaction:
 
         async def ask() -> None:
             with hook.scope():
-                await called(hook.function, self._change)
+                returned = await called(hook.function, self._change)
+                if returned is not None:
+                    logger.warning(
+                        "hook %s returned %s, which means nothing: to veto a reload it has to raise",
+                        *(hook.name, type(returned).__name__),
+                    )
 
         await turn.within(self._core.prepare_timeout, ask)
 
