@@ -1,6 +1,6 @@
 """What type checkers know of a live object. Never run, like the rest of this folder."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import assert_type
 
@@ -41,7 +41,7 @@ async def forms(live: Live[Settings]) -> None:
 
 
 @asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[str]:
+async def build(settings: Settings) -> AsyncGenerator[str]:
     yield "one"
 
 

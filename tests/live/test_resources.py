@@ -12,11 +12,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyio.abc import TaskStatus
-from live.support import Ledger, Thing, given, idle, parts, until
+from live.support import Ledger, Settings, Thing, given, idle, parts, until
 
 from hotsettings import Rejected, Resource, ResourceDown
 from hotsettings._concurrency import backoff
-from hotsettings.testing import InMemoryLive, live
+from hotsettings.testing import InMemoryLive, Workspace, live
 
 pytestmark = pytest.mark.anyio
 
@@ -598,17 +598,17 @@ async def test_the_whole_block_left_by_an_exception_in_the_middle_of_a_transacti
         tasks.cancel_scope.cancel()
 
 
-async def test_cancelled_from_outside_it_does_not_wait_for_the_old_one_to_be_rebuilt() -> None:
+async def test_left_it_does_not_wait_for_the_old_one_to_be_rebuilt(settings_workspace: Workspace) -> None:
     ledger = Ledger()
     with anyio.fail_after(5), anyio.CancelScope() as scope:
-        async with live(given()) as held, anyio.create_task_group() as tasks:
+        async with Settings.watch(**settings_workspace.paths, settle=0.0) as held:
             async with held.resource(ledger.build, "A", replace="exclusive"):
                 ledger.before = lambda _: anyio.sleep_forever()
-                tasks.start_soon(held.publish, given(A=1))
-                await idle()
+                settings_workspace.write(config="A = 1")
+                await until(lambda: not ledger.open)
                 scope.cancel()
                 with anyio.CancelScope(shield=True):
-                    await idle()  # the transaction is undone before anybody knows that all is over
+                    await idle()
     assert ledger.open == []
 
 

@@ -76,9 +76,9 @@ async def background_tasks() -> AsyncGenerator[Tasks, None]:
 
     Otherwise, what other code raised beyond ``Exception`` in one of the tasks is raised.
     """
-    failure: BaseException | None = None
-    async with anyio.create_task_group() as group:
-        tasks = Tasks(group)
+    group, failure = anyio.create_task_group(), None
+    tasks = Tasks(group)
+    async with group:
         try:
             yield tasks
         except anyio.get_cancelled_exc_class():
