@@ -9,12 +9,13 @@ VENV = .venv
 BIN = $(VENV)/bin
 # The constraints have hashes, so pip installs only what they name, and only files with these hashes.
 INSTALL = $(BIN)/python -m pip --disable-pip-version-check install -q --no-input -c constraints.txt
+PYTEST = $(BIN)/python -m pytest -n auto --dist loadgroup
 # The theme's notices are about its own future.
 MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --upgrade --all-extras --generate-hashes
 
-.PHONY: help test test-app demo lint ruff mypy pyright format coverage soak bench fuzz fleet docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
+.PHONY: help quick test test-app demo lint ruff mypy pyright format coverage soak bench fuzz fleet docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -22,11 +23,14 @@ help: ## list these targets
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{ printf "  %-14s %s\n", $$1, $$2 }'
 	@echo "Another Python than python3:  make PYTHON=python3.12 test"
 
-test: $(VENV)/.for-test ## run the tests; more for pytest: make test ARGS="-k secret -x"
-	@$(BIN)/python -m pytest $(ARGS)
+quick: $(VENV)/.for-test ## run the unit tests, in seconds: they start nothing and wait for nothing
+	@$(PYTEST) -n logical tests/unit $(ARGS)
 
-test-app: $(VENV)/.for-bench ## run the tests of the example application and of the benchmarks: real Kafka (Java 17, Maven), peers
-	@$(BIN)/python -m pytest tests/app $(ARGS)
+test: $(VENV)/.for-test ## run all tests that need no Kafka and no browser, a part of each kind; all: ARGS="--thorough --loops all"
+	@$(PYTEST) -m "not browser" $(ARGS)
+
+test-app: $(VENV)/.for-bench ## run the tests of the page in a browser, of the example application and of the benchmarks: Chromium, Kafka (Java 17, Maven)
+	@$(PYTEST) tests/app tests/system/page $(ARGS)
 
 demo: $(VENV)/.for-app ## run the example application and edit its settings: a good edit, a bad one; then it is your turn
 	@$(BIN)/python -m examples.demo
@@ -47,22 +51,22 @@ format: $(VENV)/.for-lint ## format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core must be covered whole
+coverage: $(VENV)/.for-test ## run the tests and show what they miss; the core must be covered whole; more processes: make coverage ARGS="-n 4"
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage run -m pytest -n auto --dist loadgroup -m "not browser" --loops all $(ARGS)
 	@$(BIN)/coverage combine -q
 	@$(BIN)/coverage report
 	@echo "==> The core, all but the command line, at 100%:"
 	@$(BIN)/coverage report --omit="*/hotsettings/cli.py,*/hotsettings/cli/*" --fail-under=100
 
 soak: $(VENV)/.for-test ## follow files that random writers change, under random faults (5 minutes); longer: make soak ARGS="--minutes 30"
-	@PYTHONPATH=tests $(BIN)/python -m faults.soak $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m support.faults.soak $(ARGS)
 
 bench: $(VENV)/.for-bench ## measure everything beside its peers (14 minutes); a smoke run: make bench ARGS=--quick
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: $(VENV)/.for-test ## look for layers that crash, hang or show secrets, for a minute; for hours: make fuzz ARGS="--minutes 120"
-	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m support.fuzz $(ARGS)
 
 fleet: $(VENV)/.for-bench ## follow three NATS servers that fail from 50 processes, and judge and measure it (15 minutes); a smoke run: make fleet ARGS=--quick
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.fleet $(ARGS)
@@ -81,7 +85,7 @@ docs-serve: $(VENV)/.for-docs ## show the site while you write: http://127.0.0.1
 	@$(MKDOCS) serve --strict
 
 docs-outputs: $(VENV)/.for-test ## run the commands in the docs and write down what they print today
-	@$(BIN)/python tests/test_docs.py
+	@PYTHONPATH=tests $(BIN)/python tests/docs/test_docs.py
 
 wheel-test: $(VENV)/.for-lint ## run the tests against the built wheel; on more: make wheel-test PYTHONS="python3.12 python3.13"
 	@sh .ci/wheel-test $(PYTHONS)

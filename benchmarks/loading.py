@@ -211,7 +211,7 @@ IMPORTS = {
     PARTS: "import msgspec, toml_rs",
     OURS: "import hotsettings",
     WATCHING_PARTS: "import msgspec, toml_rs, anyio, anyio.to_thread, inotify_simple, datetime, hashlib, logging",
-    WATCHING: "import hotsettings, hotsettings.watch, hotsettings._watching.events.inotify",
+    WATCHING: "import hotsettings, hotsettings._live.watch, hotsettings._watching.events.inotify",
     "pydantic (and tomllib)": "import tomllib; from pydantic import BaseModel, Field",
     "pydantic-settings": "from pydantic_settings import BaseSettings, TomlConfigSettingsSource; from pydantic import Field",
     "dynamic-config-py (and msgspec)": "import msgspec; from dynamic_config import DynamicConfig",

@@ -41,7 +41,7 @@ class Assumed(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Bytes as the server counts them (payloads and headers), and messages. tests/nats/test_model.py measures them again."""
+    """Bytes as the server counts them (payloads and headers), and messages. tests/system/nats/test_model.py measures them again."""
 
     answer: int = 1230
     """Of an answer to a question for the last position, of a stream with three replicas."""

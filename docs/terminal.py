@@ -144,7 +144,7 @@ def session(folder: Path) -> str:
     with terminal(folder, "watch", "settings:Settings") as watch:
         watch.until("Ctrl")
         replace(config, "TIMEOUT = 10", "TIMEOUT = 20")
-        watch.until(r"config\.toml:3")
+        watch.until(r"config\.toml:2")
         replace(config, "TIMEOUT = 20", "TIMEOUT = 0")
         watch.until(r"\^\n")
     prompt = "\x1b[2m$\x1b[0m "

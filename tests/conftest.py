@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""What all tests share: options, event loops, and how much of what could be tried is tried."""
 
 import os
 import signal
@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from support import chosen_parser
 
 from hotsettings import use_parser
 
@@ -14,22 +15,40 @@ from hotsettings import use_parser
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No deadline: a shared machine's hiccup is not a bug. Derandomized in CI, so that a failure there repeats anywhere.
-settings.register_profile("dev", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
-# For a long session by hand: HYPOTHESIS_PROFILE=long make test ARGS=tests/test_fuzz.py
-settings.register_profile("long", deadline=None, max_examples=5000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+LOOPS: dict[str, tuple[str, dict[str, Any]]] = {"asyncio": ("asyncio", {}), "trio": ("trio", {})}
+if sys.platform != "win32":
+    LOOPS["uvloop"] = ("asyncio", {"use_uvloop": True})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--toml-parser", choices=["toml_rs", "tomllib"], default="toml_rs", help="what hotsettings reads TOML with"
     )
+    parser.addoption(
+        "--loops", choices=[*LOOPS, "all"], default="asyncio", help="the event loop that async tests run on, or all"
+    )
+    parser.addoption(
+        "--thorough", action="store_true", help="run what is exhaustive too: every combination, and more examples"
+    )
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One for each core with ``-n logical``, and one more with ``-n auto``: for tests that wait half of the time."""
+    return (os.cpu_count() or 1) + int(config.option.numprocesses == "auto")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    chosen_parser.name = config.getoption("--toml-parser")
     use_parser(config.getoption("--toml-parser"))
+    # No deadline: a shared machine's hiccup is not a bug. Derandomized in CI, so that a failure there repeats anywhere.
+    repeatable: dict[str, Any] = (
+        {"derandomize": True, "database": None, "print_blob": True} if os.environ.get("CI") else {}
+    )
+    examples = 100 if config.getoption("--thorough") else 20
+    settings.register_profile("tests", deadline=None, max_examples=examples, **repeatable)
+    # For a long session by hand: HYPOTHESIS_PROFILE=long make test ARGS=tests/system/fuzz
+    settings.register_profile("long", deadline=None, max_examples=5000)
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "tests")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -37,14 +56,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("toml_rs"):
                 item.add_marker(pytest.mark.skip(reason="it is about TOML 1.1, or the words and columns of toml_rs"))
+    left_out = [item for item in items if not _wanted(config, item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _wanted(config, item)]
 
 
-_LOOPS: dict[str, tuple[str, dict[str, Any]]] = {"asyncio": ("asyncio", {}), "trio": ("trio", {})}
-if sys.platform != "win32":
-    _LOOPS["uvloop"] = ("asyncio", {"use_uvloop": True})
+def _wanted(config: pytest.Config, item: pytest.Item) -> bool:
+    loops = config.getoption("--loops")
+    if loops != "all" and isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+        on = item.callspec.params.get("anyio_backend")
+        # Whatever is written for other loops than the chosen one runs on its own.
+        if on is not None and on != LOOPS[loops]:
+            return False
+    return config.getoption("--thorough") or item.get_closest_marker("thorough") is None
 
 
-@pytest.fixture(params=list(_LOOPS.values()), ids=list(_LOOPS))
+@pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
 def anyio_backend(request: pytest.FixtureRequest) -> Any:
-    """Every async test that is marked ``anyio`` runs on each of these."""
+    """Every async test that is marked ``anyio`` runs on each of these, where ``--loops`` asks for it."""
     return request.param

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import anyio
 import msgspec
-from nats_server import Cluster, executable
+from support.nats_server import Cluster, executable
 
 from .. import plots, report
 from ..environment import environment

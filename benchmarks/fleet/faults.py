@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from threading import Event
 
 from msgspec import Struct
-from nats_server import Cluster, Server
+from support.nats_server import Cluster, Server
 
 from ..process import MeasurementFailed
 from .processes import PATIENCE

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 from msgspec import Struct
 from msgspec.structs import asdict
-from nats_server import Cluster, Server
+from support.nats_server import Cluster, Server
 
 from ..process import MeasurementFailed
 from .processes import PATIENCE

@@ -8,7 +8,7 @@ import anyio
 import psutil
 from anyio import to_thread
 from msgspec import Struct
-from nats_server import Cluster
+from support.nats_server import Cluster
 
 from .judging import arrivals, to_the_last
 from .load import Load, load

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from msgspec import Struct
-from nats_server import Cluster
+from support.nats_server import Cluster
 
 from .documents import WORD
 from .processes import Fleet, came, settings_fleet

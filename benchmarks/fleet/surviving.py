@@ -13,7 +13,7 @@ from threading import Event
 import anyio
 from anyio import to_thread
 from msgspec import Struct
-from nats_server import Cluster
+from support.nats_server import Cluster
 
 from .faults import Happened, let_happen, schedule
 from .judging import FAULTS, judge, lost_from

@@ -22,7 +22,7 @@ class Signatures(griffe.Extension):
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
         """Do so when the whole package has been read."""
         _type(pkg["settings"])
-        for name in ("errors", "marks", "snapshot", "status"):
+        for name in ("errors", "_layers.status", "_live.snapshot", "_live.status", "_schema.marks"):
             for member in pkg[name].classes.values():
                 if any(str(base) == "Struct" for base in member.bases):
                     member.set_member("__init__", _constructor(member))

@@ -1,4 +1,4 @@
-"""A command line tool whose settings are layered: its own defaults, a profile, then what is given on the command line.
+"""A command line tool whose settings have three layers: its own defaults, a profile, and the options of the command line.
 
     pip install typer
     python main.py list ~/Downloads
@@ -6,7 +6,7 @@
     python main.py config --profile downloads
     python main.py clean ~/Downloads --profile downloads --yes
 
-``config.toml`` is what the tool ships with, ``profiles/NAME.toml`` what somebody wants differently for one purpose.
+The tool ships with ``config.toml``; ``profiles/NAME.toml`` overrides it for one purpose.
 """
 
 import time

@@ -1,7 +1,7 @@
 """`python -m examples.demo`: the library and its example application in a minute. `make demo` runs it.
 
-Without a terminal it ends by itself; on one it stays, for somebody who wants to edit the files. All that it starts listens
-on the loopback address only, and nothing that it starts or writes is left behind.
+Without a terminal it ends by itself. On a terminal it keeps running, so that you can edit the files. Its processes listen on
+the loopback address only. It ends all processes and removes all files that it has made.
 """
 
 from __future__ import annotations

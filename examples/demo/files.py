@@ -1,4 +1,4 @@
-"""The files of the demo: copies, in a folder that goes with it."""
+"""The files of the demo: copies, in a folder that is removed at its end."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class Files:
         self.broken.write_text(BROKEN, encoding="utf-8")
 
     def use_broker(self, servers: str) -> None:
-        """Have the overrides name it."""
+        """Write the address of the broker into the overrides."""
         kafka = ON_THE_MOCK.format(servers=servers)
         with self.coordinator.open("a", encoding="utf-8") as override:
             override.write(f"\n{kafka}")
         self.api.write_text(f"{kafka}\n{LOCALLY}", encoding="utf-8")
 
     def edit(self, **values: str) -> list[str]:
-        """Give keys of config.toml other values, in TOML, as an editor does; return the places, as file:line."""
+        """Change keys of config.toml, as an editor does. The values are TOML. Return the places as file:line."""
         text = self.config.read_text(encoding="utf-8")
         places: list[str] = []
         for key, value in values.items():
@@ -81,7 +81,7 @@ class Files:
 
 @contextmanager
 def copied(*, to_edit: bool) -> Generator[Files, None, None]:
-    """A folder with the files: in the checkout where a person is to find and edit them."""
+    """A folder with the files. It is in the checkout if a person is to find and edit them."""
     folder = Path(tempfile.mkdtemp(prefix="demo-", dir=ROOT if to_edit else None))
     try:
         yield Files(folder)

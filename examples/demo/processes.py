@@ -1,4 +1,4 @@
-"""The processes of the demo, and how it ends: none of them outlives it."""
+"""The processes of the demo. None of them outlives it."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Interrupted(Exception):
 
 
 class Process:
-    """A Python module that runs until it is stopped, and what it prints.
+    """A Python module that runs until it is stopped, and its output.
 
-    It has a process group of its own: a Ctrl-C reaches the demo alone, which stops everything in order.
+    It has a process group of its own. So a Ctrl-C reaches only the demo, which then stops everything in order.
     """
 
     def __init__(self, name: str, *module: str, folder: Path) -> None:
@@ -62,18 +62,18 @@ class Process:
 
     @property
     def status(self) -> int | None:
-        """How it has ended, if it has, and all that it has said can be found."""
+        """The exit status, once the process has ended and all its output was read; else None."""
         return None if self._reader.is_alive() else self._process.poll()
 
     def news(self) -> str | None:
-        """The next line that nobody has asked for yet."""
+        """The next unread line."""
         try:
             return self._news.get_nowait()
         except Empty:
             return None
 
     def find(self, pattern: str) -> re.Match[str] | None:
-        """The next line with this in it; those before it are passed over."""
+        """The next line that contains this text; the lines before it are skipped."""
         while (line := self.news()) is not None:
             if found := re.search(pattern, line):
                 return found
@@ -89,7 +89,7 @@ class Process:
         self._reader.join()
 
     def last_words(self) -> str:
-        """What it said last, asked for or not. To tell of it takes nothing from who is still to find it."""
+        """The last lines of output, read or not. They stay unread."""
         return "\n".join((f"The last lines of the {self.name}:", *(f"    {line}" for line in tuple(self._kept))))
 
     def _read(self) -> None:
@@ -101,7 +101,7 @@ class Process:
 
 
 class Signals:
-    """Notes that the demo is to end. It is acted upon where the demo waits, and never in the middle of something."""
+    """Records that the demo has to end. The demo checks this where it waits, never in the middle of a step."""
 
     def __init__(self) -> None:
         self.received: int | None = None
@@ -113,7 +113,7 @@ class Signals:
 
 
 class Processes:
-    """All that have been started. Leaving the block stops them, the newest first."""
+    """All processes that were started. Leaving the block stops them, the newest first."""
 
     def __init__(self, signals: Signals) -> None:
         self._signals = signals
@@ -132,12 +132,12 @@ class Processes:
         return process
 
     def forget(self, process: Process) -> None:
-        """It may have ended."""
+        """Stop a process, and no longer expect it to run."""
         process.stop()
         self._running.remove(process)
 
     def run(self, *command: str, folder: Path, status: int = 0) -> str:
-        """Run a command that ends by itself, with this status; give what it prints."""
+        """Run a command that ends by itself with this status; return its output."""
         done = subprocess.run(
             command,
             cwd=folder,
@@ -156,7 +156,7 @@ class Processes:
         return done.stdout
 
     def until(self, look: Callable[[], T | None], what: str) -> T:
-        """Look again until there is something, and give it."""
+        """Poll until there is a result, and return it."""
         deadline = time.monotonic() + PATIENCE
         while True:
             trouble = self._trouble()  # before the look, which may find what a process has said at its end
@@ -170,13 +170,13 @@ class Processes:
             time.sleep(0.05)
 
     def pass_over(self) -> None:
-        """Leave what they have said so far."""
+        """Skip the output so far."""
         for process in self._running:
             while process.news() is not None:
                 pass
 
     def follow(self) -> Generator[tuple[Process, str], None, None]:
-        """What they say, line by line, until the demo is to end."""
+        """Yield the output of the processes, line by line, until the demo has to end."""
         while True:
             self.check()
             for process in self._running:
@@ -185,7 +185,7 @@ class Processes:
             time.sleep(0.05)
 
     def check(self) -> None:
-        """Raise if the demo is to end, or a process has ended that should not have."""
+        """Raise if the demo has to end, or if a process has ended that should run."""
         if (trouble := self._trouble()) is not None:
             raise trouble
 

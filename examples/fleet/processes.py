@@ -1,4 +1,4 @@
-"""What runs meanwhile: a server of its own and the workers. None of them outlives the block that has started it."""
+"""The processes of the example: a NATS server and the workers. None of them outlives the block that started it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ GRACE = 5.0
 
 
 class Failed(Exception):
-    """Something did not go as it should."""
+    """A step has failed."""
 
 
 @contextmanager
 def process(*command: str, quiet: bool = False) -> Generator[subprocess.Popen[bytes], None, None]:
-    """Run a command until the block ends. A Ctrl-C in the terminal does not reach it: it is ended in order."""
+    """Run a command until the block ends. A Ctrl-C in the terminal does not reach it, so that the block can end it in order."""
     output = subprocess.DEVNULL if quiet else None
     started = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, process_group=0

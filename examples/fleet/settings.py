@@ -1,4 +1,4 @@
-"""The settings of the workers: those of today, and those of the release before."""
+"""The settings of the workers: of the current release, and of the one before."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ class Settings(BaseSettings):
 
 
 class Older(Settings):
-    """Its workers could not take so many at once."""
+    """The settings of the release before, whose workers accepted smaller values only."""
 
     BATCH: Annotated[int, Meta(ge=1, le=500)] = 100

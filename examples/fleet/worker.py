@@ -1,4 +1,7 @@
-"""One worker: python -m examples.fleet.worker URL FOLDER NAME RELEASE. It follows the store, and a file of its own for secrets."""
+"""One worker. It follows the store, and a file of its own for secrets.
+
+python -m examples.fleet.worker URL FOLDER NAME RELEASE
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ async def work(url: str, folder: Path, name: str, release: type[Settings]) -> No
         tasks.start_soon(tell, name, live)
         with anyio.open_signal_receiver(signal.SIGTERM) as signals:
             await anext(signals)
+        await live.wait_applied()  # whoever is ended at once after a change still says that it has it
         tasks.cancel_scope.cancel()
 
 

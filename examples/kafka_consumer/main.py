@@ -1,10 +1,10 @@
-"""A Kafka consumer that follows the settings: it goes on where the one before it has committed.
+"""A Kafka consumer that follows the settings: each new consumer continues where the last one has committed.
 
     pip install aiokafka
     python main.py    # then edit config.toml: another TOPIC or SESSION_TIMEOUT_MS, or servers that do not answer
 
-Two consumers of one process would share the partitions, so the new one comes when the old one has left its group. If it
-cannot be started, the edit is rejected and the old one joins again.
+Two consumers of one process would share the partitions, so the new one joins after the old one has left the group. If the
+new one cannot start, the edit is rejected and the old one joins again.
 """
 
 import logging

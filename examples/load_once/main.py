@@ -1,4 +1,4 @@
-"""Load settings once. No event loop, nothing is watched.
+"""Load settings once, without an event loop and without watching.
 
 python main.py                     # says what is missing; then: cp secrets.example.toml secrets.toml
 python main.py config.loud.toml    # with an override on top

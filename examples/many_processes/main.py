@@ -1,10 +1,10 @@
-"""A server of several processes. Each follows the files by itself, and all of them come to the same settings.
+"""A server with several processes. Each process watches the files by itself, and all arrive at the same settings.
 
     python main.py
     for i in 1 2 3 4 5 6 7 8; do curl -s http://127.0.0.1:8000/; done    # then edit GREETING in config.toml
 
-The digest is the same wherever the same settings are live, so it tells whether all processes agree; the generation is that of
-one process, and one that was started later has counted fewer.
+The digest is equal in all processes that have the same settings, so compare it to see whether they agree. The generation
+counts in one process only; a process that was started later has a lower one.
 """
 
 import logging

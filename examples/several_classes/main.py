@@ -2,7 +2,7 @@
 
     python main.py    # then edit mail.toml or search.toml
 
-Each class knows only its own keys, so each needs its own secrets file too: the default, secrets.toml, would be read by both.
+Each class knows only its own keys, so each needs a secrets file of its own: both would read the default, secrets.toml.
 """
 
 import logging

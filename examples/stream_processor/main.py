@@ -1,13 +1,13 @@
-"""A stream processor: counts what comes in over TCP, in windows whose size can be changed while it runs.
+"""A stream processor: it counts values that arrive over TCP, in windows whose size can change while it runs.
 
     python main.py                                  # listens at PORT, prints a line of JSON for each window
     (echo temperature 20.5; echo temperature 21) | nc -q1 127.0.0.1 9000
 
 Edit config.toml:
 
-- WINDOW, SLIDE: the window at hand is closed at once, and the next ones are as long as that.
-- MOST_KEYS: refused while the window at hand holds more keys than that; tried again, and taken with a later window.
-- PORT: another listener; when it stands, the old one is closed with its connections.
+- WINDOW, SLIDE: the current window is closed at once, and the next ones have the new size.
+- MOST_KEYS: vetoed while the current window has more keys than that; the change is retried, and accepted with a later window.
+- PORT: a new listener is opened; then the old one is closed with its connections.
 """
 
 import json
@@ -43,7 +43,7 @@ class Settings(BaseSettings):
 
 
 class Values:
-    """What has come in, not longer ago than the window is long."""
+    """The values of the current window."""
 
     def __init__(self, live: Live[Settings]) -> None:
         self._live = live
@@ -59,7 +59,7 @@ class Values:
         return {key for _, key, _ in self._values} - {"(others)"}
 
     def window(self, length: float) -> dict[str, list[float]]:
-        """The values of the last seconds by key; older ones are forgotten."""
+        """The values of the last seconds by key; older ones are dropped."""
         while self._values and self._values[0][0] < anyio.current_time() - length:
             self._values.popleft()
         window: dict[str, list[float]] = {}
@@ -68,13 +68,13 @@ class Values:
         return window
 
     def few_enough(self, change: Change[Settings]) -> None:
-        """Veto a MOST_KEYS that the window at hand does not fit into."""
+        """Veto a MOST_KEYS that is smaller than the number of keys in the current window."""
         if (keys := len(self.keys())) > change.new.MOST_KEYS:
             raise ValueError(f"the window at hand holds {keys} keys, more than MOST_KEYS = {change.new.MOST_KEYS}")
 
 
 async def tell(live: Live[Settings], values: Values) -> None:
-    """Print each window when its time is over, or when windows become others."""
+    """Print each window when it ends, or when the size of windows changes."""
     changes = live.changes("WINDOW", "SLIDE")
     settings = live.current
     while True:

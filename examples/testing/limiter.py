@@ -1,4 +1,4 @@
-"""The application under test: how many calls each client may make, by settings that change while it runs."""
+"""The application under test: it limits the calls of each client, by settings that change while it runs."""
 
 from collections import Counter
 from typing import Annotated

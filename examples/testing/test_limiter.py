@@ -1,7 +1,7 @@
-"""How to test an application that lives by its settings: pytest, in this folder.
+"""How to test an application that follows its settings. Run pytest in this folder.
 
-Most tests need no files: ``live`` makes other settings go live, as a reload would. With hotsettings installed, pytest has
-the fixture ``settings_workspace`` for those that shall read real ones. The marker anyio comes with anyio itself.
+Most tests need no files: ``live`` makes other settings go live, as a reload would. For tests with real files, hotsettings
+brings the pytest fixture ``settings_workspace``. The marker anyio comes with anyio.
 """
 
 import pytest

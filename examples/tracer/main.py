@@ -3,7 +3,7 @@
     pip install opentelemetry-sdk
     python main.py    # then edit SAMPLING_RATE in config.toml: 0 none, 1 all
 
-A provider takes its sampler for life. This one asks the settings for each span, in whatever thread that is begun.
+A provider keeps its sampler for its whole life. This sampler reads the settings for each span, in any thread.
 """
 
 import logging

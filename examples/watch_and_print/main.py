@@ -1,4 +1,4 @@
-"""Follow the files, and print what becomes of each edit.
+"""Watch the files, and print the result of each edit.
 
 python main.py    # then edit config.toml: another BATCH, a wrong one, another WORKERS
 """

@@ -1,12 +1,15 @@
-"""A web service with a database: the pool of connections is built anew when its settings change.
+"""A web service with a database: the connection pool is rebuilt when its settings change.
 
     python main.py
     curl --json '{"text": "buy milk"}' http://127.0.0.1:8000/notes
     curl http://127.0.0.1:8000/notes
     curl http://127.0.0.1:8000/health
 
-Edit config.toml: PAGE_SIZE counts for the next request, POOL_SIZE and BUSY_TIMEOUT make a new pool while requests go on with
-the old one, and another DATABASE is opened only if it holds notes; otherwise the log says why not, and it is tried again.
+Edit config.toml:
+
+- PAGE_SIZE applies to the next request.
+- POOL_SIZE and BUSY_TIMEOUT build a new pool; requests that have begun continue with the old one.
+- DATABASE: another database is opened only if it has notes. Otherwise the log says why, and the change is retried.
 """
 
 import logging
@@ -46,7 +49,7 @@ class Note(Struct, forbid_unknown_fields=True):
 
 
 class Pool:
-    """Connections that are lent to one request at a time, each used in a thread."""
+    """A connection pool. Each connection serves one request at a time, and is used in a thread."""
 
     def __init__(self, connections: list[sqlite3.Connection]) -> None:
         self._free = connections
@@ -78,7 +81,7 @@ def connected(settings: Settings) -> sqlite3.Connection:
 
 
 async def has_notes(change: Change[Settings]) -> None:
-    """Refuse a database without notes, before anything is built on it."""
+    """Veto a database without notes, before a pool is built for it."""
     await to_thread.run_sync(look_for_notes, change.new)
 
 

@@ -3,8 +3,8 @@
     nc -lk 127.0.0.1 9009    # a collector
     python main.py           # then edit config.toml: another PORT, INTERVAL; or let the collector hang up
 
-Another address means another connection, made while the old one is still in use. If nobody answers there, the edit is
-rejected and the old connection stays. A connection that breaks is made anew.
+A new address means a new connection, made while the old one is still in use. If nobody answers there, the edit is rejected
+and the old connection stays. A connection that breaks is rebuilt.
 """
 
 import logging
@@ -36,7 +36,7 @@ async def connection(settings: Settings) -> AsyncGenerator[SocketStream, None]:
 
 
 async def watch_over(stream: SocketStream) -> None:
-    """Raise when the collector hangs up: what a resource raises while it stands has it built anew."""
+    """Raise when the collector hangs up. If the context manager of a resource raises, the resource is rebuilt."""
     async for _ in stream:
         pass  # a collector says nothing
     raise ConnectionError("the collector has hung up")

@@ -13,7 +13,7 @@ How data flows, and where:
 
 from typing import TYPE_CHECKING, Any
 
-from ._layers.layer import FileLayer
+from ._layers.file import FileLayer
 from ._layers.toml.parser import use_parser
 from ._schema.marks import RestartRequired, Secret, Section
 from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError

@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, ParamSpec, TypeVar
 
-from .errors import Origin, Problem, SettingsError, UnforeseenError
+from .errors import NOWHERE, Origin, Problem, SettingsError, UnforeseenError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _HERE: Final = os.path.dirname(__file__) + os.sep
 
-# What the interpreter knows of an exception, whatever its class answers when it is asked.
+# The attributes of an exception as the interpreter has them. A class could override them, and what it returns is not trusted.
 _EXCEPTION: Final[Any] = BaseException
 _NAME: Final[Callable[[type], str]] = type.__dict__["__name__"].__get__
 _TRACEBACK: Final[Callable[[BaseException], TracebackType | None]] = _EXCEPTION.__traceback__.__get__
@@ -83,10 +83,10 @@ def unforeseen(error: BaseException, origins: Sequence[Origin]) -> UnforeseenErr
     message = f"unforeseen {type_and_place(error)}"
     hint = _OUT_OF.get(type(error), "no known mistake in the files; if it lasts, please report it")
     if len(origins) == 1 and origins[0].file:
-        return UnforeseenError([Problem("", message, origins[0], hint)])
+        return UnforeseenError([Problem("", message, origins[0], hint, "unforeseen")])
     if origins:
         message += f" with {', '.join(map(str, origins))}"
-    return UnforeseenError([Problem("", message, Origin(""), hint)])
+    return UnforeseenError([Problem("", message, NOWHERE, hint, "unforeseen")])
 
 
 def type_and_place(error: BaseException) -> str:

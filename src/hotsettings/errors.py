@@ -6,23 +6,79 @@
     ├── Rejected          a reload was not applied
     └── UnforeseenError   this package failed, not the files
 
-Every error carries its evidence as plain text that has already been cleared of secrets, so it can be printed, logged,
-pickled and sent anywhere. None of them holds a value, a document or a foreign exception.
+Errors hold texts, places and numbers. The texts are already redacted, so an error can be printed, logged, pickled and sent
+anywhere. No error holds a value, a document, or an exception of other code.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import ClassVar, Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
+
+Code: TypeAlias = Literal[
+    # A layer cannot be read.
+    "missing-file",
+    "not-a-file",
+    "too-large",
+    "unreadable",
+    "still-written",
+    "lost-content",
+    # It cannot be parsed.
+    "not-utf8",
+    "invalid-toml",
+    "unsupported-toml",
+    "no-parser",
+    # Its values do not fit the class.
+    "unknown-key",
+    "wrong-key",
+    "required",
+    "wrong-type",
+    "out-of-range",
+    "wrong-length",
+    "no-match",
+    "not-an-option",
+    "invalid-value",
+    "rule",
+    # A store.
+    "store-unreachable",
+    "missing-bucket",
+    "missing-key",
+    "missing-revision",
+    "not-in-copy",
+    "unusable-copy",
+    "publish-refused",
+    "publish-conflict",
+    "publish-unknown",
+    # Warnings of `check`.
+    "misplaced-secret",
+    "undeclared-secret",
+    "exposed-file",
+    "in-git",
+    "not-ignored",
+    "git-unknown",
+    # Neither a layer nor a value.
+    "not-set",
+    "unforeseen",
+]
+"""What kind of problem it is. `docs/errors.md` explains each code."""
+
+CODES: Final[tuple[Code, ...]] = get_args(Code)
+
+OriginKind: TypeAlias = Literal["layer", "default", "program", "kept", "none"]
 
 
 class Origin(Struct, frozen=True):
     """Where a value was written.
 
-    ``layer`` is the layer's name ("base", "secrets", "override"), "default" for a default of the class and "values" for
-    values given in code. ``file`` is the path as the caller wrote it, or where a store holds it, in the ``revision`` that was
-    read; ``line`` and ``column`` count from 1, in characters. A default has no file, and a problem with a whole file no line.
+    ``kind`` says what the other fields describe:
+
+    - "layer": a layer called ``layer`` ("base", "secrets", "override" by default). ``file`` is its path as the caller wrote
+      it, or its place in a store, where ``revision`` is what was read. ``line`` and ``column`` count from 1, in characters;
+      a problem with a whole file has neither.
+    - "default": a default of the class.
+    - "program": values given in code.
+    - "kept": the value that the process was started with. It stays until a restart, whatever the layers say by now.
+    - "none": no single place, as for a rule about several keys.
     """
 
     __module__ = "hotsettings"
@@ -32,19 +88,28 @@ class Origin(Struct, frozen=True):
     line: int | None = None
     column: int | None = None
     revision: int | None = None
+    kind: OriginKind = "layer"
 
     def __str__(self) -> str:
+        if self.kind == "kept":
+            return "live until the restart"
         named = self.file or self.layer
         parts = (named if self.revision is None else f"{named}@{self.revision}", self.line, self.column)
         return ":".join(str(part) for part in parts if part is not None)
 
 
+DEFAULT: Final = Origin("default", kind="default")
+PROGRAM: Final = Origin("values", kind="program")
+KEPT: Final = Origin("kept", kind="kept")
+NOWHERE: Final = Origin("", kind="none")
+
+
 class Problem(Struct, frozen=True):
     """One thing that is wrong, and the way out.
 
-    ``key`` is dotted (``db.port``), or "" where no single key is to blame. ``excerpt`` is the source line and a line of
-    carets below it. It is empty where either could show a secret, and in problems after the first 100. ``foreign``
-    means that other code wrote the message, such as the ``__post_init__`` of the class, so that it may quote a value.
+    ``key`` is dotted (``db.port``), or "" where no single key is to blame. ``code`` is a stable word for the kind of problem,
+    such as "unknown-key"; every problem that hotsettings reports has one. ``excerpt`` is the source line and a line of carets
+    below it. It is empty where either could show a secret, and in problems after the first 100.
     """
 
     __module__ = "hotsettings"
@@ -53,8 +118,13 @@ class Problem(Struct, frozen=True):
     message: str
     origin: Origin
     hint: str = ""
+    code: Code | Literal[""] = ""
     excerpt: tuple[str, ...] = ()
-    foreign: bool = False
+
+    @property
+    def foreign(self) -> bool:
+        """Whether code of the user wrote the message, such as a ``__post_init__``, so that it may quote a value."""
+        return self.code == "rule"
 
     def __str__(self) -> str:
         what = "; ".join(filter(None, (self.message, self.hint)))
@@ -86,17 +156,29 @@ NO_PROBLEMS = Problems((), 0)
 class SettingsError(Exception):
     """Root of everything this package raises about the content of settings.
 
-    ``problems`` holds the first 1,000, and ``total`` is the number of all. The text shows the first 100.
+    ``problems`` holds the first 1,000, and ``total`` is the number of all. The text shows the first 100, below a ``title``.
     """
 
     __module__ = "hotsettings"
 
+    title: ClassVar[str] = "Settings"
     problems: tuple[Problem, ...] = ()
 
     @property
     def total(self) -> int:
         """How many problems there are, including those that ``problems`` leaves out."""
         return len(self.problems)
+
+    @property
+    def heading(self) -> str:
+        """The first line of the text: ``Invalid settings: 2 problems``."""
+        return f"{self.title}: {counted(self.total)}"
+
+    def __str__(self) -> str:
+        if not self.problems:
+            return super().__str__()
+        shown = (f"  {line}" for problem in self.problems[:SHOWN_PROBLEMS] for line in problem.lines())
+        return "\n".join([self.heading, *shown, *(f"  {line}" for line in unshown(self.total))])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"  # the arguments would show every problem with all its fields
@@ -110,6 +192,8 @@ class LayerError(SettingsError):
 
     __module__ = "hotsettings"
 
+    title = "Unreadable settings"
+
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__(self.problems)
@@ -119,9 +203,6 @@ class LayerError(SettingsError):
         """Where the first problem is."""
         return self.problems[0].origin
 
-    def __str__(self) -> str:
-        return render("Unreadable settings", self.problems)
-
 
 class InvalidSettings(SettingsError):
     """Raised when the merged values do not fit the schema. ``problems`` are sorted by file and place.
@@ -129,22 +210,23 @@ class InvalidSettings(SettingsError):
     Args:
         problems: The first 1,000 problems.
         total: How many problems there are. Needed only if ``problems`` are not all of them.
+        while_waiting: The values are good by themselves, but not together with those that wait for a restart.
     """
 
     __module__ = "hotsettings"
 
-    def __init__(self, problems: Iterable[Problem], total: int | None = None) -> None:
+    title = "Invalid settings"
+
+    def __init__(self, problems: Iterable[Problem], total: int | None = None, while_waiting: bool = False) -> None:
         self.problems = tuple(problems)
+        self.while_waiting = while_waiting
         self._total = len(self.problems) if total is None else total
-        super().__init__(self.problems, self._total)
+        super().__init__(self.problems, self._total, while_waiting)
 
     @property
     def total(self) -> int:
         """How many problems there are."""
         return self._total
-
-    def __str__(self) -> str:
-        return render("Invalid settings", self.problems, self.total)
 
 
 class UnforeseenError(SettingsError):
@@ -155,12 +237,11 @@ class UnforeseenError(SettingsError):
 
     __module__ = "hotsettings"
 
+    title = "Unforeseen error"
+
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__(self.problems)
-
-    def __str__(self) -> str:
-        return render("Unforeseen error", self.problems)
 
 
 class Redacted(Exception):
@@ -186,14 +267,20 @@ class Rejected(SettingsError):
 
     ``reason`` is a LayerError, an InvalidSettings, or a stand-in for the exception of a hook or build. The stand-in has
     the redacted message, and the name of the exception's type as ``kind``.
+
+    Args:
+        reason: What was raised.
+        by: The name of the hook or build that raised it. What else rejects a reload follows from the reason.
     """
 
     __module__ = "hotsettings"
 
-    def __init__(self, reason: BaseException) -> None:
+    def __init__(self, reason: BaseException, by: str = "") -> None:
         self.reason = reason
+        self.by = by or rejected_by(reason)
+        """"layers", "settings", "restart", "hotsettings", or the name of a hook or build: see ``Rejection``."""
         self.problems = reason.problems if isinstance(reason, SettingsError) else ()
-        super().__init__(reason)
+        super().__init__(reason, self.by)
 
     @property
     def total(self) -> int:
@@ -204,17 +291,16 @@ class Rejected(SettingsError):
         return f"Reload rejected: {str(self.reason) or type(self.reason).__name__}"
 
 
+def rejected_by(reason: BaseException) -> str:
+    """Return what rejects a reload, other than a hook or a build."""
+    if isinstance(reason, InvalidSettings):
+        return "restart" if reason.while_waiting else "settings"
+    return "layers" if isinstance(reason, LayerError) else "hotsettings"
+
+
 def counted(number: int) -> str:
     """``1 problem``, ``3 problems``."""
     return f"{number} problem" + ("" if number == 1 else "s")
-
-
-def render(title: str, problems: Sequence[Problem], total: int | None = None) -> str:
-    """Return a title with the number of problems, then the first 100 indented by two, and how many more there are."""
-    shown = problems[:SHOWN_PROBLEMS]
-    number = len(problems) if total is None else total
-    lines = [f"{title}: {counted(number)}", *(f"  {line}" for problem in shown for line in problem.lines())]
-    return "\n".join(lines + [f"  {line}" for line in unshown(number)])
 
 
 def unshown(total: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,13 +9,14 @@ from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
 from ._boundary import guarded, without_frames
-from ._layers.layer import FileLayer, Layer, given
+from ._layers.file import StrPath, file_layers
+from ._layers.layer import Layer, in_memory
 from ._layers.toml.keys import dotted
 from ._loading.load import assemble, load
 from ._schema.frozen import freeze
 from ._schema.masking import masked_items, masked_repr
-from ._schema.schema import Schema, plain
-from .errors import MOST_PROBLEMS, InvalidSettings, Origin, Problem
+from ._schema.schema import Schema, plain, schema_of
+from .errors import MOST_PROBLEMS, PROGRAM, InvalidSettings, Problem
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -24,31 +24,6 @@ if TYPE_CHECKING:
 
     from ._live.live import Live
     from ._watching.events import Kind
-
-StrPath = str | os.PathLike[str]
-
-
-def schema_of(cls: type[Any]) -> Schema:
-    """Return what a settings class says of itself.
-
-    Raises TypeError for a field that could be mutated, NameError for an annotation that is not defined yet.
-    """
-    schema: Schema | None = cls.__dict__.get("__schema__")
-    if schema is None:
-        schema = Schema(cls)
-        type.__setattr__(cls, "__schema__", schema)
-    return schema
-
-
-def file_layers(config: StrPath, secrets: StrPath, override: StrPath | None) -> list[FileLayer]:
-    """The three files as layers, in rising precedence."""
-    layers = [
-        FileLayer(config, name="base"),
-        FileLayer(secrets, name="secrets", required=False, secret=True),
-    ]
-    if override is not None:
-        layers.append(FileLayer(override, name="override"))
-    return layers
 
 
 def _restore(cls: type[Any], values: dict[str, Any]) -> Any:
@@ -63,7 +38,7 @@ def _loaded(cls: type[Any], config: StrPath, secrets: StrPath, override: StrPath
 
 def _from_values(cls: type[Any], base: Any, values: dict[str, Any]) -> Any:
     """Make settings of values, over those of other settings or over none."""
-    return guarded([Origin("values")], _made, schema_of(cls), base, values)
+    return guarded([PROGRAM], _made, schema_of(cls), base, values)
 
 
 def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
@@ -76,18 +51,19 @@ def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
         try:
             above[key] = plain(value)
         except Exception:  # an object of no known type, or one that holds itself
-            problems.append(Problem(dotted((key,)), f"cannot be made of {type(value).__name__}", Origin("values")))
+            message = f"cannot be made of {type(value).__name__}"
+            problems.append(Problem(dotted((key,)), message, PROGRAM, code="wrong-type"))
     if problems:
         refused = {problem.key for problem in problems}
         total = len(problems)
         try:
-            assemble(schema, [given({**below, **above})])
+            assemble(schema, [in_memory({**below, **above})])
         except InvalidSettings as error:
             others = [problem for problem in error.problems if problem.key not in refused]
             total += error.total - len(error.problems) + len(others)
             problems += others
         raise InvalidSettings(problems[:MOST_PROBLEMS], total)
-    return assemble(schema, [given({**below, **above})])
+    return assemble(schema, [in_memory({**below, **above})])
 
 
 def _refuse_taken_names(cls: Any) -> None:
@@ -158,7 +134,7 @@ else:
                 if type(value) is dict and not attribute.startswith("__"):
                     namespace[attribute] = freeze(value)  # so that a plain dict can be written as a default
                 elif value and (instead := _IMMUTABLE.get(type(value))) and not attribute.startswith("__"):
-                    # msgspec refuses it too, but says neither which it is nor what to do, and quotes a secret.
+                    # msgspec refuses it too, but names neither the field nor the remedy, and quotes the default, which may be secret.
                     kind = type(value).__name__
                     raise TypeError(f"{name}.{attribute}: its default is a {kind}, which is mutable; write a {instead}")
             cls = super().__new__(mcls, name, bases, namespace, **config)
@@ -166,7 +142,7 @@ else:
             try:
                 schema_of(cls)
             except NameError:
-                pass  # an annotation names a class that comes later in the module; looked through when first used
+                pass  # an annotation names a class that comes later in the module; the schema is made at the first use
             return cls
 
         def __call__(cls, config_path="config.toml", *, override_path=None, secrets_path="secrets.toml", **values):

@@ -1,1 +1,1 @@
-"""The Integr8sCode backend, as far as its settings reach: `settings` declares every one of them."""
+"""The example application: the Integr8sCode backend. `settings` declares all of its settings."""

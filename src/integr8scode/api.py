@@ -1,8 +1,8 @@
 """The HTTP API.
 
-Starlette and no more: the settings are validated by msgspec already, and so are the few request bodies. Each request has
-one snapshot pinned to it, so a reload in its middle does not show; only what outlives a reload (an open event stream)
-asks for what is newest.
+It uses Starlette alone, because msgspec already validates the settings and the few request bodies. Each request has one
+snapshot pinned to it, so a reload does not change settings in its middle. Only an open event stream, which outlives
+reloads, reads the newest settings.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class ExecutionEvent(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Api:
-    """The request handlers, and what they need."""
+    """The request handlers and their dependencies."""
 
     def __init__(
         self,
@@ -75,9 +75,9 @@ class Api:
         self.registry.register(StreamsCollector(fanout, pool))
 
     async def health(self, request: Request) -> Response:
-        """Answer 200 even with old settings or without brokers: that must not take every process out of service.
+        """Answer 200 even with old settings or without brokers, so that these do not take every process out of service.
 
-        The body says which. It gives no reasons, since anybody may ask, and reasons may quote the files.
+        The body says whether either is so. It gives no reasons, because anybody may ask and reasons may quote the files.
         """
         status = self.live.status
         health = {
@@ -91,7 +91,7 @@ class Api:
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def events(self, request: Request) -> Response:
-        """New streams are refused while streaming is off; those that are open stay, and are told."""
+        """Open a stream. While streaming is off, new streams are refused; open ones stay open and get an event."""
         settings = settings_of(request.scope, Settings)
         if not settings.ENABLE_EVENT_STREAMING:
             return JSONResponse(STREAMING_IS_OFF, 503, LATER)
@@ -154,7 +154,7 @@ class Api:
 def application(
     api: Api, counters: Counters, settings_page: ASGIApp | None = None, proxies: TrustedProxies | None = None
 ) -> ASGIApp:
-    """Return the whole application. Without ``settings_page`` it has none; without ``proxies`` it trusts none."""
+    """Return the whole application. Without ``settings_page`` it has no such page; without ``proxies`` it trusts no proxy."""
     routes = api.routes(api.live.current.API_V1_STR)
     if settings_page is not None:
         routes.append(Mount("/settings", settings_page))
@@ -162,7 +162,7 @@ def application(
 
 
 class StreamsCollector(Collector):
-    """What the event streams tell Prometheus."""
+    """Metrics of the event streams for Prometheus."""
 
     def __init__(self, fanout: Fanout, pool: Resource[ConsumerPool | None]) -> None:
         self._fanout = fanout
@@ -177,7 +177,7 @@ class StreamsCollector(Collector):
 
 
 def brokers_answer(pool: Resource[ConsumerPool | None]) -> bool:
-    """Whether Kafka answers, or is not needed since event streaming is off."""
+    """Whether Kafka answers, or is not needed because event streaming is off."""
     try:
         current = pool.current
     except ResourceDown:

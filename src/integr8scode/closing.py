@@ -1,8 +1,8 @@
 """Stops Kafka clients within a time limit, even if their brokers do not answer.
 
 A client that stops commits, leaves its group, and sends what is left. Each step waits for the broker, perhaps forever.
-So each client gets some seconds, fewer when the process is stopping, and then its connections are cut. What was
-acknowledged or committed by then stays. Other messages are read again; other sends were never acknowledged.
+So each client gets some seconds, fewer when the process is stopping, and then its connections are cut. Everything that
+was acknowledged or committed by then stays. Other messages are read again; other sends were never acknowledged.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LAST = 0.5
 
 
 async def stop(consumer: AIOKafkaConsumer) -> None:
-    """Stop it and close its connections, also when the caller is being cancelled."""
+    """Stop a client and close its connections, even while the caller is being cancelled."""
 
     def tasks() -> Iterable[Any]:
         coordinator: Any = consumer._coordinator  # pyright: ignore[reportPrivateUsage]
@@ -38,7 +38,7 @@ async def stop(consumer: AIOKafkaConsumer) -> None:
 
 
 async def stop_producer(producer: AIOKafkaProducer) -> None:
-    """Stop a producer in the same way. It sends what it holds; what it cannot send in time was never acknowledged."""
+    """Stop a producer in the same way. It sends its messages; those that it cannot send in time were never acknowledged."""
 
     def tasks() -> Iterable[Any]:
         sender: Any = producer._sender  # pyright: ignore[reportPrivateUsage]

@@ -1,8 +1,8 @@
 """The Kafka consumer of a worker, which follows the settings.
 
-Two consumers of one process would share the partitions between them, so a new one cannot stand beside the old one: they
-are replaced between two batches. The old one has committed what it has handled before it leaves the group, and the new one
-begins there.
+Two consumers of one process would share the partitions between them, so a new one cannot run beside the old one. The
+consumer is replaced between two batches. The old one commits what it has handled and leaves the group; the new one
+continues from there.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MADE_FROM = (
 
 @asynccontextmanager
 async def membership(live: Live[Settings], topic: str) -> AsyncGenerator[Resource[Member | None], None]:
-    """Belong to the group, and read this topic and its retries. There is no member while event streaming is off."""
+    """Join the group, and read this topic and its retries. There is no member while event streaming is off."""
 
     @asynccontextmanager
     async def group_member(settings: Settings) -> AsyncGenerator[Member | None, None]:
@@ -79,7 +79,7 @@ def consumer_for(settings: Settings) -> AIOKafkaConsumer:
 
 
 async def reachable(change: Change[Settings]) -> None:
-    """Refuse brokers that do not answer, while the consumer that works is still untouched."""
+    """Veto brokers that do not answer, while the old consumer still works."""
     if not change.new.ENABLE_EVENT_STREAMING:
         return
     admin = AIOKafkaAdminClient(

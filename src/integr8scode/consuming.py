@@ -1,4 +1,4 @@
-"""The loop of a worker: read a batch, handle it, commit it, and between two batches let the consumer be replaced."""
+"""The loop of a worker: read a batch, handle it, commit it. Between two batches the consumer may be replaced."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ TRY_AGAIN = 1.0
 async def consume(live: Live[Settings], members: Resource[Member | None], retries: Retries, handle: Handle) -> None:
     """Handle messages until cancelled. The current batch is finished and committed first.
 
-    If the process is stopping, the batch gets FINISHING seconds. What has been handled by then is committed; the next
-    owner of its partitions reads the rest again.
+    If the process is stopping, the batch gets FINISHING seconds. The messages handled by then are committed; the next
+    owner of the partitions reads the rest again.
     """
     while True:
         try:

@@ -1,6 +1,6 @@
-"""The keeper of the dead-letter topic: says when there are too many, and deletes those that have been kept long enough.
+"""Watches the dead-letter topic: warns when it has too many messages, and deletes those that are old enough.
 
-It looks every few seconds, and at once when one of its settings changes.
+It checks every few seconds, and at once when one of its settings changes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LEVELS = {"critical": logging.CRITICAL, "warning": logging.WARNING, "few": loggi
 
 
 async def tell_of(message: Message) -> None:
-    """What the dlq-processor does about a dead letter; a person has to look at it."""
+    """Log a dead letter, so that a person looks at it. The dlq-processor handles messages with this function."""
     logger.info(
         "dead letter %s of %s after %d retries: %s", message.origin, message.group, message.died_after, message.error
     )
@@ -94,7 +94,7 @@ async def connected(settings: Settings) -> AsyncGenerator[Keeper, None]:
 
 
 class Keeper:
-    """What can be asked of the topic, and done to it."""
+    """Operations on the dead-letter topic."""
 
     def __init__(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer, topic: str) -> None:
         self._admin = admin
@@ -108,7 +108,7 @@ class Keeper:
         return sum(end[each] - first[each] for each in partitions)
 
     async def delete_older(self, than: float) -> None:
-        """Delete what was written before then, in seconds since 1970."""
+        """Delete messages written before that time, in seconds since 1970."""
         partitions = await self._partitions()
         first = await self._consumer.beginning_offsets(partitions)
         end = await self._consumer.end_offsets(partitions)

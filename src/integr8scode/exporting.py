@@ -1,7 +1,7 @@
-"""Where spans go: an exporter that stays, over one for each collector that comes and goes.
+"""Sends spans: one exporter that stays, around one exporter for each collector that the settings name in turn.
 
-Spans wait in one queue, before the exporter that stays. When the settings name another collector, what still waits goes
-to the new one, and so does a batch that the old one did not take.
+Spans wait in one queue, in front of the exporter that stays. When the settings name another collector, the waiting spans
+go to the new one, and so does a batch that the old one did not accept.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NO_HEADERS = ","
 
 
 def endpoint(settings: Settings) -> str | None:
-    """Where to send spans. Jaeger takes OTLP too, so its address does as well where no other is given."""
+    """Where to send spans. Jaeger accepts OTLP too, so its address is used where no other is given."""
     return settings.OTEL_EXPORTER_OTLP_ENDPOINT or settings.JAEGER_COLLECTOR_ENDPOINT
 
 
@@ -61,7 +61,7 @@ class Collector:
             return not self._closed and self._exporter.export(spans) is SpanExportResult.SUCCESS
 
     def close(self, within: float = HANDOVER_TIMEOUT) -> None:
-        """Let the batch on its way arrive, or break it off after so many seconds."""
+        """Let the current batch arrive, or cancel it after so many seconds."""
         idle = self._busy.acquire(timeout=within)
         try:
             if not self._closed:
@@ -73,7 +73,7 @@ class Collector:
 
 
 class Unsent:
-    """Knows whether there may still be spans to send."""
+    """Counts whether there may still be spans to send."""
 
     def __init__(self) -> None:
         self._none = anyio.Event()
@@ -81,7 +81,7 @@ class Unsent:
 
     @contextmanager
     def spans(self) -> Generator[None, None, None]:
-        """Count spans as possible until the end of this block."""
+        """Assume that there are spans until the end of this block."""
         self._none = anyio.Event()
         try:
             yield
@@ -96,7 +96,7 @@ class Unsent:
 async def collector(settings: Settings, *, unsent: Unsent) -> AsyncGenerator[Collector | None, None]:
     """Connect to the collector that the settings name; None if they name none.
 
-    Whether it answers is not asked: a collector that is away for a moment must not keep other settings from going live.
+    It does not check whether the collector answers: an unavailable collector must not keep other settings from going live.
     """
     address = endpoint(settings)
     if address is None:
@@ -116,14 +116,14 @@ async def collector(settings: Settings, *, unsent: Unsent) -> AsyncGenerator[Col
 
 
 class FollowingExporter(SpanExporter):
-    """Sends each batch to the collector that is the newest at that moment."""
+    """Sends each batch to the newest collector."""
 
     def __init__(self, resource: Resource[Collector | None]) -> None:
         self._resource = resource
         self._given_up = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Send a batch, to another collector if the one it was sent to has been replaced meanwhile."""
+        """Send a batch; if its collector has been replaced meanwhile, send it to the new one."""
         tried: Collector | None = None
         while not self._given_up:
             try:
@@ -138,7 +138,7 @@ class FollowingExporter(SpanExporter):
         return SpanExportResult.FAILURE
 
     def give_up(self) -> None:
-        """Break off the batch on its way, and let all others fail at once."""
+        """Cancel the current batch, and let all others fail at once."""
         self._given_up = True
         try:
             newest = self._resource.current
@@ -148,7 +148,7 @@ class FollowingExporter(SpanExporter):
             newest.close(within=0)
 
     def shutdown(self) -> None:
-        """Nothing: what it sends to is closed by whoever has opened it."""
+        """Do nothing: the collector is closed where it was opened."""
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""Fan-out: what this process has heard from Kafka lately, which every client reads at its own pace.
+"""Fan-out: the latest events from Kafka, which every client reads at its own pace.
 
 There is one log of frames, bounded in events and in bytes, and no queue per client: ten thousand clients cost ten
 thousand cursors. A client that falls off the end of the log gets ``event: gap`` and goes on with the newest event. So
@@ -8,8 +8,8 @@ A burst of large events could fill the log faster than any client can read. So t
 an event that a client has not taken yet. When that event is HOLD seconds old, the client counts as too slow, and the
 event is dropped.
 
-The id of an event is the position in every partition after it (``0:15,1:22``), so that a client may come back to any
-process, in each of which the partitions are interleaved differently, and gets every event once.
+The id of an event is the position in every partition after it (``0:15,1:22``). Each process interleaves the partitions
+differently. With this id a client may reconnect to any process, and still gets every event once.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BREATH = 0.01
 
 
 class Fanout:
-    """The log, and where each partition stands. All of it belongs to one event loop."""
+    """The log, and the position in each partition. All of it belongs to one event loop."""
 
     def __init__(self, kept: int = KEPT, kept_bytes: int = KEPT_BYTES) -> None:
         self.positions: dict[int, int] = {}
@@ -76,7 +76,7 @@ class Fanout:
         return self._log[number - self.first]
 
     def begin(self, source: str, positions: Positions) -> None:
-        """Begin to read partitions there. With another cluster everything begins anew."""
+        """Begin to read partitions at these positions. With another cluster the log starts over."""
         if self.source not in (None, source):
             self.positions.clear()
             self._forget()
@@ -110,18 +110,18 @@ class Fanout:
             self._add(event(body, self.positions, partition, offset, time.monotonic()))
 
     def jump(self, source: str, partition: int, offset: int) -> None:
-        """Go on elsewhere: what lay between is gone from Kafka, and every client is told of the gap."""
+        """Continue at another position, because Kafka no longer has the events in between. Every client gets the gap."""
         if source == self.source:
             self.positions[partition] = offset
             self._forget()
 
     def tell(self, name: str, data: str) -> None:
-        """Tell all clients something about the stream itself."""
+        """Send all clients a notice about the stream itself."""
         self._add(notice(name, data, time.monotonic()))
         self.wake()
 
     def wake(self) -> None:
-        """Let every client look again."""
+        """Wake every client, so that it reads the log again."""
         told, self.news = self.news, anyio.Event()
         told.set()
 
@@ -132,7 +132,7 @@ class Fanout:
 
     @contextmanager
     def subscribe(self, last_event_id: str | None = None) -> Generator[Subscription, None, None]:
-        """Follow from now on, or from where a client has been before."""
+        """Subscribe from now on, or from the position of a client that reconnects."""
         subscription = self._subscription(last_event_id)
         self._subscriptions.add(subscription)
         self._taken = min(self._taken, subscription.next)
@@ -151,7 +151,7 @@ class Fanout:
         return Subscription(self, next(numbers, self.end), seen)
 
     def _covers(self, seen: Positions) -> bool:
-        """Whether everything after these positions is kept, or still to come."""
+        """Whether the log has everything after these positions, or will get it."""
         behind = any(seen.get(partition, 0) < floor for partition, floor in self._floors.items())
         # Another process may be a little ahead. Far ahead is a topic that has been made anew.
         ahead = any(offset > self.positions.get(partition, 0) + self._kept for partition, offset in seen.items())
@@ -188,7 +188,7 @@ class Fanout:
 
 
 class Subscription:
-    """One client's cursor. ``seen`` is what the client has had elsewhere, as long as this process is not past it."""
+    """One client's cursor. ``seen`` has the positions that the client got from another process, until this one is past them."""
 
     def __init__(self, fanout: Fanout, number: int, seen: Positions | None = None) -> None:
         self.next = number
@@ -219,7 +219,7 @@ class Subscription:
         return frames
 
     async def news(self) -> None:
-        """Wait until it is worth looking again."""
+        """Wait until there may be something new."""
         if self.next == self._fanout.end and not self.ended:
             await self._fanout.news.wait()
 

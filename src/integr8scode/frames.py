@@ -1,4 +1,4 @@
-"""Frames of event streams: events and notices as they are sent, and the ids with which clients come back."""
+"""Frames of event streams: events and notices as they are sent, and the ids with which clients reconnect."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 
 
 def event(body: bytes, positions: Positions, partition: int, offset: int, at: float) -> Entry:
-    """Make an event of a ``body`` from ``data_of``. A client that has taken it is at these positions."""
+    """Make an event from a ``body`` of ``data_of``. A client that has received it is at these positions."""
     written = write_id(positions)
     return Entry(_head(written) + body, written, partition, offset, at)
 
@@ -57,7 +57,7 @@ def write_id(positions: Positions) -> str:
 
 
 def read_id(text: str) -> Positions | None:
-    """Read what ``write_id`` wrote; None for anything else, since clients may send what they like."""
+    """Read an id of ``write_id``; return None for anything else, because clients may send anything."""
     try:
         pairs = [pair.split(":") for pair in text.split(",")]
         return {int(partition): int(offset) for partition, offset in pairs}

@@ -1,4 +1,4 @@
-"""What each worker does about the events. The work itself is not part of this example: a line in the log stands for it."""
+"""The handlers of each worker. The real work is not part of this example: a log record stands for it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Event(Struct, frozen=True):
 
 
 class Worker(NamedTuple):
-    """What makes one worker different from the others."""
+    """The differences between workers."""
 
     handle: Handle
     topic: Callable[[Settings], str] = events_topic
@@ -38,7 +38,7 @@ class Worker(NamedTuple):
 
 
 def on_events(*kinds: str) -> Handle:
-    """Handle the events whose kind begins like this. A message that is no event raises, and ends as a dead letter."""
+    """Handle events whose kind has this prefix. A message that is not an event raises, and ends as a dead letter."""
 
     async def handle(message: Message) -> None:
         event = msgspec.json.decode(message.value or b"", type=Event)

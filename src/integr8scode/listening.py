@@ -1,4 +1,4 @@
-"""Where the server listens, and with which certificate: what the settings say, unless it is told otherwise."""
+"""Where the server listens, and with which certificate: by the settings, unless an option says otherwise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROXIED = 'SSL_CERTFILE = "" or --http leaves TLS to a proxy'
 
 
 class CannotListen(Exception):
-    """The server cannot do what a setting says. Tells which one, where it is written, and what would help."""
+    """The server cannot apply a setting. The message names it, its origin and a remedy."""
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def listening(
 ) -> Generator[list[socket.socket], None, None]:
     """Hold each address of the host bound to the port, 0 for a free one. Raises CannotListen.
 
-    Nobody is let in yet: connections are refused until a server takes the sockets.
+    It does not accept connections yet: they are refused until a server takes the sockets.
     """
     by_host = written(live, "SERVER_HOST") if host is None else "--host"
     by_port = written(live, "SERVER_PORT") if port is None else "--port"
@@ -64,7 +64,7 @@ def listening(
 
 
 def certificate(live: Live[Settings]) -> ssl.SSLContext | None:
-    """The server's side of TLS, as SSL_CERTFILE and SSL_KEYFILE say; None where there is none. Raises CannotListen."""
+    """The server's side of TLS, from SSL_CERTFILE and SSL_KEYFILE; None without them. Raises CannotListen."""
     settings = live.current
     if not settings.SSL_CERTFILE:
         return None
@@ -95,7 +95,7 @@ def url(sockets: Sequence[socket.socket], host: str, *, tls: bool) -> str:
 
 
 def written(live: Live[Settings], key: str) -> str:
-    """A setting and the place it comes from, in the way of all messages about settings."""
+    """A setting and its origin, written as in all messages about settings."""
     origin = live.explain(key).winner.origin
     return f"{origin}  {key}" if origin.file else f"{key}, which no file sets"
 

@@ -1,8 +1,8 @@
 """A member of a consumer group, and the batches that it reads.
 
-Kafka deals the partitions out anew whenever a member comes or goes, which other processes cause too. A partition that is
-taken away in the middle of a batch would be read again by its new owner from before the batch; so the member keeps the
-group waiting until the batch has been handled and committed.
+Kafka reassigns the partitions whenever a member joins or leaves, in any process. If a partition moved in the middle of a
+batch, its new owner would read the whole batch again. So the member delays the rebalance until the batch has been handled
+and committed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .stopping import shielded
 
 
 class Record(Protocol):
-    """What aiokafka reads."""
+    """A record of aiokafka."""
 
     topic: str
     partition: int
@@ -40,7 +40,7 @@ COMMITTING = 1.0
 
 
 class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # of a library without types
-    """A consumer that has joined its group. Some of its partitions may stand still, because their next record is not due."""
+    """A consumer that has joined its group. Some of its partitions may be paused, because their next record is not due."""
 
     def __init__(self, consumer: AIOKafkaConsumer, settings: Settings, own_topic: str) -> None:
         self._consumer = consumer
@@ -51,13 +51,13 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # of a library w
         self._placed = anyio.Event()
 
     async def placed(self) -> None:
-        """Wait until it is certain where each partition begins: what is written from then on will be read."""
+        """Wait until each partition has a position: records that are written from then on will be read."""
         await self._placed.wait()
 
     async def poll(self, limit: int, wait: Callable[[Record], float]) -> Batch:
-        """Read at most so many records. ``wait`` says for how many seconds a record is not due yet.
+        """Read at most so many records. ``wait`` returns the seconds until a record is due.
 
-        Cancelling this loses nothing: what has not been committed is read again.
+        Cancelling this loses nothing: uncommitted records are read again.
         """
         patience = POLL
         for partition, record in list(self._halted.items()):
@@ -79,12 +79,12 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]  # of a library w
         return self._batch
 
     def halt(self, partition: TopicPartition, record: Record) -> None:
-        """Let a partition stand still until this record, its next one, is due."""
+        """Pause a partition until this record, its next one, is due."""
         self._halted[partition] = record
         self._consumer.pause(partition)
 
     async def finish(self, fetched: Fetched, handled: Mapping[TopicPartition, int]) -> None:
-        """Commit what has been handled, given as the next offsets, and read the rest again."""
+        """Commit what has been handled, given as the next offsets, and rewind to read the rest again."""
         try:
             for partition, records in fetched.items():
                 position = handled.get(partition, records[0].offset)

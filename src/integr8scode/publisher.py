@@ -1,4 +1,4 @@
-"""The producer that events are published with: made anew when the brokers change, none while event streaming is off."""
+"""The producer that publishes events: rebuilt when the brokers change, None while event streaming is off."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ async def producer(settings: Settings) -> AsyncGenerator[AIOKafkaProducer | None
 
 @asynccontextmanager
 async def publisher(live: Live[Settings]) -> AsyncGenerator[Resource[AIOKafkaProducer | None], None]:
-    """Whoever publishes takes a lease: the producer it began with stays open until its event is acknowledged."""
+    """Hold the producer. To publish, take a lease: its producer stays open until the event is acknowledged."""
     async with live.resource(producer, *CONNECTION) as resource:
         yield resource

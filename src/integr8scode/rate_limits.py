@@ -1,7 +1,7 @@
 """Rate limits: how many requests one client may make, counted in memory, by rules that may change at any time.
 
-What is remembered of a client is what it has used, never what is left. So a new limit holds at once, for what was used
-before it too. Routes of the API are limited by RATE_LIMITS, all others by RATE_LIMIT_DEFAULT_*.
+For each client the counters keep what it has used, never what is left. So a new limit applies at once, and counts earlier
+requests too. Routes of the API are limited by RATE_LIMITS, all others by RATE_LIMIT_DEFAULT_*.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _limit(text: str) -> Limit:
 
 
 def readable(change: Change[Settings]) -> None:
-    """Veto limits that pass the pattern of the field and still say nothing: ``100/fortnight``."""
+    """Veto limits that match the pattern of the field but cannot be read: ``100/fortnight``."""
     limits_in(change.new.RATE_LIMITS)
 
 
@@ -58,7 +58,7 @@ class Counter(Protocol):
     """What one client has used of one limit."""
 
     def wait(self, limit: Limit, burst: float, now: float) -> float:
-        """Seconds until one more request is within the limit; 0 if it is now."""
+        """Seconds until the limit allows one more request; 0 if it does now."""
         ...
 
     def count(self, limit: Limit, now: float) -> None:
@@ -67,7 +67,7 @@ class Counter(Protocol):
 
 
 class SlidingWindow:
-    """Requests in this window and the one before, of which the part counts that a window back from now still covers."""
+    """Counts the requests of this window, and a share of those of the last one: the part that a window ending now covers."""
 
     def __init__(self) -> None:
         self._window = 0
@@ -86,7 +86,7 @@ class SlidingWindow:
         self._here += 1
 
     def _move(self, limit: Limit, now: float) -> float:
-        """Go to the window of this moment, and return how much of it has passed."""
+        """Move to the current window, and return which share of it has passed."""
         passed, window = math.modf(now / limit.window)
         if window != self._window:
             self._before = self._here if window == self._window + 1 else 0
@@ -95,12 +95,12 @@ class SlidingWindow:
 
     @staticmethod
     def _share_gone(requests: int, room: int) -> float:
-        """How much of a window has to pass until only ``room`` of these requests are left of it."""
+        """Which share of a window has to pass until at most ``room`` of these requests still count."""
         return max(0.0, 1 - room / requests) if requests else 0.0
 
 
 class TokenBucket:
-    """Tokens that were taken and have not flowed back yet."""
+    """Counts the tokens that were taken and have not been refilled yet."""
 
     def __init__(self) -> None:
         self._taken = 0.0
@@ -124,7 +124,7 @@ ALGORITHMS: dict[str, Callable[[], Counter]] = {"sliding_window": SlidingWindow,
 
 
 class Counters:
-    """What the clients have used. ``clock`` gives seconds."""
+    """The counters of all clients. ``clock`` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, most_clients: int = MOST_CLIENTS) -> None:
         self._clock = clock
@@ -148,7 +148,7 @@ class Counters:
 
 
 class RateLimited:
-    """ASGI middleware: answers 429 to whoever asks too often. It reads the settings that are pinned to the request.
+    """ASGI middleware: answers 429 to clients with too many requests. It reads the settings that are pinned to the request.
 
     ``free`` are paths that are never limited: a probe that gets 429 would take the process out of service. ``proxies``
     are trusted to name the client of a request.

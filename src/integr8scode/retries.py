@@ -1,8 +1,9 @@
-"""What happens to a message that could not be handled: retries with growing delays, then the dead-letter topic.
+"""Messages whose handler failed: retries with growing delays, then the dead-letter topic.
 
-The message is written to the group's own retries topic, and its partition goes on. There each retry has a partition of
-its own, as far as there are enough of them: in one partition all wait equally long, so the first is always the first due.
-The DLQ_* settings are asked for when the time comes and never kept, so a change takes effect on what waits already.
+The message is written to the retries topic of its group, so its own partition is not blocked. First retries go to one
+partition of that topic, second retries to another, as far as there are enough of them. All messages of one partition wait
+equally long, so its first message is always due first. The DLQ_* settings are read when a retry is due, so a change also
+affects messages that already wait.
 
 The headers of a message record its earlier attempts. Anybody who writes to a topic can set them, so they count only on
 topics to which this application alone writes: the group's retries, and the dead letters. A record from any other topic
@@ -37,7 +38,7 @@ MOST_DIGITS = 9
 
 
 class Message(NamedTuple):
-    """A message as its handler sees it, which looks the same at every attempt."""
+    """A message as its handler sees it; it looks the same at every attempt."""
 
     key: bytes | None
     value: bytes | None
@@ -54,7 +55,7 @@ class Message(NamedTuple):
 
 
 class Retries:
-    """Decides what waits, what is tried again and what is given up."""
+    """Decides which messages wait, which are retried and which become dead letters."""
 
     def __init__(self, live: Live[Settings], producers: Resource[AIOKafkaProducer | None]) -> None:
         self._live = live
@@ -77,7 +78,7 @@ class Retries:
         )
 
     def wait(self, record: Record) -> float:
-        """For how many seconds a record is not due yet."""
+        """Seconds until a record is due."""
         if record.topic != self._topic:
             return 0.0
         settings, retry = self._live.current, self.message(record).retry
@@ -89,7 +90,7 @@ class Retries:
         return message.retry > self._live.current.DLQ_RETRY_MAX_ATTEMPTS
 
     async def failed(self, message: Message, error: Exception) -> None:
-        """Have it tried again later, or give it up."""
+        """Schedule a retry, or give the message up."""
         settings, retry, why = self._live.current, message.retry + 1, place_of(error)
         # A dead letter keeps the error that it died of.
         told = message if message.died_after is not None else message._replace(error=why)
@@ -104,7 +105,7 @@ class Retries:
         )
 
     async def give_up(self, message: Message) -> None:
-        """Make it a dead letter. If it is one already, it stays in its topic until it expires."""
+        """Make the message a dead letter. If it already is one, it stays in its topic until it expires."""
         if message.died_after is not None:
             logger.error("the dead letter %s could not be handled and is left as it is", message.origin)
             return
@@ -137,13 +138,13 @@ def count(text: str | None) -> int:
 
 
 def delay(settings: Settings, retry: int) -> float:
-    """Seconds before a retry: twice as many as before the last one, within bounds."""
+    """Seconds before a retry: twice as many as before the previous one, within limits."""
     doubled = settings.DLQ_RETRY_BASE_DELAY_SECONDS * 2.0 ** min(retry - 1, 60)
     return min(doubled, settings.DLQ_RETRY_MAX_DELAY_SECONDS)
 
 
 def place_of(error: Exception) -> str:
-    """What was raised and where. Not its text, which may quote anything, passwords too."""
+    """The type and place of an exception. Not its text, which may quote anything, even passwords."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {frames[-1].name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"

@@ -1,6 +1,6 @@
 """Which spans are recorded: a sampler that follows ENABLE_TRACING and TRACING_SAMPLING_RATE.
 
-A provider takes one sampler for its whole life, so this one asks the newest settings for each span.
+A provider keeps one sampler for its whole life, so this one reads the newest settings for each span.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .settings import Settings
 
 
 class FollowingSampler(Sampler):
-    """Records nothing while tracing is off; otherwise a share of the traces, and whatever belongs to one of these."""
+    """Records nothing while tracing is off, and otherwise a share of the traces, each of them whole."""
 
     def __init__(self, live: Live[Settings]) -> None:
         self._live = live

@@ -1,8 +1,7 @@
 """The API server: ``python -m integr8scode.server``.
 
-Everything that follows the settings is opened here, in the order in which one thing needs the other, and closed in
-reverse. Where it listens, and with which certificate, is said by SERVER_HOST, SERVER_PORT, SSL_CERTFILE and SSL_KEYFILE
-unless an option says otherwise.
+It opens everything that follows the settings, in the order of its dependencies, and closes it in reverse order. It listens
+as SERVER_HOST, SERVER_PORT, SSL_CERTFILE and SSL_KEYFILE say, unless an option says otherwise.
 """
 
 from __future__ import annotations
@@ -47,9 +46,9 @@ NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, but told by this module when to stop, and able to stop while event streams are open.
+    """Uvicorn, but this module decides when it stops, and it can stop while event streams are open.
 
-    It waits for open responses, and a stream has no end of its own: it is given one.
+    Uvicorn waits for open responses, and a stream does not end by itself. So this class ends them.
     """
 
     def __init__(self, app: ASGIApp, fanout: Fanout, address: str, backlog: int, tls: ssl.SSLContext | None) -> None:
@@ -63,7 +62,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Leave signals alone. Uvicorn would raise them once more at the end, and kill what is still to be closed."""
+        """Leave signals alone. Uvicorn would raise them again at the end, and kill the process before everything is closed."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -75,7 +74,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def cut_off(self, client: tuple[str, int]) -> None:
-        """Reset the connection of a client. What it has not taken is dropped, here and in the kernel."""
+        """Reset the connection of a client. Data that it has not taken is dropped, here and in the kernel."""
         for connection in list(self.server_state.connections):
             if getattr(connection, "client", None) is client:
                 connected: socket.socket = connection.transport.get_extra_info("socket")
@@ -91,7 +90,7 @@ class Server(uvicorn.Server):
 async def everything(
     live: Live[Settings], password: Password | None, proxies: TrustedProxies | None = None
 ) -> AsyncGenerator[tuple[ASGIApp, Fanout], None]:
-    """Hold what serves requests, all of it following the settings."""
+    """Hold everything that serves requests; all of it follows the settings."""
     limits_in(live.current.RATE_LIMITS)
     veto = live.prepare(readable, "RATE_LIMITS")
     level = follow_level(live, "LOG_LEVEL")

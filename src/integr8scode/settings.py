@@ -1,7 +1,7 @@
 """Every setting of the Integr8sCode backend: type, default, limits, meaning, and whether a change needs a restart.
 
-The values stand in config.toml, secrets.toml and one optional file per worker. A field marked `RestartRequired` keeps
-its first value until the process is started anew; every other field may change while it runs.
+The values are in config.toml, secrets.toml and one optional file per worker. A field marked `RestartRequired` keeps its
+first value until the process restarts; every other field may change while it runs.
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ JwsAlgorithm = Annotated[str, Meta(pattern=r"^([HREP]S[0-9]{3}K?|EdDSA)$")]
 
 
 def about(description: str) -> Meta:
-    """Say what a setting means, in the words that the reference, the template and the JSON Schema show."""
+    """Describe a setting. The reference, the template and the JSON Schema show this text."""
     return Meta(description=description)
 
 

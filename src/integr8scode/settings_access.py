@@ -1,6 +1,6 @@
-"""Who may see the settings page: whoever knows a password that the operator has put into a file of its own.
+"""Access to the settings page: anyone who knows the password in a file that the operator names.
 
-An address says nothing: behind a proxy or a forwarded port every client seems to come from this machine.
+The address of a client proves nothing: behind a proxy or a forwarded port every client seems to come from this machine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="settings", charset="UTF-8"'}
 
 
 class Password:
-    """Knows whether a request brings the password (HTTP Basic, any user name).
+    """Checks whether a request has the password (HTTP Basic, any user name).
 
     Raises OSError if the file cannot be read, PermissionError if others than its owner can read or change it, and
     ValueError if it holds no password.
@@ -71,7 +71,7 @@ def _read_privately(file: Path) -> bytes:
 
 
 def guarded_settings_page(live: Live[Settings], password: Password) -> ASGIApp:
-    """The page, for which a browser asks its user the password."""
+    """The page; a browser asks its user for the password."""
     page = settings_page(live, authorize=password)
 
     async def guarded(scope: Scope, receive: Receive, send: Send) -> None:

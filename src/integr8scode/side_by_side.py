@@ -1,4 +1,4 @@
-"""Context managers that are entered one after the other, and left all at the same time."""
+"""Context managers that are entered one after the other, and left concurrently."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class SideBySide:
-    """Enters context managers, each in a task of its own, which leaves it at the end of the block."""
+    """Enters context managers, each in a task of its own. The task leaves it at the end of the block."""
 
     def __init__(self, tasks: TaskGroup) -> None:
         self.over = anyio.Event()
@@ -33,7 +33,7 @@ class SideBySide:
 
 @asynccontextmanager
 async def side_by_side() -> AsyncGenerator[SideBySide, None]:
-    """At the end of the block, leave everything that was entered, all at the same time."""
+    """Leave everything that was entered concurrently, at the end of the block."""
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
         entered = SideBySide(tasks)

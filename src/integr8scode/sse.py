@@ -1,4 +1,4 @@
-"""One open event stream: server-sent events to one client, for as long as both sides want."""
+"""One open event stream: server-sent events to one client."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ CUT_OFF = "integr8scode.cut_off"
 class EventStream(Response):
     """A response that ends when the client has gone, or the fan-out is closed.
 
-    ``heartbeat`` gives the seconds after which an idle stream gets a sign of life. It is asked again whenever the fan-out
-    wakes its streams, so a new interval counts for streams that are open. Each heartbeat says how long it is until the
-    next one, and is an event rather than a comment, which no script in a browser gets to see: a client that hears nothing
-    for much longer knows that the connection is dead.
+    ``heartbeat`` returns the seconds after which an idle stream gets a heartbeat. It is called again whenever the fan-out
+    wakes its streams, so a new interval also applies to open streams. Each heartbeat says how long it is until the next
+    one. If a client gets nothing for much longer, it knows that the connection is dead. A heartbeat is an event rather than
+    a comment, because browsers do not show comments to scripts.
     """
 
     media_type = "text/event-stream"

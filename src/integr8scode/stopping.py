@@ -43,8 +43,7 @@ _may_end_hard: ContextVar[bool] = ContextVar("_may_end_hard", default=False)
 class Stopping:
     """What a signal does: it cancels the block, or what ``instead`` says. One that comes after a cancellation kills.
 
-    So a block that has nothing yet, waits for a broker or clears up is left in an orderly way, and one that hangs can
-    still be ended.
+    So a block that is starting, waiting for a broker or cleaning up ends in order, and one that hangs can still be ended.
     """
 
     def __init__(self, scope: anyio.CancelScope) -> None:
@@ -69,7 +68,7 @@ class Stopping:
 
     @contextmanager
     def inside(self, scope: anyio.CancelScope) -> Generator[None, None, None]:
-        """Cancel ``scope`` for the length of this block, so that what is held around it stands until it has been left."""
+        """A signal during this block cancels ``scope``, so that resources around the block stay open until it has ended."""
         before, self._scope = self._scope, scope
         try:
             yield
@@ -78,7 +77,7 @@ class Stopping:
 
     @contextmanager
     def instead(self, act: Callable[[signal.Signals], object]) -> Generator[None, None, None]:
-        """Call ``act`` with each signal for the length of this block."""
+        """Each signal during this block calls ``act``."""
         before, self._act = self._act, act
         try:
             yield
@@ -87,7 +86,7 @@ class Stopping:
 
     @contextmanager
     def limiting(self, scope: anyio.CancelScope, seconds: float) -> Generator[None, None, None]:
-        """After a signal, let ``scope`` last for at most so many seconds, and no longer than the two steps together."""
+        """After a signal, ``scope`` may last for at most so many seconds, and no longer than the two steps together."""
         self._shields[scope] = seconds
         try:
             if self._told_at < math.inf:
@@ -104,7 +103,7 @@ class Stopping:
         self._scope.cancel()
 
     def end_hard_later(self, *_: object) -> None:
-        """Kill the process after HARD_END seconds, whatever it is doing then."""
+        """Kill the process after HARD_END seconds, whatever it does then."""
         if self._timer is None:
             self._timer = threading.Timer(HARD_END, self._end_hard)
             self._timer.daemon = True
@@ -118,7 +117,7 @@ class Stopping:
 
 @contextmanager
 def stopping() -> Generator[Stopping, None, None]:
-    """A block that signals stop. Only in the main thread, on asyncio."""
+    """A block that signals stop. It works in the main thread only, and on asyncio."""
     loop = asyncio.get_running_loop()
     with anyio.CancelScope() as scope:
         handler = Stopping(scope)

@@ -34,7 +34,7 @@ class StreamReader:
         self._stopped = anyio.Event()
 
     def read(self, share: list[TopicPartition]) -> None:
-        """Read these partitions, each from where the fan-out is."""
+        """Read these partitions, each from the position of the fan-out."""
         if share != self.share:
             self.share = share
             self.consumer.assign(share)
@@ -70,7 +70,7 @@ class StreamReader:
             self._fanout.wake()
 
     async def _jump(self, wanted: Mapping[TopicPartition, int]) -> None:
-        """Go on after a gap: Kafka has deleted what comes next, or the partition was created again and is shorter."""
+        """Continue after a gap: Kafka has deleted the next records, or the partition was created again and is shorter."""
         oldest = await self.consumer.beginning_offsets(list(wanted))
         newest = await self.consumer.end_offsets(list(wanted))
         for each, offset in wanted.items():

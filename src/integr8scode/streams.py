@@ -1,12 +1,12 @@
 """The consumer pool: SSE_CONSUMER_POOL_SIZE Kafka consumers feed the fan-out of this process.
 
-The consumers belong to no group. Each API process must see every event, so a group would have to be one per process,
-whose offsets nobody needs afterwards, and each change of its size would be a rebalance by the broker. Here the partitions
-are dealt out by hand, and where to read on stands in the fan-out, which survives every consumer:
+The consumers belong to no group. Each API process must see every event, so each process would need a group of its own.
+Nobody would use its offsets afterwards, and the broker would rebalance at each change of its size. So the pool assigns the
+partitions itself. The fan-out, which outlives every consumer, knows where to continue reading.
 
-- the pool is a resource: other brokers mean new connections, and brokers that do not answer reject the reload;
-- it reads only when it has been told to, after the swap, so a candidate that is rejected in the end has published nothing;
-- its size is brought about by a step that may be repeated at any time: after a change, after a failure, for new partitions.
+- The pool is a resource: other brokers mean new connections, and if these brokers do not answer, the reload is rejected.
+- The pool reads only after the swap, so a candidate that is rejected has published nothing.
+- Adjusting the size is idempotent: it happens after a change, after a failure, and for new partitions.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def events_topic(settings: Settings) -> str:
 
 @asynccontextmanager
 async def event_streams(live: Live[Settings], fanout: Fanout) -> AsyncGenerator[Resource[ConsumerPool | None], None]:
-    """Feed the fan-out for as long as the block lasts. There is no pool while event streaming is off."""
+    """Feed the fan-out during the block. There is no pool while event streaming is off."""
 
     @asynccontextmanager
     async def pool(settings: Settings) -> AsyncGenerator[ConsumerPool | None, None]:
@@ -114,7 +114,7 @@ async def connected_pool(
 
 
 class ConsumerPool:
-    """Consumers of one cluster, and which partitions each of them reads."""
+    """The consumers of one cluster, and the partitions that each of them reads."""
 
     def __init__(
         self,
@@ -152,7 +152,7 @@ class ConsumerPool:
             await anyio.sleep(ASK_EVERY)
 
     async def read(self, size: int) -> None:
-        """Read every partition with this many consumers, or with one for each partition where there are fewer."""
+        """Read every partition with this many consumers, or with one per partition if there are fewer partitions."""
         async with self._reading:
             partitions = await self._partitions()
             count = max(1, min(size, len(partitions)))
@@ -171,7 +171,7 @@ class ConsumerPool:
         ]
 
     async def _begin_new(self, partitions: Sequence[TopicPartition]) -> None:
-        """Begin with what comes from now on. A partition that is not there at first is new altogether, later."""
+        """Begin at the end of each partition. A partition that is created later is read from its start."""
         first = self._fanout.source != self._source
         known = {} if first else self._fanout.positions
         new = [each for each in partitions if each.partition not in known]

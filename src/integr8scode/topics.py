@@ -1,4 +1,4 @@
-"""What the workers' topics are called; the one of the events themselves is the event streams' too."""
+"""The names of the topics. Workers and event streams read the same topic of events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["dead_letters_topic", "events_topic", "retries_topic"]
 
 
 def retries_topic(settings: Settings) -> str:
-    """Each consumer group retries what it has failed at itself: the others may have had no trouble."""
+    """The retries topic of a consumer group. Each group has its own, because other groups may not have failed."""
     return f"{settings.KAFKA_TOPIC_PREFIX}{settings.KAFKA_CONSUMER_GROUP_ID}-retries"
 
 

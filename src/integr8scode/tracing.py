@@ -1,7 +1,7 @@
 """The tracer of a process: ``async with tracing(live) as provider``.
 
-Whether spans are recorded, which share of them and where they go follows the settings. Who the process says it is, does
-not: the SDK fixes that when a provider is made, so the settings that it is made from need a restart.
+The settings decide whether spans are recorded, which share of them, and where they go. The identity of the process cannot
+follow them: the SDK fixes it when a provider is made, so those settings need a restart.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LEAVING = CLOSING
 
 @asynccontextmanager
 async def tracing(live: Live[Settings]) -> AsyncGenerator[TracerProvider, None]:
-    """Hold a provider of tracers that follows the settings; what has finished by the end of the block is sent then."""
+    """Hold a provider of tracers that follows the settings. The end of the block sends the spans that have finished."""
     unsent = Unsent()
     async with live.resource(partial(collector, unsent=unsent), *COLLECTOR) as resource:
         exporter = FollowingExporter(resource)
@@ -51,9 +51,9 @@ async def tracing(live: Live[Settings]) -> AsyncGenerator[TracerProvider, None]:
 
 
 def set_globally(provider: TracerProvider) -> bool:
-    """Make it the provider of the process, for libraries that look for one; return whether that was possible.
+    """Make it the global provider of the process; return whether that was possible.
 
-    A process can be given one only once, and never takes it back. If its host has done so already, that one stays.
+    A process can set a global provider only once, and cannot undo it. If one is set already, that one stays.
     """
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         trace.set_tracer_provider(provider)
@@ -61,7 +61,7 @@ def set_globally(provider: TracerProvider) -> bool:
 
 
 def identity(settings: Settings) -> Identity:
-    """Who the process says it is. TRACING_SERVICE_NAME differs by worker, so it outdoes what all of them share."""
+    """The identity of the process. TRACING_SERVICE_NAME differs by worker, so it overrides the name that all workers share."""
     return Identity(
         {
             "telemetry.sdk.language": "python",
@@ -106,7 +106,7 @@ def _provider(live: Live[Settings], exporter: FollowingExporter) -> TracerProvid
 
 
 async def _shut_down(provider: TracerProvider, exporter: FollowingExporter) -> None:
-    """Send what waits, in a thread since the SDK blocks; break it off when the time is over."""
+    """Send the waiting spans, in a thread because the SDK blocks; cancel it when the time is over."""
     threads = anyio.CapacityLimiter(2)  # of its own: the common ones may all be busy
 
     async def limit() -> None:

@@ -1,6 +1,6 @@
 """A worker process: ``python -m integr8scode.worker coordinator``.
 
-Its name selects the override, so that it belongs to a consumer group of its own and its spans bear its name. SIGTERM
+Its name selects the override file, which gives it a consumer group of its own and its name in traces. SIGTERM
 (or SIGINT) lets it finish the current batch, commit and leave, within 10 seconds. SIGHUP makes it read its files at
 once.
 """

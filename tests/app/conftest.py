@@ -14,8 +14,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from needed import lacking
-from real_kafka import missing, real_kafka
+from support.needed import lacking
+from support.real_kafka import missing, real_kafka
 
 from integr8scode import mock_broker
 

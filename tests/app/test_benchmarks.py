@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from support import ROOT
 
 pytest.importorskip("pydantic_settings", reason="the benchmarks' own dependencies are not installed")
 
@@ -14,7 +15,6 @@ from benchmarks import __main__ as command
 from benchmarks import environment, figures, followers, latency, measuring, peers, plots, process, report, writers
 from benchmarks.figures import Figure, Results, Row, Target
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
 FOLDER = ROOT / "docs" / "benchmarks"
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import httpx
 import pytest
-from api_server import ApiServer, api_server
-from cable import Cable
-from chromium import PATIENCE, chromium, hard_to_read, opened_page
 from confluent_kafka import Producer
 from playwright.sync_api import Browser, Locator, Page, expect
+from support.api_server import ApiServer, api_server
+from support.cable import Cable
+from support.chromium import PATIENCE, chromium, hard_to_read, opened_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

@@ -17,18 +17,17 @@ import anyio
 import msgspec
 import pytest
 import trio
+from support import ROOT
 
 pytest.importorskip("pydantic_settings", reason="the benchmarks' own dependencies are not installed")
 
 import omegaconf
 import typed_settings
+from support import peer_settings as peers
 
 from benchmarks.figures import Results
 from hotsettings import Live
 
-from . import peer_settings as peers
-
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/comparison.md").read_text(encoding="utf-8")
 PEERS = list(peers.LOADERS)
 NONE = "–"  # noqa: RUF001

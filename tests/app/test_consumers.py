@@ -9,7 +9,7 @@ from functools import partial
 import anyio
 import pytest
 from aiokafka.errors import KafkaConnectionError
-from kafka_worker import Files, Recorder, committed, eventually, numbered, produce, running
+from support.kafka_worker import Files, Recorder, committed, eventually, numbered, produce, running
 
 from hotsettings import Rejected
 from hotsettings.testing import Workspace

@@ -8,7 +8,7 @@ import time
 import anyio
 import pytest
 from aiokafka import AIOKafkaProducer
-from kafka_worker import Files, eventually
+from support.kafka_worker import Files, eventually
 
 from hotsettings.testing import Workspace
 from integr8scode.dead_letters import DAY, connected, keep_dead_letters

@@ -19,10 +19,10 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from support import ROOT
 
 from examples.demo.processes import Failed, Processes, Signals
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
 MARK = "DEMO_OF_TEST"
 

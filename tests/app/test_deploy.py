@@ -17,24 +17,13 @@ from typing import Any
 import anyio
 import kubernetes_validate
 import pytest
-import real_kafka
 import yaml
-from api_server import free_port
-from faults.volumes import Volume
-from kafka_worker import produce, read_all
-from needed import lacking
 from prometheus_client import CollectorRegistry
-from real_kafka import missing
-
-from hotsettings.integrations.prometheus import SettingsCollector
-from hotsettings.testing import live
-from integr8scode.handlers import WORKERS
-from integr8scode.settings import Settings
-
-from .deployed import (
+from support import ROOT, real_kafka
+from support.api_server import free_port
+from support.deployed import (
     DEPLOY,
     KUBERNETES,
-    ROOT,
     UNITS,
     Place,
     Process,
@@ -50,6 +39,15 @@ from .deployed import (
     unit,
     with_values,
 )
+from support.faults.volumes import Volume
+from support.kafka_worker import produce, read_all
+from support.needed import lacking
+from support.real_kafka import missing
+
+from hotsettings.integrations.prometheus import SettingsCollector
+from hotsettings.testing import live
+from integr8scode.handlers import WORKERS
+from integr8scode.settings import Settings
 
 MANIFESTS = [KUBERNETES / name for name in ("api.yaml", "worker.yaml", "secret.example.yaml")]
 SERVICES = ["integr8scode-api.service", "integr8scode-worker@.service"]

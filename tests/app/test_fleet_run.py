@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from msgspec.structs import replace
+from support import ROOT
 
 pytest.importorskip("psutil", reason="the benchmarks' own dependencies are not installed")
 
@@ -22,7 +23,7 @@ from benchmarks.fleet.publishing import Accepted, Ledger
 from benchmarks.fleet.records import BASE, SERVICE, Log, Shown, Stamp
 from benchmarks.fleet.scale import QUICK
 
-FOLDER = Path(__file__).parents[2] / "docs" / "benchmarks"
+FOLDER = ROOT / "docs" / "benchmarks"
 SMALL = QUICK._replace(processes=8, publishes=30, pace=0.2, shortest=0.3, longest=1.2, silent=9.0, between=0.2)
 
 

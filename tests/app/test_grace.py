@@ -15,13 +15,12 @@ from typing import NamedTuple
 
 import anyio
 import pytest
-from api_server import api_server
-from integr8scode_files import write_files
-from kafka_worker import PATIENCE, committed, produce
+from support.api_server import api_server
+from support.integr8scode_files import write_files
+from support.kafka_worker import PATIENCE, committed, produce
+from support.worker_process import Process, broker, started
 
 from integr8scode.stopping import FINISHING, GRACE
-
-from .worker_process import Process, broker, started
 
 pytestmark = pytest.mark.slow
 EVENT = b'{"execution_id": "e-17", "kind": "execution.requested"}'

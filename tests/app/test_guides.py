@@ -8,9 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-from test_docs import FENCE, GUIDES, ROOT, Page, follow_links, working_folder
+from docs.test_docs import FENCE, GUIDES, Page, follow_links, working_folder
+from support import ROOT
 
-from hotsettings.settings import schema_of
+from hotsettings._schema.schema import schema_of
 from integr8scode.settings import Settings
 
 RESTART = {leaf.key: leaf.restart for leaf in schema_of(Settings).leaves}

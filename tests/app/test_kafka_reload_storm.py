@@ -17,8 +17,9 @@ from time import monotonic, perf_counter, sleep
 
 import anyio
 import pytest
-from integr8scode_files import write_files
-from kafka_worker import PATIENCE, Files, committed, eventually, numbered, produce, running
+from support import TESTS
+from support.integr8scode_files import write_files
+from support.kafka_worker import PATIENCE, Files, committed, eventually, numbered, produce, running
 
 from hotsettings import Applied, Live, Rejection
 from hotsettings.testing import Workspace
@@ -142,7 +143,7 @@ def test_what_was_committed_survives_kill_9(tmp_path: Path, kafka: str, unique: 
     kept: set[bytes] = set()
     for kill_at in (count // 4, count // 2, None):
         with subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent.parent / "slow_worker.py"), str(tmp_path), "0.001", str(handled)]
+            [sys.executable, str(TESTS / "support/slow_worker.py"), str(tmp_path), "0.001", str(handled)]
         ) as process:
             try:
                 wait_for_lines(handled, kill_at, set(numbered(0, count)), process)

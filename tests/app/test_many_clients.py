@@ -8,9 +8,9 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
-from api_server import ApiServer, api_server
 from confluent_kafka import Producer
-from sse_client import SseClient
+from support.api_server import ApiServer, api_server
+from support.sse_client import SseClient
 
 CLIENTS = 500
 RELOADS = 30

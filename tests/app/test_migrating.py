@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_docs import ROOT, WITH_PEERS, Page, working_folder
+from docs.test_docs import WITH_PEERS, Page, working_folder
+from support import ROOT
 
 
 def test_there_are_such_pages() -> None:

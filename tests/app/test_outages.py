@@ -14,11 +14,11 @@ import anyio
 import httpx
 import pytest
 from anyio import to_thread
-from api_server import api_server
-from kafka_worker import Files, Recorder, Running, committed, eventually, numbered, produce, running
-from needed import lacking
-from real_kafka import RealKafka, missing, own_kafka
-from sse_client import SseClient
+from support.api_server import api_server
+from support.kafka_worker import Files, Recorder, Running, committed, eventually, numbered, produce, running
+from support.needed import lacking
+from support.real_kafka import RealKafka, missing, own_kafka
+from support.sse_client import SseClient
 
 from hotsettings.testing import Workspace
 

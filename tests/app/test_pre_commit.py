@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import ROOT
 
-ROOT = Path(__file__).parents[2]
 CONFIG = (ROOT / "deploy" / "ci" / "pre-commit-config.yaml").read_text(encoding="utf-8")
 APP = """\
 from hotsettings import BaseSettings, Secret

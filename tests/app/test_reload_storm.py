@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 import pytest
-from api_server import ApiServer, api_server
+from support.api_server import ApiServer, api_server
 
 CONNECTIONS = 8
 REQUESTS = 1000

@@ -6,7 +6,7 @@ import logging
 
 import msgspec
 import pytest
-from kafka_worker import Files, Recorder, committed, eventually, numbered, produce, read_all, running, written
+from support.kafka_worker import Files, Recorder, committed, eventually, numbered, produce, read_all, running, written
 
 from hotsettings.testing import Workspace
 from integr8scode.handlers import on_events

@@ -16,12 +16,11 @@ from typing import Any
 import httpx
 import pytest
 import trustme
-from api_server import PATIENCE, SECRETS, ApiServer, api_server, free_port
-from sse_client import SseClient
+from support.api_server import PATIENCE, SECRETS, ApiServer, api_server, free_port
+from support.sse_client import SseClient
+from support.worker_process import broker
 
 from hotsettings.testing import Workspace
-
-from .worker_process import broker
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 

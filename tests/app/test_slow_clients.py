@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from api_server import ApiServer, api_server
 from confluent_kafka import Producer
-from sse_client import SseClient
+from support.api_server import ApiServer, api_server
+from support.sse_client import SseClient
 
 from integr8scode.fanout import KEPT_BYTES
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is POSIX")
 
-ROOT = Path(__file__).parents[2]
 SCHEMES = ["light", "dark"]
 
 

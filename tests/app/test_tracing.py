@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
-from otlp_collector import OtlpCollector, otlp_collector
+from support.otlp_collector import OtlpCollector, otlp_collector
 
 from hotsettings import Change, Live, Rejected
 from hotsettings.testing import Workspace

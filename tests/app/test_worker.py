@@ -12,14 +12,14 @@ from time import monotonic, sleep
 
 import anyio
 import pytest
-from integr8scode_files import ROOT, SECRET, write_files
-from kafka_worker import PATIENCE, committed, produce
-from otlp_collector import otlp_collector
+from support import ROOT
+from support.integr8scode_files import SECRET, write_files
+from support.kafka_worker import PATIENCE, committed, produce
+from support.otlp_collector import otlp_collector
+from support.worker_process import started
 
 from integr8scode.handlers import WORKERS
 from integr8scode.worker import work
-
-from .worker_process import started
 
 EVENT = b'{"execution_id": "e-17", "kind": "execution.requested"}'
 

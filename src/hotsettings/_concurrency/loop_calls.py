@@ -1,4 +1,4 @@
-"""Calls into the event loop from elsewhere: other threads, and handlers of signals."""
+"""Calls into the event loop from other threads and from signal handlers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ Call = Callable[[Callable[[], object]], object]
 
 
 def into_this_loop() -> Call:
-    """Return what calls a function soon in the event loop that runs here. It waits for nothing.
+    """Return a function that schedules calls in the current event loop.
 
-    Raises RuntimeError when the loop has ended.
+    It can be called from any thread, and does not wait.
+
+    That function raises RuntimeError if the event loop has ended.
     """
     if issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
         return asyncio.get_running_loop().call_soon_threadsafe

@@ -1,7 +1,7 @@
-"""A thread for calls that may never return, such as a ``stat`` on a dead mount.
+"""A thread for calls that may never return, such as ``stat`` on a stalled mount.
 
-It is a daemon, so that a hanging call does not keep the process from ending. At exit Python joins all other threads, and so those
-of anyio's pool.
+It is a daemon thread, so a call that hangs does not keep the process alive. Threads of anyio's pool would: Python joins
+them at exit.
 """
 
 from __future__ import annotations
@@ -20,47 +20,51 @@ from .loop_calls import into_this_loop
 
 T = TypeVar("T")
 
-_ENDS = 0.1
-"""Seconds that ``close`` waits for an idle thread to end."""
+_JOIN_TIMEOUT = 0.1
+"""Seconds that ``close`` waits for the thread to end."""
 
 
 class Worker:
-    """One thread, started at the first call, which runs one function after the other.
+    """One thread, started by the first call, which runs functions one after the other.
 
     Args:
-        name: What the thread is called.
-        patience: Seconds after which a call is slow.
+        name: The name of the thread.
+        patience: Seconds after which a call counts as slow.
     """
 
     def __init__(self, name: str, patience: float) -> None:
         self._name = name
         self._patience = patience
-        self._orders: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._functions: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     async def run(self, work: Callable[[], T], slow: Callable[[], None]) -> T:
         """Run ``work`` in the thread, and return its result or raise its exception.
 
-        If that takes longer than ``patience``, call ``slow`` on the event loop. If this call is cancelled, ``work`` goes on in
-        its thread, and its outcome is dropped.
+        If this call is cancelled, ``work`` goes on in its thread and its outcome is dropped; the next call gets a new
+        thread.
+
+        Args:
+            work: Called in the thread.
+            slow: Called on the event loop if ``work`` takes longer than ``patience``.
         """
         if self._thread is None:
-            # The thread refers to the queue only, so that it keeps no more than that alive.
-            self._thread = threading.Thread(target=_serve, args=(self._orders,), name=self._name, daemon=True)
+            # The thread refers to the queue only, and so keeps nothing else alive.
+            self._thread = threading.Thread(target=_serve, args=(self._functions,), name=self._name, daemon=True)
             self._thread.start()
         done, call = anyio.Event(), into_this_loop()
         outcome: list[T] = []
         failure: list[BaseException] = []
 
-        def order() -> None:
+        def run() -> None:
             try:
                 outcome.append(work())
             except BaseException as error:
                 failure.append(error)
-            with suppress(RuntimeError):  # the loop has ended
+            with suppress(RuntimeError):  # the event loop has ended
                 call(done.set)
 
-        self._orders.put(partial(copy_context().run, order))
+        self._functions.put(partial(copy_context().run, run))
         try:
             with anyio.move_on_after(self._patience):
                 await done.wait()
@@ -68,29 +72,29 @@ class Worker:
                 slow()
                 await done.wait()
         except BaseException:
-            self._abandon()  # the thread may hang: the next call gets a new one
+            self._abandon()  # the thread may hang
             raise
         if failure:
             try:
                 raise failure.pop()
             finally:
-                del failure, order, work
+                del failure, run, work
         return outcome[0]
 
     def close(self) -> None:
-        """End the thread. If it is at work, it ends afterwards."""
+        """End the thread. If it runs a function, it ends after that."""
         thread = self._thread
         self._abandon()
         if thread is not None:
-            thread.join(_ENDS)
+            thread.join(_JOIN_TIMEOUT)
 
     def _abandon(self) -> None:
-        """Let the thread end after its current call."""
-        self._orders.put(None)
-        self._orders, self._thread = SimpleQueue(), None
+        """Let the thread end after its current function, and start a new one for the next call."""
+        self._functions.put(None)
+        self._functions, self._thread = SimpleQueue(), None
 
 
-def _serve(orders: SimpleQueue[Callable[[], object] | None]) -> None:
-    while (order := orders.get()) is not None:
-        order()
-        del order
+def _serve(functions: SimpleQueue[Callable[[], object] | None]) -> None:
+    while (function := functions.get()) is not None:
+        function()
+        del function

@@ -1,1 +1,1 @@
-"""Where values come from: bytes of a file or a store in, Documents out."""
+"""Layers, where values come from: the bytes of a file or a store go in, Documents come out."""

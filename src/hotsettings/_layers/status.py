@@ -1,4 +1,4 @@
-"""How the layers of a live object stand."""
+"""The states of the layers of a live object."""
 
 import datetime
 from typing import Literal
@@ -12,14 +12,24 @@ LayerState = Literal["read", "missing", "writing", "reading", "unreadable", "sta
 
 
 class LayerStatus(Struct, frozen=True):
-    """How one layer stands.
+    """The state of one layer.
 
-    ``state`` is "read", "missing" (and allowed to be), "writing" (somebody has been writing the file for over 2 seconds; edits
-    of other layers go live without it), "reading" (a read has not come back for over 2 seconds: a stalled mount), "unreadable"
-    (reading it fails, and is tried again; after 2 seconds that is a rejection), "stale" (the file or folder that
-    is mounted on the way to it was renamed or removed outside, so that edits of its old path do not arrive), "offline" (its store cannot be reached, and what it held last serves)
-    or "copy" (its store could not be reached since the start, and the last good copy on disk serves). ``revision`` is that of
-    the document in its store which was read last. ``since`` is when the writing, reading or failing began, in UTC.
+    - "read": the layer is read, and its edits go live.
+    - "missing": the layer is optional, and there is no such file or key.
+    - "writing": somebody has been writing the file for over 2 seconds. Edits of other layers go live without it.
+    - "reading": a read has not returned for over 2 seconds, as on a stalled mount.
+    - "unreadable": reads fail, and are tried again. After 2 seconds that is a rejection.
+    - "stale": the source of a mount on the file's path was renamed or removed outside, so edits at its old path do not
+      arrive.
+    - "offline": the store cannot be reached. Its last values stay live.
+    - "copy": the store could not be reached since the start. The last good copy on disk is live.
+
+    Args:
+        name: The name of the layer.
+        file: The path of the file as the caller wrote it, or the place in the store.
+        state: One of the above.
+        revision: The revision of the document that was read last. None if the layer is not in a store.
+        since: When the writing, reading or failing began, in UTC. None in all other states.
     """
 
     __module__ = "hotsettings"

@@ -1,4 +1,4 @@
-"""A layer in a store. What the store is and how it hears of changes is its own matter: this is its face."""
+"""A layer in a store, and what a store has to provide. How it learns of changes is up to the store."""
 
 from __future__ import annotations
 
@@ -17,31 +17,39 @@ if TYPE_CHECKING:
     from .._loading.load import Loaded
 
 
-class Held(Struct, frozen=True):
-    """What a store holds under one key; no ``data`` where there is nothing. A later ``revision`` is greater."""
+class StoreValue(Struct, frozen=True):
+    """The document under a key of a store.
+
+    Args:
+        revision: Greater than those of all earlier values of the key. None if the key never had a value.
+        data: The bytes of the document. None if there is none.
+    """
 
     revision: int | None = None
     data: bytes | None = None
 
 
 class Store(Protocol):
-    """Holds documents by key, and has the newest of all of them at hand, as they stood together at one moment."""
+    """Holds documents by key.
+
+    While it is open, it has the newest values of all keys at hand, as they were at one moment.
+    """
 
     @property
     def state(self) -> LayerState:
-        """``read`` while it follows, else why what it has at hand may be old."""
+        """``read`` while the store is up to date. Otherwise the reason why its values may be old."""
         ...
 
     def opened(self) -> AbstractAsyncContextManager[None]:
-        """Follow from now on until the block ends. Raises LayerError if there is nothing to begin with."""
+        """Keep the values up to date until the block ends. Raises LayerError if there is nothing to start with."""
         ...
 
-    def held(self, key: str) -> Held:
-        """What is under a key. Called from any thread, it waits for nothing."""
+    def value(self, key: str) -> StoreValue:
+        """The newest value of a key. Can be called from any thread, and does not wait."""
         ...
 
-    def told(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
-        """Call ``wake`` on the event loop whenever something has changed, until the block ends."""
+    def subscribed(self, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call ``wake`` on the event loop whenever a value has changed, until the block ends."""
         ...
 
     async def accompany(self, live: Live[Any], accepted: Callable[[], Loaded]) -> None:
@@ -53,7 +61,7 @@ class Store(Protocol):
 
 
 class StoreLayer(Layer, frozen=True):
-    """A layer that a store holds under a key."""
+    """A layer in a store, under a key."""
 
     store: Store
     key: str

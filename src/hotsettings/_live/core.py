@@ -11,7 +11,7 @@ from .._loading.load import Loaded
 from .._log import AS_EVENT, logger
 from .._redaction import Redactor
 from .._schema.schema import Schema
-from ..errors import Problem, SettingsError
+from ..errors import Rejected, SettingsError
 from .audit import EventLog
 from .callbacks import Callbacks, Handle
 from .changes import Subscribers
@@ -56,10 +56,12 @@ class Core(Generic[S]):
         )
         self.loaded = first.loaded
         """What the layers said when they were accepted last: newer than the snapshot if no value has changed since."""
-        self.rejection: BaseException | None = None
+        self.rejection: Rejected | None = None
         """Why the last reload was rejected; None if it was accepted."""
         self.error: str | None = None
         """The same, as a person reads it."""
+        self.told: Rejection | None = None
+        """The same, as it was told to readers of events."""
         self.attempted_at = first.loaded_at
         self.failures = 0
         """Rejections in a row."""
@@ -101,22 +103,22 @@ class Core(Generic[S]):
             self.events.tell(Applied(now(), generation, keys, loaded.pending))
         self.loaded = loaded
         self.accepted += 1
-        self.rejection, self.error, self.failures = None, None, 0
+        self.rejection, self.told, self.error, self.failures = None, None, None, 0
 
-    def reject(self, reason: BaseException, text: str, outlook: str = "") -> None:
+    def reject(self, rejection: Rejected, text: str, outlook: str = "") -> None:
         """Note that a reload was not applied. ``outlook`` says in the log what happens next."""
-        self.rejection, self.error = reason, text
+        self.rejection, self.error = rejection, text
         logger.warning(
             "reload rejected, generation %d stays live: %s%s", self.snapshot.generation, text, outlook, extra=AS_EVENT
         )
-        self.tell_rejection(reason, text)
+        self.tell_rejection(rejection, text)
 
-    def tell_rejection(self, reason: BaseException, text: str) -> None:
+    def tell_rejection(self, rejection: Rejected, text: str) -> None:
         """Count a failed attempt, and tell those who read events."""
         self.attempt()
         self.failures += 1
-        problems, total = _problems(reason)
-        self.events.tell(Rejection(self.attempted_at, text, problems, self.failures, total))
+        self.told = Rejection.of(rejection, self.attempted_at, text, self.failures)
+        self.events.tell(self.told)
 
     def status(self, layers: tuple[LayerStatus, ...] = (), fault: SettingsError | None = None) -> Status:
         """How everything stands. ``fault`` is why the layers could not be read or judged, if so."""
@@ -135,6 +137,7 @@ class Core(Generic[S]):
             layers=layers,
             callback_failures=self.callbacks.failures,
             waiting_for=self.waits.all(long=True),
+            rejection=self.told,
         )
 
     def statistics(self) -> Statistics:
@@ -166,8 +169,3 @@ class Core(Generic[S]):
 def now() -> datetime.datetime:
     """The time, in UTC."""
     return datetime.datetime.now(datetime.UTC)
-
-
-def _problems(reason: BaseException) -> tuple[tuple[Problem, ...], int]:
-    """The problems of our own errors, and how many there are."""
-    return (reason.problems, reason.total) if isinstance(reason, SettingsError) else ((), 0)

@@ -85,7 +85,9 @@ def changed_keys(schema: Schema, old: Any, new: Any) -> frozenset[str]:
     values = zip(schema.cls.__struct_fields__, astuple(old), astuple(new), strict=True)
     differing = {name for name, one, other in values if not same(one, other)}
     leaves = (leaf for leaf in schema.leaves if leaf.attributes[0] in differing) if differing else ()
-    return frozenset(leaf.key for leaf in leaves if not same(leaf.value_in(old), leaf.value_in(new)))
+    return frozenset(
+        leaf.key for leaf in leaves if len(leaf.path) == 1 or not same(leaf.value_in(old), leaf.value_in(new))
+    )
 
 
 def same(one: Any, other: Any) -> bool:
@@ -97,7 +99,12 @@ def same(one: Any, other: Any) -> bool:
     if type(one) in ATOMS:
         return bool(one == other or (one != one and other != other))
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(item, other[key]) for key, item in one.items())
+        if len(one) != len(other):
+            return False
+        for key, item in one.items():  # noqa: SIM110 - a generator costs more than a small table, and there may be a million
+            if key not in other or not same(item, other[key]):
+                return False
+        return True
     if isinstance(one, tuple):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, Struct):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from msgspec import NODEFAULT, Struct
+from msgspec import Struct
 
 from .._layers.toml.values import toml
 from .._loading.explain import effective, explain, masked
@@ -97,7 +97,7 @@ def describe(loaded: Loaded) -> tuple[Described, ...]:
                 hidden=isinstance(setting.value, Hidden),
                 origin=setting.origin,
                 default=_text(default),
-                required=leaf.default is NODEFAULT,
+                required=leaf.required,
                 restart=leaf.restart,
                 waiting=None if winner is None else _text(winner.value),
                 waiting_origin=None if winner is None else winner.origin,

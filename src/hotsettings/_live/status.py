@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 
 from .._layers.status import LayerStatus
-from ..errors import Problem
+from ..errors import Problem, Rejected
 
 WaitKind = Literal["writing", "reading", "hook", "build", "leases"]
 
@@ -37,29 +37,6 @@ _SAID: dict[WaitKind, str] = {
 }
 
 
-class Status(Struct, frozen=True):
-    """The health of a live object; times are in UTC.
-
-    ``healthy`` is False while the last reload stands rejected, while a resource is down, and while a layer's state is another
-    than "read", "missing" or "writing". ``last_error`` is the reason as a person reads it. ``pending_restart`` are the keys
-    whose new values wait for the next start of the process. ``callback_failures`` counts what callbacks have raised so far.
-    ``waiting_for`` says what has kept an edit from going live for over 2 seconds.
-    """
-
-    __module__ = "hotsettings"
-
-    generation: int
-    healthy: bool
-    loaded_at: datetime.datetime
-    last_attempt_at: datetime.datetime
-    last_error: str | None
-    consecutive_failures: int
-    pending_restart: frozenset[str]
-    layers: tuple[LayerStatus, ...]
-    callback_failures: int = 0
-    waiting_for: tuple[Wait, ...] = ()
-
-
 class Applied(Struct, frozen=True, tag=True):
     """What the files say was accepted.
 
@@ -78,7 +55,10 @@ class Applied(Struct, frozen=True, tag=True):
 class Rejection(Struct, frozen=True, tag=True):
     """A reload was not applied.
 
-    ``problems`` holds the first 1,000 of the ``total``. It is empty if a hook, a build or a timeout was the reason.
+    ``by`` is what rejected it: "layers" (one cannot be read or parsed), "settings" (the values do not fit the class),
+    "restart" (they do not fit together with values that wait for a restart), "hotsettings" (it failed itself), or else the
+    name of a hook or a build. ``problems`` holds the first 1,000 of the ``total``. It is empty if a hook, a build or a
+    timeout was the reason.
     """
 
     __module__ = "hotsettings"
@@ -88,3 +68,33 @@ class Rejection(Struct, frozen=True, tag=True):
     problems: tuple[Problem, ...] = ()
     consecutive_failures: int = 1
     total: int = 0
+    by: str = ""
+
+    @classmethod
+    def of(cls, rejected: Rejected, at: datetime.datetime, reason: str, failures: int) -> "Rejection":
+        """Make one of what ``reload()`` raises for it."""
+        return cls(at, reason, rejected.problems, failures, rejected.total, rejected.by)
+
+
+class Status(Struct, frozen=True):
+    """The health of a live object; times are in UTC.
+
+    ``healthy`` is False while the last reload stands rejected, while a resource is down, and while a layer's state is another
+    than "read", "missing" or "writing". ``last_error`` is the reason as a person reads it, and ``rejection`` the same as data. ``pending_restart`` are the keys
+    whose new values wait for the next start of the process. ``callback_failures`` counts what callbacks have raised so far.
+    ``waiting_for`` says what has kept an edit from going live for over 2 seconds.
+    """
+
+    __module__ = "hotsettings"
+
+    generation: int
+    healthy: bool
+    loaded_at: datetime.datetime
+    last_attempt_at: datetime.datetime
+    last_error: str | None
+    consecutive_failures: int
+    pending_restart: frozenset[str]
+    layers: tuple[LayerStatus, ...]
+    callback_failures: int = 0
+    waiting_for: tuple[Wait, ...] = ()
+    rejection: Rejection | None = None

@@ -10,7 +10,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from .._concurrency.tasks import background_tasks, hosted
-from .._layers.layer import Document, FileLayer, Layer
+from .._layers.file import FileLayer
+from .._layers.layer import Document, Layer
 from .._layers.store import StoreLayer
 from .._log import logger
 from .._redaction import Redactor
@@ -69,7 +70,7 @@ async def _watched(
         try:
             for store in stores:
                 await stack.enter_async_context(store.opened())
-                stack.enter_context(store.told(watching.hint))
+                stack.enter_context(store.subscribed(watching.hint))
             read, loaded = await first_load(schema, redactor, watching)
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say

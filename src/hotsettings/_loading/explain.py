@@ -1,10 +1,10 @@
-"""Which layer a setting comes from, and what the others say."""
+"""Which layer a value comes from, and what the other layers say about its key."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 
-from msgspec import NODEFAULT, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from .._boundary import guarded
@@ -16,13 +16,11 @@ from .._layers.toml.values import toml
 from .._schema.field_types import may_hold
 from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema, as_values
-from ..errors import Origin
+from ..errors import DEFAULT, KEPT, Origin
 from .load import Loaded
 from .merge import trace
 
-KEPT = Origin("live until the restart")
 NOT_SET = "no layer sets it, and it has no default"
-"""Of a value that the documents say differently by now."""
 
 _LONGEST_KEY = 1000
 
@@ -30,8 +28,8 @@ _LONGEST_KEY = 1000
 class Entry(Struct, frozen=True):
     """What one layer, or the class, says about a key.
 
-    ``value`` is a plain TOML value, ``secrecy.HIDDEN`` where it is secret. ``live`` tells whether it takes part in the result: a
-    table does so together with those of other layers, anything else only where it is the winner.
+    ``value`` is a plain TOML value, or ``HIDDEN`` in place of a secret. ``live`` says whether it takes part in the result.
+    Tables of several layers are merged, so all of them do; of other values, only the winner does.
     """
 
     value: Any
@@ -58,7 +56,7 @@ class Explanation(Struct, frozen=True):
 
     def __str__(self) -> str:
         entries = self.entries if self.kept is None else (*self.entries, self.kept)
-        rows = [(toml(e.value), e.origin.layer, str(e.origin) if e.origin.file else "") for e in entries]
+        rows = [(toml(e.value), *columns(e.origin)) for e in entries]
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
         marks = ["→" if entry.live else " " for entry in entries]
         lines = (
@@ -66,6 +64,11 @@ class Explanation(Struct, frozen=True):
             for mark, (value, layer, place) in zip(marks, rows, strict=True)
         )
         return "\n".join([self.key, *lines])
+
+
+def columns(origin: Origin) -> tuple[str, str]:
+    """Return the layer and the place of an origin, for a table. What is in no file has no place."""
+    return (origin.layer, str(origin)) if origin.file else (str(origin), "")
 
 
 class UnknownKey(ValueError):
@@ -82,14 +85,14 @@ def explain(loaded: Loaded, key: str) -> Explanation:
     Raises ValueError, with a suggestion, for a key that settings of this class cannot have, and KeyError for one inside
     a mapping that no layer sets; UnforeseenError if this package fails.
     """
-    path = known_path(loaded.schema, key, _whence(loaded))
-    explanation = guarded(_whence(loaded), _explained, loaded, path)
+    path = known_path(loaded.schema, key, _origins_of(loaded))
+    explanation = guarded(_origins_of(loaded), _explained, loaded, path)
     if explanation is None:
         raise KeyError(f"{key}: {NOT_SET}")
     return explanation
 
 
-def _whence(loaded: Loaded) -> list[Origin]:
+def _origins_of(loaded: Loaded) -> list[Origin]:
     return [document.layer.origin() for document in loaded.documents]
 
 
@@ -129,10 +132,10 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
     else:
         # All of a table that nobody writes is default, or kept until a restart.
         hidden = loaded.hidden
-        default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else NODEFAULT
-    value = ABSENT if default is NODEFAULT else follow(as_values(default), path[len(key) :])
+        default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else ABSENT
+    value = ABSENT if default is ABSENT else follow(as_values(default), path[len(key) :])
     if value is not ABSENT:
-        yield Entry(masked(loaded.schema, path, value, hidden), Origin("default"), live)
+        yield Entry(masked(loaded.schema, path, value, hidden), DEFAULT, live)
 
 
 def _is_written(loaded: Loaded, path: Path) -> bool:
@@ -141,7 +144,7 @@ def _is_written(loaded: Loaded, path: Path) -> bool:
 
 
 class Setting(Struct, frozen=True):
-    """The live value of one leaf, as a plain TOML value or ``secrecy.HIDDEN``, and where it is written."""
+    """The live value of one leaf, as a plain TOML value or ``HIDDEN``, and where it is written."""
 
     leaf: Leaf
     value: Any
@@ -150,7 +153,7 @@ class Setting(Struct, frozen=True):
 
 def effective(loaded: Loaded) -> tuple[Setting, ...]:
     """Return what is live, in the order of the class. Raises UnforeseenError."""
-    return guarded(_whence(loaded), _effective, loaded)
+    return guarded(_origins_of(loaded), _effective, loaded)
 
 
 def _effective(loaded: Loaded) -> tuple[Setting, ...]:
@@ -179,12 +182,12 @@ def origins(loaded: Loaded) -> dict[str, Origin]:
 
     Raises UnforeseenError.
     """
-    return guarded(_whence(loaded), _places, loaded)
+    return guarded(_origins_of(loaded), _places, loaded)
 
 
 def _places(loaded: Loaded) -> dict[str, Origin]:
     values = [document.values for document in loaded.documents]
-    found = {leaf.key: Origin("default") for leaf in loaded.schema.leaves}
+    found = {leaf.key: DEFAULT for leaf in loaded.schema.leaves}
     won: list[dict[Path, str]] = [{} for _ in values]
     for leaf in loaded.schema.leaves:
         if leaf.key in loaded.pending:

@@ -1,4 +1,4 @@
-"""Read, merge, decode: layers become one settings object, or an error that explains all that is wrong."""
+"""Read, merge, decode: layers become one settings object, or one error with all problems."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, ValidationError
 
 from .._boundary import guarded, unforeseen
-from .._layers.layer import CollectorPaused, Document, FileLayer, Unreadable, read
+from .._layers.file import FileLayer, read
+from .._layers.layer import CollectorPaused, Document, Unreadable
 from .._layers.toml.keys import Values
 from .._schema.schema import Schema
-from ..errors import SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
+from ..errors import NOWHERE, SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
 from .decode import decode
 from .merge import merge
 
@@ -29,9 +30,9 @@ class Loaded(Struct, frozen=True):
     """In rising precedence."""
     settings: Any
     pending: frozenset[str] = frozenset()
-    """Keys whose value in the documents differs from ``settings``, since only a restart can apply it."""
+    """Keys whose new value in the documents waits for a restart. ``settings`` has the old one."""
     hidden: frozenset[str] = frozenset()
-    """Those pending keys whose live value was in a secret layer at the start, even if it is in no document any more."""
+    """Pending keys whose live value came from a secret layer when the process started. It may be in no document any more."""
 
 
 def load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
@@ -88,8 +89,8 @@ def validated(schema: Schema, documents: Sequence[Document], values: Values, red
 def _validated(schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None) -> Any:
     try:
         return decode(schema, values)
-    except ValidationError:  # its text may hold secrets; the search for problems finds it again
-        failure: BaseException = InvalidSettings([Problem("", _FICKLE, Origin(""))])
+    except ValidationError:  # its text may hold secrets; diagnosis finds the mistakes again
+        failure: BaseException = InvalidSettings([Problem("", _FICKLE, NOWHERE, code="rule")])
     except KeyboardInterrupt:
         raise
     except Exception as error:  # a __post_init__ of the user, or a fault in this package

@@ -36,10 +36,10 @@ def overlay(below: Values, above: Values) -> Values:
 
 
 def trace(layers: Sequence[Values], path: Path) -> Iterator[tuple[int, Any, bool]]:
-    """Yield, the winner first, which layers say something about ``path``: index, value, and whether it still counts.
+    """Yield what layers say about ``path``, the winner first: the layer's index, the value, and whether it counts.
 
-    A table takes part in the result as long as only tables stand above it, anything else only if nothing stands above it.
-    That holds for the value itself and for everything that ``path`` leads through.
+    A table counts if all layers above it say tables too, since tables are merged. Anything else counts only if no layer above
+    says anything. The same holds for every table on the way to the value.
     """
     said: list[tuple[int, Any, bool]] = [(index, layers[index], True) for index in reversed(range(len(layers)))]
     for part in path:

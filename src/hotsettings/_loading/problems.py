@@ -1,4 +1,8 @@
-"""What is wrong becomes problems: placed in the file that is to blame, with its line, and without a secret in them."""
+"""Findings become problems: each has its place in the file that is to blame, and shows no secret.
+
+Which file that is depends on all layers: the one whose value won, or for a missing key, the one whose table lacks it. Values
+and source lines are shown only if nothing in them is, or could be, a secret.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,8 @@ from .._layers.toml.positions import Place, Span, covered
 from .._layers.toml.spelling import MisspeltKeys, misspells
 from .._redaction import Redactor
 from .._schema.schema import Schema
-from ..errors import MOST_PROBLEMS, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
-from .decode import LONGEST_SAID, Finding, findings
+from ..errors import MOST_PROBLEMS, NOWHERE, PROGRAM, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
+from .diagnose import LONGEST_SAID, Finding, diagnose
 from .merge import trace
 
 _AROUND = 2_000
@@ -30,7 +34,7 @@ _MANY = 50
 _WORD = re.compile(r"[\w-]+")
 _QUOTES = re.compile("[\"']+")
 
-_NOWHERE = Place((0, 0), (0, 0))
+_NO_PLACE = Place((0, 0), (0, 0))
 """Values given in code have no place in a text."""
 
 _READING_ORDER = ("base", "override", "secrets")
@@ -50,10 +54,10 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
 
 def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
     if not part.text:
-        return Problem("", part.message, part.origin, part.hint)
+        return part.problem
     if hidden or _may_show_secret(part, redactor):
-        return Problem("", f"{part.message} (line hidden)", part.origin)
-    return Problem("", part.message, part.origin, part.hint, excerpt(part.text, part.offset, part.offset + 1))
+        return replace(part.problem, message=f"{part.problem.message} (line hidden)", hint="")
+    return replace(part.problem, excerpt=excerpt(part.text, part.offset, part.offset + 1))
 
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
@@ -80,7 +84,7 @@ def problems_in(
 
     Without a ``redactor``, only the secrets of these documents are known.
     """
-    found = findings(schema, values, MOST_PROBLEMS)
+    found = diagnose(schema, values, MOST_PROBLEMS)
     return Problems(as_problems(schema, documents, found.first, redactor), found.total)
 
 
@@ -105,8 +109,8 @@ def tolerated(schema: Schema, documents: Sequence[Document]) -> Problems:
         first = unknown[: MOST_PROBLEMS - len(problems)]
         places = document.locate(first)
         for path in first:
-            origin = document.origin(places.get(path, _NOWHERE).key[0])
-            problems.append(Problem(dotted(path), "unknown key, ignored", origin))
+            origin = document.origin(places.get(path, _NO_PLACE).key[0])
+            problems.append(Problem(dotted(path), "unknown key, ignored", origin, code="unknown-key"))
     return Problems(tuple(in_order(problems)), total)
 
 
@@ -135,7 +139,7 @@ class _Spans:
 
 
 class _Report:
-    """Findings of one failed load, each with the document to blame."""
+    """Findings of one failed load, each with the document to blame, if there is one."""
 
     def __init__(self, redactor: Redactor, documents: Sequence[Document], found: Sequence[Finding]) -> None:
         self._redactor = redactor
@@ -150,21 +154,8 @@ class _Report:
         found = [(self._problem(finding, index), finding, index) for finding, index in self._blamed]
         found.sort(key=lambda each: _place(each[0].origin))
         for number, (problem, finding, index) in enumerate(found):
-            if number < SHOWN_PROBLEMS and index is not None and finding.at == "value":
-                yield self._with_excerpt(problem, finding, index)
-            else:
-                yield problem
-
-    def _problem(self, finding: Finding, index: int | None) -> Problem:
-        if finding.at == "missing":
-            return self._missing(finding, index)
-        if index is not None:
-            return self._placed(finding, index)
-        hidden = self._hidden(finding, index)
-        hint = finding.hint if hidden is None else ""
-        return Problem(
-            dotted(hidden or finding.path), self._message(finding), Origin(""), hint, foreign=finding.foreign
-        )
+            shown = number < SHOWN_PROBLEMS and finding.at == "value" and self._hidden(finding, index) is None
+            yield replace(problem, excerpt=self._excerpt(finding, index)) if shown and index is not None else problem
 
     def _blame(self, finding: Finding) -> int | None:
         """The document whose value won. For a missing key, one whose table lacks it, best the one where it belongs."""
@@ -183,25 +174,11 @@ class _Report:
         wanted = {f.path[:-1] if f.at == "missing" else f.path for f, i in self._blamed if i == index}
         return self._documents[index].locate(wanted)
 
-    def _placed(self, finding: Finding, index: int) -> Problem:
-        document = self._documents[index]
-        place = self._places[index].get(finding.path, _NOWHERE)
-        origin = document.origin(place.key[0] if finding.at == "key" else place.value[0])
-        told = self._message(finding)
-        if (key := self._hidden(finding, index)) is not None:
-            about = " (value hidden)" if finding.at == "value" else ""
-            hint = finding.hint if finding.at == "key" and key == finding.path else ""
-            return Problem(dotted(key), told + about, origin, hint, foreign=finding.foreign)
-        written = dotted(finding.path)
-        if finding.at == "key":  # a key of the user's own, which may be a secret in the wrong place
-            written = self._redactor.redact(written)
-        return Problem(written, told, origin, finding.hint, foreign=finding.foreign)
-
-    def _with_excerpt(self, problem: Problem, finding: Finding, index: int) -> Problem:
-        if self._hidden(finding, index) is not None:
-            return problem
-        start, end = self._places[index].get(finding.path, _NOWHERE).value
-        return replace(problem, excerpt=self._excerpt(index, start, end))
+    def _origin(self, finding: Finding, index: int | None) -> Origin:
+        if index is None:
+            return NOWHERE
+        place = self._places[index].get(finding.path[:-1] if finding.at == "missing" else finding.path, _NO_PLACE)
+        return self._documents[index].origin(place.value[0] if finding.at == "value" else place.key[0])
 
     def _hidden(self, finding: Finding, index: int | None) -> Path | None:
         """The key to name if the value must not be shown: that of the leaf, since keys below it belong to its value."""
@@ -210,6 +187,56 @@ class _Report:
         if in_secrets or (leaf is not None and leaf.secret):
             return finding.path if leaf is None else leaf.path
         return None
+
+    def _problem(self, finding: Finding, index: int | None) -> Problem:
+        if finding.at == "missing":
+            return self._missing(finding, index)
+        origin, message, hint = self._origin(finding, index), self._message(finding), finding.hint
+        hidden = self._hidden(finding, index)
+        key = dotted(hidden or finding.path)
+        if hidden is None and finding.at == "key":  # a key of the user's own, which may be a secret in the wrong place
+            key = self._redactor.redact(key)
+        if hidden is not None and finding.at == "value":
+            message += " (value hidden)"
+        if hidden is not None and (finding.at == "value" or hidden != finding.path):
+            hint = ""
+        return Problem(key, message, origin, hint, finding.code)
+
+    def _missing(self, finding: Finding, index: int | None) -> Problem:
+        key, hidden = dotted(finding.path), self._hidden(finding, index)
+        if index is not None and hidden is not None and hidden != finding.path:
+            key, message, hint = dotted(hidden), f"{finding.path[-1]} is required, but missing from a table in it", ""
+        elif index is not None:
+            message, hint = "required, but missing from this table", ""
+        elif not (files := [document for document in self._documents if document.layer.label]):
+            return Problem(key, "required", PROGRAM, code=finding.code)
+        else:
+            looked = ", ".join(file.layer.label + (" (no such file)" if file.missing else "") for file in files)
+            leaf = self._schema.leaf_of(finding.path)
+            belongs = [file.layer.label for file in files if file.layer.secret == (leaf is not None and leaf.secret)]
+            message, hint = f"required, but not set in {looked}", f"set it in {belongs[0]}" if belongs else ""
+        return Problem(key, message, self._origin(finding, index), hint, finding.code)
+
+    def _message(self, finding: Finding) -> str:
+        if finding.code != "rule":
+            leaf = self._schema.leaf_of(finding.path) if finding.brief else None
+            return finding.brief if leaf is not None and leaf.secret else finding.message
+        said = self._redactor.redact(finding.message[:LONGEST_SAID])
+        if len(finding.message) > LONGEST_SAID:
+            said = said[: -LONGEST_SAID // 2] + "…"  # where it was cut, a part of a secret could be left
+        return "".join(char if char.isprintable() else " " for char in said)
+
+    def _excerpt(self, finding: Finding, index: int) -> tuple[str, ...]:
+        text = self._documents[index].text
+        if not text:
+            return ()
+        start, end = self._places[index].get(finding.path, _NO_PLACE).value
+        around = _around(text, start)
+        if self._delicate_spans(index).meet(*line_around(text, start)) or self._redactor.finds(around):
+            return ()
+        if self._misspelt.found_in(around):
+            return ()  # a table that ignores unknown keys has no finding for it
+        return excerpt(text, start, end)
 
     def _delicate_spans(self, index: int) -> _Spans:
         """The spans that no excerpt may show: secrets, and what could be a misplaced or misspelt secret."""
@@ -223,46 +250,6 @@ class _Report:
                 delicate.add(finding.path)
         self._delicate[index] = _Spans(covered(self._documents[index].text, delicate, names))
         return self._delicate[index]
-
-    def _excerpt(self, index: int, start: int, end: int) -> tuple[str, ...]:
-        text = self._documents[index].text
-        if not text:
-            return ()
-        around = _around(text, start)
-        if self._delicate_spans(index).meet(*line_around(text, start)) or self._redactor.finds(around):
-            return ()
-        if self._misspelt.found_in(around):
-            return ()  # a table that ignores unknown keys has no finding for it
-        return excerpt(text, start, end)
-
-    def _missing(self, finding: Finding, index: int | None) -> Problem:
-        key = dotted(finding.path)
-        if index is not None:
-            document = self._documents[index]
-            origin = document.origin(self._places[index].get(finding.path[:-1], _NOWHERE).key[0])
-            hidden = self._hidden(finding, index)
-            if hidden is not None and hidden != finding.path:
-                return Problem(
-                    dotted(hidden), f"{finding.path[-1]} is required, but missing from a table in it", origin
-                )
-            return Problem(key, "required, but missing from this table", origin)
-        files = [document for document in self._documents if document.layer.label]
-        if not files:
-            return Problem(key, "required", Origin("values"))
-        looked = ", ".join(file.layer.label + (" (no such file)" if file.missing else "") for file in files)
-        leaf = self._schema.leaf_of(finding.path)
-        belongs = [file.layer.label for file in files if file.layer.secret == (leaf is not None and leaf.secret)]
-        hint = f"set it in {belongs[0]}" if belongs else ""
-        return Problem(key, f"required, but not set in {looked}", Origin(""), hint)
-
-    def _message(self, finding: Finding) -> str:
-        if not finding.foreign:
-            leaf = self._schema.leaf_of(finding.path) if finding.brief else None
-            return finding.brief if leaf is not None and leaf.secret else finding.message
-        said = self._redactor.redact(finding.message[:LONGEST_SAID])
-        if len(finding.message) > LONGEST_SAID:
-            said = said[: -LONGEST_SAID // 2] + "…"  # where it was cut, a part of a secret could be left
-        return "".join(char if char.isprintable() else " " for char in said)
 
     @cached_property
     def _misspelt(self) -> MisspeltKeys:

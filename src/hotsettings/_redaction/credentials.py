@@ -34,10 +34,10 @@ COMMON = frozenset(
         "scram-sha-512",
     ]
 )
-"""Words that stand in many connection strings, and in the messages about them."""
+"""Words that many connection strings contain, and the messages about them."""
 
 _DEEPEST = 4
-"""How many texts may stand in each other, such as a list of URLs in a member of JSON."""
+"""How deep texts may be nested, such as a list of URLs in a member of JSON."""
 
 _FEW = 32
 """Delimiters up to which a credential is looked for from each of them on, and not only between two."""
@@ -63,10 +63,10 @@ _CREDENTIAL = re.compile(
     r"(?i)(?!.*(?:name|source|mechanism|method|type|file|path|location)$).*?(?:pass|pwd|secret|token|key|auth|sig|cred|private)"
 )
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+){2,4}")
-_MADE_UP = re.compile(
+_GENERATED = re.compile(
     r"(?<![A-Za-z0-9+])(?=[A-Za-z+]*[0-9]+[A-Za-z+]+[0-9])[A-Za-z0-9+]{16,}|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 )
-"""What no person has made up: sixteen letters and digits in which digits stand at several places, or a UUID."""
+"""Text that a machine has generated: sixteen letters and digits with digits at several places, or a UUID."""
 _DELIMITERS = re.compile(r"[^\w.-]+")
 
 
@@ -144,7 +144,7 @@ def _in_url(url: str, depth: int) -> Iterator[str]:
     name, _, password = user.partition(":")
     if at:
         yield from _decoded(password)
-        if len(password) < LONG or _MADE_UP.search(name):
+        if len(password) < LONG or _GENERATED.search(name):
             yield from _decoded(name)  # some services take a token for the user, and no password or any
     proving = list(_named(address, depth))
     yield from proving
@@ -188,7 +188,7 @@ def _named(text: str, depth: int) -> Iterator[str]:
             yield from named
         elif (login := _LOGIN.fullmatch(value)) is not None:
             yield from _decoded(login["password"])
-        elif _MADE_UP.search(value):
+        elif _GENERATED.search(value):
             yield from _decoded(value)
 
 

@@ -47,7 +47,7 @@ class Matcher:
             self._starts.add(_lower(secret), whole=True)
         elif len(secret) >= SHORT:
             self._words.setdefault(len(secret), set()).add(secret)
-        elif secret and key:
+        else:
             self._beside.setdefault(key.casefold(), set()).add(secret)
 
     def add_part(self, part: str) -> None:
@@ -57,7 +57,7 @@ class Matcher:
             self._ends.add(_lower(part)[::-1], whole=False)
 
     def spans(self, text: str) -> Iterator[Span]:
-        """Yield where secrets stand as they are, in no order; they may overlap."""
+        """Yield the places of secrets that are written without quoting, in no order; they may overlap."""
         lower, size = _lower(text), len(text)
         yield from self._starts.spans(lower)
         for start, end in self._ends.spans(lower[::-1]):
@@ -94,7 +94,7 @@ def redact(text: str, matchers: Iterable[Matcher]) -> str:
 
 
 def spans(text: str, matchers: Iterable[Matcher]) -> Iterator[Span]:
-    """Yield where secrets stand, as they are or quoted, in no order; they may overlap."""
+    """Yield the places of secrets, quoted or not, in no order; they may overlap."""
     quoted = reading(text)
     for matcher in matchers:
         yield from matcher.spans(text)
@@ -104,7 +104,7 @@ def spans(text: str, matchers: Iterable[Matcher]) -> Iterator[Span]:
 
 
 class _Starts:
-    """Texts that are looked up by their first characters. What is one of ``names`` is no part of any."""
+    """Finds texts by their first eight characters. One of the ``names`` is never taken for a part of a secret."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
@@ -127,8 +127,6 @@ class _Starts:
             first = text[start : start + LONG]
             if first not in whole and first not in parts:
                 continue
-            if start + self._longest <= covered:
-                continue  # nothing that begins here could reach beyond what is found already
             rest = text[start : start + self._longest]
             part = _common_start(parts.get(first, []), rest)
             length = max(_whole_at_start(whole.get(first, []), rest), 0 if rest[:part] in self._names else part)
@@ -144,7 +142,7 @@ def _whole_at_start(known: list[str], text: str) -> int:
         before = known[at - 1]
         if text.startswith(before):
             return len(before)
-        # Whatever ``text`` starts with stands no later than what both have in common.
+        # A text that ``text`` starts with is sorted no later than their common start.
         at = bisect_right(known, text[: _common(before, text)], 0, at - 1)
     return 0
 

@@ -29,7 +29,7 @@ _MOST_AT_ONCE = 20_000
 _MUCH_AT_ONCE = 1024 * 1024
 """If the documents of one moment hold more secrets, or characters in them, no text is shown: a second's work."""
 
-_MOST_MET = 200_000
+_MOST_MET = 100_000
 """The same for how often secrets are met: one value may be in very many places."""
 
 _GENERATIONS = 5
@@ -37,7 +37,7 @@ _GENERATIONS = 5
 
 
 class _Generation:
-    """Secrets that were learnt one after the other, and what was live when the first of them came."""
+    """A part of the former secrets, learnt in a row, and the secrets that were live when the part began."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self._matcher = Matcher(names)
@@ -115,9 +115,9 @@ class Redactor:
                 self._generations[-1].add(found)
             if len(self._generations) > _GENERATIONS:
                 del self._generations[0]
-                self._say_that_it_forgets()
+                self._warn_of_forgetting()
 
-    def _say_that_it_forgets(self) -> None:
+    def _warn_of_forgetting(self) -> None:
         if self._forgetting:
             return
         from .._log import logger  # slow to import
@@ -165,10 +165,10 @@ class Redactor:
 
     def redacted(self, error: BaseException) -> BaseException:
         """Return a stand-in for an exception that holds redacted texts, and no object of other code."""
-        if type(error) is LayerError or type(error) is InvalidSettings:
-            return type(error)(map(self.problem, error.problems))
-        return (
-            error
-            if type(error) is Redacted
-            else Redacted(self.redact(message_of(error)), self.redact(type_name_of(error)))
-        )
+        if type(error) is LayerError:
+            return LayerError(map(self.problem, error.problems))
+        if type(error) is InvalidSettings:
+            return InvalidSettings(map(self.problem, error.problems), error.total, error.while_waiting)
+        if type(error) is Redacted:
+            return error
+        return Redacted(self.redact(message_of(error)), self.redact(type_name_of(error)))

@@ -6,21 +6,21 @@ import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from msgspec import NODEFAULT, Struct
+from msgspec import Struct
 
 from .._layers.layer import Document
-from .._layers.toml.keys import ABSENT, Path, Values, follow
+from .._layers.toml.keys import ABSENT, Values, follow
 from .._schema import field_types
 from .._schema.marks import SECRET
 from .._schema.schema import NATIVE, Schema, as_values
 from .readings import plain
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
-"""What is written everywhere as it is."""
+"""Texts that no quoting changes."""
 
 
 class SecretText(NamedTuple):
@@ -42,7 +42,7 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
     leaves = [(leaf, _Kind(leaf.annotation)) for leaf in schema.leaves if leaf.secret]
     for document in documents:
         if document.layer.secret:
-            yield from _said_here_only(document.values, public, ())
+            yield from _only_in_secret_layer(document.values, public)
         for leaf, kind in leaves:
             value = follow(document.values, leaf.path)
             if value is not ABSENT:
@@ -60,22 +60,25 @@ def default_secrets(schema: Schema) -> Iterator[SecretText]:
     """Yield the secrets among the defaults of a class."""
     for leaf in schema.leaves:
         for default in leaf.defaults if leaf.secret else ():
-            if default is not NODEFAULT:
+            if default is not ABSENT:
                 yield from _marked(_Kind(leaf.annotation), as_values(default), leaf.path[-1], leaf.marked)
 
 
-def _said_here_only(values: Values, public: list[Values], path: Path) -> Iterator[SecretText]:
-    """Yield what a secret layer says, apart from what another layer says of the same key too."""
-    for key, value in values.items():
-        here = (*path, key)
-        if isinstance(value, dict):
-            yield from _said_here_only(value, public, here)
-        elif not any(follow(layer, here) == value for layer in public):
-            yield from _texts(value, key)
+def _only_in_secret_layer(values: Values, public: list[Values]) -> Iterator[SecretText]:
+    """Yield the values of a secret layer, except those that a public layer repeats under the same key."""
+    tables = [(values, public)]  # no recursion: each level of it would cost for every text that comes through it
+    while tables:
+        table, others = tables.pop()
+        for key, value in table.items():
+            said = [other[key] for other in others if key in other] if others else others
+            if isinstance(value, dict):
+                tables.append((value, [other for other in said if isinstance(other, dict)] if said else said))
+            elif value not in said:
+                yield from _texts(value, key)
 
 
 class _Kind:
-    """What an annotation says of secrets, worked out once for all values of it: it takes longer than to look at a value."""
+    """Where an annotation allows secrets. It is analysed once for all its values: that takes longer than to check a value."""
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
@@ -84,12 +87,12 @@ class _Kind:
 
     @cached_property
     def members(self) -> list[_Kind]:
-        """What a value can be: the members of a union, or else this alone."""
+        """The members of a union, or else this annotation alone."""
         return [_Kind(member) for member in field_types.alternatives(self.bare)]
 
     @cached_property
     def by_tag(self) -> dict[tuple[str | None, type, Any], list[_Kind]]:
-        """Of a union of tables, the member by the field that tells which it is, and by what that says."""
+        """For a tagged union, its members by tag field and tag."""
         found = {}
         for member in self.members:
             config = getattr(field_types.struct_class(member.bare), "__struct_config__", None)
@@ -99,11 +102,11 @@ class _Kind:
 
     @cached_property
     def tag_field(self) -> str | None:
-        """The field that tells which member a table is."""
+        """The tag field of a tagged union."""
         return next((field for field, _, _ in self.by_tag), None)
 
     def members_for(self, value: Any) -> list[_Kind]:
-        """The members that a value can be: all, unless it is a table whose tag names one."""
+        """The members that a value can be an instance of: all, unless it is a table whose tag names one."""
         tag = value.get(self.tag_field) if isinstance(value, dict) and self.tag_field is not None else None
         return (
             self.by_tag.get((self.tag_field, type(tag), tag), self.members)
@@ -126,11 +129,18 @@ class _Kind:
 
     @cached_property
     def elements(self) -> Iterable[_Kind]:
-        """What the elements of an array are, one after the other."""
+        """The annotations of the elements of an array, one after the other."""
         if field_types.struct_class(self.bare) is not None:
             return [_Kind(field.type) for field in msgspec.structs.fields(self.bare)]
         items = field_types.items_of(self.bare)
         return repeat(_Kind(next(items))) if isinstance(items, repeat) else [_Kind(item) for item in items]
+
+    @cached_property
+    def converts(self) -> bool:
+        """Whether the settings may hold something else than is written, apart from what the parts of a value become."""
+        if self.bare in (str, int, bool, Any) or self.entries is not None:
+            return False
+        return field_types.struct_class(self.bare) is not None or not self.elements
 
 
 _ANY: Final = _Kind(Any)
@@ -141,15 +151,15 @@ def _marked(kind: _Kind, value: Any, key: str, secret: bool) -> Iterator[SecretT
     secret = secret or kind.secret
     for member in kind.members_for(value):
         hidden = secret or member.secret
-        if isinstance(value, dict):
+        if isinstance(value, dict) and (member.fields is not None or member.entries is not None):
             yield from _marked_in_table(member, value, key, hidden)
-        elif isinstance(value, list):
-            for element, item in zip(member.elements, value, strict=False):
+        elif isinstance(value, list) and member.elements:
+            for element, item in zip(chain(member.elements, repeat(_ANY)), value, strict=False):
                 yield from _marked(element, item, key, hidden)
-        if hidden:
+        elif hidden:
             yield from _texts(value, key)
-            if member.bare is not str:
-                yield from _texts(_decoded(member.annotation, value), key)
+        if hidden and member.converts:
+            yield from _texts(_decoded(member.annotation, value), key)
 
 
 def _marked_in_table(member: _Kind, table: Values, key: str, secret: bool) -> Iterator[SecretText]:
@@ -163,7 +173,7 @@ def _marked_in_table(member: _Kind, table: Values, key: str, secret: bool) -> It
 
 
 def _decoded(annotation: Any, value: Any) -> Any:
-    """What the settings hold, which need not look like what is written: bytes, for example."""
+    """Return what the settings hold where it differs from what is written, such as bytes for base64; else None."""
     try:
         decoded = msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
     except KeyboardInterrupt:
@@ -175,7 +185,14 @@ def _decoded(annotation: Any, value: Any) -> Any:
 
 def _texts(value: Any, key: str) -> Iterator[SecretText]:
     """Yield every text of a value, names left out. Booleans, None and blank texts tell nothing."""
-    if isinstance(value, Mapping):
+    kind = type(value)
+    if kind is str:  # this and the next are by far the most
+        if value.strip():
+            yield SecretText(key, value, parts=True)
+    elif kind is int:
+        for text in sorted({str(value), f"{value:_}", f"{value:,}"}):
+            yield SecretText(key, text, parts=False)
+    elif isinstance(value, Mapping):
         for name, item in value.items():
             yield from _texts(item, str(name))
     elif isinstance(value, list | tuple | set | frozenset):
@@ -185,16 +202,11 @@ def _texts(value: Any, key: str) -> Iterator[SecretText]:
         yield from _texts(msgspec.structs.asdict(value), key)
     elif isinstance(value, enum.Enum):
         yield from _texts((value.name, value.value), key)
-    elif isinstance(value, str):
-        if value.strip():
-            yield SecretText(key, value, parts=True)
     elif isinstance(value, bytes):
         yield from _texts(value.decode(errors="replace"), key)
         yield from (SecretText(key, text, parts=False) for text in (repr(value)[2:-1], value.hex()) if text)
     elif value is not None and not isinstance(value, bool):
         written = {str(value), repr(value), getattr(value, "isoformat", value.__str__)()}
-        if isinstance(value, int):
-            written |= {f"{value:_}", f"{value:,}"}
         written |= {text.replace("+00:00", "Z") for text in written}
         yield from (SecretText(key, text, parts=False) for text in sorted(written))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import inspect
 
@@ -30,8 +30,19 @@ def type_name(annotation: Any) -> str:
     return _named(inspect.type_info(annotation), ())
 
 
-def limits(annotation: Any) -> list[str]:
-    """What a value must obey beyond its type: ``at least 1``, ``at most 65535``, ``matches ^a+$``."""
+class Limit(NamedTuple):
+    """What a value must obey beyond its type: ``at least 1``, ``length at most 9``, ``matches ^a+$``."""
+
+    words: str
+    value: Any
+    is_pattern: bool
+
+    def __str__(self) -> str:
+        return f"{self.words} {self.value}"
+
+
+def limits(annotation: Any) -> list[Limit]:
+    """Return the limits of the values of an annotation."""
     return _limits(inspect.type_info(annotation))
 
 
@@ -60,7 +71,7 @@ def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
             return _NAMES.get(type(info), "any")
 
 
-def _limits(info: inspect.Type) -> list[str]:
+def _limits(info: inspect.Type) -> list[Limit]:
     match info:
         case inspect.Metadata(type=inner):
             return _limits(inner)
@@ -68,16 +79,18 @@ def _limits(info: inspect.Type) -> list[str]:
             return [limit for each in types for limit in _limits(each)]
         case _:
             values = {name: getattr(info, name, None) for name in _LIMITS}
-            return [_LIMITS[name].format(value) for name, value in values.items() if value is not None]
+            return [
+                Limit(_LIMITS[name], value, name == "pattern") for name, value in values.items() if value is not None
+            ]
 
 
 _LIMITS = {
-    "ge": "at least {}",
-    "gt": "more than {}",
-    "le": "at most {}",
-    "lt": "less than {}",
-    "multiple_of": "a multiple of {}",
-    "min_length": "length at least {}",
-    "max_length": "length at most {}",
-    "pattern": "matches {}",
+    "ge": "at least",
+    "gt": "more than",
+    "le": "at most",
+    "lt": "less than",
+    "multiple_of": "a multiple of",
+    "min_length": "length at least",
+    "max_length": "length at most",
+    "pattern": "matches",
 }

@@ -30,7 +30,7 @@ _INSTEAD = {
     bytearray: "bytes",
     memoryview: "bytes",
 }
-# These are nothing to refuse by themselves, only for what is in them.
+# Immutable by themselves; what is inside of them is checked too.
 _TRANSPARENT = (object, typing.Union, UnionType, typing.Literal, tuple, frozenset, collections.abc.Mapping)
 
 
@@ -57,7 +57,7 @@ def unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _substituted(alias: Any, arguments: tuple[Any, ...]) -> Any:
-    """What a generic alias means with these arguments: ``type Pair[T] = tuple[T, T]``."""
+    """Return the type that a generic alias stands for with these arguments: ``type Pair[T] = tuple[T, T]``."""
     given = dict(zip(alias.__type_params__, arguments, strict=False))
     value = alias.__value__
     wanted = tuple(given.get(parameter, Any) for parameter in getattr(value, "__parameters__", ()))

@@ -12,9 +12,12 @@ from msgspec.structs import fields, force_setattr
 
 from .field_types import needs_freezing
 
-# Most of what stands in large containers is one of these, and a look at all types at once is far quicker than one at each.
+# Most values in large containers are of these types, and checking the set of all types is much faster than checking each value.
 ATOMS: Final = frozenset({str, int, float, bool, NoneType, bytes})
 _MUTABLE: Final = frozenset({dict, list, set, bytearray})
+_FEW: Final = 10
+"""Up to so many values, a look at each takes no longer than one at all types at once."""
+_put: Final = dict.__setitem__
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -56,13 +59,13 @@ for _mutator in ("__setitem__", "__delitem__", "__ior__", "clear", "pop", "popit
 def freeze(value: Any) -> Any:
     """Return ``value`` with every dict, list and set in it replaced by its immutable kind, at any depth.
 
-    Structs are frozen where they stand: they have just been decoded, and nobody else has seen them yet.
+    Structs are frozen in place: they have just been decoded, so nobody else holds a reference yet.
     """
     kind = type(value)
     if kind in ATOMS or kind is FrozenDict:
         return value
     if isinstance(value, dict):
-        return FrozenDict(value if _immutable(value.values()) else {key: freeze(item) for key, item in value.items()})
+        return _frozen(value)
     if isinstance(value, list) or kind is tuple:
         return tuple(value if _immutable(value) else map(freeze, value))
     if isinstance(value, set):
@@ -70,8 +73,19 @@ def freeze(value: Any) -> Any:
     if isinstance(value, bytearray):
         return bytes(value)
     if isinstance(value, Struct):
-        freeze_fields(value, _thawed(type(value)))
+        freeze_fields(value, _mutable_fields(type(value)))
     return value
+
+
+def _frozen(table: dict[K, Any]) -> FrozenDict[K, Any]:
+    frozen = FrozenDict(table)
+    if len(table) < _FEW or not _immutable(table.values()):
+        for key, item in table.items():
+            if (kind := type(item)) is dict:
+                _put(frozen, key, _frozen(item))
+            elif kind not in ATOMS and (inside := freeze(item)) is not item:
+                _put(frozen, key, inside)
+    return frozen
 
 
 def freeze_fields(struct: Struct, names: tuple[str, ...]) -> None:
@@ -87,11 +101,11 @@ def _immutable(items: Iterable[Any]) -> bool:
     if kinds <= ATOMS:
         return True
     return kinds.isdisjoint(_MUTABLE) and all(
-        kind in ATOMS or (issubclass(kind, Struct) and not _thawed(kind)) for kind in kinds
+        kind in ATOMS or (issubclass(kind, Struct) and not _mutable_fields(kind)) for kind in kinds
     )
 
 
-def _thawed(struct: type[Struct]) -> tuple[str, ...]:
+def _mutable_fields(struct: type[Struct]) -> tuple[str, ...]:
     """The fields of a Struct that decoding may leave mutable."""
     if (names := _known.get(struct)) is None:
         names = _known[struct] = tuple(field.name for field in fields(struct) if needs_freezing(field.type))

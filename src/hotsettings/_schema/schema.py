@@ -1,4 +1,4 @@
-"""What a settings class says of itself: its leaf keys, which are secret, which need a restart, how they are grouped."""
+"""What a settings class declares: its leaf keys, which of them are secret or need a restart, and how they are grouped."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo
 
-from .._layers.toml.keys import Path, dotted
+from .._layers.toml.keys import ABSENT, Path, dotted
 from . import field_types
-from .frozen import freeze
+from .frozen import ATOMS, freeze
 from .marks import RESTART_REQUIRED, SECRET, Section
 from .masking import is_secret, mask_nested, names_of_secrets
 
@@ -29,8 +29,8 @@ class Leaf(Struct, frozen=True):
     """Names to follow with getattr; they differ from ``path`` where a field is renamed."""
     annotation: Any
     defaults: tuple[Any, ...]
-    """What counts while no layer sets it, by the number of tables around it that layers write: a table that is written
-    replaces a default table. ``msgspec.NODEFAULT`` where a layer must set it."""
+    """The value while no layer sets the key; ``ABSENT`` if a layer must set it. Number n is for when layers write the outermost
+    n of the tables around it, because a table in a layer replaces a default table as a whole."""
     secret: bool
     """Whether the leaf, or anything in it, is declared Secret."""
     restart: bool
@@ -49,13 +49,13 @@ class Leaf(Struct, frozen=True):
 
     @property
     def default(self) -> Any:
-        """What counts while no layer says anything of it, nor of a table around it."""
+        """The value while no layer writes the key or a table around it."""
         return self.defaults[0]
 
     @property
     def required(self) -> bool:
         """Whether a layer must set it."""
-        return self.default is NODEFAULT
+        return self.default is ABSENT
 
     def value_in(self, settings: Struct, depth: int | None = None) -> Any:
         """The value in these settings, or the table that is ``depth`` keys deep; None where an optional table is absent."""
@@ -66,7 +66,7 @@ class Leaf(Struct, frozen=True):
 
 
 class Schema:
-    """A settings class, looked through once.
+    """A settings class, analysed once.
 
     Raises TypeError, naming the field, for a field that could be mutated or whose default does not fit its type.
     """
@@ -125,8 +125,20 @@ class Schema:
         return spans
 
 
+def schema_of(cls: type[Any]) -> Schema:
+    """Return the schema of a settings class. It is made at the first call.
+
+    Raises TypeError for a field that could be mutated, NameError for an annotation that is not defined yet.
+    """
+    schema: Schema | None = cls.__dict__.get("__schema__")
+    if schema is None:
+        schema = Schema(cls)
+        type.__setattr__(cls, "__schema__", schema)
+    return schema
+
+
 class _Context(Struct, frozen=True, kw_only=True):
-    """What the fields of a nested Struct inherit from where it stands."""
+    """What the fields of a nested Struct inherit from the fields around it."""
 
     path: tuple[str, ...] = ()
     attributes: tuple[str, ...] = ()
@@ -149,7 +161,7 @@ def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
             secret=context.secret or SECRET in metadata,
             restart=context.restart or RESTART_REQUIRED in metadata,
             section=section,
-            defaults=tuple(_default(field, table) for table in (*context.defaults, NODEFAULT)),
+            defaults=tuple(_default(field, table) for table in (*context.defaults, ABSENT)),
         )
         nested = field_types.struct_of(field.type)
         if nested is not None and nested not in inner.above:
@@ -174,7 +186,7 @@ def _leaf(field: FieldInfo, metadata: tuple[Any, ...], context: _Context) -> Lea
 
 
 def _default(field: FieldInfo, table: Any) -> Any:
-    """The field's default: what the default of the table it stands in says, else its own."""
+    """The field's default: the one in the default of its table if there is one, else its own."""
     if table is None:
         return None
     if isinstance(table, Struct):
@@ -183,7 +195,9 @@ def _default(field: FieldInfo, table: Any) -> Any:
 
 
 def _own_default(field: FieldInfo) -> Any:
-    return field.default if field.default_factory is NODEFAULT else field.default_factory()
+    if field.default_factory is not NODEFAULT:
+        return field.default_factory()
+    return ABSENT if field.default is NODEFAULT else field.default
 
 
 def _refuse_undecodable(annotation: Any, label: str) -> None:
@@ -202,7 +216,7 @@ def _refuse_defaults(struct: type[Struct]) -> None:
     name = getattr(field_types.struct_class(struct), "__name__", "")
     for field in msgspec.structs.fields(struct):
         default = _own_default(field)
-        if default is not NODEFAULT and (reason := _misfit(default, field.type)) is not None:
+        if default is not ABSENT and (reason := _misfit(default, field.type)) is not None:
             about = "" if is_secret(field.type) else f": {_lower(reason)}"
             raise TypeError(f"{name}.{field.name}: its default does not fit its type{about}")
 
@@ -239,7 +253,10 @@ def as_values(value: Any) -> Any:
 
 
 def _arrays(value: Any) -> Any:
-    """The same with lists for tuples, which msgspec leaves as they are."""
+    """Replace tuples by lists, at any depth; msgspec leaves them as they are. Its tables are new, so they change in place."""
     if isinstance(value, dict):
-        return {key: _arrays(item) for key, item in value.items()}
+        for key, item in value.items():
+            if type(item) not in ATOMS:
+                value[key] = _arrays(item)
+        return value
     return list(map(_arrays, value)) if isinstance(value, list | tuple) else value

@@ -1,1 +1,1 @@
-"""Has a layer changed, and is it complete?"""
+"""Watching layers: whether one has changed, and whether it is complete."""

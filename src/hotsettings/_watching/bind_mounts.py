@@ -1,4 +1,7 @@
-"""What the system says about mounts: which edits from outside do not arrive, and which files only this kernel writes to."""
+"""Mounts, as /proc/self/mountinfo lists them.
+
+They show which edits from outside of a container do not arrive, and which files are on a local file system.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ _LOCAL = frozenset(
     {"bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "ramfs", "rootfs"}
     | {"squashfs", "tmpfs", "vfat", "xfs", "zfs"}
 )
-"""File systems that this kernel alone writes to. Behind all others (NFS, FUSE, virtiofs, 9p) somebody else may."""
+"""File systems that only this kernel writes to. Behind any other (NFS, FUSE, virtiofs, 9p), another machine may
+write."""
 
 ADVICE = (
     "mount the folder instead, and let a symlink keep the path: "
@@ -27,7 +31,14 @@ ADVICE_FOR_FOLDERS = (
 
 
 class Mount(NamedTuple):
-    """One line of the table. ``root`` is the path of what is mounted, within its file system; ``kind`` is its type."""
+    """One mount.
+
+    Args:
+        number: Its id.
+        root: The path of the folder or file that is mounted, within its file system.
+        point: The path where it is mounted.
+        kind: The type of the file system, such as ext4.
+    """
 
     number: str
     root: str
@@ -36,25 +47,29 @@ class Mount(NamedTuple):
 
     @property
     def bound(self) -> bool:
-        """Whether this is a part of a file system: a bind mount. What / is here is outside of nothing that we know."""
+        """Whether this is a bind mount: a part of a file system, mounted elsewhere.
+
+        A container's root is often one, too, but it says nothing about single folders or files, and does not count.
+        """
         return self.root != os.sep and self.point != os.sep
 
 
-class Sources:
-    """The bind mounts that some paths lead into, and whether their sources are still where they were.
+class BindMounts:
+    """The bind mounts that some paths lead into, and whether their sources are still at the same path outside.
 
-    A bind mount follows the inode of a folder or file. When that is renamed outside, the table shows its new path, and when
-    it is removed, its last path and ``//deleted``. In both cases whoever edits the old path edits something else.
+    A bind mount follows the inode of a folder or file. When that is renamed outside, the table shows its new path. When
+    it is removed, the table shows its last path and ``//deleted``. In both cases, edits at the old path no longer
+    arrive.
     """
 
     def __init__(self) -> None:
         self._paths: frozenset[str] = frozenset()
         self._points: dict[str, str] = {}
-        self._first: dict[tuple[str, str, int, int], str] = {}
+        self._first_roots: dict[tuple[str, str, int, int], str] = {}
         self._moved: frozenset[str] = frozenset()
 
-    def arm(self, paths: Iterable[str]) -> None:
-        """Find the bind mounts that these paths lead into. The paths have no links in them."""
+    def track(self, paths: Iterable[str]) -> None:
+        """Find the bind mounts that these paths lead into. The paths must be free of symlinks."""
         wanted = frozenset(paths)
         if wanted != self._paths:
             self._paths, mounts = wanted, _mounts()
@@ -62,13 +77,13 @@ class Sources:
             self._points = {path: mount.point for path, mount in found.items()}
             self._compare(mounts)
 
-    def look(self) -> None:
-        """See whether any of the sources has moved. Costs nothing where there are no bind mounts."""
+    def check(self) -> None:
+        """Read the table again to find sources that have moved. Does nothing if there are no bind mounts."""
         if self._points:
             self._compare(_mounts())
 
     def moved(self, paths: Iterable[str]) -> str | None:
-        """Return the mount point that one of these paths leads into, and whose source was renamed or removed."""
+        """Return the first mount point that one of these paths leads into and whose source was renamed or removed."""
         return next((point for path in paths if (point := self._points.get(path)) in self._moved), None)
 
     def _compare(self, mounts: Sequence[Mount]) -> None:
@@ -79,24 +94,25 @@ class Sources:
                 found = os.stat(mount.point)
             except OSError:
                 continue
-            # Another inode is another mount, at the same point.
-            first = self._first.setdefault((mount.number, mount.point, found.st_dev, found.st_ino), mount.root)
+            # Another inode means that something else was mounted at the same point.
+            first = self._first_roots.setdefault((mount.number, mount.point, found.st_dev, found.st_ino), mount.root)
             if first != mount.root:
                 moved.add(mount.point)
         self._moved = frozenset(moved)
 
 
 def single_file_mounts(targets: Iterable[str]) -> list[str]:
-    """Return those of these files that are mount points themselves: bind mounts of one file, subPath mounts.
+    """Return those of these files that are mount points: bind mounts of a single file, and subPath mounts.
 
-    A file that is renamed over outside stays the old one in here. Empty where the system tells nothing of mounts.
+    When another file is renamed over such a file outside, the mount keeps showing the old one. The list is empty on
+    systems without /proc/self/mountinfo.
     """
     mounted = frozenset(mount.point for mount in _mounts())
     return [target for target in targets if target in mounted]
 
 
 def is_local(target: str) -> bool:
-    """Whether this kernel sees everything that happens to this file; ``target`` is a path without links."""
+    """Whether only this kernel can write to this file. ``target`` must be free of symlinks."""
     mount = _mount_of(target, _mounts())
     return mount is not None and mount.kind in _LOCAL
 
@@ -112,7 +128,7 @@ def _mount_of(path: str, mounts: Sequence[Mount]) -> Mount | None:
 
 
 def _mounts() -> list[Mount]:
-    """All mounts of this process; none where the system says nothing about them."""
+    """All mounts that this process sees. Empty on systems without /proc/self/mountinfo."""
     try:
         with open(_TABLE, encoding="utf-8", errors="surrogateescape") as table:
             return [_parse(line) for line in table]
@@ -127,5 +143,5 @@ def _parse(line: str) -> Mount:
 
 
 def _unescaped(path: str) -> str:
-    """The table writes a space or newline in a path in octal."""
+    """Decode the octal escapes that the table uses for spaces and newlines in paths."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path) if "\\" in path else path

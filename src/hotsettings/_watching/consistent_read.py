@@ -1,9 +1,12 @@
-"""All layers together, read as they were at one moment.
+"""Reading all layers as they were at one moment. This runs in the worker thread of the ``Watcher``.
 
-While somebody is writing one layer, all layers wait for it, because one edit often concerns several files. After ``PATIENCE``
-seconds the others go on without it, and its last complete content serves. That is still a state of all layers at one moment:
-until the writer closes the file, nobody has said that its new content is the next state. A layer that has never been
-read completely cannot be left out.
+Each layer is a source. If the fingerprint of any of them is another after the read than before it, what was read may
+not belong together, and is read again.
+
+While somebody is writing one layer, all layers wait for it, because one edit often concerns several files. After
+``PATIENCE`` seconds the others go on without it, and its last complete content is used. That is still a state of all
+layers at one moment: until the writer has closed the file, nobody has said that its new content is the next state. A
+layer that was never read completely cannot be left out.
 """
 
 from __future__ import annotations
@@ -14,18 +17,19 @@ from typing import Any
 
 from msgspec import Struct
 
-from .._layers.layer import Document, FileLayer, Layer, Unreadable
+from .._layers.file import FileLayer
+from .._layers.layer import CollectorPaused, Document, Layer, Unreadable
 from .._layers.status import PATIENCE, LayerStatus
 from .._layers.store import StoreLayer
-from .bind_mounts import Sources
-from .sources.file import FollowedFile
-from .sources.source import Followed, TellAbout
-from .sources.store import FollowedKey
-from .symlinks import Route, find_routes
+from .bind_mounts import BindMounts
+from .sources.file import FileSource
+from .sources.source import LastEventOf, Source
+from .sources.store import StoreSource
+from .symlinks import ResolvedPath, resolve_paths
 
-_MOST_ARMINGS = 8
-"""How often one look resolves the paths again because they have changed meanwhile. Some file systems give their folders new
-numbers all the time, so that this would never end."""
+_MOST_RESOLUTIONS = 8
+"""How often one check resolves the paths again because they have changed meanwhile. Some file systems report new inodes
+for their folders each time, so that this would never end."""
 
 
 class Unchanged(Struct, frozen=True):
@@ -33,7 +37,7 @@ class Unchanged(Struct, frozen=True):
 
 
 class Unsettled(Struct, frozen=True):
-    """Somebody is still writing: look again after so many seconds."""
+    """Somebody is still writing: check again after so many seconds."""
 
     seconds: float
 
@@ -46,168 +50,211 @@ class Read(Struct, frozen=True):
 
 
 Observation = Unchanged | Unsettled | Read
-Arm = Callable[[Sequence[Route]], bool]
+Watch = Callable[[Sequence[ResolvedPath]], bool]
 
 
-class Stack:
-    """Layers in rising precedence. Call ``observe`` in a worker thread: on a stalled mount it may never return."""
+class ConsistentReader:
+    """Reads layers together. Call ``observe`` in a worker thread: if a mount stalls, it may never return.
+
+    Args:
+        layers: The layers, in rising precedence.
+        settle: Seconds without a change after which a file counts as complete, if nothing else shows that it is.
+    """
 
     def __init__(self, layers: Sequence[Layer], settle: float) -> None:
         self._settle = settle
-        self._followed = [_followed(layer, settle) for layer in layers]
-        self._files = [each for each in self._followed if isinstance(each, FollowedFile)]
-        self._sources = Sources()
-        self._waiting: dict[Followed[Any, Any], float] = {}
+        self._sources = [_source_of(layer, settle) for layer in layers]
+        self._files = [each for each in self._sources if isinstance(each, FileSource)]
+        self._mounts = BindMounts()
+        self._waiting: dict[Source[Any, Any], float] = {}
+        """The sources that somebody was writing at the last check, and since when."""
         self.due: float | None = None
-        """When to look again for a layer that the last read left out, in seconds of the monotonic clock."""
-        self._visited: Followed[Any, Any] | None = None
-        self._read_last: Sequence[Followed[Any, Any]] = ()
+        """When to check a layer again that the last read left out, in seconds of the monotonic clock."""
+        self._in_progress: Source[Any, Any] | None = None
+        self._read_last: Sequence[Source[Any, Any]] = ()
 
-    def look_at_mounts(self) -> None:
-        """See whether what is mounted on the way to the files was renamed or removed outside."""
-        self._sources.look()
-        self._mark_moved()
+    def check_mounts(self) -> None:
+        """Check whether the source of a bind mount on the way to a file was renamed or removed outside."""
+        self._mounts.check()
+        self._mark_moved_mounts()
 
-    def _mark_moved(self) -> None:
+    def _mark_moved_mounts(self) -> None:
         for file in self._files:
-            file.moved = self._sources.moved(file.route.places)
+            file.moved_mount = self._mounts.moved(file.resolved_path.folders_and_target)
 
-    def unmoved(self) -> bool:
-        """Whether all layers look as they did when they were read. As long as there are no events, that is enough."""
-        unmoved = all(each.unmoved for each in self._visit(self._followed))
-        if unmoved:
+    def unchanged(self) -> bool:
+        """Check whether all layers have the same fingerprints as when they were read. Without events, that is enough."""
+        unchanged = all(each.unchanged() for each in self._track(self._sources))
+        if unchanged:
             self._waiting = {}
-        return unmoved
+        return unchanged
 
-    def observe(self, arm: Arm, told: TellAbout, confirm: float, *, hasty: bool = False) -> Observation:
-        """Look, and read what has changed if it has settled. Raises OSError when no more can be watched.
+    def observe(
+        self,
+        watch: Watch,
+        last_event_of: LastEventOf,
+        event_delay: float,
+        collector: CollectorPaused | None = None,
+        *,
+        accept_open: bool = False,
+    ) -> Observation:
+        """Check all layers, and read those that have changed once no writer is at work on them.
 
-        If ``hasty``, what has stood still for ``settle`` is read, even if somebody has it open for writing.
+        Args:
+            watch: Watches where the paths lead now. See ``Notifier.watch``.
+            last_event_of: Returns the last event about a file.
+            event_delay: Seconds within which a further event about a file that was added would be reported.
+            collector: Kept paused from the end of the reads on, if the layers are large. It is not paused earlier,
+                because a read may hang.
+            accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for
+                writing.
+
+        Raises:
+            OSError: The system grants no more watches.
         """
         paths = [file.path for file in self._files]
-        routes = find_routes(paths)
-        for _ in range(_MOST_ARMINGS):
-            if not arm(routes):
+        resolved_paths = resolve_paths(paths)
+        for _ in range(_MOST_RESOLUTIONS):
+            if not watch(resolved_paths):
                 break
-            routes = find_routes(paths)  # what changed before the watches were there caused no event
-        for file, route in zip(self._files, routes, strict=True):
-            file.route = route
-        self._sources.arm(path for file in self._files for path in file.route.places)
-        self._mark_moved()
-        for each in self._visit(self._followed):
-            each.look()
+            resolved_paths = resolve_paths(paths)  # changes before the watches were there caused no events
+        for file, resolved in zip(self._files, resolved_paths, strict=True):
+            file.resolved_path = resolved
+        self._mounts.track(path for file in self._files for path in file.resolved_path.folders_and_target)
+        self._mark_moved_mounts()
+        for each in self._track(self._sources):
+            each.take_fingerprint()
         self.due, self._read_last = None, ()
-        suspects = [each for each in self._followed if each.suspect]
-        if not suspects:
+        changed = [each for each in self._sources if each.may_have_changed]
+        if not changed:
             self._waiting = {}
             return Unchanged()
         now, before = time.monotonic(), self._waiting
-        waits = {each: each.wait(told, now, confirm, hasty=hasty) for each in suspects}
+        waits = {each: each.wait(last_event_of, now, event_delay, accept_open=accept_open) for each in changed}
         self._waiting = {each: before.get(each, now) for each, wait in waits.items() if wait > 0}
-        late = {each for each, since in self._waiting.items() if each.document and now - since >= PATIENCE}
-        ready = [each for each in suspects if each not in self._waiting]
-        slow = [each for each in self._waiting if each not in late]
-        if ready and not slow:
-            self.due = now + min(waits[each] for each in late) if late else None
+        left_out = {each for each, since in self._waiting.items() if each.document and now - since >= PATIENCE}
+        ready = [each for each in changed if each not in self._waiting]
+        awaited = [each for each in self._waiting if each not in left_out]
+        if ready and not awaited:
+            self.due = now + min(waits[each] for each in left_out) if left_out else None
             self._read_last = ready
-            seen = self._read(ready, late, before, now)
-            if isinstance(seen, Unsettled):
-                self._discard()
-            return seen
-        seconds = max(waits[each] for each in slow or self._waiting)
+            unsettled = self._read(ready, left_out, before, now)
+            if unsettled is not None:
+                self._undo_read()
+                return unsettled
+            if collector is not None:
+                collector.expect(sum(each.size for each in self._sources))
+            return self._parse(ready, now)
+        seconds = max(waits[each] for each in awaited or self._waiting)
         if ready:
-            seconds = min(seconds, max(self._waiting[each] for each in slow) + PATIENCE - now)
+            seconds = min(seconds, max(self._waiting[each] for each in awaited) + PATIENCE - now)
         return Unsettled(seconds)
 
     def _read(
         self,
-        suspects: Sequence[Followed[Any, Any]],
-        late: Collection[Followed[Any, Any]],
-        before: Mapping[Followed[Any, Any], float],
+        ready: Sequence[Source[Any, Any]],
+        left_out: Collection[Source[Any, Any]],
+        before: Mapping[Source[Any, Any], float],
         now: float,
-    ) -> Observation:
-        others = [each for each in self._followed if each not in late]
-        seen = [each.sight for each in others]
-        differing = [each for each in self._visit(suspects) if each.read()]
-        for each in self._visit(others):
-            each.look()
-        moving = {each for each, sight in zip(others, seen, strict=True) if each.sight != sight}
+    ) -> Unsettled | None:
+        """Read the sources that are ready. None if what was read belongs together and is complete.
+
+        ``before`` are the sources that were waited for, and since when.
+        """
+        others = [each for each in self._sources if each not in left_out]
+        fingerprints = [each.fingerprint for each in others]
+        differing = [each for each in self._track(ready) if each.read()]
+        for each in self._track(others):
+            each.take_fingerprint()
+        moving = {
+            each for each, fingerprint in zip(others, fingerprints, strict=True) if each.fingerprint != fingerprint
+        }
         if moving:
             self._waiting = {**self._waiting, **{each: before.get(each, now) for each in moving}}
             return Unsettled(0.0)  # what was read may not belong together
-        retries = [each.retry for each in suspects if each.retry is not None]
+        retries = [each.retry_in for each in ready if each.retry_in is not None]
         if retries:
             return Unsettled(min(retries))
-        if any(each.unsure(now) for each in differing):
+        if any(each.may_be_incomplete(now) for each in differing):
             return Unsettled(self._settle)
-        for each in suspects:
-            each.taken(now)
+        return None
+
+    def _parse(self, ready: Sequence[Source[Any, Any]], now: float) -> Read:
+        for each in self._track(ready):
+            each.parse()
+            each.mark_read(now)
         return Read(
-            tuple(each.content for each in self._followed),
-            tuple(each.document for each in self._followed if each.document is not None),
+            tuple(each.content for each in self._sources),
+            tuple(each.document for each in self._sources if each.document is not None),
         )
 
-    def _visit(self, layers: Iterable[Followed[Any, Any]]) -> Iterator[Followed[Any, Any]]:
-        """Go through layers, and note which one is being looked at, because that may hang."""
+    def _track(self, sources: Iterable[Source[Any, Any]]) -> Iterator[Source[Any, Any]]:
+        """Iterate over sources, and keep in mind which one is in progress, because it may hang."""
         try:
-            for each in layers:
-                self._visited = each
+            for each in sources:
+                self._in_progress = each
                 yield each
         finally:
-            self._visited = None
+            self._in_progress = None
 
-    def visited(self) -> list[str]:
-        """The name of the layer that is being looked at or read, or of all layers in between. Call it from any thread."""
-        visited = self._visited
-        return [each.layer.name for each in (self._followed if visited is None else [visited])]
+    def in_progress(self) -> list[str]:
+        """The name of the layer that is being checked or read; in between, those of all layers.
 
-    def _discard(self) -> None:
+        Call it from any thread.
+        """
+        source = self._in_progress
+        return [each.layer.name for each in (self._sources if source is None else [source])]
+
+    def _undo_read(self) -> None:
         for each in self._read_last:
-            each.discard()
+            each.undo_read()
         self._read_last = ()
 
-    def distrust(self) -> None:
-        """Drop what the last look has read, and read all layers again, however unchanged they look."""
-        self._discard()
-        for each in self._followed:
-            each.distrust()
+    def invalidate(self) -> None:
+        """Drop what the last check has read, and read all layers again, even if their fingerprints are unchanged."""
+        self._undo_read()
+        for each in self._sources:
+            each.force_read()
 
-    def reread(self) -> None:
-        """Read all files at the next look, however unchanged they look."""
+    def force_read(self) -> None:
+        """Read all files at the next check, even if their fingerprints are unchanged."""
         for file in self._files:
-            file.distrust()
+            file.force_read()
 
     def accepted(self) -> None:
-        """Note that what was read last is live. A layer with content that loses all of it at once is an error from now on."""
-        for each in self._followed:
+        """Note that what was read last is live.
+
+        From now on it is an error if a layer loses all of its content at once.
+        """
+        for each in self._sources:
             each.accepted()
 
     @property
     def targets(self) -> list[str]:
-        """The files that the paths led to at the last look."""
-        return [file.route.target for file in self._files]
+        """The files that the paths led to at the last check."""
+        return [file.resolved_path.target for file in self._files]
 
     @property
     def complete_targets(self) -> list[str]:
-        """Those of them that nobody was writing at the last look."""
-        return [file.route.target for file in self._files if file not in self._waiting]
+        """Those of them that nobody was writing at the last check."""
+        return [file.resolved_path.target for file in self._files if file not in self._waiting]
 
     def writing(self) -> dict[str, float]:
-        """The names of the layers that somebody was writing at the last look, and since when, in monotonic seconds."""
+        """The layers, by name, that somebody was writing at the last check, and since when, in monotonic seconds."""
         return {each.layer.name: since for each, since in self._waiting.items()}
 
     @property
     def stale_mounts(self) -> dict[str, str]:
-        """The mount points through which edits from outside do not arrive any more, and the label of a file behind each."""
+        """The mount points that edits from outside no longer pass, each with the label of a file behind it."""
         return {point: file.layer.label for file in self._files if (point := file.stale_mount) is not None}
 
     def statuses(self) -> list[LayerStatus]:
         """The state of each layer when it was read last."""
-        return [each.status() for each in self._followed]
+        return [each.status() for each in self._sources]
 
 
-def _followed(layer: Layer, settle: float) -> Followed[Any, Any]:
+def _source_of(layer: Layer, settle: float) -> Source[Any, Any]:
     if isinstance(layer, FileLayer):
-        return FollowedFile(layer, settle)
+        return FileSource(layer, settle)
     assert isinstance(layer, StoreLayer)
-    return FollowedKey(layer)
+    return StoreSource(layer)

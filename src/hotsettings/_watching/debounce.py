@@ -1,44 +1,46 @@
-"""Debouncing: when a changed file may be read.
+"""Debouncing: how long to wait until a changed file may be read.
 
-Half of a TOML file is often valid TOML, so the content never shows whether a file is complete. What counts is whether its
-writer has finished. There are four sources of knowledge, and each of them may have no answer:
+Half of a TOML file is often valid TOML, so the content never shows whether a file is complete. What counts is whether
+its writer has finished. Four things can show that, and each of them may be unknown:
 
-1. **Events.** inotify reports that a name was created (CREATED), that a file was moved there (MOVED), that it was modified
-   (OPEN), and that a writer closed it (CLOSED). watchfiles reports that a name was added (APPEARED) or that a file was
-   modified, but never a close. Where there are no events, nothing is known (UNKNOWN).
-2. **The path.** A swapped link or a renamed folder puts another file at the path (``Arrival``). That file was not watched
-   before, so no event says anything about it, but its times do. If it was last changed before the swap, it was complete,
-   because nobody swaps in a file that is not. If it was changed after the swap, or in the same tick of the clock, somebody may
-   still be writing it. A Kubernetes volume needs no times: the kubelet never writes to its files after the swap.
-3. **The kernel.** Linux grants a read lease on a file only while no process has it open for writing
-   (``sight.being_written``). Only the owner of the file may ask for one, and only on a local file system does the kernel know
-   of every writer. Everywhere else the answer is None: not known.
-4. **Rest.** For how long the file has not changed. Our own looks tell, and at the first look the file's times do, too.
+1. **The last event** (``WriterState``). inotify reports that a name was created (CREATED), that a file was moved there
+   (MOVED), that it was modified (OPEN), and that a writer closed it (CLOSED). watchfiles reports that a name was added
+   (ADDED) or that a file was modified, but never a close. Without an event, nothing is known (UNKNOWN).
+2. **A swap of the path** (``Swap``). After a symlink is swapped or a folder renamed, the path leads to another file.
+   That file was not watched before, so there was no event about it, but there are its times. If it was last changed
+   before the swap, it is complete, because nobody swaps in a file that is not. If it was changed after the swap, or in
+   the same tick of the clock, somebody may still be writing it. In a Kubernetes volume the times do not matter: the
+   kubelet never writes to its files after the swap.
+3. **The kernel** (``fingerprint.open_for_writing``). Linux grants a read lease on a file only while no process has it
+   open for writing. Only the owner of the file may ask for a lease, and the kernel knows all writers only on a local
+   file system. Otherwise the answer is None: not known.
+4. **Rest.** For how many seconds the fingerprint of the file has been the same. When the file is checked for the first
+   time, its own times count, too.
 
 The rules, the strongest first:
 
-- The file is missing, empty, or not a regular file: it is taken after ``settle`` seconds. This may be the gap between two
-  files, or the moment before the first byte. The kernel is not asked.
-- The file was moved or swapped in whole, or its writer has closed it: it is taken at once.
-- Somebody is writing the file (OPEN, CREATED, or the kernel says so): it waits for the close, or until nobody has written for
-  ``UNCLOSED`` seconds. If it is OPEN and the kernel says that nobody has it open, it was changed by truncate(2), which never
-  closes: it is taken after ``settle``.
-- The file was swapped in, hard-linked or added (APPEARED), and may have been written to since: it is taken at once if the
-  kernel says that nobody has it open. With watchfiles ``confirm`` seconds pass first, so that a second write can be reported.
-  If the kernel does not know, the file waits for a close event or for ``settle``.
-- Everything else has to rest for ``settle``: closes are not reported, or an event was lost.
-- The kernel is asked before any file with content is taken. The answer finds three more writers: one whose file was renamed or
-  swapped in before it was finished, one whose file another process has closed (``touch`` opens and closes, too), and one that
-  pauses for longer than ``settle`` where no event reports closes. The price: a finished file that somebody keeps open
-  waits for ``UNCLOSED`` seconds.
-- ``longest`` limits all of this: a start does not wait for ever.
+- A file that is missing, empty or not a regular file has to rest for ``settle`` seconds. This may be the gap between
+  two files, or the moment before the first byte. The kernel is not asked.
+- A file that was moved or swapped in as a whole, or closed by its writer, is read at once.
+- A file that somebody is writing (OPEN, CREATED, or the kernel says so) waits for the close, or has to rest for
+  ``UNCLOSED`` seconds. If it is OPEN but the kernel says that nobody has it open, it was changed by truncate(2), which
+  is never followed by a close. Then it has to rest for ``settle``.
+- A file that was swapped in, hard-linked or ADDED may have been written to since. If the kernel says that nobody has it
+  open, it is read at once. With watchfiles it first has to rest for ``event_delay`` seconds, so that a second write can
+  be reported. If the kernel does not know, the file waits for a close event, or has to rest for ``settle``.
+- Every other file has to rest for ``settle``: closes are not reported, or an event was lost.
+- The kernel is asked before any file with content is read. Its answer reveals writers of three more kinds: those whose
+  file was renamed or swapped in before it was finished, those whose file another process has closed (as ``touch``
+  does), and those that pause for longer than ``settle`` where closes are not reported. The price: a complete file that
+  somebody keeps open has to rest for ``UNCLOSED``.
+- A rest of ``enough_rest`` seconds is always enough, so that a start does not wait for ever.
 
-Some halves cannot be recognised: the file of a writer that was killed, of one that met a full disk, and of one that opens and
-closes the file several times. Where the kernel does not know who writes, there are three more: a file that is renamed
-before its last byte, a file that another process closes meanwhile, and a writer that was there before the watch began and
+Some incomplete files cannot be recognised: those whose writer was killed, found the disk full, or opens and closes the
+file several times. Where the kernel does not know who writes, there are three more: those that are renamed before they
+are finished, those that another process closes meanwhile, and those whose writer began before the watch did and
 pauses for longer than ``settle``.
 
-The module is pure. What is seen, what is known about the writer and the time go in; how long to wait comes out.
+This module is pure: it does no I/O and reads no clock. Callers pass in what they know and the time.
 """
 
 from __future__ import annotations
@@ -48,129 +50,139 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
-from .fingerprint import Sight
+from .fingerprint import Fingerprint
 
 UNCLOSED = 10.0
-"""Seconds without a write after which a file that its writer keeps open is taken as it is."""
+"""Seconds of rest after which a file that its writer keeps open is read as it is."""
 
 _LATE = 0.06
-"""Seconds by which the time of a written file may lag (the kernel's clock ticks every ten milliseconds or faster), together with
-the delay of an event on a busy machine."""
+"""Seconds by which the times of a file may lag (the kernel's clock ticks every ten milliseconds or faster), plus the
+delay of an event on a busy machine."""
 
 _ASK_AGAIN = 0.02
-"""Least seconds between two questions to the kernel whether a file is still open. Its close may not be reported."""
+"""Shortest pause, in seconds, before the kernel is asked again whether a file is open. Its close may not be
+reported."""
 
 
-class Writer(Enum):
-    """What the last event says about whoever changed a file."""
+class WriterState(Enum):
+    """What the last event about a file says of its writer."""
 
-    UNKNOWN = "there was no event, or none that says enough"
-    CREATED = "the name was created, and the file may still be written to"
+    UNKNOWN = "there was no event, or none that shows it"
+    CREATED = "the name was created, and the writer may still have the file open"
     OPEN = "the file was modified, and its writer has not closed it"
-    CLOSED = "its writer has closed it"
-    MOVED = "the file was moved here, as a whole"
-    APPEARED = "the name was added: a rename and a creation look the same, and closes are not reported"
+    CLOSED = "the writer has closed the file"
+    MOVED = "a whole file was moved here"
+    ADDED = "the name was added, by a rename or by a creation; closes are not reported"
 
 
-class Told(NamedTuple):
-    """The last event about a file, and when it came, in seconds of the monotonic clock.
+class LastEvent(NamedTuple):
+    """The last event about a file.
 
-    ``written`` is the time of the last event that reported a write; other events may have followed.
+    Args:
+        writer: What it says of the writer.
+        at: When it arrived, in seconds of the monotonic clock.
+        written_at: When the last event arrived that reported a write. Other events may have followed it.
     """
 
-    writer: Writer = Writer.UNKNOWN
+    writer: WriterState = WriterState.UNKNOWN
     at: float = 0.0
-    written: float = 0.0
+    written_at: float = 0.0
 
 
-class Arrived(Enum):
-    """Whether the path leads through other links or folders than when the file was read."""
+class Swap(Enum):
+    """Whether a symlink or folder on the path was swapped since the file was read."""
 
-    NOT = "it leads the same way"
-    COMPLETE = "it leads to another file, which was complete before"
-    UNKNOWN = "it leads to another file, which may have been written to since"
+    NONE = "the path leads the same way"
+    COMPLETE = "the path leads to another file, which was complete before the swap"
+    UNCLEAR = "the path leads to another file, which may have been written to since the swap"
 
 
-class Settling:
-    """Follows one path, and says how long to wait until the file may be read. Times are in seconds of a monotonic clock."""
+class Debouncer:
+    """Debounces the changes of one file. All times are in seconds of a monotonic clock."""
 
     def __init__(self, settle: float) -> None:
         self._settle = settle
-        self._again = max(settle, _ASK_AGAIN)
-        self._seen: Sight | None = None
-        self._since = 0.0
+        self._ask_again = max(settle, _ASK_AGAIN)
+        self._fingerprint: Fingerprint | None = None
+        self._unchanged_since = 0.0
         self._read_at: float | None = None
 
     def wait(
         self,
-        sight: Sight,
-        told: Told,
+        fingerprint: Fingerprint,
+        event: LastEvent,
         now: float,
         age: float,
         *,
-        arrived: Arrived = Arrived.NOT,
-        confirm: float = 0.0,
-        longest: float = math.inf,
-        being_written: Callable[[], bool | None] = lambda: None,
+        swap: Swap = Swap.NONE,
+        event_delay: float = 0.0,
+        enough_rest: float = math.inf,
+        open_for_writing: Callable[[], bool | None] = lambda: None,
     ) -> float:
-        """Return how many seconds to wait, 0 if the file can be read now.
+        """Return how many seconds to wait before checking again; 0 if the file may be read now.
 
         Args:
-            sight: What the file looks like now.
-            told: The last event about it.
-            now: The time.
-            age: Seconds since the file was changed, by its own times. They count at the first look only.
-            arrived: Whether the path leads to another file than before.
-            confirm: Seconds to wait after APPEARED, where the file's times do not show that it was moved.
-            longest: Seconds of rest that are always enough, even if somebody has the file open.
-            being_written: Asks the kernel, which costs a few microseconds.
+            fingerprint: The fingerprint of the file now.
+            event: The last event about the file.
+            now: The time now.
+            age: Seconds since the file was changed, by its own times. Until the file has been read once, this counts as
+                rest.
+            swap: Whether the path leads to another file since the file was read.
+            event_delay: Seconds of rest after ADDED within which another write would be reported. Not needed if the
+                times of the file show that it was moved.
+            enough_rest: Seconds of rest that are always enough, even if somebody has the file open.
+            open_for_writing: Asks the kernel, which takes a few microseconds.
         """
-        if sight != self._seen:
-            self._seen, self._since = sight, now
+        if fingerprint != self._fingerprint:
+            self._fingerprint, self._unchanged_since = fingerprint, now
             if self._read_at is None:
-                self._since -= max(0.0, age)
-        news = self.has_news(told)
-        still = now - (max(self._since, told.at) if news else self._since)
-        if not sight.size or not sight.regular:
-            return max(0.0, self._settle - still)
-        writer = told.writer if news else Writer.UNKNOWN
-        arrived = Arrived.NOT if news else arrived
-        if writer is Writer.APPEARED and age > now - told.at + _LATE:
-            # It was written before it was reported. A file that is being written was still empty then.
-            arrived = Arrived.COMPLETE
-        unclear = writer in (Writer.OPEN, Writer.CREATED, Writer.APPEARED) or arrived is Arrived.UNKNOWN
-        written = being_written() if unclear else None
-        needed = min(longest, self._needed(sight, writer, arrived, written, min(confirm, self._settle)))
-        if still < needed:
-            close_is_told = writer is Writer.OPEN or (writer is Writer.CREATED and sight.links == 1)
-            return needed - still if close_is_told or not written else min(self._again, needed - still)
-        # It may be taken, unless somebody is still writing.
-        if still < min(UNCLOSED, longest) and (written if unclear else being_written()):
-            return min(self._again, min(UNCLOSED, longest) - still)
+                self._unchanged_since -= max(0.0, age)
+        news = self.has_event_since_read(event)
+        rested = now - (max(self._unchanged_since, event.at) if news else self._unchanged_since)
+        if not fingerprint.size or not fingerprint.regular:
+            return max(0.0, self._settle - rested)
+        writer = event.writer if news else WriterState.UNKNOWN
+        swap = Swap.NONE if news else swap
+        if writer is WriterState.ADDED and age > now - event.at + _LATE:
+            # It was last written before the event. A file that was just created would have been empty then: this one
+            # was moved.
+            swap = Swap.COMPLETE
+        unclear = writer in (WriterState.OPEN, WriterState.CREATED, WriterState.ADDED) or swap is Swap.UNCLEAR
+        is_open = open_for_writing() if unclear else None
+        needed = min(enough_rest, self._needed(fingerprint, writer, swap, is_open, min(event_delay, self._settle)))
+        if rested < needed:
+            close_is_reported = writer is WriterState.OPEN or (writer is WriterState.CREATED and fingerprint.links == 1)
+            return needed - rested if close_is_reported or not is_open else min(self._ask_again, needed - rested)
+        # It may be read, unless somebody still has it open.
+        if rested < min(UNCLOSED, enough_rest) and (is_open if unclear else open_for_writing()):
+            return min(self._ask_again, min(UNCLOSED, enough_rest) - rested)
         return 0.0
 
-    def has_news(self, told: Told) -> bool:
-        """Whether there was an event since the file was read."""
-        return told.at > (self._read_at or 0.0)
+    def has_event_since_read(self, event: LastEvent) -> bool:
+        """Whether this event arrived since the file was read."""
+        return event.at > (self._read_at or 0.0)
 
-    def taken(self, at: float) -> None:
-        """Note that a read began at this time: a later event means a new change."""
+    def mark_read(self, at: float) -> None:
+        """Note when the read of the file began. A later event means another change."""
         self._read_at = at
 
-    def _needed(self, sight: Sight, writer: Writer, arrived: Arrived, written: bool | None, confirm: float) -> float:
-        """For how many seconds it has to rest."""
-        if writer in (Writer.CLOSED, Writer.MOVED) or arrived is Arrived.COMPLETE:
+    def _needed(
+        self, fingerprint: Fingerprint, writer: WriterState, swap: Swap, is_open: bool | None, event_delay: float
+    ) -> float:
+        """Return for how many seconds the file has to rest."""
+        if writer in (WriterState.CLOSED, WriterState.MOVED) or swap is Swap.COMPLETE:
             return 0.0
-        if written:
+        if is_open:
             return UNCLOSED
-        # Writing sets both times. If ctime is ahead, the last change was to the file's names or its mode.
-        unwritten = sight.ctime_ns > sight.mtime_ns
-        linked = writer is Writer.CREATED and sight.links > 1
-        if unwritten and (linked or writer is Writer.APPEARED):
+        # A write sets both times. If ctime is ahead, the last change was a rename, a link or a new mode, and not a
+        # write.
+        unwritten = fingerprint.ctime_ns > fingerprint.mtime_ns
+        linked = writer is WriterState.CREATED and fingerprint.links > 1
+        if unwritten and (linked or writer is WriterState.ADDED):
             return 0.0
-        if written is None:
-            unclosed = writer is Writer.OPEN or (writer is Writer.CREATED and not unwritten and not linked)
+        if is_open is None:
+            unclosed = writer is WriterState.OPEN or (writer is WriterState.CREATED and not unwritten and not linked)
             return UNCLOSED if unclosed else self._settle
-        if linked or arrived is Arrived.UNKNOWN:
+        if linked or swap is Swap.UNCLEAR:
             return 0.0
-        return confirm if writer is Writer.APPEARED else self._settle
+        return event_delay if writer is WriterState.ADDED else self._settle

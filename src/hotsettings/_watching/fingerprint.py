@@ -1,4 +1,4 @@
-"""What a look at a path shows, without reading it."""
+"""The cheap fingerprint of a file: what ``stat`` says of it. If it stays equal, the file counts as unchanged."""
 
 from __future__ import annotations
 
@@ -9,23 +9,20 @@ import stat
 import sys
 import time
 
-if sys.platform == "linux":
-    import fcntl
-
 from msgspec import Struct
 from msgspec.structs import replace
 
 _COARSEST_CLOCK = 2.5
-"""Seconds. File systems round times, to ten milliseconds as a rule and to two seconds at worst (FAT)."""
+"""Seconds. File systems round the times of files: most of them to ten milliseconds, the worst (FAT) to two seconds."""
 
-_ANY = -1
-"""Stands for an inode that changes from look to look."""
+_UNSTABLE = -1
+"""The inode in a fingerprint where the file system reports another one at each ``stat``."""
 
 
-class Sight(Struct, frozen=True):
-    """The identity, size and times of what a path leads to; ``inode`` is 0 where there is nothing, or nothing to see.
+class Fingerprint(Struct, frozen=True):
+    """The identity, size and times of the file that a path leads to.
 
-    ``error`` says why nothing can be seen, apart from there being nothing.
+    ``inode`` is 0 if there is no file, or if ``stat`` fails. In the second case ``error`` is its error number.
     """
 
     device: int = 0
@@ -38,49 +35,54 @@ class Sight(Struct, frozen=True):
     error: int = 0
 
     @property
-    def shifting(self) -> bool:
-        """Whether the file system gives the same file another inode at each look: the inode tells nothing then."""
-        return self.inode == _ANY
+    def unstable_inode(self) -> bool:
+        """Whether the file system reports another inode for the same file at each ``stat``."""
+        return self.inode == _UNSTABLE
 
     @property
     def missing(self) -> bool:
-        """Whether there is nothing at all."""
+        """Whether there is no file."""
         return not self.inode and not self.error
 
     @property
     def changed_ns(self) -> int:
-        """When it was changed last, by the clock of its file system; writing sets both times, and only one can be forged."""
+        """When the file was changed last, by the clock of its file system.
+
+        A write sets both times. Programs can set mtime to any value, but not ctime.
+        """
         return max(self.mtime_ns, self.ctime_ns)
 
-    def racy(self, read_ns: int) -> bool:
-        """Whether a change after it was read, at this time, could leave the times as they are."""
+    def changed_just_before(self, read_ns: int) -> bool:
+        """Whether the file was changed so shortly before ``read_ns`` that a later change may leave the same times."""
         return bool(self.inode) and read_ns - self.changed_ns < _COARSEST_CLOCK * 1e9
 
 
-def look(path: str, last: Sight | None = None) -> Sight:
-    """Look at what ``path`` leads to. Never raises OSError.
+def fingerprint_of(path: str, last: Fingerprint | None = None) -> Fingerprint:
+    """Return the fingerprint of the file that ``path`` leads to. Never raises OSError.
 
-    Where the inode alone is another than in ``last``, it is looked at twice: it may be another at each look.
+    If only the inode differs from that in ``last``, this calls ``stat`` a second time: some file systems report another
+    inode each time.
     """
-    sight = _look(path)
-    if last is None or sight == last or not sight.inode or _but_inode(sight) != _but_inode(last):
-        return sight
-    again = _look(path)
-    return _but_inode(sight) if again != sight and _but_inode(again) == _but_inode(sight) else again
+    now = _stat(path)
+    if last is None or now == last or not now.inode or _without_inode(now) != _without_inode(last):
+        return now
+    again = _stat(path)
+    unstable = again != now and _without_inode(again) == _without_inode(now)
+    return _without_inode(now) if unstable else again
 
 
-def _but_inode(sight: Sight) -> Sight:
-    return replace(sight, inode=_ANY)
+def _without_inode(fingerprint: Fingerprint) -> Fingerprint:
+    return replace(fingerprint, inode=_UNSTABLE)
 
 
-def _look(path: str) -> Sight:
+def _stat(path: str) -> Fingerprint:
     try:
         found = os.stat(path)
     except FileNotFoundError:
-        return Sight()
+        return Fingerprint()
     except (OSError, ValueError) as error:
-        return Sight(error=getattr(error, "errno", 0) or -1)
-    return Sight(
+        return Fingerprint(error=getattr(error, "errno", 0) or -1)
+    return Fingerprint(
         found.st_dev,
         found.st_ino,
         found.st_size,
@@ -91,14 +93,18 @@ def _look(path: str) -> Sight:
     )
 
 
-def being_written(path: str) -> bool | None:
-    """Whether a process has this regular file open for writing; None where the system does not tell us.
+def open_for_writing(path: str) -> bool | None:
+    """Whether a process has this regular file open for writing; None if the system does not say.
 
-    Linux grants a read lease only where nobody has, and only to the owner. It is given back at once: a writer who opens the
-    file in these microseconds waits for as long. The signal that would tell us of him is one that is ignored by default.
+    On Linux this asks for a read lease. The kernel grants one only to the owner of the file, and only while no process
+    has it open for writing. The lease is given back at once. A process that opens the file for writing in these
+    microseconds is blocked until then, and the kernel announces it by a signal; SIGURG is chosen because it is ignored
+    by default.
     """
     if sys.platform != "linux":
         return None
+    import fcntl  # Windows has none
+
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except (OSError, ValueError):
@@ -114,6 +120,6 @@ def being_written(path: str) -> bool | None:
     return False
 
 
-def age(sight: Sight) -> float:
-    """Seconds since the last change by the wall clock; below zero if the file system's clock is ahead."""
-    return (time.time_ns() - sight.changed_ns) / 1e9
+def age(fingerprint: Fingerprint) -> float:
+    """Seconds since the file was changed, by the wall clock. Negative if the file system's clock is ahead."""
+    return (time.time_ns() - fingerprint.changed_ns) / 1e9

@@ -1,4 +1,4 @@
-"""The way from a path to a file: every symlink on it, and the folders whose entries decide where it leads."""
+"""Resolving symlinks: which file a path leads to, and which directory entries decide that."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from .fingerprint import Sight
+from .fingerprint import Fingerprint
 
 _MOST_LINKS = 40  # as many as the kernel follows
 _ATOMIC = "..data"
-"""The link that a Kubernetes volume swaps. The kubelet makes the folder behind it anew each time, and never writes into
-it afterwards."""
+"""The symlink that the kubelet swaps in a Kubernetes volume. Each time it points to a new folder, and the kubelet never
+writes into that folder after the swap."""
 
 
 class Step(Struct, frozen=True):
-    """A link or folder on the way, and when it was changed last by the clock of its file system.
+    """A symlink or folder on a path, with its times by the clock of its file system.
 
-    A link changes when it is made, renamed or given away. A folder changes with its entries too, and only a rename or a new
-    mode or owner sets ``ctime_ns`` alone.
+    A symlink's ctime is set when it is created, renamed or gets a new owner. A folder's mtime and ctime are set when
+    an entry is added or removed; its ctime alone is set when the folder is renamed, or gets a new owner or mode.
     """
 
     path: str
@@ -32,16 +32,18 @@ class Step(Struct, frozen=True):
 
     @property
     def identity(self) -> tuple[str, int, int]:
-        """What stays the same as long as the same link or folder stands there."""
+        """Equal as long as the same symlink or folder is at this path."""
         return self.path, self.device, self.inode
 
 
-class Route(Struct, frozen=True):
+class ResolvedPath(Struct, frozen=True):
     """Where a path leads now.
 
-    ``target`` is the file that it ends in, whether that exists or not. ``entries`` are the folder and name of each link on
-    the way and of the target: whoever changes one of them changes where the path leads. A missing folder ends the route
-    early, at the last entry that could exist. ``steps`` are all links and folders that were passed.
+    Args:
+        target: The path of the file, free of symlinks. The file need not exist.
+        entries: The directory entries that decide where the path leads, each as a folder and a name: those of all
+            symlinks on it, and that of the target. If a folder is missing, its own entry is the last.
+        steps: All symlinks and folders on the path.
     """
 
     target: str
@@ -50,53 +52,57 @@ class Route(Struct, frozen=True):
 
     @property
     def folders(self) -> frozenset[str]:
-        """The folders that hold an entry of the route."""
+        """The folders of the entries."""
         return frozenset(folder for folder, _ in self.entries)
 
     @property
-    def places(self) -> frozenset[str]:
-        """Those folders and the target."""
+    def folders_and_target(self) -> frozenset[str]:
+        """The folders of the entries, and the target."""
         return self.folders | {self.target}
 
 
-class Arrival(Struct, frozen=True):
-    """The route leads through links or folders that it did not lead through before: ``fresh`` are these, from the top."""
+class PathChange(Struct, frozen=True):
+    """A path leads through symlinks or folders that were not on it before: ``new_steps``, in the order of the path."""
 
-    fresh: tuple[Step, ...]
+    new_steps: tuple[Step, ...]
 
-    def complete(self, sight: Sight) -> bool:
-        """Whether the file that is in sight now was complete when the route was changed to lead to it.
+    def complete(self, fingerprint: Fingerprint) -> bool:
+        """Whether the file was already complete when the change made the path lead to it.
 
-        It was if it has not been changed since, and the times show that only where both come from one clock. In one tick of
-        that clock nothing can be told apart. Seconds that are whole are those of a file system that rounds.
+        It was if nobody has changed it since then. The times show that if the file and a new step are on the same file
+        system, which has one clock, and if they are not in the same tick of that clock. A time in whole seconds shows
+        nothing, because that file system rounds.
+
+        Args:
+            fingerprint: The fingerprint of the file now.
         """
-        if any(step.link and os.path.basename(step.path) == _ATOMIC for step in self.fresh):
+        if any(step.link and os.path.basename(step.path) == _ATOMIC for step in self.new_steps):
             return True
-        first = self.fresh[0]
-        moved = [step for step in self.fresh if step.link]
+        first = self.new_steps[0]
+        moved = [step for step in self.new_steps if step.link]
         if not first.link and first.ctime_ns > first.mtime_ns:
             moved.append(first)
-        changed = sight.changed_ns
+        changed = fingerprint.changed_ns
         return bool(changed % 1_000_000_000) and any(
-            step.device == sight.device and changed < step.ctime_ns for step in moved
+            step.device == fingerprint.device and changed < step.ctime_ns for step in moved
         )
 
 
-def arrival(before: Route, now: Route) -> Arrival | None:
-    """What has changed on the way since then; None if the way is the same."""
-    passed = {step.identity for step in before.steps}
-    fresh = tuple(step for step in now.steps if step.identity not in passed)
-    return Arrival(fresh) if fresh else None
+def path_change(before: ResolvedPath, now: ResolvedPath) -> PathChange | None:
+    """Compare where a path leads with where it led before. None if there is no new symlink or folder on it."""
+    known = {step.identity for step in before.steps}
+    new_steps = tuple(step for step in now.steps if step.identity not in known)
+    return PathChange(new_steps) if new_steps else None
 
 
-def find_routes(paths: Iterable[str]) -> list[Route]:
-    """Follow several absolute paths, as a rule through the same folders: each folder is looked at once."""
-    passed: dict[str, Step] = {}
-    return [_find_route(path, passed) for path in paths]
+def resolve_paths(paths: Iterable[str]) -> list[ResolvedPath]:
+    """Resolve absolute paths. Most of them share their folders, so ``lstat`` is called once for each folder."""
+    known: dict[str, Step] = {}
+    return [_resolve(path, known) for path in paths]
 
 
-def _find_route(path: str, passed: dict[str, Step]) -> Route:
-    """Follow a path; ``passed`` are folders that are known to be no links, and grows."""
+def _resolve(path: str, known: dict[str, Step]) -> ResolvedPath:
+    """Resolve one path. ``known`` holds the paths that are known to be folders; this function adds to it."""
     entries: list[tuple[str, str]] = []
     steps: list[Step] = []
     here, ahead, links = os.sep, _parts(path), 0
@@ -107,14 +113,14 @@ def _find_route(path: str, passed: dict[str, Step]) -> Route:
             here = target = os.path.dirname(here)
             continue
         target = there = os.path.join(here, name)
-        if ahead and there in passed:
-            steps.append(passed[there])
+        if ahead and there in known:
+            steps.append(known[there])
             here = there
             continue
         try:
             found = os.lstat(there)
             link = os.readlink(there) if stat.S_ISLNK(found.st_mode) else None
-        except (OSError, ValueError):  # nothing there, not for us to see, or a name that no file can have
+        except (OSError, ValueError):  # it is missing, we may not see it, or no file can have this name
             entries.append((here, name))
             break
         step = Step(there, found.st_dev, found.st_ino, link is not None, found.st_mtime_ns, found.st_ctime_ns)
@@ -122,7 +128,7 @@ def _find_route(path: str, passed: dict[str, Step]) -> Route:
             if not ahead or not stat.S_ISDIR(found.st_mode):
                 entries.append((here, name))
                 break
-            passed[there] = step
+            known[there] = step
             steps.append(step)
             here = there
             continue
@@ -133,9 +139,9 @@ def _find_route(path: str, passed: dict[str, Step]) -> Route:
             break
         if os.path.isabs(link):
             here = os.sep
-        target = here  # as long as it is not known what stands in there: a link may lead to "."
+        target = here  # a symlink to "." adds no name, and so leads here
         ahead += _parts(link)
-    return Route(target, tuple(dict.fromkeys(entries)), tuple(steps))
+    return ResolvedPath(target, tuple(dict.fromkeys(entries)), tuple(steps))
 
 
 def _parts(path: str) -> list[str]:

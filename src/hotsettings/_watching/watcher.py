@@ -1,6 +1,10 @@
-"""Watching layers: wait for file events, and look at the layers in a worker thread.
+"""Watching layers: wait for file events, and check the layers in a worker thread.
 
-If file events fail, the regular look does without them.
+``Watcher`` runs on the event loop, but for ``work`` in ``observe``. That runs in the worker thread with the
+``ConsistentReader``, because a call to a stalled mount may never return. Only one check runs at a time, so neither side
+needs a lock; ``Notifier`` says which of its methods are called where.
+
+If file events fail, the watcher still finds every change: it checks the layers every ``rescan_interval``.
 """
 
 from __future__ import annotations
@@ -12,180 +16,194 @@ from typing import TypeVar
 
 import anyio
 
+from .._concurrency.backoff import Backoff
 from .._concurrency.worker_thread import Worker
-from .._layers.layer import Layer
+from .._layers.layer import CollectorPaused, Layer
 from .._layers.status import PATIENCE, LayerStatus
 from .._log import logger
-from .consistent_read import Read, Stack, Unchanged, Unsettled
-from .events import Kind, Wakeups, opener
-from .events.polling import Looking
-from .symlinks import Route
+from .consistent_read import ConsistentReader, Read, Unchanged, Unsettled
+from .events import Kind, Notifier, opener
+from .events.polling import Polling
+from .symlinks import ResolvedPath
 
-# Importing needs a free file descriptor. A watch has to go on when there are none left, so the modules that explain mistakes
-# are imported here, in time.
+# An import needs a free file descriptor. A watch has to go on when there is none left, so the modules that explain
+# mistakes are imported now.
 for _name in ("html", "json", "traceback", "urllib.parse", "hotsettings._loading.problems"):
     import_module(_name)
 
 R = TypeVar("R")
 
 _STEADY = 60.0
-"""Seconds without a failure after which the next failure of file events is a new one, with a warning of its own. Also the longest
-time between two attempts to open them again."""
+"""Seconds without a failure after which a failure of file events is a new one, with a warning and a backoff of its own.
+Also the longest time between two attempts to open them again."""
 
 
 class Watcher:
-    """Watches some layers. Call ``wake`` and ``hint`` on the event loop."""
+    """Watches layers. Call its methods on the event loop.
+
+    Args:
+        layers: The layers, in rising precedence.
+        settle: Seconds without a change after which a file counts as complete, if nothing else shows that it is.
+        rescan_interval: Seconds between two checks if there are no events.
+        kind: The kind of notifier.
+    """
 
     def __init__(self, layers: Sequence[Layer], settle: float, rescan_interval: float, kind: Kind) -> None:
         self._open = opener(kind)
         self.settle = settle
         self._rescan = rescan_interval
-        self._wakeups: Wakeups = Looking()
-        self._stack = Stack(layers, settle)
+        self._notifier: Notifier = Polling()
+        self._reader = ConsistentReader(layers, settle)
         self._opened = anyio.Event()
         self._woken = anyio.Event()
-        self._told = True
+        self._hinted = True
         self._mounts_due = 0.0
         self._lost = anyio.CancelScope()
-        self._blind = False
+        self._without_events = False
         self._warned = False
-        self._delay = rescan_interval
-        self._worker = Worker("hotsettings-looks", PATIENCE)
+        self._backoff = Backoff(rescan_interval, max(_STEADY, rescan_interval))
+        self._worker = Worker("hotsettings-reader", PATIENCE)
 
     def wake(self) -> None:
-        """Make ``woken`` return, and let the next look read all files, however unchanged they look."""
-        self._stack.reread()
+        """Make ``woken`` return, and let the next check read all files, even if their fingerprints are unchanged."""
+        self._reader.force_read()
         self.hint()
 
     def hint(self) -> None:
-        """Make ``woken`` return, and let the next look be thorough: something may have changed."""
-        self._told = True
+        """Make ``woken`` return, and let the next check be thorough: something may have changed."""
+        self._hinted = True
         self._woken.set()
 
     async def woken(self, within: float) -> None:
         """Wait until something may have changed, or for so many seconds."""
-        if (due := self._stack.due) is not None:
+        if (due := self._reader.due) is not None:
             within = min(within, due - time.monotonic())
         with anyio.move_on_after(max(0.0, within)):
             await self._woken.wait()
         self._woken = anyio.Event()
 
     async def run(self) -> None:
-        """Keep file events coming. If they fail in any way, try to open them again after some time."""
+        """Open a notifier and run it. If it fails in any way, try again after some time."""
         while True:
             opened = time.monotonic()
             try:
-                async with self._open() as wakeups:
-                    self._wakeups = wakeups
+                async with self._open() as notifier:
+                    self._notifier = notifier
                     self._opened.set()
                     self.hint()
                     with anyio.CancelScope() as self._lost:
-                        await wakeups.run(self.hint)
+                        await notifier.run(self.hint)
             except Exception as error:
-                self._lose(error)
-            self._wakeups = Looking()
+                self._events_failed(error)
+            self._notifier = Polling()
             self._opened.set()
-            self.hint()  # events that nobody has read yet are lost
+            self.hint()  # events that were not read yet are lost
             if time.monotonic() - opened > _STEADY:
-                self._delay, self._warned = self._rescan, False
-            await anyio.sleep(self._delay)
-            self._delay = min(2 * self._delay, max(_STEADY, self._rescan))
+                self._backoff.reset()
+                self._warned = False
+            await anyio.sleep(self._backoff.next())
 
     async def observe(
-        self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None], *, hasty: bool = False
+        self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None], *, accept_open: bool = False
     ) -> Unchanged | Unsettled | tuple[Read, R]:
-        """Look at the layers in the worker thread, and evaluate there what was read.
+        """Check the layers in the worker thread, and read those that have changed once no writer is at work on them.
 
-        If ``hasty``, a file that has stood still for ``settle`` is read, even if somebody has it open for writing.
-
-        If that takes longer than ``PATIENCE``, call ``slow`` with the names of the layers that may hang.
+        Args:
+            evaluate: Called in the worker thread with what was read; its result is returned.
+            slow: Called with the names of the layers that may hang if all of this takes longer than ``PATIENCE``.
+            accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for
+                writing.
         """
         await self._opened.wait()
-        wakeups, started = self._wakeups, time.monotonic()
-        told, self._told = self._told, False
+        notifier, started = self._notifier, time.monotonic()
+        hinted, self._hinted = self._hinted, False
 
-        def arm(routes: Sequence[Route]) -> bool:
+        def watch(resolved: Sequence[ResolvedPath]) -> bool:
             try:
-                return wakeups.arm(routes)
+                return notifier.watch(resolved)
             except Exception as error:
-                raise _NoMoreEvents(error) from error
+                raise _EventsFailed(error) from error
 
         def work() -> Unchanged | Unsettled | tuple[Read, R]:
             if started >= self._mounts_due:
                 self._mounts_due = started + self._rescan
-                self._stack.look_at_mounts()
-            if not told and self._stack.unmoved():
+                self._reader.check_mounts()
+            if not hinted and self._reader.unchanged():
                 return Unchanged()
-            seen = self._stack.observe(arm, wakeups.told, wakeups.confirm, hasty=hasty)
-            return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
+            with CollectorPaused() as collector:
+                seen = self._reader.observe(
+                    watch, notifier.last_event, notifier.event_delay, collector, accept_open=accept_open
+                )
+                return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
 
         try:
-            seen = await self._worker.run(work, lambda: slow(self._stack.visited()))
-            self._drain(wakeups)
-        except _NoMoreEvents as failure:
-            self._lose(failure.reason)
-            self._wakeups = Looking()
+            seen = await self._worker.run(work, lambda: slow(self._reader.in_progress()))
+            self._read_pending(notifier)
+        except _EventsFailed as failure:
+            self._events_failed(failure.reason)
+            self._notifier = Polling()
             self._lost.cancel()
             return Unsettled(0.0)
-        # A writer that was active during the read may have closed the file by now, so half of a file may have been read.
+        # A writer that was at work during the read may have closed the file by now, so half of a file may have been
+        # read.
         if isinstance(seen, tuple) and any(
-            wakeups.told(path).written >= started for path in self._stack.complete_targets
+            notifier.last_event(path).written_at >= started for path in self._reader.complete_targets
         ):
-            self._stack.distrust()
+            self._reader.invalidate()
             return Unsettled(0.0)
-        self._regain(wakeups)
+        self._events_back(notifier)
         return seen
 
     def accepted(self) -> None:
         """Note that what was read last is live."""
-        self._stack.accepted()
+        self._reader.accepted()
 
-    def distrust(self) -> None:
-        """Drop what was read last, and read all layers again at the next look: it could not be judged."""
-        self._stack.distrust()
+    def invalidate(self) -> None:
+        """Drop what was read last, because it could not be evaluated, and read all layers again at the next check."""
+        self._reader.invalidate()
 
     def writing(self) -> dict[str, float]:
-        """The names of the layers that somebody was writing at the last look, and since when, in monotonic seconds."""
-        return self._stack.writing()
+        """The layers, by name, that somebody was writing at the last check, and since when, in monotonic seconds."""
+        return self._reader.writing()
 
     def close(self) -> None:
-        """End the thread. If a look hangs in it, leave it alone."""
+        """End the worker thread. If a check hangs in it, leave it alone."""
         self._worker.close()
 
     def statuses(self) -> list[LayerStatus]:
         """The state of each layer when it was read last."""
-        return self._stack.statuses()
+        return self._reader.statuses()
 
     @property
     def stale_mounts(self) -> dict[str, str]:
-        """The mount points through which edits from outside do not arrive any more, and the label of a file behind each."""
-        return self._stack.stale_mounts
+        """The mount points that edits from outside no longer pass, each with the label of a file behind it."""
+        return self._reader.stale_mounts
 
     @property
     def targets(self) -> list[str]:
         """The files that the layers' paths lead to."""
-        return self._stack.targets
+        return self._reader.targets
 
-    def _drain(self, wakeups: Wakeups) -> None:
+    def _read_pending(self, notifier: Notifier) -> None:
         try:
-            wakeups.drain()
+            notifier.read_pending()
         except Exception as error:
-            raise _NoMoreEvents(error) from error
+            raise _EventsFailed(error) from error
 
-    def _lose(self, error: Exception) -> None:
-        if not self._blind:
-            tell = logger.info if self._warned else logger.warning
-            tell("no more file events (%s): looking every %g s until they can be had again", error, self._rescan)
-            self._blind = self._warned = True
+    def _events_failed(self, error: Exception) -> None:
+        if not self._without_events:
+            log = logger.info if self._warned else logger.warning
+            log("no more file events (%s): checking every %g s, and trying to get events again", error, self._rescan)
+            self._without_events = self._warned = True
 
-    def _regain(self, wakeups: Wakeups) -> None:
-        if self._blind and not wakeups.blind:
-            self._blind = False
-            logger.info("file events can be had again")
+    def _events_back(self, notifier: Notifier) -> None:
+        if self._without_events and notifier.reports_events:
+            self._without_events = False
+            logger.info("file events are available again")
 
 
-class _NoMoreEvents(Exception):
-    """The source of file events has failed."""
+class _EventsFailed(Exception):
+    """The notifier has failed."""
 
     def __init__(self, reason: Exception) -> None:
         super().__init__()

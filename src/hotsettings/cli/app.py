@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from .. import __version__
+from .._layers.layer import LARGEST, CollectorPaused
 from .._loading.explain import NOT_SET, UnknownKey, effective, explain
 from .._loading.load import Loaded
-from ..errors import InvalidSettings, Origin, Problem, SettingsError
+from ..errors import NOWHERE, InvalidSettings, Problem, SettingsError
 from . import checking, completion, documents, output, showing, store_commands, templates, watching
 from .arguments import Json, Target, find
 from .help import Command, Group
-from .target import Files, Usage, find_schema
+from .target import Files, Usage, find_schema, load_sides
 
 app = typer.Typer(
     name="hotsettings",
@@ -44,6 +45,14 @@ Override = Annotated[
 
 def _other(name: str, about: str) -> Any:
     return typer.Option(f"--to-{name}", metavar="FILE", help=f"The other side's {about}.", rich_help_panel="Files")
+
+
+class _Once(Command):
+    """A command that prints what large layers hold, and ends: the garbage collector would look at all of that in vain."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with CollectorPaused(LARGEST):
+            return super().invoke(ctx)
 
 
 class Format(StrEnum):
@@ -79,7 +88,7 @@ def main(
 
 
 @app.command(
-    cls=Command,
+    cls=_Once,
     epilog="""
         hotsettings check app.settings:Settings
         hotsettings check app.settings:Settings --config config.test.toml
@@ -106,7 +115,7 @@ def check(
 
 
 @app.command(
-    cls=Command,
+    cls=_Once,
     epilog="""
         hotsettings show app.settings:Settings
         hotsettings show app.settings:Settings | grep KAFKA
@@ -124,7 +133,8 @@ def show(
 
     Secrets are masked. In a pipe the output is TOML, with the origin of each value as a comment.
     """
-    settings = effective(_load(target, Files(config, secrets, override), json))
+    [loaded] = _load(target, json, Files(config, secrets, override))
+    settings = effective(loaded)
     if json:
         showing.as_json(settings)
     elif output.interactive():
@@ -135,7 +145,7 @@ def show(
 
 @app.command(
     name="explain",
-    cls=Command,
+    cls=_Once,
     epilog="""
         hotsettings explain app.settings:Settings LOG_LEVEL
         hotsettings explain app.settings:Settings db.port --override config.worker.toml
@@ -158,14 +168,14 @@ def explain_key(
     json: Json = False,
 ) -> None:
     """Show what every file says about one key, the winner first."""
-    loaded = _load(target, Files(config, secrets, override), json)
+    [loaded] = _load(target, json, Files(config, secrets, override))
     try:
         explanation = explain(loaded, key)
     except UnknownKey as error:
         near = completion.similar(loaded.schema, key)[:5] if error.near is None else []
         problem = str(error) + (f"; did you mean {' or '.join(near)}?" if near else "")
     except KeyError:
-        output.fail(InvalidSettings([Problem(key, NOT_SET, Origin(""))]), json=json)
+        output.fail(InvalidSettings([Problem(key, NOT_SET, NOWHERE, code="not-set")]), json=json)
     else:
         (showing.explanation_as_json if json else showing.explanation)(explanation)
         return
@@ -173,7 +183,7 @@ def explain_key(
 
 
 @app.command(
-    cls=Command,
+    cls=_Once,
     epilog="""
         hotsettings diff app.settings:Settings --to-override config.worker.toml
         hotsettings diff app.settings:Settings --to-config config.test.toml
@@ -194,9 +204,8 @@ def diff(
 
     The other side has the same files, but for those named with --to-...
     """
-    old = _load(target, Files(config, secrets, override), json)
     other = Files(to_config or config, to_secrets or secrets, override if to_override is None else to_override)
-    changes = showing.changes(old, _load(target, other, json))
+    changes = showing.changes(*_load(target, json, Files(config, secrets, override), other))
     (showing.changes_as_json if json else showing.changes_as_text)(changes)
 
 
@@ -253,9 +262,9 @@ def template(
     output.line(templates.secrets(found) if secrets else templates.config(found))
 
 
-def _load(target: str, files: Files, json: bool) -> Loaded:
+def _load(target: str, json: bool, *sides: Files) -> list[Loaded]:
     try:
-        return files.load(find_schema(target, files.secrets))
+        return load_sides(find_schema(target, sides[0].secrets), sides)
     except SettingsError as error:
         output.fail(error, json=json)
 

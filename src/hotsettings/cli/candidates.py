@@ -8,10 +8,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from .._layers.layer import Document, FileLayer, Layer, fetch, parse
+from .._layers.file import FileLayer, fetch
+from .._layers.layer import Document, Layer, parse
 from .._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from .._live.snapshot import same
-from .._loading.decode import Finding, findings
+from .._loading.diagnose import Finding, diagnose
 from .._loading.explain import Setting, masked
 from .._loading.load import read_all, readable, validated
 from .._loading.merge import merge
@@ -77,13 +78,13 @@ def judge(schema: Schema, candidate: Document, below: Sequence[str], above: Sequ
     except InvalidSettings as error:
         problems = Problems(error.problems, error.total)
         if not (below or above):
-            found = findings(schema, values, sys.maxsize).first
+            found = diagnose(schema, values, sys.maxsize).first
             unchecked = tuple(dotted(finding.path) for finding in found if _left_to_others(finding))
             own = [finding for finding in found if not _left_to_others(finding)]
             problems = Problems(as_problems(schema, documents, own[:MOST_PROBLEMS]), len(own))
     if not candidate.text:
         why = "it is empty, which a process takes for a loss"
-        empty = Problem("", why, candidate.layer.origin(), "if it is meant, a comment is enough")
+        empty = Problem("", why, candidate.layer.origin(), "if it is meant, a comment is enough", "lost-content")
         problems = Problems((*problems.first, empty), problems.total + 1)
     private = [document for document in documents if document.layer.secret]
     exposed = tuple(secrets_in(schema, candidate, private))

@@ -14,7 +14,7 @@ from .._loading.problems import tolerated
 from ..errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
 from . import output
 from .target import Files, find_schema
-from .warnings import LOUD, warnings
+from .warnings import warnings
 
 
 class Found(Struct, frozen=True):
@@ -38,7 +38,7 @@ def check(target: str, files: Files) -> Found:
     except UnforeseenError:
         raise
     except SettingsError as error:
-        return Found(output.title(error), Problems(output.problems_of(error), error.total), unwise)
+        return Found(error.heading, Problems(output.problems_of(error), error.total), unwise)
     return Found(_summary(Loaded(schema, documents, settings)), warnings=unwise)
 
 
@@ -57,7 +57,7 @@ def as_text(found: Found) -> None:
     else:
         output.hanging(console, "", Text(found.title, style="green"), 2)
     if unwise := found.warnings.first:
-        colour = "red" if any(warning.message == LOUD for warning in unwise) else "yellow"
+        colour = "red" if any(warning.code == "misplaced-secret" for warning in unwise) else "yellow"
         output.problems(console, f"Warnings: {found.warnings.total}", unwise, colour, found.warnings.total)
 
 

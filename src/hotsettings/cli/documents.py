@@ -12,7 +12,7 @@ from msgspec.structs import FieldInfo
 
 from .._layers.toml.values import toml
 from .._schema import field_types
-from .._schema.describe import limits, type_name
+from .._schema.describe import Limit, limits, type_name
 from .._schema.marks import RESTART_REQUIRED
 from .._schema.masking import is_secret, secret_fields
 from .._schema.schema import Leaf, Schema, as_values
@@ -101,9 +101,8 @@ def _default(leaf: Leaf) -> str:
     return "hidden" if leaf.secret else _code(toml(as_values(leaf.default)))
 
 
-def _limit(limit: str) -> str:
-    word, _, pattern = limit.partition("matches ")
-    return f"matches {_code(pattern)}" if pattern else word
+def _limit(limit: Limit) -> str:
+    return f"{limit.words} {_code(limit.value)}" if limit.is_pattern else str(limit)
 
 
 def _code(text: str) -> str:

@@ -22,6 +22,7 @@ from .store_options import Store, ask
 
 if TYPE_CHECKING:
     from ..nats.report_reader import Gathered
+    from ..nats.reports import ReportedProblem
 
 _EVERY = 1.0
 """Seconds between two looks."""
@@ -102,11 +103,19 @@ def _json(standing: Standing) -> dict[str, Any]:
         "applied": {said(key): revision for key, revision in report.applied.items()},
         "tried": {said(key): revision for key, revision in report.tried.items()},
         "rejection": None if report.rejection is None else said(report.rejection),
+        "rejected_by": said(report.rejected_by),
+        "problems": [_problem_json(each) for each in report.problems],
         "pending_restart": [said(key) for key in report.pending_restart],
         "source": report.source,
         "started_at": report.started_at,
         "at": report.at,
     }
+
+
+def _problem_json(problem: ReportedProblem) -> dict[str, Any]:
+    origin = output.origin_json(problem.origin)
+    origin.update({name: said(value) for name, value in origin.items() if isinstance(value, str)})
+    return {"key": said(problem.key), "code": said(problem.code), "message": said(problem.message), **origin}
 
 
 async def _stay(store: Store, service: str | None) -> None:

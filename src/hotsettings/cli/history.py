@@ -37,7 +37,9 @@ def show(schema: Schema, store: Store, key: str, json: bool) -> None:
             found = await bucket.history(key)
             if not found:
                 hint = f"hotsettings publish CLASS {key} writes it"
-                raise NoRevision(Problem("", "nothing was ever published there", bucket.origin(key), hint))
+                raise NoRevision(
+                    Problem("", "nothing was ever published there", bucket.origin(key), hint, "missing-key")
+                )
             return found
 
     revisions = _written(schema, store.label(key), ask(look, json=json))

@@ -63,12 +63,11 @@ def problems(console: Console, title: str, found: Sequence[Problem], colour: str
 
 def problem(console: Console, what: Problem, colour: str) -> None:
     """Print a problem: its line, and the excerpt cut to what the terminal can show."""
-    head = str(what)
+    text = Text(str(what))
     place = str(what.origin) if what.origin.file else ""
-    text = Text(head)
+    key = len(place) + 2 if place else 0  # as str() writes them, with two spaces between them
     text.stylize("bold", 0, len(place))
-    if what.key and (start := head.find(what.key, len(place))) >= 0:
-        text.stylize(f"bold {colour}", start, start + len(what.key))
+    text.stylize(f"bold {colour}", key, key + len(what.key))
     hanging(console, "  ", text, 6)
     if len(what.excerpt) == 2:
         source, carets = _fitted(*what.excerpt, console.width - 3 if console.is_terminal else sys.maxsize)
@@ -86,21 +85,18 @@ def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
     if json:
         problems_json(Problems(problems_of(error), error.total))
     else:
-        problems(console(stderr=True), title(error), problems_of(error), "red", error.total)
+        problems(console(stderr=True), error.heading, problems_of(error), "red", error.total)
     raise typer.Exit(1)
 
 
 def problems_of(error: SettingsError) -> tuple[Problem, ...]:
     """The problems of an error, in the words of the command line rather than those of Python."""
     return tuple(
-        msgspec.structs.replace(each, hint=each.hint.replace("with config_path=", "with --config"))
+        msgspec.structs.replace(each, hint="create it, or name the file to read with --config")
+        if each.code == "missing-file" and each.origin.layer == "base"
+        else each
         for each in error.problems
     )
-
-
-def title(error: SettingsError) -> str:
-    """The first line of an error: what kind it is and how many problems there are."""
-    return str(error).partition("\n")[0]
 
 
 def _fitted(source: str, carets: str, width: int) -> tuple[str, str]:
@@ -127,7 +123,7 @@ def _hidden(value: Any) -> str:
 
 
 def origin_json(origin: Origin) -> dict[str, Any]:
-    """The layer, file, line and column, and the revision of what is in a store.
+    """The layer, file, line, column and kind, and the revision of what is in a store.
 
     A file name that is not Unicode is written with escapes.
     """
@@ -152,9 +148,10 @@ def problems_json(found: Problems, warnings: Problems = NO_PROBLEMS) -> None:
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:
-    """What a problem consists of; ``line`` and ``column`` count from 1."""
+    """What a problem consists of; ``line`` and ``column`` count from 1, and ``kind`` is that of the origin."""
     return {
         "key": problem.key,
+        "code": problem.code,
         "message": problem.message,
         "hint": problem.hint,
         **origin_json(problem.origin),
@@ -166,11 +163,15 @@ def github(problem: Problem, level: str) -> str:
     """A problem as an annotation of a GitHub workflow. ``level`` is "error" or "warning"."""
     origin = problem.origin
     file = None if origin.file is None else _in_workspace(origin.file)
-    places = {"file": file, "line": origin.line, "col": origin.column, "title": problem.key or None}
+    places = {"file": file, "line": origin.line, "col": origin.column, "title": _titled(problem) or None}
     properties = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in places.items() if value is not None)
     message = "; ".join(filter(None, (problem.message, problem.hint)))
     text = f"{problem.key}: {message}" if problem.key else message
     return f"::{level} {properties}::{_escaped(text)}" if properties else f"::{level}::{_escaped(text)}"
+
+
+def _titled(problem: Problem) -> str:
+    return f"{problem.key} ({problem.code})" if problem.key and problem.code else problem.key or problem.code
 
 
 def _in_workspace(file: str) -> str:

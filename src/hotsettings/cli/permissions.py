@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from .._watching.symlinks import find_routes
+from .._watching.symlinks import resolve_paths
 
 
 class Exposure(Struct, frozen=True):
@@ -23,7 +23,7 @@ def exposures(path: str, label: str) -> Iterator[Exposure]:
     """Yield what other users can do to a secrets file, and to the folders and links on the way to it."""
     if os.name != "posix":
         return
-    [route] = find_routes([os.path.abspath(path)])
+    [route] = resolve_paths([os.path.abspath(path)])
     try:
         status = os.stat(path)
     except OSError:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from .._layers.toml.values import toml
 from .._live.snapshot import changed_keys
-from .._loading.explain import Entry, Explanation, Setting, effective
+from .._loading.explain import Entry, Explanation, Setting, columns, effective
 from .._loading.load import Loaded
 from .._schema.masking import Hidden
 from ..errors import Origin
@@ -56,11 +56,11 @@ def explanation(explained: Explanation) -> None:
     """Print what each layer says, in columns, the winner first."""
     console = output.console()
     value_width = min(40, max(len(_written(entry.value)) for entry in explained.entries))
-    layer_width = max(len(entry.origin.layer) for entry in explained.entries)
+    layer_width = max(len(columns(entry.origin)[0]) for entry in explained.entries)
     console.print(Text(explained.key, style="bold"))
     for entry in explained.entries:
-        place = str(entry.origin) if entry.origin.file else ""
-        text = f"{_written(entry.value):<{value_width}}  {entry.origin.layer:<{layer_width}}  {place}".rstrip()
+        layer, place = columns(entry.origin)
+        text = f"{_written(entry.value):<{value_width}}  {layer:<{layer_width}}  {place}".rstrip()
         mark = "  → " if entry.live else "    "
         output.hanging(console, mark, Text(text, style="green" if entry.live else "dim"), 6)
 

@@ -158,19 +158,15 @@ def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
     """Report what the store, or the way to it, keeps a command from."""
     problems = [
         replace(each, hint=each.hint or "see that it runs, and name it with --url")
-        if _unreached(each.message)
+        if each.code == "store-unreachable"
         else each
         for each in error.problems
     ]
     if json:
         output.problems_json(Problems(tuple(problems), error.total))
     else:
-        title = f"{output.title(error).partition(':')[0]}: " if not _unreached(problems[0].message) else ""
+        title = f"{error.title}: " if problems[0].code != "store-unreachable" else ""
         console = output.console(stderr=True)
         for problem in problems:
             output.hanging(console, "", Text(output.plain(f"{title}{problem}"), style="red"), 2)
     raise typer.Exit(1)
-
-
-def _unreached(message: str) -> bool:
-    return message.startswith("cannot be reached")

@@ -15,13 +15,14 @@ from typing import Any, NoReturn
 import typer
 from msgspec import Struct
 
-from .._layers.layer import Document, FileLayer, read
+from .._layers.file import FileLayer, file_layers, read
+from .._layers.layer import Document
 from .._layers.toml.spelling import closest
-from .._loading.load import Loaded, load
+from .._loading.load import Loaded, assemble, read_all
 from .._redaction import Redactor
-from .._schema.schema import Schema
+from .._schema.schema import Schema, schema_of
 from ..errors import SettingsError
-from ..settings import BaseSettings, file_layers, schema_of
+from ..settings import BaseSettings
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
@@ -43,9 +44,13 @@ class Files(Struct, frozen=True):
     def layers(self) -> list[FileLayer]:
         return file_layers(self.config, self.secrets, self.override or None)
 
-    def load(self, schema: Schema) -> Loaded:
-        """Load them. Raises LayerError or InvalidSettings."""
-        return load(schema, self.layers())
+
+def load_sides(schema: Schema, sides: Sequence[Files]) -> list[Loaded]:
+    """Load sets of layers, and read a file only once that is in several of them. Raises LayerError or InvalidSettings."""
+    layers = list(dict.fromkeys(layer for files in sides for layer in files.layers()))
+    documents = dict(zip(layers, read_all(schema, layers), strict=True))
+    chosen = [tuple(documents[layer] for layer in files.layers()) for files in sides]
+    return [Loaded(schema, each, assemble(schema, each)) for each in chosen]
 
 
 def find_schema(target: str, secrets: str = "secrets.toml") -> Schema:

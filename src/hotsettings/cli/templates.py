@@ -45,7 +45,7 @@ def secrets(schema: Schema) -> str:
 
 
 def _comment(leaf: Leaf) -> Iterator[str]:
-    facts = [type_name(leaf.annotation), *limits(leaf.annotation)]
+    facts = [type_name(leaf.annotation), *map(str, limits(leaf.annotation))]
     facts += ["required"] * leaf.required + ["a change needs a restart"] * leaf.restart
     for text in (leaf.description, ", ".join(facts)):
         yield from textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)

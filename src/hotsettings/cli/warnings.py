@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from .._layers.layer import Document, FileLayer
+from .._layers.file import FileLayer
+from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, follow
 from .._layers.toml.positions import Place
 from .._schema.schema import Leaf, Schema
@@ -13,7 +14,7 @@ from ..errors import Problem
 from . import git
 from .permissions import exposures
 
-LOUD = "SECRET IN A FILE THAT IS NOT FOR SECRETS"
+_LOUD = "SECRET IN A FILE THAT IS NOT FOR SECRETS"
 
 
 def warnings(schema: Schema, documents: Sequence[Document]) -> Iterator[Problem]:
@@ -34,37 +35,38 @@ def secrets_in(schema: Schema, document: Document, private: Sequence[Document]) 
     where = private[0].layer.label if private else "the secrets file"
     for leaf, place in _set_in(schema, document, secret=True):
         origin = document.origin(place.value[0]) if place else document.layer.origin()
-        yield Problem(leaf.key, LOUD, origin, f"move it to {where} and change its value")
+        yield Problem(leaf.key, _LOUD, origin, f"move it to {where} and change its value", "misplaced-secret")
 
 
 def _exposed(layer: FileLayer) -> Iterator[Problem]:
     path, origin = os.fspath(layer.path), layer.origin()
     for exposure in exposures(path, layer.label):
-        yield Problem("", exposure.message, origin, exposure.hint)
+        yield Problem("", exposure.message, origin, exposure.hint, "exposed-file")
     try:
         known = git.ask(path)
     except git.CannotTell as why:
         message = f"could not tell whether git has this secrets file, so that is not checked: {why.reason}"
-        yield Problem("", message, origin, why.hint)
+        yield Problem("", message, origin, why.hint, "git-unknown")
         return
     if known is None:
         return
     if known.tracked:
         hint = f"git rm --cached {layer.label}, ignore it, and change the secrets in it"
-        yield Problem("", "git tracks this secrets file", origin, hint)
+        yield Problem("", "git tracks this secrets file", origin, hint, "in-git")
     elif known.committed:
         hint = "commit that it is gone, ignore it, and change the secrets in it: older commits keep them"
-        yield Problem("", "git has this secrets file in its last commit (HEAD)", origin, hint)
+        yield Problem("", "git has this secrets file in its last commit (HEAD)", origin, hint, "in-git")
     elif not known.ignored:
         hint = f"add {layer.label} to .gitignore, or `git add .` takes it"
-        yield Problem("", "git does not ignore this secrets file", origin, hint)
+        yield Problem("", "git does not ignore this secrets file", origin, hint, "not-ignored")
 
 
 def _not_secret(schema: Schema, document: Document) -> Iterator[Problem]:
     for leaf, place in _set_in(schema, document, secret=False):
         message = "in the secrets file, but not declared Secret, so its repr shows it"
         origin = document.origin(place.key[0]) if place else document.layer.origin()
-        yield Problem(leaf.key, message, origin, "declare it as Secret[...] or move it to another file")
+        hint = "declare it as Secret[...] or move it to another file"
+        yield Problem(leaf.key, message, origin, hint, "undeclared-secret")
 
 
 def _set_in(schema: Schema, document: Document, *, secret: bool) -> Iterator[tuple[Leaf, Place | None]]:

@@ -118,6 +118,7 @@ class JsonReporter(Reporter):
                 "event": "rejected",
                 "at": event.at,
                 "generation": generation,
+                "by": event.by,
                 "reason": event.reason,
                 "problems": problems,
                 "total": event.total,

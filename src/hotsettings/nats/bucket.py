@@ -16,7 +16,7 @@ from nats.errors import Error as NatsError
 from nats.js.api import Header, RawStreamMsg
 from nats.js.errors import NotFoundError
 
-from ..errors import Origin, Problem, SettingsError, render
+from ..errors import Origin, Problem, SettingsError
 from .connection import Servers, connected, unreachable
 
 ANSWER = 5.0
@@ -53,9 +53,6 @@ class PublishingError(SettingsError):
     def __init__(self, problem: Problem) -> None:
         self.problems = (problem,)
         super().__init__(problem)
-
-    def __str__(self) -> str:
-        return render(self.title, self.problems)
 
 
 class NoBucket(PublishingError):
@@ -98,14 +95,16 @@ class Bucket:
         found = await self._get(key, number)
         if found is None or found.number != number:
             hint = f"hotsettings history shows what the bucket {self.name} keeps"
-            raise NoRevision(Problem("", f"there is no revision {number} (any more)", self.origin(key), hint))
+            what = f"there is no revision {number} (any more)"
+            raise NoRevision(Problem("", what, self.origin(key), hint, "missing-revision"))
         return found
 
     async def with_data(self, key: str, number: int) -> Revision:
         """A revision of a key that has data. Raises NoRevision for any other."""
         found = await self.revision(key, number)
         if found.data is None:
-            raise NoRevision(Problem("", "the key was deleted there", self.origin(key, number), "take one before it"))
+            origin = self.origin(key, number)
+            raise NoRevision(Problem("", "the key was deleted there", origin, "take one before it", "missing-revision"))
         return found
 
     async def history(self, key: str) -> list[Revision]:
@@ -155,7 +154,8 @@ async def reached(where: Servers, name: str) -> AsyncGenerator[Bucket, None]:
             await bucket.answer(bucket.js.stream_info(bucket.stream))
         except NotFoundError:
             hint = "name another with --bucket, or make it: hotsettings publish --create-bucket"
-            raise NoBucket(Problem("", "there is no such bucket", Origin("store", f"{where} {name}"), hint)) from None
+            origin = Origin("store", f"{where} {name}")
+            raise NoBucket(Problem("", "there is no such bucket", origin, hint, "missing-bucket")) from None
         except (NatsError, OSError, TimeoutError) as error:
             raise unreachable(where, error) from None
         yield bucket
@@ -165,13 +165,14 @@ def refuse_key(bucket: str, key: str) -> None:
     """Raise Refused for what no key can be."""
     if not KEY.fullmatch(key):
         hint = "use letters, digits and - / _ = ., as in config.toml; --key names it"
-        raise Refused(Problem("", f"{key!r} cannot be a key", Origin("store", bucket), hint))
+        raise Refused(Problem("", f"{key!r} cannot be a key", Origin("store", bucket), hint, "publish-refused"))
 
 
 def refuse_bucket(name: str) -> None:
     """Raise Refused for what no bucket can be called."""
     if not BUCKET.fullmatch(name):
-        raise Refused(Problem("", f"{name!r} cannot be a bucket", Origin("store"), "use letters, digits, - and _"))
+        hint = "use letters, digits, - and _"
+        raise Refused(Problem("", f"{name!r} cannot be a bucket", Origin("store"), hint, "publish-refused"))
 
 
 def _revision(message: RawStreamMsg) -> Revision:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 from anyio import to_thread
-from anyio.lowlevel import checkpoint
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.kv import KeyValue
 
+from .._concurrency.backoff import Backoff
 from .._layers.store import StoreLayer
-from .._live.status import Rejection
+from .._live.status import Applied
 from .._log import logger
 from ..errors import Rejected
 from .connection import described
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _SPREAD = 0.25
 """Seconds over which processes spread their reports of the same change."""
 _FIRST_RETRY = 1.0
-"""Seconds, at most, after which a report that could not be written is tried again: doubled up to the regular renewal."""
+"""Seconds, at most, after which a report that could not be written is tried again for the first time."""
 _FAREWELL = 0.1
 """Seconds that it may take to withdraw the report at the end."""
 
@@ -44,7 +44,6 @@ class Companion:
         self.instance = instance
         self._service = store.service or type(live.current).__qualname__
         self._started_at = datetime.now(UTC)
-        self._rejection: Rejection | None = None
         self._news = anyio.Event()
         self._moved = anyio.Event()
         self._complained = False
@@ -54,7 +53,7 @@ class Companion:
     async def run(self) -> None:
         """Do so until cancelled."""
         async with anyio.create_task_group() as tasks:
-            with self._store.told(self._store_moved):
+            with self._store.subscribed(self._store_moved):
                 tasks.start_soon(self._settle)
                 tasks.start_soon(self._listen)
                 if self._store.reporting:
@@ -80,9 +79,8 @@ class Companion:
     async def _listen(self) -> None:
         """Take note of what is applied later, and of what is refused."""
         async for event in self._live.events():
-            self._rejection = event if isinstance(event, Rejection) else None
             self._news.set()
-            if self._rejection is None:
+            if isinstance(event, Applied):
                 self._moved.set()
 
     async def _copy(self) -> None:
@@ -101,15 +99,16 @@ class Companion:
             logger.warning("the copy in %s could not be written: %s", last_good.path, error.strerror or error)
 
     async def _report_for_ever(self) -> None:
-        delay = _FIRST_RETRY
+        backoff = Backoff(_FIRST_RETRY, RENEWAL, jitter=True)
         try:
             while True:
                 self._news = anyio.Event()
                 told = await self._try(self._report)
-                with anyio.move_on_after(RENEWAL if told else delay * random.random()):
+                with anyio.move_on_after(RENEWAL if told else backoff.next()):
                     await self._news.wait()
                     await anyio.sleep(_SPREAD * random.random())
-                delay = _FIRST_RETRY if told else min(2 * delay, RENEWAL)
+                if told:
+                    backoff.reset()
         finally:
             with anyio.move_on_after(_FAREWELL, shield=True):
                 await self._try(self._withdraw)
@@ -135,11 +134,8 @@ class Companion:
         return True
 
     async def _report(self, bucket: KeyValue) -> None:
-        await checkpoint()  # what was rejected in this moment is being told
         layers = tuple(document.layer for document in self._accepted().documents)
-        report = report_on(
-            self._live, layers, self._store, self.instance, self._service, self._rejection, self._started_at
-        )
+        report = report_on(self._live, layers, self._store, self.instance, self._service, self._started_at)
         await bucket.put(report.instance, encoded(report))
 
     async def _withdraw(self, bucket: KeyValue) -> None:

@@ -179,9 +179,26 @@ async def _close(client: Client) -> None:
         await checkpoint()
 
 
-def unreachable(where: Servers, reason: Exception) -> LayerError:
-    """The error for servers that cannot be reached, or do not answer as they should."""
-    return LayerError([Problem("", f"cannot be reached: {described(reason, where)}", Origin("store", str(where)))])
+class Unreachable(LayerError):
+    """Raised when servers cannot be reached, or do not answer as they should.
+
+    Args:
+        where: The servers, perhaps with the bucket.
+        reason: Why, in one line without credentials.
+        hint: What to do about it.
+    """
+
+    def __init__(self, where: object, reason: str, hint: str = "") -> None:
+        where = str(where)
+        origin = Origin("store", where)
+        super().__init__([Problem("", f"cannot be reached: {reason}", origin, hint, "store-unreachable")])
+        self.args = (where, reason, hint)
+        self.reason = reason
+
+
+def unreachable(where: Servers, error: Exception) -> Unreachable:
+    """Return what stands for an exception of nats-py, or of the network."""
+    return Unreachable(where, described(error, where))
 
 
 def described(error: BaseException, where: Servers) -> str:

@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from .._layers.file import irregular
 from .._layers.layer import Layer, Unreadable, parse
 from .._layers.toml.spelling import misspells
 from .._redaction import Redactor
@@ -81,7 +82,7 @@ def save(path: str, copy: Copy) -> None:
     written, if it would be larger than LARGEST_COPY, or if there is something at ``path`` that is not a regular file.
     """
     with suppress(FileNotFoundError):
-        if kind := _irregular(os.lstat(path)):
+        if kind := irregular(os.lstat(path).st_mode):
             raise FileExistsError(errno.EEXIST, f"not a regular file but {kind}", path)
     data = _encoded(copy)
     if len(data) > LARGEST_COPY:
@@ -120,7 +121,7 @@ def load(path: str, bucket: str) -> Copy | None:
         refused = error
     except ValueError as error:
         refused = _Refused(f"not a path: {error}")
-    raise LayerError([Problem("", refused.reason, Origin("copy", path), refused.hint)])
+    raise LayerError([Problem("", refused.reason, Origin("copy", path), refused.hint, "unusable-copy")])
 
 
 def may_be_copied(text: str, redactor: Redactor) -> bool:
@@ -144,13 +145,6 @@ class _Refused(ValueError):
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
-
-
-def _irregular(status: os.stat_result) -> str:
-    """What something is that is not a regular file."""
-    kinds = {stat.S_IFDIR: "a directory", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a FIFO"}
-    kinds |= {stat.S_IFREG: "", stat.S_IFSOCK: "a socket"}
-    return kinds.get(stat.S_IFMT(status.st_mode), "a device")
 
 
 def _encoded(copy: Copy) -> bytes:
@@ -187,7 +181,7 @@ def _contents(path: str) -> bytes:
 
 
 def _examine(status: os.stat_result) -> None:
-    if kind := _irregular(status):
+    if kind := irregular(status.st_mode):
         raise _Refused(f"not a regular file but {kind}", "name the file itself")
     if status.st_uid not in (_user(), 0):
         raise _Refused(f"it belongs to user {status.st_uid}, and this process runs as user {_user()}")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from types import MappingProxyType
 
-from .._layers.store import Held, StoreLayer
+from .._layers.store import StoreLayer, StoreValue
 from .._loading.load import Loaded
 from .._redaction import Redactor
 from .copies import Copied, Copy, load, may_be_copied, save
@@ -29,8 +29,8 @@ class LastGood:
         copy = load(self.path, self._bucket)
         if copy is None:
             return None
-        held = {key: Held(copied.revision, copied.text.encode()) for key, copied in copy.documents.items()}
-        return State(MappingProxyType(held), copy.position)
+        values = {key: StoreValue(copied.revision, copied.text.encode()) for key, copied in copy.documents.items()}
+        return State(MappingProxyType(values), copy.position)
 
     def keep(self, loaded: Loaded, layers: Sequence[StoreLayer]) -> None:
         """Keep what these layers of it say, but for what is secret, in place of what was kept of the same keys.

@@ -16,9 +16,9 @@ from nats.errors import MaxPayloadError
 from nats.js.api import Header, KeyValueConfig
 from nats.js.errors import APIError, BadRequestError, NoStreamResponseError, ServerError, ServiceUnavailableError
 
-from ..errors import LayerError, Origin, Problem
+from ..errors import Origin, Problem
 from .bucket import Bucket, NoBucket, PublishingError, Refused, Revision, reached, refuse_key
-from .connection import Servers, connected, described, unreachable
+from .connection import Servers, Unreachable, connected, described, unreachable
 
 HISTORY = 64
 """Revisions of each key that a bucket keeps, where it is made here: the most that the store allows."""
@@ -57,6 +57,7 @@ class _Unclear(Exception):
 
     def __init__(self, reason: str, perhaps_written: bool) -> None:
         super().__init__(reason)
+        self.reason = reason
         self.perhaps_written = perhaps_written
 
 
@@ -76,8 +77,8 @@ async def publish(where: Servers, bucket: str, key: str, data: bytes, expected: 
                 return await _attempt(open_bucket, key, data, expected, sign)
         except _Unclear as unclear:
             perhaps_written |= unclear.perhaps_written
-            failed = unreachable(where, ConnectionError(str(unclear)))
-        except LayerError as error:
+            failed = Unreachable(where, unclear.reason)
+        except Unreachable as error:
             failed = error
         if anyio.current_time() + _BETWEEN > deadline:
             break
@@ -96,15 +97,15 @@ async def _attempt(bucket: Bucket, key: str, data: bytes, expected: int, sign: s
         written = await bucket.answer(bucket.js.publish(subject, data, headers=headers, stream=bucket.stream))
     except MaxPayloadError:
         why = f"{len(data)} bytes are more than the server takes at once"
-        raise Refused(Problem("", why, origin, "raise its max_payload, or publish less")) from None
+        hint = "raise its max_payload, or publish less"
+        raise Refused(Problem("", why, origin, hint, "publish-refused")) from None
     except (ServiceUnavailableError, NoStreamResponseError) as error:
         raise _Unclear(described(error, bucket.where), perhaps_written=False) from None
     except APIError as error:
         if error.err_code in _TAKEN:
             return await _own(bucket, key, expected, sign)
-        raise Refused(
-            Problem("", described(error, bucket.where), origin, "the server's configuration says why")
-        ) from None
+        hint = "the server's configuration says why"
+        raise Refused(Problem("", described(error, bucket.where), origin, hint, "publish-refused")) from None
     except (NatsError, OSError, TimeoutError) as error:
         raise _Unclear(described(error, bucket.where), perhaps_written=True) from None
     else:
@@ -118,8 +119,8 @@ async def _own(bucket: Bucket, key: str, expected: int, sign: str) -> int:
     """
     try:
         first, newest = await bucket.following(key, expected), await bucket.newest(key)
-    except LayerError as error:
-        raise _Unclear(error.problems[0].message, perhaps_written=True) from None
+    except Unreachable as error:
+        raise _Unclear(error.reason, perhaps_written=True) from None
     if first is not None and first.sign == sign:
         return first.number
     if first is None and newest is not None and newest.number == expected:
@@ -138,13 +139,14 @@ def conflict(bucket: str, key: str, expected: int, newest: Revision | None) -> C
     else:
         what = f"revision {number}{at} has come in between" + (f", after {expected}" if expected else "")
     hint = "look at the difference again, and publish again if it is still right"
-    return Conflict(Problem("", what, Origin("store", f"{bucket}/{key}"), hint), expected, number)
+    origin = Origin("store", f"{bucket}/{key}")
+    return Conflict(Problem("", what, origin, hint, "publish-conflict"), expected, number)
 
 
-def _unknown(bucket: str, key: str, expected: int, within: float, failed: LayerError) -> OutcomeUnknown:
-    why = f"no answer within {within:g} s whether it was written: {failed.problems[0].message}"
+def _unknown(bucket: str, key: str, expected: int, within: float, failed: Unreachable) -> OutcomeUnknown:
+    why = f"no answer within {within:g} s whether it was written: cannot be reached: {failed.reason}"
     hint = f"see what hotsettings history shows above revision {expected}; if nothing, whether this user may publish"
-    return OutcomeUnknown(Problem("", why, Origin("store", f"{bucket}/{key}"), hint))
+    return OutcomeUnknown(Problem("", why, Origin("store", f"{bucket}/{key}"), hint, "publish-unknown"))
 
 
 async def create_bucket(where: Servers, name: str, replicas: int = 1) -> None:
@@ -165,6 +167,7 @@ async def create_bucket(where: Servers, name: str, replicas: int = 1) -> None:
         except (BadRequestError, ServerError) as error:
             origin = Origin("store", f"{where} {name}")
             hint = "there may be fewer servers than replicas" if replicas > 1 else "may this user make one?"
-            raise Refused(Problem("", f"the bucket cannot be made: {described(error, where)}", origin, hint)) from None
+            what = f"the bucket cannot be made: {described(error, where)}"
+            raise Refused(Problem("", what, origin, hint, "publish-refused")) from None
         except (NatsError, OSError, TimeoutError) as error:
             raise unreachable(where, error) from None

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from .._layers.store import Held
+from .._layers.store import StoreValue
 
 _LAGS = 3
 """Answers in a row that may name a position before the one that is shown: a new leader may not know all that it has yet."""
@@ -35,15 +35,15 @@ class Last(Struct, frozen=True):
 class State(Struct, frozen=True):
     """What stood at one position."""
 
-    documents: Mapping[str, Held] = MappingProxyType({})
+    documents: Mapping[str, StoreValue] = MappingProxyType({})
     position: int = 0
 
     def after(self, entry: Entry) -> State:
         """The state that an entry leads to; the same one if it is part of it already."""
         if entry.position <= self.position:
             return self
-        held = Held(entry.position, entry.data)
-        return State(MappingProxyType({**self.documents, entry.key: held}), entry.position)
+        value = StoreValue(entry.position, entry.data)
+        return State(MappingProxyType({**self.documents, entry.key: value}), entry.position)
 
 
 class Replica:
@@ -67,8 +67,8 @@ class Replica:
     def fill(self, entries: Iterable[Entry], last: Last) -> bool:
         """Take all that a new watch has begun with; return whether another state shows now."""
         in_order = sorted(entries, key=lambda entry: entry.position)
-        held = {entry.key: Held(entry.position, entry.data) for entry in in_order}
-        self._told = State(MappingProxyType(held), in_order[-1].position if in_order else 0)
+        values = {entry.key: StoreValue(entry.position, entry.data) for entry in in_order}
+        self._told = State(MappingProxyType(values), in_order[-1].position if in_order else 0)
         self._known = max(self._known, last.position)
         return self._show()
 

@@ -18,7 +18,7 @@ from nats.js.kv import KeyValue
 
 from .._layers.layer import Layer
 from .._layers.store import Store, StoreLayer
-from ..errors import SHOWN_PROBLEMS, Problem, unshown
+from ..errors import SHOWN_PROBLEMS, Origin, Problem, unshown
 
 if TYPE_CHECKING:
     from .._live.live import Live
@@ -33,11 +33,21 @@ Source = Literal["store", "offline", "copy"]
 _SOURCES: dict[str, Source] = {"offline": "offline", "copy": "copy"}
 
 
+class ReportedProblem(Struct, frozen=True):
+    """A problem without its excerpt, and without a message that other code wrote: both could quote a value."""
+
+    key: str
+    code: str
+    origin: Origin
+    message: str = ""
+
+
 class Report(Struct, frozen=True):
     """How one live object stands. It is kept under its ``instance`` for 30 seconds.
 
     ``applied`` and ``tried`` are revisions by key of the bucket: of the documents that are live, and of those that were looked
-    at last. ``rejection`` names places, keys and rules. ``source`` is "store", "offline" (what the store held last serves) or
+    at last. ``rejection`` says in words why the last reload was not applied; ``rejected_by`` is what rejected it, as in
+    ``Rejection.by``, and ``problems`` are its first 100. ``source`` is "store", "offline" (what the store held last serves) or
     "copy" (the process has begun with the copy on disk). ``digest`` is the same wherever the same settings are live. Times are
     in UTC.
     """
@@ -54,6 +64,8 @@ class Report(Struct, frozen=True):
     source: Source
     started_at: datetime
     at: datetime
+    rejected_by: str = ""
+    problems: tuple[ReportedProblem, ...] = ()
 
 
 def reports_of(bucket: str) -> str:
@@ -103,7 +115,6 @@ def report_on(
     store: Store,
     instance: str,
     service: str,
-    rejection: Rejection | None,
     started_at: datetime,
 ) -> Report:
     """Write a report on a live object, whose ``layers`` are those that its settings came from."""
@@ -117,24 +128,28 @@ def report_on(
         healthy=status.healthy,
         applied={keys[layer.name]: layer.revision or 0 for layer in layers if layer.name in keys},
         tried={keys[layer.name]: layer.revision or 0 for layer in status.layers if layer.name in keys},
-        rejection=_without_values(rejection, status.last_error),
+        rejection=_in_words(status.rejection) if status.rejection is not None else None,
         pending_restart=tuple(sorted(status.pending_restart)),
         source=_SOURCES.get(store.state, "store"),
         started_at=started_at,
         at=datetime.now(UTC),
+        rejected_by=status.rejection.by if status.rejection is not None else "",
+        problems=_problems(status.rejection) if status.rejection is not None else (),
     )
 
 
-def _without_values(rejection: Rejection | None, error: str | None) -> str | None:
-    """Why the last reload was not applied, without the lines and the texts of others that could quote a value."""
-    if error is None:
-        return None
-    if rejection is None:
-        return "the last look was not applied (its log says why)"
+def _in_words(rejection: Rejection) -> str:
+    """Why a reload was not applied, without the lines and the texts of others that could quote a value."""
     if rejection.problems:
-        first = rejection.problems[:SHOWN_PROBLEMS]
-        return "; ".join([*map(_place_and_rule, first), *unshown(rejection.total)])
-    return f"refused by {rejection.reason.partition(':')[0]} (its log says why)"
+        return "; ".join([*map(_place_and_rule, rejection.problems[:SHOWN_PROBLEMS]), *unshown(rejection.total)])
+    return f"refused by {rejection.by} (its log says why)"
+
+
+def _problems(rejection: Rejection) -> tuple[ReportedProblem, ...]:
+    return tuple(
+        ReportedProblem(each.key, each.code, each.origin, "" if each.foreign else each.message)
+        for each in rejection.problems[:SHOWN_PROBLEMS]
+    )
 
 
 def _place_and_rule(problem: Problem) -> str:

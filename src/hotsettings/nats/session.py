@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import anyio
 from nats.aio.client import Client
 
+from .._concurrency.backoff import Backoff
 from .._layers.status import LayerState
 from .._log import logger
-from ..errors import LayerError
-from .connection import Servers, connected, described
+from .connection import Servers, Unreachable, connected, described
 from .replica import Replica, State
 from .subscription import Follower, NoBucket, Silent
 
 _FIRST_RETRY = 0.5
 _LONGEST_RETRY = 5.0
-"""Seconds between attempts to connect, at most: doubled from the first to the longest. Chance says how many of them it is,
-lest all processes come at once."""
+"""Seconds between attempts to connect, at most. With jitter, or all processes would connect at the same moment."""
 
 
 class Session:
@@ -55,16 +53,17 @@ class Session:
 
     async def run(self) -> None:
         """Follow over one connection after the other, until cancelled."""
-        delay = _FIRST_RETRY
+        backoff = Backoff(_FIRST_RETRY, _LONGEST_RETRY, jitter=True)
         try:
             while True:
                 try:
                     await self._follow()
                 except Exception as error:
                     self._lose(_reason(error, self._where))
-                delay = _FIRST_RETRY if self.state == "read" else min(2 * delay, _LONGEST_RETRY)
+                if self.state == "read":
+                    backoff.reset()
                 self._go(self._unreached)
-                await anyio.sleep(delay * random.random())
+                await anyio.sleep(backoff.next())
         finally:
             self._go(self._unreached)
 
@@ -112,8 +111,8 @@ class Session:
 def _reason(error: BaseException, where: Servers) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, LayerError):
-        return error.problems[0].message.removeprefix("cannot be reached: ")
+    if isinstance(error, Unreachable):
+        return error.reason
     if isinstance(error, NoBucket):
         return "there is no such bucket; publish into it first"
     return "its server does not answer" if isinstance(error, Silent) else described(error, where)

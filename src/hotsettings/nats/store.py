@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from .._layers.status import LayerState
-from .._layers.store import Held, StoreLayer
-from ..errors import LayerError, Origin, Problem
+from .._layers.store import StoreLayer, StoreValue
+from ..errors import LayerError
 from .bucket import BUCKET, KEY
 from .companion import Companion
-from .connection import servers
+from .connection import Unreachable, servers
 from .last_good import LastGood
 from .replica import Replica
 from .reports import own_name
@@ -111,13 +111,13 @@ class NatsStore:
         """The connection, while there is one."""
         return self._session.client
 
-    def held(self, key: str) -> Held:
-        """What is under a key. Called from any thread, it waits for nothing."""
-        return self._replica.state.documents.get(key, Held())
+    def value(self, key: str) -> StoreValue:
+        """The newest value of a key. Can be called from any thread, and does not wait."""
+        return self._replica.state.documents.get(key, StoreValue())
 
     @contextmanager
-    def told(self, wake: Callable[[], None]) -> Generator[None, None, None]:
-        """Call ``wake`` on the event loop whenever something has changed, until the block ends."""
+    def subscribed(self, wake: Callable[[], None]) -> Generator[None, None, None]:
+        """Call ``wake`` on the event loop whenever a value has changed, until the block ends."""
         self._wakers.append(wake)
         try:
             yield
@@ -192,8 +192,7 @@ class NatsStore:
         if copied is None:
             why = self._session.fault or f"no answer within {self._start_timeout:g} s"
             hint = f"there is no copy in {self.last_good.path} yet" if self.last_good is not None else ""
-            origin = Origin("store", f"{self.servers} {self.bucket}")
-            raise LayerError([Problem("", f"cannot be reached: {why}", origin, hint)])
+            raise LayerError(Unreachable(f"{self.servers} {self.bucket}", why, hint).problems)
         self._session.begin_with(copied)
 
 

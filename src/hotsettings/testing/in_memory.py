@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from .._concurrency.tasks import background_tasks, hosted
-from .._layers.layer import given
+from .._layers.layer import in_memory
 from .._live.core import Core
 from .._live.live import Live
 from .._live.reload.restart import keep_first
@@ -18,9 +18,8 @@ from .._live.snapshot import Change, Snapshot, changed_keys
 from .._live.status import Status
 from .._loading.load import Loaded
 from .._redaction import Redactor
-from .._schema.schema import Schema, as_values
+from .._schema.schema import Schema, as_values, schema_of
 from ..errors import InvalidSettings, Rejected
-from ..settings import schema_of
 
 S = TypeVar("S")
 
@@ -75,15 +74,14 @@ class _Memory(Generic[S]):
             if keys:
                 change = await apply(core, Snapshot(loaded, core.snapshot.generation + 1), keys)
         except InvalidSettings as error:
-            reason: BaseException = error
-            text = str(error)
+            rejected, text = Rejected(error), str(error)
         except Vetoed as veto:
-            reason, text = veto.reason, f"{veto.by}: {core.redactor.describe(veto.reason)}"
+            rejected, text = Rejected(veto.reason, veto.by), f"{veto.by}: {core.redactor.describe(veto.reason)}"
         else:
             core.accept(loaded, keys)
             return change
-        core.reject(reason, text)
-        raise Rejected(reason)
+        core.reject(rejected, text)
+        raise rejected
 
 
 def live(settings: S, *, prepare_timeout: float = 10.0) -> AbstractAsyncContextManager[InMemoryLive[S]]:
@@ -105,4 +103,4 @@ async def _held(settings: S, prepare_timeout: float) -> AsyncGenerator[InMemoryL
 
 
 def _loaded(schema: Schema, settings: Any) -> Loaded:
-    return Loaded(schema, (given(as_values(settings)),), settings)
+    return Loaded(schema, (in_memory(as_values(settings)),), settings)

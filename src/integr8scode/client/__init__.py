@@ -1,4 +1,4 @@
-"""A page that shows the event stream as a browser gets it: one document, with nothing from elsewhere."""
+"""A page that shows the event stream as a browser gets it: one document that loads nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 
 
 def client_page() -> Response:
-    """Make the answer, which is the same for everybody. Its policy lets only its own style and script run."""
+    """Make the response, which is the same for everybody. Its content security policy allows only its own style and script."""
     html, style, script = (
         files(__name__).joinpath(f"page.{kind}").read_text("utf-8") for kind in ("html", "css", "js")
     )

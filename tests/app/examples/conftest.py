@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from example_process import SECRET, Example
+from support.example_process import SECRET, Example
 
 Started = Callable[[str], Example]
 

@@ -16,8 +16,8 @@ from time import time
 from typing import Any
 
 import pytest
-from api_server import free_port
-from example_process import Example, get, post
+from support.api_server import free_port
+from support.example_process import Example, get, post
 
 Make = Callable[[str], Example]
 

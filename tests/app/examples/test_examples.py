@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from example_process import EXAMPLES, Example
+from support.example_process import EXAMPLES, Example
 
 Make = Callable[[str], Example]
 

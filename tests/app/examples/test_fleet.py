@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from support import ROOT
 
 from examples.fleet import processes
 
-ROOT = Path(__file__).parents[3]
 PATIENCE = 90.0
 MARK = "FLEET_OF_TEST"
 
@@ -94,13 +94,18 @@ def test_it_tells_its_story(fleet: Fleet) -> None:
     places = [said.find(text) for text in told]
     assert -1 not in places, said
     assert places == sorted(places)
-    takes = ["takes 200 at once"]
-    for new, old in ((400, 200), (800, 400), (400, 800)):
-        takes.append(f"takes {new} at once, and no longer {old}")
     for worker in (1, 2, 3, 4):
         prefix = f"worker-{worker}: "
         lines = [line.removeprefix(prefix) for line in said.splitlines() if line.startswith(prefix)]
-        assert [line for line in lines if line.startswith("takes")] == (takes if worker != 4 else takes[:2]), lines
+        # A busy machine lets a worker skip a state, but never lose the last one.
+        first, *changes = [line for line in lines if line.startswith("takes")]
+        taken = [first.removeprefix("takes ").removesuffix(" at once")]
+        for line in changes:
+            new, _, old = line.removeprefix("takes ").partition(" at once, and no longer ")
+            assert old == taken[-1], lines
+            taken.append(new)
+        assert set(taken) <= {"200", "400", "800"} - ({"800"} if worker == 4 else set()), lines
+        assert taken[-1] == "400", lines
     assert "Traceback" not in said
     assert fleet.left() == []
 

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from example_process import SECRET, Example
+from support.example_process import SECRET, Example
 
 Make = Callable[[str], Example]
 

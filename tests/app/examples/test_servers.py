@@ -9,8 +9,8 @@ from base64 import b64encode
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from api_server import free_port
-from example_process import PATIENCE, SECRET, Example, get, post
+from support.api_server import free_port
+from support.example_process import PATIENCE, SECRET, Example, get, post
 
 Make = Callable[[str], Example]
 

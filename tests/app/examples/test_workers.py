@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from confluent_kafka import Producer
-from example_process import Example, LinesServer, lines_server
+from support.example_process import Example, LinesServer, lines_server
 
 Make = Callable[[str], Example]
 

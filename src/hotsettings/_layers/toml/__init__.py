@@ -1,1 +1,1 @@
-"""TOML texts: parsing within limits, places in a text, keys, and values as they are written."""
+"""TOML texts: parsing them within limits, finding places in them, and writing keys and values."""

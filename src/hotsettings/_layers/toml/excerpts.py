@@ -1,4 +1,4 @@
-"""A line of a source text with carets below the part that matters."""
+"""Source excerpts: a line of a text, with carets below the part that matters."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _STAND_INS = {"\t": " "}
 
 
 def excerpt(text: str, start: int, end: int) -> tuple[str, str]:
-    """Show the line of ``text`` that holds offset ``start``, and carets from there to ``end`` or the end of the line.
+    """Return the line of ``text`` at ``start``, and a line of carets from there to ``end`` or the end of the line.
 
-    Of a very long line only the part around the carets is shown. What a terminal would obey is replaced.
+    Of a very long line, only the part around the carets is shown. Control characters are replaced.
     """
     first, last = line_around(text, start)
     last = max(start, first + len(text[first:last].rstrip("\r")))
@@ -29,7 +29,7 @@ def excerpt(text: str, start: int, end: int) -> tuple[str, str]:
 
 
 def line_around(text: str, offset: int) -> tuple[int, int]:
-    """Return where the line that holds ``offset`` begins and where it ends, the line break not included."""
+    """Return where the line at ``offset`` begins and ends, without its line break."""
     end = text.find("\n", offset)
     return text.rfind("\n", 0, offset) + 1, len(text) if end < 0 else end
 
@@ -39,7 +39,7 @@ def _printable(text: str) -> str:
 
 
 def _width(text: str) -> int:
-    """Columns on a terminal: East Asian wide characters take two, combining ones none."""
+    """Columns on a terminal. East Asian wide characters take two, combining characters none."""
     return sum(
         0 if unicodedata.category(char) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(char) in "WF" else 1
         for char in text

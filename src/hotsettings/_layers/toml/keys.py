@@ -1,4 +1,4 @@
-"""Paths into nested tables, and the dotted keys they are written as."""
+"""Paths into nested tables, and how they are written as dotted keys."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 from .spelling import closest
 
 Path = tuple[str | int, ...]
-"""Where a value stands in the merged tables: keys, and indices in arrays."""
+"""Where a value is in the merged tables: keys and, in arrays, indices."""
 Values = dict[str, Any]
-"""What a layer says, or several merged."""
+"""The values of one layer, or of several that were merged."""
 ABSENT: Any = object()
+"""Stands for a value that nobody has set. It is never None, which is a value of its own."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST = 200
@@ -44,12 +45,12 @@ def dotted(path: Path) -> str:
 
 
 def written(key: str) -> str:
-    """Write one key as TOML would: bare where that is possible, else in quotes."""
+    """Write one key as TOML would: bare if possible, otherwise in quotes."""
     return key if _BARE.fullmatch(key) else quoted(key)
 
 
 def quoted(text: str) -> str:
-    """Write a text as a TOML string on one line, with nothing in it that a terminal would obey."""
+    """Write a text as a TOML string on one line. Control characters are escaped."""
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in text) + '"'
 
 
@@ -60,10 +61,13 @@ def _escaped(char: str) -> str:
 
 
 def select(keys: Iterable[str], patterns: Iterable[str]) -> frozenset[str]:
-    """Return the keys that any of the patterns covers.
+    """Return the keys that match any of the patterns.
 
-    A pattern is a key (``db.port``), a table that stands for all below it (``db``), or a glob (``KAFKA_*``, ``db.pool.*``).
-    Raises ValueError, with a suggestion, for one that covers nothing.
+    A pattern is a key (``db.port``), a table, which means all keys in it (``db``), or a glob (``KAFKA_*``,
+    ``db.pool.*``).
+
+    Raises:
+        ValueError: A pattern matches no key. The error suggests one.
     """
     below: dict[str, list[str]] = {}
     for key in keys:
@@ -81,7 +85,7 @@ def select(keys: Iterable[str], patterns: Iterable[str]) -> frozenset[str]:
 
 
 def _with_tables(key: str) -> Iterator[str]:
-    """Yield a dotted key and the tables that it stands in."""
+    """Yield a dotted key and the tables that it is in."""
     while key:
         yield key
         key = key.rpartition(".")[0]

@@ -1,7 +1,7 @@
-"""What must be refused before and after the TOML parser, which recurses without limit and reads integers of any length.
+"""The limits of a TOML text. The TOML parser has none: it recurses to any depth, and reads integers of any length.
 
-`hazard` looks at the text, so that the parser is never given one that could overflow the stack or keep it busy.
-`unfit` looks at the parsed values and holds the limits exactly.
+`hazard` checks the text, so that the parser never gets one that could overflow the stack or take too long.
+`unfit` checks the parsed values, and applies the limits exactly.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Any, Final, NamedTuple
 
 MAX_DEPTH: Final = 32
-"""How many tables and arrays may stand around a value, the root not counted."""
+"""How many tables and arrays may be around a value, the root not counted."""
 
 TOO_LONG: Final = "an integer outside 64 bits"
 
@@ -17,31 +17,32 @@ _LEAST, _GREATEST = -(2**63), 2**63 - 1
 _CONTAINERS = {dict, list}
 _MANY = 40
 
-# toml_rs dies of 327 nested inline tables on a stack of 512 KiB.
+# 327 nested inline tables overflow a stack of 512 KiB in toml_rs.
 _SAFE_DEPTH = 100
 # No key of 500 parts and no integer of 1,000 digits fits into a line of this length, in characters.
 _SAFE_LINE = 1_000
 _FEW_DOTS = 300
-# Nor can a whole text of this length keep the parser busy, whatever its keys and numbers.
+# A whole text of this length cannot keep the parser busy, whatever its keys and numbers are.
 _SAFE_LENGTH = 4_000
-# Every so many characters are looked at for digits, a prime because texts have rhythms.
+# One of so many characters is checked for digits. A prime, because texts repeat patterns.
 _STRIDE = 97
 _LONG_NUMBER = re.compile(rf"[0-9_]{{{_SAFE_LINE // _STRIDE}}}")
 
 _HEADER = re.compile(r"""\[(\[)?[^\[\]{}#"']*+\](?(1)\])""")
-# Brackets that surely close what they open: around atoms and whole, plain strings, not around other brackets or comments.
+# Brackets that surely match: there are only atoms and complete plain strings between them, no other brackets or
+# comments.
 _PLAIN = r"""[^\[\]{}\#"']*+(?>(?:(?<=[\[{,=\ \t\n])(?:"(?!"")[^"\\\n\[{]*+"|'(?!'')[^'\n\[{]*+')[^\[\]{}\#"']*+)*)"""
 _FLAT = re.compile(rf"\[(\[)?{_PLAIN}\](?(1)\])|\{{{_PLAIN}\}}", re.VERBOSE)
 
-# The lexer of toml_rs, mistakes included: a string may lack its end, and a quote within an atom opens no string. Groups that
-# repeat are atomic rather than possessive, which Python 3.11.0 to 3.11.4 get wrong.
+# The lexer of toml_rs, with its mistakes: a string may lack its end, and a quote within an atom does not open a string.
+# Repeated groups are atomic and not possessive, because Python 3.11.0 to 3.11.4 match possessive groups wrongly.
 _PART = r"""(?:[^.=,\[\]{}\ \t\#\r\n"'][^.=,\[\]{}\ \t\#\r\n]*+
 |"(?>""(?>(?:[^"\\]++|\\["\\]?+|"(?!""))*)"{0,5}+|(?!"")(?>(?:[^"\\\n]++|\\["\\]?+)*)"?+)
 |'(?>''(?>(?:[^']++|'(?!''))*)'{0,5}+|(?!'')[^'\n]*+'?+))"""
 _DOTS = rf"(?>(?:\.[\ \t]*+(?>{_PART}?)[\ \t]*+){{1,{MAX_DEPTH}}})(?!\.)"
 _NUMBER = rf"[+\-]?+[0-9_]{{{_SAFE_LINE},}}+(?![.eE])"
-# One match is brackets, a long number or a dot with too many behind it, and what stands before; what is harmless is eaten in
-# bites, for the sake of memory.
+# One match is brackets, a long number, or a dot with too many dots after it, together with the harmless text before.
+# Harmless text is matched in bites, to save memory.
 _TOKEN = re.compile(
     rf"""(?>(?:[\ \t\r\n,]++|\#[^\r\n]*+|(?!{_NUMBER}){_PART}|=(?![\ \t]*+[\[{{+\-0-9_])|{_DOTS}){{0,99}})
     (=[\ \t]*+)?([\[\]{{}}]++|{_NUMBER}|(?!{_DOTS})\.)?""",
@@ -50,20 +51,25 @@ _TOKEN = re.compile(
 
 
 class Hazard(NamedTuple):
-    """Where a text becomes dangerous, in characters from its start, and why, in words that quote nothing of it."""
+    """Where and why a text is dangerous.
+
+    Args:
+        offset: Where, in characters from the start of the text.
+        reason: Why. It quotes nothing of the text.
+    """
 
     offset: int
     reason: str
 
 
 def hazard(text: str) -> Hazard | None:
-    """Why this text must not be given to `toml_rs.loads`, or None if that is safe.
+    """Say why this text must not be passed to `toml_rs.loads`. None if it may.
 
-    None means: the parser stays within a thread's stack of 512 KiB and reads 1 MiB in a time that grows with its length alone,
-    whether the text is TOML or not. Any TOML that nests at most `MAX_DEPTH` deep and has integers of 64 bits gets None. Some
-    texts that nest a little deeper get it too: see `unfit`.
+    None means that the parser needs at most 512 KiB of stack, and reads 1 MiB in a time that depends only on its
+    length, whether the text is TOML or not. All TOML that nests at most `MAX_DEPTH` deep and has integers of 64 bits
+    may be parsed. So may some texts that nest a little deeper, which `unfit` rejects.
     """
-    # Looking first whether there is any takes a twentieth of counting.
+    # To look for a character takes a twentieth of the time that it takes to count it.
     openers = text.count("[") + (text.count("{") if "{" in text else 0)
     nests_little = openers <= _SAFE_DEPTH or _nests_little(text, openers)
     if nests_little and (len(text) <= _SAFE_LENGTH or not _has_long_line(text)):
@@ -72,7 +78,7 @@ def hazard(text: str) -> Hazard | None:
 
 
 def _nests_little(text: str, openers: int) -> bool:
-    """Whether few brackets are left when those that surely close are taken away. Such a pair adds one level or two at most."""
+    """Whether only few brackets are left without those that surely match. Such a pair adds at most two levels."""
     for pattern in _HEADER, _FLAT:
         flat = pattern.findall(text)
         if openers - len(flat) - flat.count("[") <= _SAFE_DEPTH:
@@ -95,7 +101,10 @@ def _has_long_line(text: str) -> bool:
 
 
 def _first_hazard(text: str) -> Hazard | None:
-    """Read the text as the parser's lexer does. As in the parser, a closer ends the innermost bracket only if of its kind."""
+    """Read the text as the parser's lexer does.
+
+    A closing bracket closes the innermost open one only if it is of the same kind.
+    """
     # A byte order mark is skipped at the start; anywhere else it belongs to an atom.
     tokens = _TOKEN.finditer(text, text.startswith("\ufeff"))
     closers: list[str] = []
@@ -107,7 +116,7 @@ def _first_hazard(text: str) -> Hazard | None:
         if token == ".":
             return Hazard(match.start(2), f"a key of more than {MAX_DEPTH + 1} dotted parts")
         if token[0] not in "[]{}":
-            # Digits are a number behind `=` or in an array, but a key in a header or an inline table.
+            # Digits are a number after `=` or in an array. In a header or an inline table they are a key.
             if match[1] or (in_value and closers[-1:] == ["]"]):
                 return Hazard(match.start(2), TOO_LONG)
             continue
@@ -124,11 +133,10 @@ def _first_hazard(text: str) -> Hazard | None:
 
 
 def unfit(values: dict[str, Any]) -> tuple[tuple[str | int, ...], str] | None:
-    """The path and the reason of the first parsed value that is not served, or None if all are.
+    """Return the path of the first parsed value that exceeds a limit, and which one. None if there is no such value.
 
-    That is a table or array with more than 31 others around it (so `MAX_DEPTH` may nest, the root not counted), or an integer
-    outside of signed 64 bits. A path has keys and, for array elements, indices. The walk ends at `MAX_DEPTH` however deep
-    the values are.
+    The limits: `MAX_DEPTH` tables and arrays may nest, the root not counted, and an integer has to fit into 64 bits.
+    The path has keys and, for array elements, indices. The walk goes no deeper than `MAX_DEPTH`.
     """
     return _unfit(values, MAX_DEPTH)
 
@@ -153,7 +161,7 @@ def _unfit(container: dict[str, Any] | list[Any], room: int) -> tuple[tuple[str 
 
 
 def _harmless(values: Collection[Any]) -> bool:
-    """Whether a look at all values at once shows that none can be unfit. Of many, that is far quicker than one at each."""
+    """Whether a check of all values at once shows that none exceeds a limit. For many values that is much faster."""
     kinds = set(map(type, values))
     if not kinds.isdisjoint(_CONTAINERS):
         return False

@@ -2,7 +2,7 @@
 
 toml_rs is fast, but it is compiled to abort the process on a bug of its own. tomllib cannot abort a process, but it is
 about 27 times slower and, before Python 3.15, reads only TOML 1.0. Both parsers recurse, and read integers of any
-length. So `guard` checks every text before they parse it.
+length. So `limits` checks every text before it is parsed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import _thread
 import re
 import sys
 from typing import Any, Final, Literal, TypeAlias
+
+from ...errors import Code
 
 
 def _import_toml_rs() -> Any:
@@ -61,6 +63,12 @@ _NO_1_1: Final = "" if sys.version_info >= (3, 15) else " (tomllib reads TOML 1.
 _TOMLLIB_REPORT = re.compile(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
 _QUOTED = re.compile(r""" (?!(?:'(?:\]\]?|=|\\)'|"'+")(?: |$))['"(\[].*?(?= twice$|$)""", re.DOTALL)
 
+# For each dot of a key, tomllib walks again through all parts before it, those of the header included. Each such walk
+# costs as much as _PER_DOT parts more. The limit is two thirds of a second.
+_PER_DOT: Final = 12
+_MOST_PARTS: Final = 3_500_000
+_DEEPEST: Final = 32
+
 
 class ParserError(Exception):
     """Raised when a text cannot be parsed.
@@ -68,12 +76,14 @@ class ParserError(Exception):
     Args:
         message: What is wrong. It quotes nothing of the text.
         offset: Where, in characters. None if the text is TOML, but holds a value that Python cannot represent.
+        code: What kind of problem it is.
     """
 
-    def __init__(self, message: str, offset: int | None = None) -> None:
-        super().__init__(message, offset)
+    def __init__(self, message: str, offset: int | None = None, code: Code = "invalid-toml") -> None:
+        super().__init__(message, offset, code)
         self.message = message
         self.offset = offset
+        self.code: Code = code
 
 
 def use_parser(parser: Parser) -> None:
@@ -96,7 +106,7 @@ def use_parser(parser: Parser) -> None:
 
 
 def loads(text: str) -> dict[str, Any]:
-    """Parse a TOML text in which `guard.hazard` has found no hazard.
+    """Parse a TOML text in which `limits.hazard` has found no hazard.
 
     Raises:
         ParserError: It is not TOML, or holds a value that Python cannot represent.
@@ -106,7 +116,8 @@ def loads(text: str) -> dict[str, Any]:
 
 def _with_toml_rs(text: str) -> dict[str, Any]:
     if _toml_rs is None:
-        raise ParserError('cannot be parsed: toml_rs cannot be imported; call hotsettings.use_parser("tomllib")', 0)
+        message = 'cannot be parsed: toml_rs cannot be imported; call hotsettings.use_parser("tomllib")'
+        raise ParserError(message, 0, "no-parser")
     try:
         values: dict[str, Any] = _toml_rs.loads(text)
         return values
@@ -122,6 +133,8 @@ def _with_toml_rs(text: str) -> dict[str, Any]:
 def _with_tomllib(text: str) -> dict[str, Any]:
     import tomllib
 
+    if (start := _too_dotted(text)) is not None:
+        raise ParserError("more dotted keys than tomllib can read in time; put them below [table] headers", start)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -133,6 +146,27 @@ def _with_tomllib(text: str) -> dict[str, Any]:
         raise ParserError(message, _end(text, words)) from None
     except ValueError:
         raise ParserError("a value that Python does not have") from None
+
+
+def _too_dotted(text: str) -> int | None:
+    """Return the start of the line up to which dotted keys would take too long, or None if they do not.
+
+    A line that only looks like a header or a key, as one of a string may, counts as well.
+    """
+    if text.count(".") * (_PER_DOT + 2 * _DEEPEST) <= _MOST_PARTS:
+        return None
+    parts = above = start = 0
+    for line in text.split("\n"):
+        if line.lstrip().startswith("["):
+            above = min(line.count("."), _DEEPEST)
+        elif "=" in line:
+            key = line.partition("=")[0]
+            dots = min((line if '"' in key or "'" in key else key).count("."), _DEEPEST)
+            parts += dots * (_PER_DOT + above + dots)
+            if parts > _MOST_PARTS:
+                return start
+        start += len(line) + 1
+    return None
 
 
 def _end(text: str, words: str) -> int:

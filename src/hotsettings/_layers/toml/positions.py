@@ -1,13 +1,14 @@
-"""Where the keys and values of a TOML text stand, found only when somebody asks, such as for an error message.
+"""Finding where keys and values are in a TOML text. This is done only when it is needed, as for an error message.
 
-The parser gives values without their places. This walk finds the places; it does not validate. Some texts are not TOML
-all
-through: the parser may object to one value and never see a mistake further on. The walk ends at such a mistake.
+The parser returns values without their places. The walk in this module finds the places. It does not validate, and it
+has to handle texts that are not TOML to the end: the parser may reject one value before it sees a mistake further on.
+The walk ends at such a mistake.
 """
 
 import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from math import inf
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from .parser import ParserError, loads
@@ -18,16 +19,16 @@ Path: TypeAlias = tuple[str | int, ...]
 Span: TypeAlias = tuple[int, int]
 """Start and end, half-open, in characters from the start of the text."""
 
-# How deep values may nest here; the texts that come here have passed a lower limit.
+# How deep values may nest here. Texts that get here have passed a lower limit.
 _DEEPEST: Final = 110
-# Lines are counted by blocks of so many characters.
+# Lines are counted in blocks of so many characters.
 _BLOCK: Final = 4096
 
 _GAP = r"(?>(?:[\ \t\r\n]++|\#[^\n]*+)*)"
 _BASIC = r'"(?>(?:[^"\\\n]++|\\.)*)"'
 _QUOTED = rf"""(?:{_BASIC}|'[^'\n]*+')"""
 _BARE = r"[A-Za-z0-9_-]++"
-# A date may be parted from its time by a space.
+# There may be a space between a date and its time.
 _SCALAR = rf"""(?:(?:[0-9-]{{10}}\ (?=[0-9]{{2}}:))?[^\[\]{{}},"'\s\#=]++
 |\"\"\"(?>(?:[^"\\]++|\\[\s\S]|"(?!""))*)"{{3,5}}+|'''(?>(?:[^']++|'(?!''))*)'{{3,5}}+
 |"(?!""){_BASIC[1:]}|'(?!'')[^'\n]*+')"""
@@ -35,7 +36,7 @@ _SCALAR = rf"""(?:(?:[0-9-]{{10}}\ (?=[0-9]{{2}}:))?[^\[\]{{}},"'\s\#=]++
 _COMMA = rf"{_GAP},?{_GAP}"
 _PAIR = rf"({_BARE})[\ \t]*+=[\ \t]*+({_SCALAR})"
 
-# A whole `key = scalar` with groups 1 and 2, or the first brackets of a header in group 3, or else nothing but the gap.
+# A whole `key = scalar` in groups 1 and 2, or the opening brackets of a header in group 3, or only the gap.
 _LINE = re.compile(rf"{_GAP}(?:{_PAIR}|(\[\[?+))?", re.VERBOSE)
 _FIELD = re.compile(_PAIR + _COMMA, re.VERBOSE)
 _ELEMENT = re.compile(rf"({_SCALAR}){_COMMA}", re.VERBOSE)
@@ -44,7 +45,7 @@ _PART = re.compile(rf"[\ \t]*+({_BARE}|{_QUOTED})[\ \t]*+([.=\]])", re.VERBOSE)
 _KEY = re.compile(rf"(?>(?:[\ \t]*+(?:{_BARE}|{_QUOTED})[\ \t]*+(?:\.|(?==)))*)=", re.VERBOSE)
 _VALUE = re.compile(rf"{_GAP}(?:({_SCALAR})|([\[{{]))", re.VERBOSE)
 
-# What holds no bracket but in strings and comments, or brackets around just that, in bites for the sake of memory; then
+# Text without brackets outside of strings and comments, or brackets around such text, in bites to save memory; then
 # brackets of one kind.
 _HARMLESS = rf"""(?>[^\[\]{{}}"'\#]++|(?=["']){_SCALAR}|\#[^\n]*+)"""
 _FLAT = rf"""\[(?>{_HARMLESS}{{0,99}})\]|\{{(?>{_HARMLESS}{{0,99}})\}}"""
@@ -54,7 +55,8 @@ _BRACKETS = re.compile(rf"(?>(?:{_HARMLESS}|{_FLATS}){{0,99}})([\[{{]++|[\]}}]++
 _WORD = re.compile(r"[\w-]+")
 _WORD_OR_ESCAPE = re.compile(r"[\w-]++|\\")
 
-# The keys and indices that lead to what is asked for, and these three: everything, nothing, or all of a value as one place.
+# The keys and indices that lead to the wanted paths. Three trees are special: everything, nothing, and a whole value as
+# one place.
 _Tree: TypeAlias = dict[str | int, Any]
 _ALL: Final[_Tree] = {}
 _NONE: Final[_Tree] = {}
@@ -62,10 +64,10 @@ _WHOLE: Final[_Tree] = {}
 
 
 class Place(NamedTuple):
-    """Where a key and its value stand, each as a half-open span of characters.
+    """Where a key and its value are, each as a half-open span of characters.
 
-    An element of an array is its own key. A table made by a header or by the front part of a dotted key has the span of
-    that part, quotes included, for both.
+    An element of an array is its own key. For a table that is made by a header or by the front part of a dotted key,
+    both are the span of that part, quotes included.
     """
 
     key: Span
@@ -73,15 +75,19 @@ class Place(NamedTuple):
 
 
 class _Lost(Exception):
-    """Raised where a text ceases to be TOML, or nests too deep."""
+    """Raised where a text stops being TOML, or nests too deep."""
 
 
 def places(text: str, wanted: Iterable[Path] | None = None) -> Iterator[tuple[Path, Place]]:
-    """Yield every key, table and array element in the order of the text, up to where it ceases to be TOML.
+    """Yield every key, table and array element in the order of the text, up to where it stops being TOML.
 
-    A container comes before what is in it. A path comes again for each header or dotted key that touches its table. The walk
-    is lazy by statements: it costs a consumer who stops early only what stands before. It is several times faster when told
-    the paths that are `wanted`; then these are sure to come, and others may be left out.
+    A container comes before what is in it. A path comes again for each header or dotted key that adds to its table. The
+    walk is lazy, one statement at a time, so a caller that stops early pays only for the text up to there.
+
+    Args:
+        text: The text.
+        wanted: The paths that the caller needs, which makes the walk several times faster. All of them are found, and
+            others may be left out. None means all paths.
     """
     return _Walk(text).places(_ALL if wanted is None else _tree(wanted))
 
@@ -89,8 +95,8 @@ def places(text: str, wanted: Iterable[Path] | None = None) -> Iterator[tuple[Pa
 def covered(text: str, paths: Iterable[Path], names: frozenset[str]) -> Iterator[Span]:
     """Yield the spans of values at or below one of these paths, or at or below a key with one of these names.
 
-    A value in brackets is one span; what is in it gets none of its own. Spans come in the order of their starts. If the
-    text ceases to be TOML, the rest may hold such a value, and is the last span.
+    A value in brackets is one span, and its parts have none of their own. Spans come in the order of their starts. If
+    the text stops being TOML, the rest may contain such a value, so it is the last span.
     """
     walk = _Walk(text, names, covering=True)
     for _, place in walk.places(_tree(paths, _WHOLE)):
@@ -105,7 +111,10 @@ def line_column(text: str, offset: int) -> tuple[int, int]:
 
 
 class Lines:
-    """Finds lines and columns for many offsets in one text, which is searched once, and then only near each offset."""
+    """Finds lines and columns for many offsets in one text.
+
+    It searches the text once, and then only near each offset.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -145,7 +154,7 @@ class _Walk:
         try:
             yield from self._statements(tree)
         except _Lost:
-            if not self._covering:  # then all of this statement is covered
+            if not self._covering:  # when covering, the whole statement is covered
                 yield from self._found
 
     def _statements(self, tree: _Tree) -> Iterator[tuple[Path, Place]]:
@@ -200,7 +209,7 @@ class _Walk:
         return tree is _WHOLE if self._covering else tree is not _NONE
 
     def _key(self, at: int, end: str) -> tuple[list[tuple[str, Span]], int]:
-        """The parts of a key up to the character `end`, each with its span, and the offset behind that character."""
+        """Return the parts of a key up to the character `end`, with their spans, and the offset after that character."""
         parts = []
         stop = "."
         while stop == ".":
@@ -215,7 +224,7 @@ class _Walk:
         return parts, at
 
     def _key_value(self, at: int, table: Path, tree: _Tree, depth: int) -> int:
-        """Find what `key = value` at this offset holds, and return the offset behind it."""
+        """Find everything in the `key = value` at this offset, and return the offset after it."""
         key, first = _KEY.match(self._text, at), _PART.match(self._text, at)
         if key is None or first is None:
             raise _Lost
@@ -230,7 +239,10 @@ class _Walk:
         return self._value(at, (*table, name), span, self._below(tree, name), depth)
 
     def _value(self, at: int, path: Path, key: Span | None, tree: _Tree, depth: int) -> int:
-        """Find the value at this offset and all in it, and return the offset behind it. An element has no key."""
+        """Find the value at this offset and all in it, and return the offset after it.
+
+        An element of an array has no key.
+        """
         value = _VALUE.match(self._text, at)
         if value is None or depth > _DEEPEST:
             raise _Lost
@@ -258,7 +270,7 @@ class _Walk:
         return at
 
     def _may_name(self, start: int, end: int) -> bool:
-        """Whether one of the names could stand here, be it with escapes."""
+        """Whether one of the names could be a key in this range, perhaps written with escapes."""
         if not self._names:
             return False
         if self._hints is None:
@@ -268,7 +280,11 @@ class _Walk:
 
     def _array(self, at: int, path: Path, tree: _Tree, depth: int) -> int:
         index = 0
+        everything = tree is _ALL or tree is _WHOLE or self._names
+        last = inf if everything else max((part for part in tree if isinstance(part, int)), default=-1)
         while not self._text.startswith("]", at):
+            if index > last:
+                return _end_of_brackets(self._text, at)
             element = _ELEMENT.match(self._text, at)
             below = self._below(tree, index)
             if element is None:
@@ -316,7 +332,7 @@ def _hints(text: str, names: frozenset[str]) -> list[int]:
 
 
 def _end_of_brackets(text: str, at: int) -> int:
-    """The offset behind the bracket that closes the one before this offset."""
+    """Return the offset after the bracket that closes the one before this offset."""
     depth = 1
     while True:
         brackets = _BRACKETS.match(text, at)
@@ -335,14 +351,17 @@ def _end_of_brackets(text: str, at: int) -> int:
 
 
 def _end_of_gap(text: str, at: int) -> int:
-    """The offset behind white space, newlines, comments and at most one comma."""
+    """Return the offset after white space, newlines, comments and at most one comma."""
     gap = _BETWEEN.match(text, at)
     assert gap is not None  # even the empty text matches
     return gap.end()
 
 
 def _tree(wanted: Iterable[Path], end: _Tree | None = None) -> _Tree:
-    """What leads to these paths. With an `end`, that stands for each of them, and for all below."""
+    """Return the tree that leads to these paths.
+
+    If there is an `end`, it is the node of each path, and covers all below it.
+    """
     root: _Tree = {}
     for path in wanted:
         node = root

@@ -1,6 +1,7 @@
-"""What a misspelt key probably means, and whether a text could hold a misspelt key.
+"""Misspelt keys: which key somebody probably meant, and whether a text could contain a misspelt key.
 
-Two texts are as alike as their longest common subsequence makes them: twice its length, divided by the sum of both lengths.
+The similarity of two texts is twice the length of their longest common subsequence, divided by the sum of their
+lengths.
 """
 
 from __future__ import annotations
@@ -9,26 +10,26 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable
 
-# From the start of a word only, or a very long one would be looked at again from each of its characters.
+# Only at the start of a word: otherwise a very long word would be matched again from each of its characters.
 _KEY = re.compile(r"""(?<![\w-])([\w-]++)["']?[\ \t]*+[=:]""")
 
 _LONGEST = 200
-"""Characters of a key that are compared."""
+"""Only so many characters of a key are compared."""
 
 _MANY = 500
-"""Keys in a text from which on one of them is taken for misspelt, unseen."""
+"""A text with more keys is not searched: one of them is taken for misspelt."""
 
 _WIDEST = 4096
-"""Bits of a bag."""
+"""Most bits of a bag."""
 
 
 class Budget:
-    """Limits what all searches together may cost. One step is one name looked at, or one character compared."""
+    """Limits the cost of all searches together. One step is one name checked, or one character compared."""
 
     __slots__ = ("left",)
 
     def __init__(self, steps: int = 1_000_000) -> None:
-        self.left = steps  # a million take a fifth of a second
+        self.left = steps  # a million steps take a fifth of a second
 
 
 class Vocabulary:
@@ -53,9 +54,9 @@ class Vocabulary:
         return self._budget.left < 0
 
     def closest(self, key: str, least: float = 0.7) -> str | None:
-        """Return the name that ``key`` is most likely a misspelling of, if any is at least so much alike."""
+        """Return the name that ``key`` most likely means. None if no name has at least this similarity."""
         sought = key[:_LONGEST].casefold()
-        # No text of another length can be alike enough.
+        # Names that are much shorter or longer cannot be similar enough.
         first = bisect_left(self._lengths, least * len(sought) / (2 - least))
         last = bisect_right(self._lengths, (2 - least) * len(sought) / least)
         self._budget.left -= last - first
@@ -86,9 +87,10 @@ class Vocabulary:
         return bag
 
     def _bag(self, text: str) -> int:
-        """Return a bit for each character, and one for each time that it is repeated.
+        """Return the bag of a text: one bit for each character, and one for each of its repetitions.
 
-        The bits that two texts share are an upper bound of their common subsequence, and are counted much faster.
+        The number of bits that two bags share is an upper bound of their common subsequence, and much faster to
+        compute.
         """
         counts: dict[str, int] = {}
         bag = 0
@@ -96,13 +98,13 @@ class Vocabulary:
             counts[char] = number = counts.get(char, 0) + 1
             bit = self._features.setdefault((char, number), len(self._features))
             if bit >= _WIDEST:
-                return (1 << _WIDEST) - 1  # too many different characters: this bag rules out no name
+                return (1 << _WIDEST) - 1  # there are too many different characters: this bag excludes no name
             bag |= 1 << bit
         return bag
 
 
 def _places(text: str) -> dict[str, int]:
-    """Return for each character of a text a bit for each of its positions."""
+    """Return the positions of each character of a text, one bit for each."""
     places: dict[str, int] = {}
     for at, char in enumerate(text):
         places[char] = places.get(char, 0) | 1 << at
@@ -120,18 +122,18 @@ def _common(places: dict[str, int], length: int, other: str) -> int:
 
 
 def closest(key: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that ``key`` is most likely a misspelling of, if any comes near."""
+    """Return the candidate that ``key`` most likely means. None if no candidate is similar."""
     return Vocabulary(candidates).closest(key)
 
 
 class MisspeltKeys:
-    """Looks for keys in texts, TOML or not, that could be meant to be one of the names.
+    """Searches texts, TOML or not, for keys that could be misspellings of one of the names.
 
-    When in doubt, it says yes: where a text has more than 500 keys, and where the search would take too long.
+    In doubt the answer is yes: if a text has more than 500 keys, or if the search would take too long.
 
     Args:
-        names: What a key could be meant to be.
-        known: Keys that are spelt right, whichever name they are like.
+        names: The names that a key could mean.
+        known: Keys that are not misspelt, even if they are similar to a name.
     """
 
     def __init__(self, names: Collection[str], known: Iterable[str] = ()) -> None:
@@ -154,5 +156,8 @@ class MisspeltKeys:
 
 
 def misspells(text: str, names: Collection[str], known: Iterable[str] = ()) -> bool:
-    """Whether a key in this text could be meant to be one of the names. For several texts, use ``MisspeltKeys``."""
+    """Whether a key in this text could be a misspelling of one of the names.
+
+    For several texts, use ``MisspeltKeys``.
+    """
     return MisspeltKeys(names, known).found_in(text)

@@ -1,4 +1,4 @@
-"""Plain values written as TOML, on one line."""
+"""Writing plain values as TOML, on one line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from .keys import quoted, written
 
 
 def toml(value: Any) -> str:
-    """Write a value as TOML would. What TOML has no word for (None, a hidden value) is written as Python shows it."""
+    """Write a value as TOML would. A value that TOML cannot express (None, a masked secret) is written as its repr."""
     match value:
+        case dict():
+            inside = ", ".join([f"{written(key)} = {toml(item)}" for key, item in value.items()])
+            return f"{{ {inside} }}" if inside else "{}"
         case bool():
             return "true" if value else "false"
         case str():
@@ -19,8 +22,5 @@ def toml(value: Any) -> str:
             return value.isoformat()
         case list() | tuple():
             return f"[{', '.join(map(toml, value))}]"
-        case dict():
-            inside = ", ".join(f"{written(key)} = {toml(item)}" for key, item in value.items())
-            return f"{{ {inside} }}" if inside else "{}"
-        case _:  # numbers too: those of Python, with inf and nan, are all known to TOML
+        case _:  # numbers, too: TOML writes them as Python does, inf and nan included
             return repr(value)

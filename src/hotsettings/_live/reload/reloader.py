@@ -75,7 +75,7 @@ class _Request:
         """There was a look since it was asked, and what is being tried is what was there then."""
         self.tried = False
         """What was there has been tried since it was asked, or is being tried: a try that had begun before does not count."""
-        self.rejection: BaseException | None = None
+        self.rejection: Rejected | None = None
 
 
 async def first_load(schema: Schema, redactor: Redactor, watcher: Watcher) -> tuple[Read, Loaded]:
@@ -86,7 +86,7 @@ async def first_load(schema: Schema, redactor: Redactor, watcher: Watcher) -> tu
         hasty = time.monotonic() - began >= _HASTY
         try:
             seen = await watcher.observe(
-                lambda read: evaluate(schema, redactor, _origins(watcher), read), _warn_at_first, hasty=hasty
+                lambda read: evaluate(schema, redactor, _origins(watcher), read), _warn_at_first, accept_open=hasty
             )
         except Exception as error:
             failure: SettingsError = unforeseen(error, _origins(watcher))
@@ -133,7 +133,8 @@ def evaluate(
         origins: The layers, for an unexpected exception.
         read: What all layers held at one moment.
         first: What the process was started with; its RestartRequired values stay.
-        accepted: What is live. However many candidates are rejected, its secrets stay known.
+        accepted: What is live, unless the redactor has learnt that last. However many candidates are rejected, the live
+            secrets stay known.
     """
     try:
         return guarded(origins, _decoded, schema, redactor, read.documents, first, accepted)
@@ -172,6 +173,8 @@ class Reloader(Generic[S]):
         self._watcher = watcher
         self._rescan = rescan
         self._first = core.loaded
+        self._learnt: Sequence[Document] = core.loaded.documents
+        """The documents whose secrets were learnt last."""
         self._contents = first.contents
         self._good: Loaded | None = core.loaded
         self._candidate: _Candidate | None = None
@@ -216,7 +219,7 @@ class Reloader(Generic[S]):
             waits = ", ".join(map(str, self._core.waits.all(long=False))) or "the files"
             raise TimeoutError(f"reload() gave up after {timeout:g} s, waiting for {waits}")
         if request.rejection is not None:
-            raise Rejected(request.rejection)
+            raise Rejected(request.rejection.reason, request.rejection.by)
 
     def status(self) -> Status:
         """How everything stands."""
@@ -251,8 +254,8 @@ class Reloader(Generic[S]):
         self._warn_of_stale()
         if self._fault is not None and self._core.error is None:
             self._core.error = str(self._fault)  # until what was read is judged
-        if isinstance(seen, tuple) and seen[0].contents != self._contents:
-            await self._take(*seen)
+        if isinstance(seen, tuple) and seen[1] is not None:
+            await self._take(seen[0], seen[1])
         elif self._retry_at is not None and (now >= self._retry_at or not all(request.tried for request in asked)):
             self._propose(requested=now < self._retry_at)
         if self._candidate is None and not self._watcher.writing():  # whoever asks wants to know of all layers
@@ -275,16 +278,23 @@ class Reloader(Generic[S]):
             # The message of the exception stays out of the log: it may quote what was read.
             way = ", ".join(places_of(error)[-_FRAMES:])
             logger.error("looking for new settings failed; the old ones serve: %s (%s)", type_and_place(error), way)
-            self._core.tell_rejection(failed, str(failed))
+            self._core.tell_rejection(Rejected(failed), str(failed))
         self._fault = failed
         self._contents = ()
-        self._watcher.distrust()
+        self._watcher.invalidate()
         self._look_in(self._rescan)
-        self._answer(self._requests, failed)
+        self._answer(self._requests, Rejected(failed))
 
-    def _evaluate(self, read: Read) -> Loaded | SettingsError:
-        core = self._core
-        return evaluate(core.schema, core.redactor, _origins(self._watcher), read, self._first, core.loaded)
+    def _evaluate(self, read: Read) -> Loaded | SettingsError | None:
+        """Decode what was read; None if that is what was judged last. Runs in a worker thread."""
+        if read.contents == self._contents:
+            return None
+        core, learnt, self._learnt = self._core, self._learnt, ()
+        accepted = None if learnt is core.loaded.documents else core.loaded
+        outcome = evaluate(core.schema, core.redactor, _origins(self._watcher), read, self._first, accepted)
+        if isinstance(outcome, Loaded):
+            self._learnt = outcome.documents
+        return outcome
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:
         """The files say something new: whatever was under way for older content is over."""
@@ -296,7 +306,7 @@ class Reloader(Generic[S]):
         self._backoff.reset()
         if isinstance(outcome, SettingsError):
             self._good = None
-            self._core.reject(outcome, str(outcome))
+            self._core.reject(Rejected(outcome), str(outcome))
         else:
             self._good = outcome
             self._propose()
@@ -325,7 +335,7 @@ class Reloader(Generic[S]):
             # Who asks again and again is answered again and again, but does not make the next try by itself any later.
             delay = (candidate.requested and self._backoff.delay) or self._backoff.next()
             text = f"{veto.by}: {self._core.redactor.describe(veto.reason)}"
-            self._core.reject(veto.reason, text, f"; trying again in {delay:g} s")
+            self._core.reject(Rejected(veto.reason, veto.by), text, f"; trying again in {delay:g} s")
             self._retry_at = time.monotonic() + delay
         finally:
             self._candidate = None
@@ -341,13 +351,13 @@ class Reloader(Generic[S]):
     def _mishap(self, error: BaseException) -> Vetoed:
         """An unexpected exception is treated like a veto, and retried."""
         logger.error("making new settings live failed:\n%s", self._core.redactor.trace(error))
-        return Vetoed("the reload itself", self._core.redactor.redacted(error))
+        return Vetoed("hotsettings", self._core.redactor.redacted(error))
 
     def _accept(self, loaded: Loaded, keys: frozenset[str]) -> None:
         self._core.accept(loaded, keys)
         self._watcher.accepted()
 
-    def _answer(self, requests: Sequence[_Request], rejection: BaseException | None) -> None:
+    def _answer(self, requests: Sequence[_Request], rejection: Rejected | None) -> None:
         for request in requests:
             request.rejection = rejection
             request.answered.set()
@@ -384,7 +394,7 @@ def _never_still(origins: Sequence[Origin], writing: Collection[str], waited: fl
     message = f"it was written to without a pause for {waited:.0f} s, so it is not known to be complete"
     return LayerError(
         [
-            Problem("", message, origin, "write a new file, and rename it over this one")
+            Problem("", message, origin, "write a new file, and rename it over this one", "still-written")
             for origin in origins
             if origin.layer in writing or not writing
         ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..._loading.explain import set_by_secrets
 from ..._loading.load import Loaded, validated
 from ..._schema.schema import Leaf, as_values
+from ...errors import InvalidSettings
 from ..snapshot import changed_keys, same
 
 if TYPE_CHECKING:
@@ -27,10 +28,18 @@ def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) 
     values = as_values(settings)
     for leaf in waiting:
         _put(values, leaf, first.settings)
-    kept = validated(schema, loaded.documents, values, redactor)
+    kept = _validated(loaded, values, redactor)
     pending = changed_keys(schema, kept, settings)
     hidden = frozenset(leaf.key for leaf in schema.leaves if leaf.key in pending and set_by_secrets(first, leaf))
     return Loaded(schema, loaded.documents, kept, pending, hidden)
+
+
+def _validated(loaded: Loaded, values: dict[str, Any], redactor: Redactor | None) -> Any:
+    try:
+        return validated(loaded.schema, loaded.documents, values, redactor)
+    except InvalidSettings as error:
+        refused = InvalidSettings(error.problems, error.total, while_waiting=True)
+    raise refused
 
 
 def _put(values: dict[str, Any], leaf: Leaf, first: Any) -> None:

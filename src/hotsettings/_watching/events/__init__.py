@@ -1,6 +1,7 @@
-"""Being woken to look at files again. An event is a hint only: what counts is what a look then shows.
+"""Notifiers: how the watcher learns that a file may have changed.
 
-All kinds have one face, ``Wakeups``: inotify itself (Linux), watchfiles (everywhere), and looking alone.
+An event is a hint only. What counts is what the files look like when they are checked afterwards. There are three
+kinds: inotify (Linux), watchfiles (everywhere), and polling, which has no events at all.
 """
 
 from __future__ import annotations
@@ -10,47 +11,56 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
-from ..debounce import Told
-from ..symlinks import Route
+from ..debounce import LastEvent
+from ..symlinks import ResolvedPath
 
 Kind = Literal["auto", "inotify", "watchfiles", "poll"]
 KINDS = ("auto", "inotify", "watchfiles", "poll")
 
 
-class Wakeups(Protocol):
-    """Something that tells when to look again, and what it knows of who is writing."""
+class Notifier(Protocol):
+    """Reports that files may have changed, and what the last event about each file was."""
 
-    confirm: float
-    """Seconds that ``Writer.APPEARED`` takes to confirm."""
+    event_delay: float
+    """Seconds after ``WriterState.ADDED`` within which a write that followed would be reported."""
 
-    blind: bool
-    """Whether nothing can be told, or it is not known yet that something can."""
+    reports_events: bool
+    """Whether events are reported now."""
 
-    def arm(self, routes: Sequence[Route]) -> bool:
-        """Watch these routes from now on; return whether that is another set than before, so that a look must follow.
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
+        """Watch these paths from now on, and no others.
 
-        Called in a worker thread. Raises OSError when the system gives no more watches.
+        Called in a worker thread. Returns whether what is watched has changed: then the caller has to resolve the paths
+        again, because a change before the watch was there caused no event. Raises OSError if the system grants no more
+        watches.
         """
         ...
 
-    def drain(self) -> None:
-        """Take in what has been told so far, without waiting."""
+    def read_pending(self) -> None:
+        """Process the events that have arrived so far, without waiting. Called on the event loop."""
         ...
 
-    def told(self, target: str) -> Told:
-        """The last word on who changed this file."""
+    def last_event(self, target: str) -> LastEvent:
+        """The last event about this file. Can be called from any thread."""
         ...
 
     async def run(self, wake: Callable[[], None]) -> None:
-        """Call ``wake`` whenever something may have changed, until cancelled. Raises OSError when that cannot go on."""
+        """Call ``wake`` whenever a file may have changed, until cancelled.
+
+        Raises OSError if events can no longer be read.
+        """
         ...
 
 
-Opening = Callable[[], AbstractAsyncContextManager[Wakeups]]
+Opening = Callable[[], AbstractAsyncContextManager[Notifier]]
 
 
 def opener(kind: Kind) -> Opening:
-    """Return what opens wakeups of this kind; opening raises OSError where the system has no more to give."""
+    """Return the function that opens a notifier of this kind. It raises OSError if the system grants no more of them.
+
+    Raises:
+        ValueError: There is no such kind.
+    """
     if kind not in KINDS:
         raise ValueError(f"watcher must be one of {', '.join(KINDS)}, not {kind!r}")
     if kind == "auto":
@@ -63,6 +73,6 @@ def opener(kind: Kind) -> Opening:
         from .watchfiles import Watchfiles
 
         return Watchfiles.open
-    from .polling import Looking
+    from .polling import Polling
 
-    return Looking.open
+    return Polling.open

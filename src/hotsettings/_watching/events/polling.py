@@ -1,4 +1,4 @@
-"""Looking alone: nothing is told, and the regular look has to find it."""
+"""Polling: no events at all. The watcher finds a change when it checks the files, every ``rescan_interval``."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from ..debounce import Told
-from ..symlinks import Route
+from ..debounce import LastEvent
+from ..symlinks import ResolvedPath
 
 
-class Looking:
-    """Wakeups that never come."""
+class Polling:
+    """A notifier that never reports anything."""
 
-    confirm = 0.0
-    blind = True
+    event_delay = 0.0
+    reports_events = False
 
     @classmethod
     @asynccontextmanager
-    async def open(cls) -> AsyncGenerator[Looking, None]:
+    async def open(cls) -> AsyncGenerator[Polling, None]:
         yield cls()
 
-    def arm(self, routes: Sequence[Route]) -> bool:
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
         return False
 
-    def drain(self) -> None:
+    def read_pending(self) -> None:
         pass
 
-    def told(self, target: str) -> Told:
-        return Told()
+    def last_event(self, target: str) -> LastEvent:
+        return LastEvent()
 
     async def run(self, wake: Callable[[], None]) -> None:
         await anyio.sleep_forever()

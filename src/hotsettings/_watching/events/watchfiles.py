@@ -1,7 +1,12 @@
-"""Everywhere: watchfiles. It tells of new and changed names, but not when a writer closes.
+"""The notifier for every platform: watchfiles.
 
-Its own loop, ``awatch``, is not used: it logs every change that it sees, so that a log file in a watched folder would grow for
-ever, and it waits in the threads that belong to the user.
+watchfiles reports names that were added, modified or deleted. It does not report closes, and a rename and a creation
+look the same. Changes that it finds in one step have no order. It is silent when its queue overflows, and it reports a
+removed folder once and then nothing more, even when the folder is back. So a new watch is started when one of the
+watched paths was added or removed.
+
+Its own loop, ``awatch``, is not used. It logs every change that it sees, so a log file in a watched folder would grow
+for ever. And it waits in anyio's default worker threads, which belong to the user.
 """
 
 from __future__ import annotations
@@ -18,24 +23,25 @@ from anyio import to_thread
 from watchfiles import Change
 from watchfiles._rust_notify import RustNotify
 
-from ..debounce import Told, Writer
-from ..symlinks import Route
+from ..debounce import LastEvent, WriterState
+from ..symlinks import ResolvedPath
 
 _STEP = 10
-"""Milliseconds between its looks at what the system has told it: latency is one to two of them, idle cost grows with it."""
+"""Milliseconds between two checks for new events. A change is reported after one or two of them; shorter ones cost more
+CPU."""
 _DEBOUNCE = 50
-"""Milliseconds for which a busy neighbour can hold an event back."""
-_FOR_EVER = 0
-"""Milliseconds that it waits: being asked to stop is enough to end it."""
+"""Milliseconds for which a busy file in the same folder can delay an event."""
+_NO_TIMEOUT = 0
+"""The wait ends when ``_Stop`` is set."""
 
-_ANY = -1
-"""Stands for an inode that is another at each look."""
+_UNSTABLE = -1
+"""The inode in an identity where the file system reports another one at each ``stat``."""
 
 Identity = tuple[int, int]
 
 
 class _Stop:
-    """An event for watchfiles, which asks for it at every step: a lock answers without any Python being run for it."""
+    """The stop event of a watch. watchfiles calls ``is_set`` at every step; that of a lock runs no Python code."""
 
     def __init__(self) -> None:
         lock = threading.Lock()
@@ -44,53 +50,53 @@ class _Stop:
 
 
 class Watchfiles:
-    """Wakeups by watchfiles."""
+    """Reports events by watchfiles."""
 
-    # A file that was created, and written to just after it was told of, looks like one that was moved here, until the
-    # write is told of too: one to two steps later, and a bit.
-    confirm = 2.5 * _STEP / 1000
+    # A file that was created looks like one that was moved here until its next write is reported: one or two steps
+    # later, and a bit.
+    event_delay = 2.5 * _STEP / 1000
 
     def __init__(self) -> None:
-        self.blind = True
+        self.reports_events = False
         self._watched: dict[str, Identity] = {}
         self._known: dict[str, Identity] = {}
-        self._told: dict[str, Told] = {}
+        self._last_events: dict[str, LastEvent] = {}
         self._stale = False
         self._restart = anyio.Event()
-        self._limiter = anyio.CapacityLimiter(1)  # of one watch after the other; the default one belongs to the user
+        self._limiter = anyio.CapacityLimiter(1)  # the default one belongs to the user
 
     @classmethod
     @asynccontextmanager
     async def open(cls) -> AsyncGenerator[Watchfiles, None]:
-        """Nothing to open yet: it starts with the first paths it is given."""
+        """Return a notifier that starts with the first call of ``watch``."""
         yield cls()
 
-    def arm(self, routes: Sequence[Route]) -> bool:
-        targets = {route.target for route in routes}
-        folders = {folder for route in routes for folder in route.folders}
-        above = {os.path.dirname(folder) for folder in folders}
-        paths = targets | folders | above
+    def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
+        targets = {path.target for path in resolved}
+        folders = {folder for path in resolved for folder in path.folders}
+        parents = {os.path.dirname(folder) for folder in folders}
+        paths = targets | folders | parents
         watched = {path: now for path in paths if (now := _identity(path, self._watched.get(path))) is not None}
         if watched == self._watched:
             return False
-        # Links too: a file may be written where one of them was. What was told of files in a folder that has another in its
-        # place by now says nothing of those in this one.
-        entries = {os.path.join(*entry) for route in routes for entry in route.entries}
-        stayed = {path for path, identity in watched.items() if self._known.get(path) == identity}
-        self._told = {
-            path: self._told.get(path, Told()) if os.path.dirname(path) in stayed else Told()
+        # Last events are kept for symlinks, too, since a file may take the place of one. They are dropped if another
+        # folder has taken the place of theirs, because they were about files in the old folder.
+        entries = {os.path.join(*entry) for path in resolved for entry in path.entries}
+        kept = {path for path, identity in watched.items() if self._known.get(path) == identity}
+        self._last_events = {
+            path: self._last_events.get(path, LastEvent()) if os.path.dirname(path) in kept else LastEvent()
             for path in entries | targets
         }
         self._known = watched
         self._watched, self._stale = watched, True
-        return False  # armed only when it has started again, which wakes
+        return False  # the new watch starts later, in ``run``, which then wakes the watcher
 
-    def drain(self) -> None:
+    def read_pending(self) -> None:
         if self._stale:
             self._restart.set()
 
-    def told(self, target: str) -> Told:
-        return self._told.get(target, Told())
+    def last_event(self, target: str) -> LastEvent:
+        return self._last_events.get(target, LastEvent())
 
     async def run(self, wake: Callable[[], None]) -> None:
         while True:
@@ -104,67 +110,68 @@ class Watchfiles:
             except Exception as error:
                 if not isinstance(error, FileNotFoundError) and all(_same(path, watched[path]) for path in watched):
                     raise
-                # Gone or another before it could be watched: the look will tell what there is. Trying the same again and
-                # again until then would use up the queues that the user may have, as each lives on for a moment.
-                self._watched, self.blind = {}, True
+                # A path was removed or replaced before it could be watched. The next check will resolve the paths
+                # again. To try the same paths until then would use up the user's inotify instances: each lives on for a
+                # moment.
+                self._watched, self.reports_events = {}, False
                 wake()
                 continue
             with notify:
-                self.blind = False
-                wake()  # what happened before it was armed was not told
-                await self._follow(notify, wake)
+                self.reports_events = True
+                wake()  # changes before the watch was there were not reported
+                await self._listen(notify, wake)
 
-    async def _follow(self, notify: RustNotify, wake: Callable[[], None]) -> None:
-        """Take in what it tells, until something else is to be watched."""
+    async def _listen(self, notify: RustNotify, wake: Callable[[], None]) -> None:
+        """Record what this watch reports, until another set of paths has to be watched."""
         stop = _Stop()
         failures: list[Exception] = []
 
         async def listen() -> None:
             try:
-                while isinstance(told := await to_thread.run_sync(wait, limiter=self._limiter), set):
-                    self._take_in(told)
+                while isinstance(changes := await to_thread.run_sync(wait, limiter=self._limiter), set):
+                    self._record(changes)
                     wake()
             except Exception as error:
-                failures.append(error)  # out of here it would come in a group
+                failures.append(error)  # raised here, it would leave the task group inside of an ExceptionGroup
                 self._restart.set()
 
-        wait = partial(notify.watch, _DEBOUNCE, _STEP, _FOR_EVER, stop)
+        wait = partial(notify.watch, _DEBOUNCE, _STEP, _NO_TIMEOUT, stop)
         async with anyio.create_task_group() as tasks:
             try:
                 tasks.start_soon(listen)
                 await self._restart.wait()
             finally:
-                stop.set()  # its thread does not listen to cancellation
+                stop.set()  # the worker thread cannot be cancelled
         if failures:
             raise failures[0]
 
-    def _take_in(self, changes: Iterable[tuple[int, str]]) -> None:
-        told: dict[str, set[int]] = {}
+    def _record(self, changes: Iterable[tuple[int, str]]) -> None:
+        kinds_by_path: dict[str, set[int]] = {}
         for change, path in changes:
-            told.setdefault(path, set()).add(change)
+            kinds_by_path.setdefault(path, set()).add(change)
             if change != Change.modified and path in self._watched:
-                self._watched = {}  # another one may be there by now, with the same number: watch it anew
-        for path in self._told:
-            kinds = told.get(path, set())
+                self._watched = {}  # watch it again: another folder may be there now, with the same inode
+        for path in self._last_events:
+            kinds = kinds_by_path.get(path, set())
             if Change.modified in kinds:
-                self._told[path] = Told(Writer.UNKNOWN, time.monotonic())
+                self._last_events[path] = LastEvent(WriterState.UNKNOWN, time.monotonic())
             elif Change.added in kinds:
-                self._told[path] = Told(Writer.APPEARED, time.monotonic())
+                self._last_events[path] = LastEvent(WriterState.ADDED, time.monotonic())
 
 
 def _identity(path: str, before: Identity | None = None) -> Identity | None:
-    """The device and inode of a path that can be watched; ``_ANY`` for an inode that is another each time."""
+    """The device and inode of a path. None if it cannot be watched."""
     try:
         found = os.stat(path)
         if not os.access(path, os.R_OK):
-            return None  # it cannot be watched; when this changes, its folder tells
+            return None  # a new mode will be reported by its folder
         identity = found.st_dev, found.st_ino
         if before is None or identity == before:
             return identity
         again = os.stat(path)
-    except (OSError, ValueError):  # it is not there, or has a name that no file can have
+    except (OSError, ValueError):  # it is missing, or no file can have this name
         return None
-    return identity if (again.st_dev, again.st_ino) == identity else (found.st_dev, _ANY)
+    return identity if (again.st_dev, again.st_ino) == identity else (found.st_dev, _UNSTABLE)
 
 
 def _same(path: str, before: Identity) -> bool:

@@ -1,1 +1,1 @@
-"""Layers as they are watched: when each may be read, and what it held when it was read last."""
+"""Layers while they are watched: when each may be read, and the content that was read last."""

@@ -1,4 +1,4 @@
-"""Following a layer that is a file: look at it, wait while somebody writes it, and read it."""
+"""A layer in a file, while it is watched: it is read when no writer is at work on it."""
 
 from __future__ import annotations
 
@@ -9,176 +9,197 @@ import time
 
 from msgspec.structs import replace
 
-from ..._layers.layer import FileLayer, attempt, failure, unreadable
+from ..._concurrency.backoff import Backoff
+from ..._layers.file import FileLayer, fetch_once, read_error
+from ..._layers.layer import Unreadable
 from ..._layers.status import LayerState, LayerStatus
 from ..bind_mounts import is_local, single_file_mounts
-from ..debounce import Arrived, Settling
-from ..fingerprint import Sight, age, being_written, look
-from ..symlinks import Route, arrival
-from .source import Followed, TellAbout
+from ..debounce import Debouncer, Swap
+from ..fingerprint import Fingerprint, age, fingerprint_of, open_for_writing
+from ..symlinks import ResolvedPath, path_change
+from .source import LastEventOf, Source
 
-PATIENCE = 2.0
-"""Seconds for which reads may fail before that is a rejection. An owner or a mode is often set just after a rename, and a
-process that has no descriptor left soon has one again."""
+REJECT_AFTER = 2.0
+"""Seconds of failing reads after which the new state is rejected. Many failures pass before that: a file often gets its
+owner or mode just after a rename, and a process without a free descriptor soon has one again."""
 
 _FIRST_RETRY = 0.1
-"""Seconds after which a read that has failed is tried again; doubled each time, up to ``PATIENCE``."""
+"""Seconds after which a failed read is tried again for the first time."""
 
 
 class _Failure:
-    """A read that fails: since when, by both clocks, and when it is tried again."""
+    """Reads that fail, one after the other."""
 
-    def __init__(self, sight: Sight) -> None:
+    def __init__(self, fingerprint: Fingerprint) -> None:
         self.since = datetime.datetime.now(datetime.UTC)
         self.began = time.monotonic()
-        self._delay = _FIRST_RETRY
-        self.again(sight)
+        self._backoff = Backoff(_FIRST_RETRY, REJECT_AFTER)
+        self.again(fingerprint)
 
-    def again(self, sight: Sight) -> None:
-        self.sight = sight
-        self.retry_at = time.monotonic() + self._delay
-        self._delay = min(2 * self._delay, PATIENCE)
+    def again(self, fingerprint: Fingerprint) -> None:
+        """Note that a read of the file with this fingerprint has failed."""
+        self.fingerprint = fingerprint
+        self.retry_at = time.monotonic() + self._backoff.next()
 
 
-class FollowedFile(Followed[FileLayer, Sight]):
-    """One file. Its ``route``, where the path leads, is to be set before each look."""
+class FileSource(Source[FileLayer, Fingerprint]):
+    """A file. Set ``resolved_path``, which says where its path leads now, before each ``take_fingerprint``."""
 
     gone = "there is no file any more"
     empty = "the file is empty"
-    way_out = "put it back, or leave a comment in it to empty it"
+    hint = "put it back, or leave a comment in it to empty it"
 
     def __init__(self, layer: FileLayer, settle: float) -> None:
         super().__init__(layer)
         self.path = os.fsdecode(layer.path)
-        self.route = Route(self.path, ())
-        self.racy = False
-        self._latest: Sight | None = None
+        self.resolved_path = ResolvedPath(self.path, ())
+        self.moved_mount: str | None = None
+        """The mount point that the path leads through, if its source was renamed or removed outside."""
+        self.reread = False
+        """The fingerprint may hide a change, so the file is read at each check and its content compared."""
+        self._latest: Fingerprint | None = None
         self._settle = settle
-        self._settling = Settling(settle)
-        self._read_route: Route | None = None
-        self._untold = False
+        self._debouncer = Debouncer(settle)
+        self._path_when_read: ResolvedPath | None = None
+        self._unreported = False
+        """Neither the fingerprint nor an event shows a change since the last read."""
         self._failure: _Failure | None = None
-        self.moved: str | None = None
-        """The mount point on the way to it, if what is mounted there was renamed or removed outside."""
         self._replaced = False
+        """The file is a mount point, and was replaced outside: it has no name left."""
         self._local: tuple[int, bool] | None = None
 
-    def look(self) -> None:
-        """Take a new sight."""
-        self.sight = self._latest = look(self.path, self._latest)
-        if self.sight == self.seen:
-            self._read_route = self.route  # a new way to the file that was read
+    def take_fingerprint(self) -> None:
+        """Take the fingerprint of the file that the path leads to now."""
+        self.fingerprint = self._latest = fingerprint_of(self.path, self._latest)
+        if self.fingerprint == self.fingerprint_when_read:
+            self._path_when_read = self.resolved_path  # however the path leads there, it is the file that was read
 
     @property
-    def suspect(self) -> bool:
-        """Whether its content may differ from what was read."""
-        return self.sight != self.seen or self.racy or self._failure is not None
+    def may_have_changed(self) -> bool:
+        """Whether the content may differ from what was read last, by the fingerprint that was taken last."""
+        return self.fingerprint != self.fingerprint_when_read or self.reread or self._failure is not None
 
-    @property
-    def unmoved(self) -> bool:
-        """Whether it looks as it did when it was read. As long as there are no events, that is enough."""
-        if self.seen is None or self.racy or self._failure is not None:
+    def unchanged(self) -> bool:
+        """Check whether the file has the same fingerprint as when it was read."""
+        if self.fingerprint_when_read is None or self.reread or self._failure is not None:
             return False
-        return look(self.path, self.seen) == self.seen
+        return fingerprint_of(self.path, self.fingerprint_when_read) == self.fingerprint_when_read
 
-    def discard(self) -> None:
-        """Drop what was read last, and read it again. If that read has failed, this does not cut its backoff short."""
-        self.content, self._data, self.document = self._before
-        self.racy = True
+    def undo_read(self) -> None:
+        """Restore what was known before the last read, and read the file again.
 
-    def distrust(self) -> None:
-        """Read it at the next look, however unchanged it looks, and even if a read has failed just now."""
-        self.racy = True
+        If that read failed, its backoff goes on.
+        """
+        self.content, self._data, self.document = self._previous
+        self.reread = True
+
+    def force_read(self) -> None:
+        """Read the file at the next check, even if its fingerprint is unchanged or a read has failed just now."""
+        self.reread = True
         if (failing := self._failure) is not None:
             failing.retry_at = 0.0
 
     @property
-    def retry(self) -> float | None:
-        """Seconds until a failed read is tried again; None if the last read did not fail, or if that is a rejection by now."""
-        if self._failure is None or self.seen is None:
+    def retry_in(self) -> float | None:
+        """Seconds until a failed read is tried again.
+
+        None if the last read succeeded, or if its failure is a rejection now.
+        """
+        if self._failure is None or self.fingerprint_when_read is None:
             return None
         now = time.monotonic()
-        return max(0.0, self._failure.retry_at - now) if now - self._failure.began < PATIENCE else None
+        return max(0.0, self._failure.retry_at - now) if now - self._failure.began < REJECT_AFTER else None
 
-    def wait(self, told: TellAbout, now: float, confirm: float, *, hasty: bool = False) -> float:
-        """Seconds until it may be read. If ``hasty``, a rest of ``settle`` is enough, even if somebody has it open."""
-        if self._failure is not None and self.sight == self._failure.sight and self.retry:
-            return self.retry
-        word = told(self.route.target)
-        self._untold = self.sight == self.seen and not self._settling.has_news(word)
-        if self._untold:
-            return 0.0  # only racy: it is read and compared
-        return self._settling.wait(
-            self.sight,
-            word,
+    def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
+        """Return how many seconds to wait before checking again; 0 if the file may be read now."""
+        if self._failure is not None and self.fingerprint == self._failure.fingerprint and self.retry_in:
+            return self.retry_in
+        event = last_event_of(self.resolved_path.target)
+        unchanged = self.fingerprint == self.fingerprint_when_read
+        self._unreported = unchanged and not self._debouncer.has_event_since_read(event)
+        if self._unreported:
+            return 0.0  # it is only read to compare its content
+        return self._debouncer.wait(
+            self.fingerprint,
+            event,
             now,
-            age(self.sight),
-            arrived=self._arrived(),
-            confirm=confirm,
-            longest=self._settle if hasty else math.inf,
-            being_written=self._being_written,
+            age(self.fingerprint),
+            swap=self._swap(),
+            event_delay=event_delay,
+            enough_rest=self._settle if accept_open else math.inf,
+            open_for_writing=self._open_for_writing,
         )
 
-    def unsure(self, now: float) -> bool:
-        """Whether it was changed so soon after a read that its times stayed the same. Its writer may not have finished."""
-        return self._untold and now - self.read_at < self._settle
+    def may_be_incomplete(self, now: float) -> bool:
+        """Whether the read has found a change, less than ``settle`` after the read before, that had no other sign.
+
+        Its writer may not have finished.
+        """
+        return self._unreported and now - self.read_at < self._settle
 
     def read(self) -> bool:
-        """Read it, and parse it if its content has changed; return whether it has. A read that fails is tried again."""
+        """Read the file, and return whether its content has changed. Then ``parse`` has to be called.
+
+        A failed read is tried again.
+        """
         try:
             differs = super().read()
         except OSError as error:
-            failed = failure(self.layer, error)
+            failed = read_error(self.layer, error)
         else:
             self._failure = None
             return differs
         if self._failure is None:
-            self._failure = _Failure(self.sight)
+            self._failure = _Failure(self.fingerprint)
         else:
-            self._failure.again(self.sight)
-        return self.retry is None and self._put(str(failed), None, unreadable(self.layer, failed))
+            self._failure.again(self.fingerprint)
+        return self.retry_in is None and self._keep(str(failed), None, Unreadable(self.layer, failed.problems[0]))
 
-    def taken(self, now: float) -> None:
-        """Note that it was read as it looks now, by a read that began at this time. A read that failed does not count."""
+    def mark_read(self, now: float) -> None:
+        """Note that the file was read with the fingerprint that it has now. Does nothing if the read failed."""
         if self._failure is not None:
             return
-        super().taken(now)
-        self._replaced = bool(self.sight.inode and not self.sight.links and single_file_mounts([self.route.target]))
-        self._read_route = self.route
-        self._settling.taken(now)
+        super().mark_read(now)
+        nameless = self.fingerprint.inode and not self.fingerprint.links
+        self._replaced = bool(nameless and single_file_mounts([self.resolved_path.target]))
+        self._path_when_read = self.resolved_path
+        self._debouncer.mark_read(now)
 
     def status(self) -> LayerStatus:
-        """Its state when it was read last."""
+        """The state of the file when it was read last."""
         status = super().status()
         return status if self._failure is None else replace(status, since=self._failure.since)
 
     @property
     def stale_mount(self) -> str | None:
-        """The mount point on the way to it through which edits from outside do not arrive any more."""
-        return self.moved or (self.route.target if self._replaced else None)
+        """The mount point that the path leads through and that no edit from outside passes any more."""
+        return self.moved_mount or (self.resolved_path.target if self._replaced else None)
 
     def _state(self) -> LayerState:
         if self._failure is not None:
             return "unreadable"
         if self.stale_mount is not None:
             return "stale"
-        return "missing" if self.seen is None or self.seen.missing else "read"
+        return "missing" if self.fingerprint_when_read is None or self.fingerprint_when_read.missing else "read"
 
     def _fetch(self) -> tuple[object, bytes | None]:
-        self.racy = self.sight.racy(time.time_ns()) or self.sight.shifting
-        data = attempt(self.layer)
+        self.reread = self.fingerprint.changed_just_before(time.time_ns()) or self.fingerprint.unstable_inode
+        data = fetch_once(self.layer)
         return data, data
 
-    def _being_written(self) -> bool | None:
-        """Whether somebody has it open for writing; None if the kernel does not know, as on network file systems."""
-        if self._local is None or self._local[0] != self.sight.device:
-            self._local = self.sight.device, is_local(self.route.target)
-        written = being_written(self.path)
-        return written if written or self._local[1] else None
+    def _open_for_writing(self) -> bool | None:
+        """Whether somebody has the file open for writing.
 
-    def _arrived(self) -> Arrived:
-        """Whether a link was swapped or a folder renamed, so that the path leads to another file."""
-        new = self._read_route and arrival(self._read_route, self.route)
-        if not new:
-            return Arrived.NOT
-        return Arrived.COMPLETE if new.complete(self.sight) else Arrived.UNKNOWN
+        None if the kernel does not know, as on network file systems.
+        """
+        if self._local is None or self._local[0] != self.fingerprint.device:
+            self._local = self.fingerprint.device, is_local(self.resolved_path.target)
+        is_open = open_for_writing(self.path)
+        return is_open if is_open or self._local[1] else None
+
+    def _swap(self) -> Swap:
+        """Whether a symlink or folder was swapped since the last read, so that the path leads to another file."""
+        change = self._path_when_read and path_change(self._path_when_read, self.resolved_path)
+        if not change:
+            return Swap.NONE
+        return Swap.COMPLETE if change.complete(self.fingerprint) else Swap.UNCLEAR

@@ -1,52 +1,53 @@
-"""Following a layer that is a key in a store."""
+"""A layer under a key of a store, while it is watched. It needs no debouncing: a store holds only complete values."""
 
 from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..._layers.layer import LARGEST
+from ..._layers.layer import LARGEST, TOO_LARGE
 from ..._layers.status import LayerState
-from ..._layers.store import Held, StoreLayer
+from ..._layers.store import StoreLayer, StoreValue
 from ...errors import LayerError, Problem
-from .source import Followed, TellAbout
+from .source import LastEventOf, Source
 
 
-class FollowedKey(Followed[StoreLayer, Held]):
+class StoreSource(Source[StoreLayer, StoreValue]):
     """One key of a store."""
 
     gone = "it was deleted"
     empty = "the document is empty"
-    way_out = "publish it again; a comment is enough to empty it"
+    hint = "publish it again; a comment is enough to empty it"
 
-    def look(self) -> None:
-        """Take a new sight, with all that is there: nothing has to be read."""
-        self.sight = self.layer.store.held(self.layer.key)
+    def take_fingerprint(self) -> None:
+        """Take the value of the key now. It is its own fingerprint, so there is nothing else to read."""
+        self.fingerprint = self.layer.store.value(self.layer.key)
 
-    @property
-    def unmoved(self) -> bool:
-        """Whether it is as it was read."""
-        return self.layer.store.held(self.layer.key) == self.seen
+    def unchanged(self) -> bool:
+        """Check whether the key has the same value as when it was read."""
+        return self.layer.store.value(self.layer.key) == self.fingerprint_when_read
 
-    def wait(self, told: TellAbout, now: float, confirm: float, *, hasty: bool = False) -> float:
-        """Return 0: what a store holds was written whole."""
+    def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
+        """Return 0: a store holds only complete values."""
         return 0.0
 
-    def unsure(self, now: float) -> bool:
-        """Return False: a store tells of every change."""
+    def may_be_incomplete(self, now: float) -> bool:
+        """Return False: in a store, every change has a revision of its own."""
         return False
 
     def _state(self) -> LayerState:
         if self.layer.store.state != "read":
             return self.layer.store.state
-        return "missing" if self.seen is None or self.seen.data is None else "read"
+        return "missing" if self.fingerprint_when_read is None or self.fingerprint_when_read.data is None else "read"
 
     def _fetch(self) -> tuple[object, bytes | None]:
-        data = self.sight.data
-        self.identity = replace(self.layer, revision=self.sight.revision)
-        if data is None and self.layer.required and not self._filled:
-            copied = self.layer.store.state == "copy"
-            why = "it is not in the copy on disk, which leaves out what is secret" if copied else "there is no such key"
-            raise LayerError([Problem("", why, self.identity.origin(), "" if copied else "publish it")])
+        data = self.fingerprint.data
+        self.layer_as_read = replace(self.layer, revision=self.fingerprint.revision)
+        origin = self.layer_as_read.origin()
+        if data is None and self.layer.required and not self._had_content:
+            if self.layer.store.state == "copy":
+                why = "it is not in the copy on disk, which leaves out what is secret"
+                raise LayerError([Problem("", why, origin, code="not-in-copy")])
+            raise LayerError([Problem("", "there is no such key", origin, "publish it", "missing-key")])
         if data is not None and len(data) > LARGEST:
-            raise LayerError([Problem("", f"larger than {LARGEST} bytes (1 MiB)", self.identity.origin())])
-        return self.sight, data
+            raise LayerError([Problem("", TOO_LARGE, origin, "", "too-large")])
+        return self.fingerprint, data

@@ -44,10 +44,9 @@ class Accepted(Struct, frozen=True, tag=True):
 
 
 class Refused(Struct, frozen=True, tag=True):
-    """A reload that was not applied, ``times`` in a row for this reason, first ``at`` this time."""
+    """A reload that was not applied, ``times`` in a row for the same reason."""
 
-    at: datetime.datetime
-    reason: str
+    rejection: Rejection
     times: int = 1
 
 
@@ -106,10 +105,10 @@ class Record:
 
     def _note_rejection(self, event: Rejection) -> None:
         last = self.entries[-1] if self.entries else None
-        if isinstance(last, Refused) and last.reason == event.reason:
+        if isinstance(last, Refused) and last.rejection.reason == event.reason:
             self.entries[-1] = replace(last, times=last.times + 1)
         else:
-            self.entries.append(Refused(event.at, event.reason))
+            self.entries.append(Refused(event))
 
 
 def waiting(described: Described) -> Changed:

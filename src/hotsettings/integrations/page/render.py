@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
 from msgspec.structs import replace
 
-from ... import Described, LayerStatus, Live, Origin, Status
+from ... import (
+    Described,
+    InvalidSettings,
+    LayerError,
+    LayerStatus,
+    Live,
+    Origin,
+    Problem,
+    Rejection,
+    Status,
+    UnforeseenError,
+)
+from ...errors import SHOWN_PROBLEMS, counted, unshown
 from .markup import Html, cut, join, tag
 from .record import Changed, Entry, Record, Refused, shown, waiting
 
 LONGEST_REASON = 20_000
 """Characters of the text of a rejection that are shown."""
 
-_EXCERPT = re.compile(r" +(?:\d+|) \| ")
+_TITLES = {
+    "layers": LayerError.title,
+    "settings": InvalidSettings.title,
+    "restart": InvalidSettings.title,
+    "hotsettings": UnforeseenError.title,
+}
 _COLUMNS = ("Key", "Value", "Origin", "Default", "Change")
 
 
@@ -64,7 +80,7 @@ def _layer(layer: LayerStatus) -> Iterator[Html]:
 
 def _rejection(status: Status) -> Html:
     """What `hotsettings check` would print; "" while nothing is wrong with the files."""
-    if status.last_error is None:
+    if status.rejection is None:
         return tag("div", data_part=True)
     title = f"The last edit was not applied: generation {status.generation} stays live"
     times = f" ({status.consecutive_failures} attempts)" if status.consecutive_failures > 1 else ""
@@ -73,7 +89,7 @@ def _rejection(status: Status) -> Html:
         tag(
             "section",
             tag("h2", title, tag("small", times), id="rejected"),
-            _problems(status.last_error),
+            _problems(status.rejection),
             class_="panel bad",
             aria_labelledby="rejected",
         ),
@@ -81,15 +97,27 @@ def _rejection(status: Status) -> Html:
     )
 
 
-def _problems(text: str) -> Html:
-    lines = [tag("span", line, class_=_kind(line)) for line in cut(text, LONGEST_REASON).split("\n")]
-    return tag("pre", *lines, tabindex="0", role="group", aria_label="Problems")
+def _problems(rejection: Rejection) -> Html:
+    shown: list[Html] = []
+    room = LONGEST_REASON
+    for kind, line in _lines(rejection):
+        shown.append(tag("span", cut(line, room), class_=kind))
+        room -= len(line)
+        if room <= 0:
+            break
+    return tag("pre", *shown, tabindex="0", role="group", aria_label="Problems")
 
 
-def _kind(line: str) -> str:
-    if not _EXCERPT.match(line):
-        return "problem"
-    return "carets" if line.endswith("^") and not line.rpartition("|")[2].strip(" ^") else "source"
+def _lines(rejection: Rejection) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a rejection, each after the class of its style."""
+    if not rejection.problems:
+        yield from (("problem", line) for line in rejection.reason.split("\n"))
+        return
+    yield "problem", f"{_TITLES.get(rejection.by, rejection.by)}: {counted(rejection.total)}"
+    for problem in rejection.problems[:SHOWN_PROBLEMS]:
+        yield "problem", f"  {problem}"
+        yield from zip(("source", "carets"), (f"  {line}" for line in problem.excerpt), strict=False)
+    yield from (("problem", f"  {line}") for line in unshown(rejection.total))
 
 
 def _pending(pending: dict[str, Changed]) -> Html:
@@ -130,7 +158,7 @@ def _sections(settings: Sequence[Described], pending: dict[str, Changed]) -> Ite
 def _row(setting: Described, waits: Changed | None) -> Html:
     about = " ".join(setting.description.split())
     change = ("restart", "needs a restart") if setting.restart else ("hot", "applied while running")
-    is_default = setting.origin.layer == "default"
+    is_default = setting.origin.kind == "default"
     return tag(
         "tr",
         tag("th", tag("code", setting.key), " ", tag("p", about) if about else "", scope="row", role="rowheader"),
@@ -158,7 +186,7 @@ def _default(setting: Described) -> Html:
 
 def _origin(origin: Origin) -> Html:
     if origin.file is None:
-        return tag("span", origin.layer, class_="quiet")
+        return tag("span", str(origin), class_="quiet")
     return tag("code", str(origin), class_=f"layer {origin.layer}", title=f"layer: {origin.layer}")
 
 
@@ -171,14 +199,28 @@ def _history(entries: Sequence[Entry]) -> Html:
 
 def _redacted(entry: Entry, live: Live[Any]) -> Entry:
     """A text of before may hold what has become a secret since."""
-    return replace(entry, reason=live.redact(entry.reason)) if isinstance(entry, Refused) else entry
+    if not isinstance(entry, Refused):
+        return entry
+    told = entry.rejection
+    problems = tuple(_redacted_problem(problem, live) for problem in told.problems[:SHOWN_PROBLEMS])
+    return replace(entry, rejection=replace(told, reason=live.redact(told.reason), problems=problems))
+
+
+def _redacted_problem(problem: Problem, live: Live[Any]) -> Problem:
+    return replace(
+        problem,
+        key=problem.key if problem.key in live.snapshot.origins else live.redact(problem.key),
+        message=live.redact(problem.message),
+        hint=live.redact(problem.hint),
+        excerpt=() if any(live.redact(line) != line for line in problem.excerpt) else problem.excerpt,
+    )
 
 
 def _entry(entry: Entry) -> Iterator[Html]:
     if isinstance(entry, Refused):
         times = f", {entry.times} times" if entry.times > 1 else ""
-        yield tag("h3", tag("span", f"Rejected{times}", class_="bad"), " ", _time(entry.at))
-        yield _problems(entry.reason)
+        yield tag("h3", tag("span", f"Rejected{times}", class_="bad"), " ", _time(entry.rejection.at))
+        yield _problems(entry.rejection)
         return
     title = f"Generation {entry.generation}" if entry.changes else "No live value changed"
     yield tag("h3", title, " ", _time(entry.at))
@@ -205,7 +247,8 @@ def _change(change: Changed) -> Html:
 def _sentence(entry: Entry) -> str:
     """What a screen reader says when it happens."""
     if isinstance(entry, Refused):
-        return f"An edit was rejected. {entry.reason.partition(chr(10))[0]}"
+        _, first = next(_lines(entry.rejection))
+        return f"An edit was rejected. {first}"
     keys = [change.key for change in entry.changes]
     if keys:
         named = ", ".join(keys[:5]) + (" and more" if len(keys) > 5 else "")

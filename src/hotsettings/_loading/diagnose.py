@@ -1,0 +1,336 @@
+"""Everything that is wrong with merged values.
+
+msgspec stops at the first error and tells its place in prose only. So once decoding has failed, one walk over the values asks
+msgspec about each of them, goes into the tables and arrays that it refuses, and notes a `Finding` for each mistake.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import repeat
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+from msgspec import Struct, ValidationError
+from msgspec.structs import replace
+
+from .._layers.toml.keys import Path, Values, dotted
+from .._layers.toml.spelling import Budget, Vocabulary
+from .._redaction.exceptions import message_of, type_and_message, type_name_of
+from .._schema import field_types
+from .._schema.schema import NATIVE, Schema
+from ..errors import Code
+from .msgspec_errors import translate
+
+_SLICES = (500, 20)
+"""Items of a long array that are checked at once; an invalid slice is checked again in smaller ones."""
+_PATIENCE = 100_000
+"""Invalid values that are looked into. After that many, an invalid table or array counts as one problem."""
+LONGEST_SAID = 4_000
+"""Characters of a rule's message that are redacted and shown. Of a longer message, only the first half of them is shown."""
+_ALL_SAID = 20_000_000
+"""Characters of all messages together. Beyond that, the rest of an invalid table or array counts as one problem."""
+_LISTED = 50
+"""Allowed values that a message lists."""
+_FEW = 10
+"""Values of one annotation after which a Struct is made for it, so that msgspec analyses it only once."""
+_WRAPPED = "value"
+_BY_TYPE = (str, int, float, bool)
+_DECIDED_BY_TYPE = frozenset({str, bool, dict, list, NoneType})
+"""For values of these types, the type alone decides whether `_BY_TYPE` accepts them. Some floats pass as int."""
+
+Item = tuple[str | int, Any]
+"""What a table or array holds, with its key or index."""
+
+
+class Finding(Struct, frozen=True):
+    """Something wrong with the value at ``path``.
+
+    ``at`` says what to point at: the key, the value, or nothing because it is missing. Only the message of a "rule" comes
+    from code of the user and may quote values. If the message lists the allowed values, ``brief`` is one without them.
+    """
+
+    path: Path
+    message: str
+    code: Code
+    hint: str = ""
+    at: Literal["key", "value", "missing"] = "value"
+    brief: str = ""
+
+
+class Findings(Struct, frozen=True):
+    """The first findings, in the order of the values, and how many there are in all.
+
+    After very many, a table or array counts as one finding, whatever is wrong in it.
+    """
+
+    first: list[Finding]
+    total: int
+
+
+def diagnose(schema: Schema, values: Values, most: int) -> Findings:
+    """Find everything that is wrong with ``values``. Explain the first ``most`` findings, and only count the rest."""
+    walk = _Walk(schema, most)
+    walk.value(schema.cls, values, ())
+    return Findings(walk.first, walk.total)
+
+
+class _Kind:
+    """What is known of an annotation, worked out once for all its values."""
+
+    def __init__(self, annotation: Any, budget: Budget) -> None:
+        self.annotation = annotation
+        self.members = field_types.alternatives(annotation)
+        self.tags: dict[tuple[type, Any], Any] = {}
+        self.tag_field: str | None = None
+        for member in self.members:
+            config = getattr(field_types.struct_class(field_types.struct_of(member)), "__struct_config__", None)
+            if config is not None and config.tag is not None:
+                self.tags[type(config.tag), config.tag], self.tag_field = member, config.tag_field
+        bare, metadata = field_types.unwrap(annotation)
+        self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
+        self._verdicts: dict[type, BaseException | None] = {}
+        self._budget = budget
+        self._asked = 0
+
+    def fault(self, value: Any) -> BaseException | None:
+        """Return the exception with which msgspec or code of the user rejects a value, if it does."""
+        kind = type(value)
+        if self._by_type and kind in _DECIDED_BY_TYPE:
+            if kind not in self._verdicts:
+                self._verdicts[kind] = _fault(self.annotation, value)
+            return self._verdicts[kind]
+        self._asked += 1
+        return _fault(self._wrapped, {_WRAPPED: value}) if self._asked > _FEW else _fault(self.annotation, value)
+
+    def fit(self, values: list[Any]) -> bool:
+        """Whether all these values are valid. For many, asking one by one is a hundred times slower."""
+        return _fault(self._wrapped_list, {_WRAPPED: values}) is None
+
+    @cached_property
+    def _wrapped(self) -> type[Struct]:
+        """A Struct around one value, so that msgspec analyses the annotation once and not for each value."""
+        return msgspec.defstruct("Wrapped", [(_WRAPPED, self.annotation)])
+
+    @cached_property
+    def _wrapped_list(self) -> type[Struct]:
+        return msgspec.defstruct("Wrapped", [(_WRAPPED, list[self.annotation])])  # type: ignore[name-defined]
+
+    @cached_property
+    def items(self) -> Iterable[Any]:
+        """The annotations of the elements of an array."""
+        return field_types.items_of(self.annotation)
+
+    @cached_property
+    def struct(self) -> type[Struct] | None:
+        """The Struct that a table becomes."""
+        return field_types.struct_of(self.annotation)
+
+    @cached_property
+    def entries(self) -> tuple[_Kind | None, Any] | None:
+        """For a mapping, the annotation of its keys unless it is str, and that of its values."""
+        if (entry := field_types.entries_of(self.annotation)) is None:
+            return None
+        key_type, item_type = entry
+        return None if key_type is str else _Kind(_mapping(key_type), self._budget), item_type
+
+    @cached_property
+    def allowed(self) -> tuple[str, ...]:
+        """The allowed values of a Literal or Enum, or the tags of a union of tables."""
+        return tuple(map(str, _allowed(self.annotation) or [tag for _, tag in self.tags]))
+
+    @cached_property
+    def one_of(self) -> str:
+        """The message for a value that is not allowed."""
+        more = f" and {len(self.allowed) - _LISTED} more" if len(self.allowed) > _LISTED else ""
+        return f"expected one of {', '.join(self.allowed[:_LISTED])}{more}"
+
+    @cached_property
+    def names(self) -> Vocabulary:
+        """The allowed values, to find which one was probably meant."""
+        return Vocabulary(self.allowed, self._budget)
+
+
+class _Table:
+    """What is known of a Struct, worked out once for all its tables."""
+
+    def __init__(self, struct: type[Struct], budget: Budget) -> None:
+        kind = field_types.struct_class(struct)
+        assert kind is not None  # a generic S[T] does not tell its configuration itself
+        fields = msgspec.structs.fields(struct)
+        self.fields = {field.encode_name: field.type for field in fields}
+        self.required = [field.encode_name for field in fields if field.required]
+        self.strict = kind.__struct_config__.forbid_unknown_fields
+        self.tag_field = kind.__struct_config__.tag_field
+        self._budget = budget
+
+    @cached_property
+    def names(self) -> Vocabulary:
+        """Its keys, to find which one was probably meant."""
+        return Vocabulary(self.fields, self._budget)
+
+
+class _Walk:
+    """One walk over the values that finds everything wrong with them."""
+
+    def __init__(self, schema: Schema, most: int) -> None:
+        self.first: list[Finding] = []
+        self.total = 0
+        self._most = most
+        self._schema = schema
+        self._budget = Budget()
+        self._patience = _PATIENCE
+        self._said = _ALL_SAID
+        self._kinds: dict[int, _Kind] = {}
+        self._tables: dict[type[Struct], _Table] = {}
+
+    def _counted(self) -> bool:
+        """Count a finding. Return whether it is one of the first, which are explained."""
+        self.total += 1
+        return self.total <= self._most
+
+    def _kind(self, annotation: Any) -> _Kind:
+        if (kind := self._kinds.get(id(annotation))) is None:
+            kind = _Kind(annotation, self._budget)  # it keeps the annotation, so nothing else gets this id
+            self._kinds[id(annotation)] = kind
+        return kind
+
+    def value(self, annotation: Any, value: Any, path: Path) -> None:
+        """Check a value. Report what is wrong inside of an invalid table or array, or all of it if each part is valid."""
+        kind = self._kind(annotation)
+        if kind.tag_field is not None and isinstance(value, dict):
+            chosen = self._by_tag(kind, kind.tag_field, value, path)
+            if chosen is None:
+                return
+            kind = self._kind(chosen)
+        fault = kind.fault(value)
+        if fault is None:
+            return
+        before = self.total
+        self._patience -= 1
+        self._said -= len(str(fault)) if isinstance(fault, ValidationError) else 0
+        if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
+            for member in kind.members:
+                self._inside(self._kind(member), value, path)
+        if self.total == before and self._counted():
+            self.first.append(self._explained(fault, kind, value, path))
+
+    def _by_tag(self, kind: _Kind, field: str, table: Values, path: Path) -> Any:
+        """Return the Struct that the tag of a table names. If it names none, report that and return None."""
+        tag = table.get(field)
+        if isinstance(tag, str | int) and (member := kind.tags.get((type(tag), tag))) is not None:
+            return member
+        if field not in table and len(kind.tags) == 1:
+            return next(iter(kind.tags.values()))
+        if self._counted():
+            at = (*path, field)
+            if field in table:
+                self.first.append(Finding(at, kind.one_of, "not-an-option", self._near(tag, kind)))
+            else:
+                self.first.append(Finding(at, "required", "required", at="missing"))
+        return None
+
+    def _inside(self, kind: _Kind, value: dict[str, Any] | list[Any], path: Path) -> None:
+        if isinstance(value, list):
+            if isinstance(kind.items, repeat):
+                self._items(next(kind.items), list(enumerate(value)), path)
+            else:
+                for index, (element, item) in enumerate(zip(kind.items, value, strict=False)):
+                    self.value(element, item, (*path, index))
+        elif kind.struct is not None:
+            self._fields(kind.struct, value, path)
+        elif kind.entries is not None:
+            self._entries(*kind.entries, value, path)
+
+    def _items(self, annotation: Any, items: Sequence[Item], path: Path) -> None:
+        """Check items, given with their keys or indices. If they are many, check only those in invalid slices."""
+        for part, item in items if len(items) <= _SLICES[-1] else self._doubtful(self._kind(annotation), items):
+            if self._said < 0 and self.total >= self._most:
+                self.total += 1
+                return
+            self.value(annotation, item, (*path, part))
+
+    def _doubtful(self, kind: _Kind, items: Sequence[Item], sizes: Sequence[int] = _SLICES) -> Iterator[Item]:
+        """Yield the items without those in valid slices."""
+        for start in range(0, len(items), sizes[0]):
+            some = items[start : start + sizes[0]]
+            if not kind.fit([item for _, item in some]):
+                yield from self._doubtful(kind, some, sizes[1:]) if sizes[1:] else some
+
+    def _entries(self, keys: _Kind | None, annotation: Any, values: Values, path: Path) -> None:
+        if keys is not None and keys.fault(dict.fromkeys(values)) is not None:
+            for key in values:
+                if (fault := keys.fault({key: None})) is not None and self._counted():
+                    finding = self._explained(fault, keys, {key: None}, (*path, key))
+                    message = f"wrong key: {finding.message}"
+                    self.first.append(replace(finding, message=message, code="wrong-key", hint="", at="key"))
+        self._items(annotation, list(values.items()), path)
+
+    def _fields(self, struct: type[Struct], values: Values, path: Path) -> None:
+        if (table := self._tables.get(struct)) is None:
+            table = self._tables[struct] = _Table(struct, self._budget)
+        fields = table.fields
+        for key, value in values.items():
+            if key in fields:
+                self.value(fields[key], value, (*path, key))
+            elif table.strict and key != table.tag_field and self._counted():
+                self.first.append(
+                    Finding((*path, key), "unknown key", "unknown-key", self._meant(key, table, path), "key")
+                )
+        for key in table.required:
+            if key not in values and self._counted():
+                self.first.append(Finding((*path, key), "required", "required", at="missing"))
+
+    def _meant(self, key: str, table: _Table, path: Path) -> str:
+        if (near := table.names.closest(key)) is not None:
+            return f"did you mean {dotted((*path, near))}?"
+        if (leaf := self._schema.leaf_named(key)) is None:
+            return ""
+        if leaf.path == (key,):
+            return f"did you mean {key}? Move it above the first [table]: keys below a header belong to that table"
+        return f"did you mean {leaf.key}?"
+
+    def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
+        if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
+            return Finding(path, _cut(type_and_message(fault)), "rule")
+        if (cause := fault.__cause__) is not None:  # raised by a __post_init__ or an Enum
+            return Finding(path, _cut(message_of(cause) or type_name_of(cause)), "rule")
+        message, code, hint = translate(str(fault), value)
+        if code != "not-an-option":
+            return Finding(path, message, code, hint)
+        brief = "not one of the allowed values"
+        return Finding(path, kind.one_of if kind.allowed else brief, code, self._near(value, kind), brief=brief)
+
+    def _near(self, value: Any, kind: _Kind) -> str:
+        near = kind.names.closest(value) if isinstance(value, str) else None
+        return f"did you mean {near}?" if near else ""
+
+
+def _mapping(key_type: Any) -> Any:
+    return collections.abc.Mapping[key_type, Any]
+
+
+def _fault(annotation: Any, value: Any) -> BaseException | None:
+    try:
+        msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
+        return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
+    return None
+
+
+def _cut(said: str) -> str:
+    """Cut a message: a thousand of any length need not be kept. One character too many shows that there was more."""
+    return said[: LONGEST_SAID + 1]
+
+
+def _allowed(annotation: Any) -> tuple[Any, ...]:
+    bare, _ = field_types.unwrap(annotation)
+    if get_origin(bare) is Literal:
+        return get_args(bare)
+    return tuple(member.value for member in bare) if isinstance(bare, type) and issubclass(bare, enum.Enum) else ()

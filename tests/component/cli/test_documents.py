@@ -1,0 +1,329 @@
+"""What is generated from a class: JSON Schema, reference and templates; for the example application and for a small one."""
+
+import json
+import re
+import types
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Optional
+from uuid import UUID
+
+import jsonschema
+import pytest
+import toml_rs
+from msgspec import Meta, Struct
+from support import ROOT
+from support.command import CLASS, Run
+
+from hotsettings import BaseSettings, InvalidSettings, RestartRequired, Secret
+from hotsettings._schema.schema import schema_of
+from hotsettings.cli import documents, templates
+from integr8scode.settings import Settings
+
+BACKEND = "integr8scode.settings:Settings"
+GENERATED = {"reference": "docs/reference/configuration.md", "schema": "docs/reference/config.schema.json"}
+
+DOCUMENTED = [
+    "PROJECT_NAME",
+    "DATABASE_NAME",
+    "SECRET_KEY",
+    "ALGORITHM",
+    "ACCESS_TOKEN_EXPIRE_MINUTES",
+    "MONGODB_URL",
+    "KUBERNETES_CONFIG_PATH",
+    "KUBERNETES_CA_CERTIFICATE_PATH",
+    "K8S_POD_CPU_LIMIT",
+    "K8S_POD_MEMORY_LIMIT",
+    "K8S_POD_CPU_REQUEST",
+    "K8S_POD_MEMORY_REQUEST",
+    "K8S_POD_EXECUTION_TIMEOUT",
+    "K8S_NAMESPACE",
+    "RATE_LIMITS",
+    "KAFKA_BOOTSTRAP_SERVERS",
+    "ENABLE_EVENT_STREAMING",
+    "EVENT_RETENTION_DAYS",
+    "KAFKA_CONSUMER_GROUP_ID",
+    "KAFKA_AUTO_OFFSET_RESET",
+    "KAFKA_ENABLE_AUTO_COMMIT",
+    "KAFKA_SESSION_TIMEOUT_MS",
+    "KAFKA_HEARTBEAT_INTERVAL_MS",
+    "KAFKA_REQUEST_TIMEOUT_MS",
+    "KAFKA_MAX_POLL_RECORDS",
+    "SSE_CONSUMER_POOL_SIZE",
+    "SSE_HEARTBEAT_INTERVAL",
+    "ENABLE_TRACING",
+    "JAEGER_AGENT_HOST",
+    "JAEGER_AGENT_PORT",
+    "TRACING_SERVICE_NAME",
+    "TRACING_SERVICE_VERSION",
+    "TRACING_SAMPLING_RATE",
+    "DLQ_RETRY_MAX_ATTEMPTS",
+    "DLQ_RETRY_BASE_DELAY_SECONDS",
+    "DLQ_RETRY_MAX_DELAY_SECONDS",
+    "DLQ_RETENTION_DAYS",
+    "DLQ_WARNING_THRESHOLD",
+    "DLQ_CRITICAL_THRESHOLD",
+    "APP_URL",
+    "SERVICE_NAME",
+    "SERVICE_VERSION",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_SERVICE_NAME",
+    "OTEL_SERVICE_VERSION",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "WEB_CONCURRENCY",
+    "WEB_THREADS",
+    "WEB_TIMEOUT",
+    "WEB_BACKLOG",
+    "SERVER_HOST",
+    "BCRYPT_ROUNDS",
+    "REDIS_MAX_CONNECTIONS",
+]
+
+
+@pytest.mark.parametrize("command", GENERATED)
+def test_what_is_generated_is_up_to_date(run: Run, command: str) -> None:
+    file = ROOT / GENERATED[command]
+    assert file.read_text(encoding="utf-8") == run(command, BACKEND).out, "write it anew with: make docs-reference"
+
+
+# JSON Schema
+
+
+def validator(cls: type[Any]) -> jsonschema.Draft202012Validator:
+    schema = json.loads(documents.json_schema(schema_of(cls)))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def toml_file(name: str) -> dict[str, Any]:
+    return toml_rs.loads((ROOT / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("file", [*sorted(path.name for path in ROOT.glob("config*.toml")), "secrets.example.toml"])
+def test_the_schema_takes_the_files(file: str) -> None:
+    assert not list(validator(Settings).iter_errors(toml_file(file)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("K8S_POD_EXECUTION_TIMEOUT", "5s"),
+        ("K8S_POD_EXECUTION_TIMEOUT", 0),
+        ("ENABLE_TRACING", 1),
+        ("KAFKA_AUTO_OFFSET_RESET", "newest"),
+        ("APP_URL", "localhost"),
+        ("TRACING_SAMPLING_RATE", 1.5),
+        ("KAFKA_CONSUMER_GRUOP_ID", "x"),
+        ("SUPPORTED_RUNTIMES", {"python": {"versions": ["3.12"], "file_ext": "py", "extra": 1}}),
+        ("SUPPORTED_RUNTIMES", {"python": {"versions": "3.12", "file_ext": "py"}}),
+        ("REDIS_PASSWORD", None),
+    ],
+)
+def test_the_schema_refuses(key: str, value: Any) -> None:
+    errors = list(validator(Settings).iter_errors({**toml_file("config.toml"), key: value}))
+    assert len(errors) == 1
+    assert key in [*errors[0].path, *re.findall("'(.*?)' was unexpected", errors[0].message)]
+
+
+def test_config_toml_names_the_schema() -> None:
+    first = (ROOT / "config.toml").read_text(encoding="utf-8").partition("\n")[0]
+    assert (ROOT / first.removeprefix("#:schema ")).samefile(ROOT / GENERATED["schema"])
+
+
+def test_the_schema_says_what_is_secret_and_what_needs_a_restart(run: Run) -> None:
+    schema = json.loads(run("schema", CLASS).out)
+    properties = schema["properties"]
+    assert properties["TOKEN"]["writeOnly"]
+    assert properties["TOKEN"]["description"] == "Signs things. Secret: it belongs in the secrets file."
+    assert properties["WORKERS"]["description"] == "A change needs a restart."
+    assert "writeOnly" not in properties["NAME"]
+    assert properties["PROXY"] == {"type": "string"}
+    assert schema["$defs"]["Database"]["properties"]["password"]["writeOnly"]
+    assert "null" not in json.dumps(schema)
+
+
+def test_a_schema_without_nested_tables_has_no_definitions() -> None:
+    class Flat(BaseSettings):
+        A: int = 1
+
+    assert "$defs" not in json.loads(documents.json_schema(schema_of(Flat)))
+
+
+# Reference
+
+
+def test_the_reference_covers_every_key() -> None:
+    text = documents.reference(schema_of(Settings))
+    assert len(DOCUMENTED) == len(set(DOCUMENTED)) == 53
+    keys = [leaf.key for leaf in schema_of(Settings).leaves]
+    for key in [*DOCUMENTED, *keys]:
+        assert text.count(f"| `{key}` | ") == 1
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert len(re.findall(r"(?<!\\)\|", line)) == 7, line
+    assert f"{len(keys)} keys" in text
+
+
+def test_the_reference_of_a_small_class(run: Run) -> None:
+    lines = run("reference", CLASS).out.splitlines()
+    assert lines[0] == "# Configuration reference"
+    assert "## Storage" in lines
+    assert '| `NAME` | What it is called. | `"demo"` | `str` |  | hot |' in lines
+    assert "| `TOKEN` | Signs things. | required | `str`, secret | length at least 8 | hot |" in lines
+    assert "| `KEYS` |  | hidden | `table of str`, secret |  | hot |" in lines
+    assert "| `WORKERS` |  | `4` | `int` |  | restart |" in lines
+    assert "| `PROXY` |  | not set | `str` |  | hot |" in lines
+
+
+def test_the_reference_is_good_markdown_whatever_the_texts_say() -> None:
+    class Odd(BaseSettings):
+        A: Annotated[str, Meta(description="One | two\nand <b>three</b>", pattern="^a|`b``$")] = "a"
+
+    row = documents.reference(schema_of(Odd)).splitlines()[-1]
+    assert row == r'| `A` | One \| two and &lt;b>three&lt;/b> | `"a"` | `str` | matches ``` ^a\|`b``$ ``` | hot |'
+
+
+# Templates
+
+
+def uncommented(template: str) -> list[str]:
+    """The template once for each commented key, with this one set."""
+    lines = template.splitlines()
+    commented = [number for number, line in enumerate(lines) if re.match(r"#[^ :]", line)]
+    return ["\n".join([*lines[:number], lines[number][1:], *lines[number + 1 :]]) for number in commented]
+
+
+def load(folder: Path, cls: type[Any], config: str, secrets: str) -> Any:
+    (folder / "config.toml").write_text(config, encoding="utf-8")
+    (folder / "secrets.toml").write_text(secrets, encoding="utf-8")
+    return cls(folder / "config.toml", secrets_path=folder / "secrets.toml")
+
+
+def test_the_templates_of_the_backend_load_to_its_defaults(tmp_path: Path) -> None:
+    schema = schema_of(Settings)
+    config, secrets = templates.config(schema), templates.secrets(schema)
+    assert set(toml_rs.loads(config)) == set()
+    assert set(toml_rs.loads(secrets)) == {"SECRET_KEY"}
+    settings = load(tmp_path, Settings, config, secrets)
+    for leaf in schema.leaves:
+        if not leaf.required:
+            assert leaf.value_in(settings) == leaf.default
+    examples = uncommented(config)
+    assert len(examples) == len([leaf for leaf in schema.leaves if not leaf.secret])
+    for text in examples:
+        [(key, value)] = toml_rs.loads(text).items()
+        loaded = load(tmp_path, Settings, text, secrets)
+        [leaf] = [leaf for leaf in schema.leaves if leaf.key == key]
+        if leaf.default is None:
+            assert getattr(loaded, key) == value
+        else:
+            assert loaded == settings, key
+    for text in uncommented(secrets):
+        load(tmp_path, Settings, config, text)
+
+
+def test_the_templates_pass_a_check_together(run: Run, folder: Path) -> None:
+    for cls in (CLASS, BACKEND):
+        (folder / "config.toml").write_text(run("template", cls).out, encoding="utf-8")
+        (folder / "secrets.toml").write_text(run("template", cls, "--secrets").out, encoding="utf-8")
+        result = run("check", cls)
+        assert result.code == 0
+        assert "Warnings" not in result.out
+
+
+def test_the_template_of_a_small_class(run: Run) -> None:
+    assert run("template", CLASS).out.startswith(
+        "# Settings of demo_app:Settings.\n"
+        "# A key shows its default, or an example where it has none. To set it, remove the # in front of it.\n"
+        "\n"
+        "# ---- Core ----\n"
+        "\n"
+        "# What it is called.\n"
+        "# str\n"
+        '#NAME = "demo"\n'
+        "\n"
+        "# Signs things.\n"
+        "# str, length at least 8, required\n"
+        "# TOKEN belongs in the secrets file.\n"
+    )
+    assert '\n# str\nTOKEN = "CHANGE-ME"\n' not in run("template", CLASS, "--secrets").out
+    assert '\n# str, length at least 8, required\nTOKEN = "CHANGE-ME"\n' in run("template", CLASS, "--secrets").out
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Point(Struct, frozen=True):
+    x: int
+    y: Annotated[int, Meta(ge=1)]
+    label: str = ""
+
+
+TYPES: list[Any] = [
+    str,
+    Annotated[str, Meta(min_length=40)],
+    Annotated[str, Meta(max_length=3)],
+    Annotated[str, Meta(min_length=9, max_length=9)],
+    Annotated[str, Meta(pattern="^x+$", examples=["xx"])],
+    bytes,
+    bool,
+    int,
+    Annotated[int, Meta(ge=3)],
+    Annotated[int, Meta(gt=3)],
+    Annotated[int, Meta(gt=3, multiple_of=5)],
+    Annotated[int, Meta(gt=5, multiple_of=5)],
+    Annotated[int, Meta(le=-3)],
+    Annotated[int, Meta(lt=0)],
+    Annotated[int, Meta(lt=-5, multiple_of=5)],
+    Annotated[int, Meta(ge=-10, le=-5)],
+    Annotated[int, Meta(ge=1, le=65535)],
+    float,
+    Annotated[float, Meta(gt=0, le=1)],
+    Annotated[float, Meta(gt=0, lt=1)],
+    Literal["a", "b"],
+    Literal[3, 4],
+    Colour,
+    datetime,
+    Annotated[datetime, Meta(tz=True)],
+    Annotated[datetime, Meta(tz=False)],
+    date,
+    time,
+    timedelta,
+    Decimal,
+    UUID,
+    tuple[int, str],
+    tuple[str, ...],
+    Annotated[tuple[int, ...], Meta(min_length=2)],
+    frozenset[str],
+    Mapping[str, int],
+    Annotated[Mapping[str, int], Meta(min_length=2)],
+    Mapping[str, Point],
+    Annotated[tuple[Point, ...], Meta(min_length=1)],
+    Point,
+    Any,
+    str | None,
+    Optional[Annotated[int, Meta(ge=3)]],  # noqa: UP045 - an Annotated takes no | at run time, pyright says
+    int | str,
+]
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+@pytest.mark.parametrize("mark", [RestartRequired, Secret], ids=["config", "secrets"])
+def test_an_example_for_every_type(tmp_path: Path, kind: Any, mark: Any) -> None:
+    body = {"__module__": __name__, "__annotations__": {"KEY": mark[kind]}}
+    cls = types.new_class("Case", (BaseSettings,), exec_body=lambda namespace: namespace.update(body))
+    schema = schema_of(cls)
+    load(tmp_path, cls, templates.config(schema), templates.secrets(schema))
+
+
+def test_a_pattern_that_no_example_is_given_for_is_found_by_the_check(tmp_path: Path) -> None:
+    class Strict(BaseSettings):
+        KEY: Annotated[str, Meta(pattern="^x+$")]
+
+    with pytest.raises(InvalidSettings) as caught:
+        load(tmp_path, Strict, templates.config(schema_of(Strict)), "")
+    assert [problem.key for problem in caught.value.problems] == ["KEY"]

@@ -1,0 +1,198 @@
+"""`show`, `explain` and `diff`: what is in effect, where it comes from, and what would differ."""
+
+import gc
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.command import CLASS, Result, Run
+
+from hotsettings._layers import file as layer_files
+from hotsettings._layers.file import FileLayer, fetch
+
+
+def problems(result: Result) -> list[str]:
+    return [problem["key"] for problem in result.json()["problems"]]
+
+
+def test_show_is_toml_with_origins(run: Run) -> None:
+    result = run("show", CLASS, "--override", "worker.toml")
+    assert result == (
+        0,
+        (
+            "# Core\n"
+            'NAME = "worker"  # worker.toml:1:8\n'
+            "# TOKEN = ********  # secrets.toml:1:9\n"
+            'LEVEL = "low"  # default\n'
+            "RATE = 0.5  # default\n"
+            "# PROXY = not set  # default\n"
+            "# Storage\n"
+            'db.host = "localhost"  # default\n'
+            "db.port = 5433  # config.toml:2:11\n"
+            "# db.password = not set  # default\n"
+            'LABELS = { tier = "one" }  # default\n'
+            "# KEYS = ********  # default\n"
+            "WORKERS = 2  # worker.toml:2:11\n"
+        ),
+        "",
+    )
+    assert tomllib.loads(result.out)["db"] == {"host": "localhost", "port": 5433}
+
+
+def test_show_json(run: Run) -> None:
+    found = run("show", CLASS, "--json").json()
+    place = {"layer": "base", "file": "config.toml", "line": 1, "column": 8, "kind": "layer"}
+    assert found["NAME"] == {"value": "shop", **place}
+    assert found["TOKEN"]["value"] == "********"
+    nowhere = {"layer": "default", "file": None, "line": None, "column": None, "kind": "default"}
+    assert found["PROXY"] == {"value": None, **nowhere}
+    assert found["LABELS"]["value"] == {"tier": "one"}
+
+
+def test_what_the_secrets_file_says_is_masked_even_if_not_declared(run: Run, folder: Path) -> None:
+    (folder / "secrets.toml").write_text('TOKEN = "open-sesame"\nNAME = "hush"\n', encoding="utf-8")
+    assert "# NAME = ********  # secrets.toml:2:8\n" in run("show", CLASS).out
+
+
+def test_explain(run: Run) -> None:
+    assert run("explain", CLASS, "NAME", "--override", "worker.toml") == (
+        0,
+        (
+            "NAME\n"
+            '  → "worker"  override  worker.toml:1:8\n'
+            '    "shop"    base      config.toml:1:8\n'
+            '    "demo"    default\n'
+        ),
+        "",
+    )
+    assert run("explain", CLASS, "PROXY").out == "PROXY\n  → not set  default\n"
+    assert run("explain", CLASS, "TOKEN").out == "TOKEN\n  → ********  secrets  secrets.toml:1:9\n"
+    assert run("explain", CLASS, "LABELS.tier").out == 'LABELS.tier\n  → "one"  default\n'
+
+
+def test_explain_json(run: Run) -> None:
+    found = run("explain", CLASS, "db.port", "--json").json()
+    assert found["key"] == "db.port"
+    assert [(entry["value"], entry["live"], entry["layer"]) for entry in found["entries"]] == [
+        (5433, True, "base"),
+        (5432, False, "default"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [("NAM", "; did you mean NAME?"), ("port", "; did you mean db.port?"), ("xyz", ""), ("a b", ""), ("", "")],
+)
+def test_explain_an_unknown_key(run: Run, key: str, hint: str) -> None:
+    result = run("explain", CLASS, key)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.endswith(f"Error: Settings has no key {key}{hint}\n")
+
+
+def test_explain_a_key_that_no_layer_sets(run: Run) -> None:
+    result = run("explain", CLASS, "LABELS.nothing")
+    assert (result.code, result.out) == (1, "")
+    assert "LABELS.nothing: no layer sets it, and it has no default" in result.err
+    assert problems(run("explain", CLASS, "LABELS.nothing", "--json")) == ["LABELS.nothing"]
+
+
+def test_diff(run: Run) -> None:
+    assert run("diff", CLASS, "--to-override", "worker.toml") == (
+        0,
+        (
+            "NAME\n"
+            '  - "shop"  # config.toml:1:8\n'
+            '  + "worker"  # worker.toml:1:8\n'
+            "WORKERS  needs a restart\n"
+            "  - 4  # default\n"
+            "  + 2  # worker.toml:2:11\n"
+        ),
+        "",
+    )
+    assert run("diff", CLASS).out == "No difference.\n"
+    same = run("diff", CLASS, "--override", "worker.toml", "--to-override", "worker.toml")
+    assert same.out == "No difference.\n"
+    backwards = run("diff", CLASS, "--override", "worker.toml", "--to-override", "")
+    assert '  - "worker"  # worker.toml:1:8\n  + "shop"  # config.toml:1:8\n' in backwards.out
+
+
+def test_a_file_of_both_sides_is_read_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[str] = []
+
+    def counted(layer: FileLayer) -> bytes | None:
+        fetched.append(layer.label)
+        return fetch(layer)
+
+    monkeypatch.setattr(layer_files, "fetch", counted)
+    assert run("diff", CLASS, "--to-override", "worker.toml").code == 0
+    assert sorted(fetched) == ["config.toml", "secrets.toml", "worker.toml"]
+
+
+@pytest.mark.parametrize(
+    ("command", "prints"),
+    [
+        (["show", CLASS], "showing.as_toml"),
+        (["show", CLASS, "--json"], "showing.as_json"),
+        (["explain", CLASS, "db.port"], "showing.explanation"),
+        (["diff", CLASS], "showing.changes_as_text"),
+        (["check", CLASS], "checking.warnings"),
+    ],
+)
+def test_nothing_is_collected_while_a_command_works(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: list[str], prints: str
+) -> None:
+    enabled: list[bool] = []
+
+    def noted(*_: object) -> Iterator[None]:
+        enabled.append(gc.isenabled())
+        return iter(())
+
+    monkeypatch.setattr(f"hotsettings.cli.{prints}", noted)
+    assert run(*command).code == 0
+    assert enabled == [False]
+    assert gc.isenabled()
+
+
+def test_diff_json(run: Run, folder: Path) -> None:
+    assert run("diff", CLASS, "--json").json() == {}
+    (folder / "other.toml").write_text("TOKEN = 'open-barley'\n", encoding="utf-8")
+    found = run("diff", CLASS, "--to-secrets", "other.toml", "--json").json()
+    assert list(found) == ["TOKEN"]
+    assert found["TOKEN"]["new"]["value"] == "********"
+    assert found["TOKEN"]["new"]["file"] == "other.toml"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["show", CLASS], ["explain", CLASS, "NAME"], ["diff", CLASS], ["diff", CLASS, "--to-config", "bad.toml"]],
+)
+def test_files_that_are_not_valid(run: Run, folder: Path, command: list[str]) -> None:
+    (folder / "bad.toml").write_text("RATE = -1\n", encoding="utf-8")
+    if "bad.toml" not in command:
+        command = [*command, "--config", "bad.toml"]
+    result = run(*command)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("Invalid settings: 1 problem\n  bad.toml:1:8  RATE: expected float >= 0.0\n")
+    as_json = run(*command, "--json")
+    assert (as_json.code, as_json.err) == (1, "")
+    assert problems(as_json) == ["RATE"]
+
+
+def test_a_name_that_is_no_text(run: Run, folder: Path) -> None:
+    name = b"caf\xe9.toml".decode("utf-8", "surrogateescape")
+    try:
+        (folder / "config.toml").rename(folder / name)
+    except OSError:
+        pytest.skip("this file system takes Unicode only")
+    assert run("show", CLASS, "--config", name, "--json").json()["NAME"]["file"] == r"caf\udce9.toml"
+    for command in (["show", CLASS], ["check", CLASS], ["explain", CLASS, "NAME"]):
+        assert r"caf\udce9.toml" in run(*command, "--config", name).out
+
+
+def test_what_the_module_prints_is_no_part_of_the_output(run: Run, folder: Path) -> None:
+    app = (folder / "demo_app.py").read_text(encoding="utf-8")
+    (folder / "chatty_app.py").write_text(f"print('hello')\n{app}", encoding="utf-8")
+    result = run("show", "chatty_app:Settings", "--json")
+    assert result.json()["NAME"]["value"] == "shop"
+    assert result.err == "hello\n"

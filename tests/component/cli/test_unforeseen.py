@@ -1,0 +1,67 @@
+"""A command that fails unexpectedly prints one line on standard error and no value, and exits with 3."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import types
+from collections.abc import Iterator
+
+import pytest
+from support.command import CLASS, Run
+from support.examples import some_of
+from support.seams import CANARY, FAULTS, SEAMS, Seam, spoil
+
+COMMANDS = [
+    ("check", CLASS),
+    ("check", CLASS, "--format", "json"),
+    ("show", CLASS),
+    ("show", CLASS, "--json"),
+    ("explain", CLASS, "db.port"),
+    ("diff", CLASS, "--to-override", "worker.toml"),
+    ("schema", CLASS),
+    ("reference", CLASS),
+    ("template", CLASS),
+]
+
+
+def of_the_commands() -> Iterator[Seam]:
+    for name in ("checking", "showing", "documents", "templates", "warnings", "output"):
+        module = importlib.import_module(f"hotsettings.cli.{name}")
+        for key, value in vars(module).items():
+            if isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
+                yield Seam(f"cli.{name}.{key}", value)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_at_any_seam(run: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
+    before = run(*command)
+    assert before.code == 0
+    ended = 0
+    inner = some_of(SEAMS.values()) if command[0] == "show" else ()
+    for number, seam in enumerate([*inner, *of_the_commands()]):
+        error = FAULTS[number % len(FAULTS)]
+        with monkeypatch.context() as patch:
+            calls = spoil(patch, seam, error)
+            result = run(*command)
+        assert CANARY not in result.out + result.err
+        assert "Traceback" not in result.err
+        if result.code == 3:
+            ended += 1
+            [line] = result.err.splitlines()
+            assert "unforeseen " in line
+        elif result != before:  # a mistake in the class, for one, is something else
+            assert calls
+            assert result.code in (0, 1, 2)
+    assert ended >= 1
+
+
+def test_a_reader_that_leaves_is_no_fault(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(28, CANARY)
+
+    monkeypatch.setattr("hotsettings.cli.showing.as_toml", broken)
+    result = run("show", CLASS)
+    assert (result.code, result.out) == (3, "")
+    place = r"hotsettings: unforeseen OSError \(No space left on device\) at cli/app\.py:\d+\n"
+    assert re.fullmatch(place, result.err)

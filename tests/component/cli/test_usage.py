@@ -1,0 +1,128 @@
+"""How the command is called, what it says when that was wrong, and what its help tells."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from support.command import CLASS, Run
+
+import hotsettings
+from hotsettings.cli import main
+
+COMMANDS = ["check", "show", "explain", "diff", "schema", "reference", "template"]
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"hotsettings {hotsettings.__version__}\n", "")
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help(run: Run, option: str) -> None:
+    result = run(option)
+    assert result.code == 0
+    assert result.out.startswith("Usage: hotsettings COMMAND CLASS [OPTIONS]\n")
+    for command in COMMANDS:
+        assert f"\n  {command} " in result.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(run: Run, command: str) -> None:
+    result = run(command, "--help")
+    assert result.code == 0
+    usage = "CLASS KEY" if command == "explain" else "CLASS"
+    assert result.out.startswith(f"Usage: hotsettings {command} {usage} [OPTIONS]\n")
+    assert f"\nExamples:\n  hotsettings {command} app.settings:Settings" in result.out
+    assert max(map(len, result.out.splitlines())) <= 100
+    assert not {"\033", "{", "│", "None"} & set(result.out.split())
+
+
+def test_nothing_at_all_shows_the_help(run: Run) -> None:
+    result = run()
+    assert result.code == 2
+    assert "Usage: hotsettings COMMAND" in result.out + result.err
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["chekc"], "No such command 'chekc'"),
+        (["check"], "Missing argument 'CLASS'"),
+        (["explain", CLASS], "Missing argument 'KEY'"),
+        (["check", CLASS, "--nonsense"], "No such option: --nonsense"),
+        (["check", CLASS, "--format", "xml"], "'xml' is not one of 'text', 'json', 'github'"),
+        (["check", "demo_app"], "'demo_app' does not name a class; write it as package.module:Class"),
+        (["check", ":Settings"], "write it as package.module:Class"),
+        (["check", "demo_app:"], "write it as package.module:Class"),
+        (["check", ".demo_app:Settings"], "write it as package.module:Class"),
+        (["check", "demo_app:Setings"], "demo_app has no class Setings; did you mean demo_app:Settings?"),
+        (["check", "demo_app:X"], "demo_app has no class X; did you mean demo_app:Settings?"),
+        (["check", "demo_app:Database"], "Database is no settings class; did you mean demo_app:Settings?"),
+        (["check", "demo_app:BaseSettings"], "BaseSettings is no settings class; did you mean demo_app:Settings?"),
+        (["check", "json:Settings"], "json has no class Settings\n"),
+        (["check", "no_such_app.settings:Settings"], "no module no_such_app in "),
+        (["schema", "demo_app.inner:Settings"], "no module demo_app.inner in "),
+    ],
+)
+def test_wrong_usage(run: Run, args: list[str], says: str) -> None:
+    result = run(*args)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("Usage: hotsettings ")
+    assert says in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_class_inside_a_class(run: Run, folder: Path) -> None:
+    app = "from hotsettings import BaseSettings\nclass App:\n    class Settings(BaseSettings):\n        A: int = 1\n"
+    (folder / "nested_app.py").write_text(app, encoding="utf-8")
+    assert '"A"' in run("schema", "nested_app:App.Settings").out
+
+
+def test_a_module_that_fails(run: Run, folder: Path) -> None:
+    text = "def connect(password):\n    raise RuntimeError('no such host')\n\n\nconnect('hush' + '-hush')\n"
+    (folder / "failing_app.py").write_text(text, encoding="utf-8")
+    result = run("check", "failing_app:Settings")
+    assert (result.code, result.out) == (2, "")
+    assert "failing_app.py" in result.err
+    assert "RuntimeError: no such host\nhotsettings: failing_app cannot be imported\n" in result.err
+    assert "hush-hush" not in result.err
+    assert "importlib" not in result.err
+    assert "cli/target.py" not in result.err
+
+
+@pytest.mark.parametrize(
+    "statement", ["import no_such_dependency", "raise SystemExit(3)", "1 +", "import sys; sys.exit()"]
+)
+def test_every_way_to_fail_is_exit_code_2(run: Run, folder: Path, statement: str) -> None:
+    (folder / "failing_too.py").write_text(statement, encoding="utf-8")
+    result = run("reference", "failing_too:Settings")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.endswith("hotsettings: failing_too cannot be imported\n")
+
+
+def test_a_class_with_a_mutable_field(run: Run, folder: Path) -> None:
+    text = "from hotsettings import BaseSettings\n\n\nclass Settings(BaseSettings):\n    HOSTS: list[str] = []\n"
+    (folder / "mutable_app.py").write_text(text, encoding="utf-8")
+    result = run("check", "mutable_app:Settings")
+    assert (result.code, result.out) == (2, "")
+    assert "mutable_app.py" in result.err
+    assert "TypeError: Settings.HOSTS: list is mutable; use tuple[...]" in result.err
+    assert result.err.count('  File "') == 1  # the user's line, not our insides
+
+
+def test_an_annotation_that_is_never_defined(run: Run, folder: Path) -> None:
+    text = "from hotsettings import BaseSettings\n\n\nclass Settings(BaseSettings):\n    HOST: 'Missing'\n"
+    (folder / "undefined_app.py").write_text(text, encoding="utf-8")
+    result = run("check", "undefined_app:Settings")
+    assert (result.code, result.out) == (2, "")
+    assert "undefined_app:Settings: name 'Missing' is not defined" in result.err
+
+
+def test_without_the_extra_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "typer", None)
+    for name in [name for name in sys.modules if name.startswith("hotsettings.cli.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == (
+        "hotsettings: the command line needs typer; install it with: pip install 'hotsettings[cli]'"
+    )

@@ -1,0 +1,131 @@
+"""RestartRequired keys keep their first value, and everything else is applied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given as over
+from hypothesis import strategies as st
+from msgspec import Struct
+
+from hotsettings import BaseSettings, InvalidSettings, Rejected, RestartRequired
+from hotsettings._layers.layer import in_memory as document
+from hotsettings._live.reload.restart import keep_first
+from hotsettings._loading.load import Loaded, assemble
+from hotsettings._schema.schema import schema_of
+from hotsettings.testing import live
+
+
+class Inner(Struct, frozen=True):
+    fixed: RestartRequired[int] = 0
+    hot: int = 0
+
+
+class Outer(Struct, frozen=True):
+    inner: Inner | None = None
+    hot: int = 0
+    fixed: RestartRequired[str] = ""
+
+
+class Settings(BaseSettings):
+    FIXED: RestartRequired[int] = 0
+    HOT: int = 0
+    table: Outer = Outer()
+    maybe: Inner | None = None
+    whole: RestartRequired[Inner] = Inner()
+    RENAMED: RestartRequired[tuple[int, ...]] = ()
+
+    def __post_init__(self) -> None:
+        if self.HOT > 90 and self.FIXED < self.HOT:
+            raise ValueError("HOT over 90 needs a FIXED that is as large")
+
+
+def loaded(values: dict[str, Any]) -> Loaded:
+    schema, documents = schema_of(Settings), (document(values),)
+    return Loaded(schema, documents, assemble(schema, documents))
+
+
+small = st.integers(0, 2)
+inner = st.fixed_dictionaries({}, optional={"fixed": small, "hot": small})
+values = st.fixed_dictionaries(
+    {},
+    optional={
+        "FIXED": small,
+        "HOT": small,
+        "table": st.fixed_dictionaries(
+            {}, optional={"inner": inner, "hot": small, "fixed": st.sampled_from(["a", "b"])}
+        ),
+        "maybe": inner,
+        "whole": inner,
+        "RENAMED": st.lists(small, max_size=2),
+    },
+)
+
+
+def model(first: Any, new: Any, restart: frozenset[str], at: str = "") -> Any:
+    """What should be live, as plain nested values: written down anew, without schemas and leaves."""
+    if not (isinstance(first, Struct) and isinstance(new, Struct)):
+        optional_table = isinstance(first, Struct) or isinstance(new, Struct)
+        fixed_inside = optional_table and plain_fixed(first) != plain_fixed(new)
+        return plain(first) if at in restart or fixed_inside else plain(new)
+    if at in restart:
+        return plain(first)
+    names = new.__struct_fields__
+    return {n: model(getattr(first, n), getattr(new, n), restart, f"{at}.{n}" if at else n) for n in names}
+
+
+def plain(value: Any) -> Any:
+    return {n: plain(getattr(value, n)) for n in value.__struct_fields__} if isinstance(value, Struct) else value
+
+
+def plain_fixed(table: Any) -> Any:
+    """The part of an optional table that counts: None reads as None for each of its keys."""
+    return None if table is None else table.fixed
+
+
+FIXED = frozenset({"FIXED", "table.inner.fixed", "table.fixed", "maybe.fixed", "whole", "RENAMED"})
+
+
+@over(values, values)
+def test_against_a_model(before: dict[str, Any], after: dict[str, Any]) -> None:
+    first, new = loaded(before), loaded(after)
+    kept = keep_first(first, new)
+    assert plain(kept.settings) == model(first.settings, new.settings, FIXED)
+    waiting = {
+        leaf.key for leaf in schema_of(Settings).leaves if leaf.value_in(kept.settings) != leaf.value_in(new.settings)
+    }
+    assert kept.pending == waiting, "exactly what the files say and what is not live"
+    assert keep_first(first, first).pending == frozenset()
+    assert keep_first(first, first).settings == first.settings
+
+
+def test_what_goes_live_must_be_valid_as_a_whole() -> None:
+    first = loaded({"FIXED": 1})
+    with pytest.raises(InvalidSettings, match="needs a FIXED"):
+        keep_first(first, loaded({"FIXED": 95, "HOT": 95}))
+
+
+@pytest.mark.anyio
+async def test_pending_and_back() -> None:
+    def make(**values: Any) -> Settings:
+        return Settings.from_values(**values)
+
+    async with live(make(FIXED=1)) as held:
+        change = await held.publish(make(FIXED=2, HOT=5))
+        assert change is not None
+        assert (change.keys, held.current.FIXED, held.current.HOT) == (frozenset({"HOT"}), 1, 5)
+        assert held.status.pending_restart == {"FIXED"}
+        assert held.status.healthy
+        assert "live until the restart" in str(held.explain("FIXED"))
+        with pytest.raises(Rejected, match="needs a FIXED") as caught:
+            await held.publish(make(FIXED=95, HOT=95))
+        rejection = held.status.rejection
+        assert rejection is not None
+        assert caught.value.by == rejection.by == "restart"
+        assert held.status.pending_restart == {"FIXED"}, "what was rejected does not count"
+        assert held.status.last_error is not None
+        assert await held.publish(make(FIXED=1, HOT=5)) is None
+        assert held.status.rejection is None
+        assert held.status.pending_restart == frozenset()
+        assert held.status.healthy
