@@ -15,7 +15,6 @@ from nats.js.kv import KeyValue
 
 from .._concurrency.backoff import Backoff
 from .._layers.store import StoreLayer
-from .._live.live import loaded_of
 from .._live.status import Applied
 from .._log import logger
 from ..errors import Rejected
@@ -24,6 +23,7 @@ from .reports import RENEWAL, encoded, report_on, reports_bucket
 
 if TYPE_CHECKING:
     from .._live.live import Live
+    from .._loading.load import Loaded
     from .store import NatsStore
 
 _SPREAD = 0.25
@@ -37,9 +37,10 @@ _FAREWELL = 0.1
 class Companion:
     """Keeps the copy and the report of one live object up to date."""
 
-    def __init__(self, store: NatsStore, live: Live[Any], instance: str) -> None:
+    def __init__(self, store: NatsStore, live: Live[Any], accepted: Callable[[], Loaded], instance: str) -> None:
         self._store = store
         self._live = live
+        self._accepted = accepted
         self.instance = instance
         self._service = store.service or type(live.current).__qualname__
         self._started_at = datetime.now(UTC)
@@ -86,7 +87,7 @@ class Companion:
         last_good = self._store.last_good
         if last_good is None:
             return
-        loaded = loaded_of(self._live)
+        loaded = self._accepted()
         layers = [
             document.layer
             for document in loaded.documents
@@ -133,7 +134,7 @@ class Companion:
         return True
 
     async def _report(self, bucket: KeyValue) -> None:
-        layers = tuple(document.layer for document in loaded_of(self._live).documents)
+        layers = tuple(document.layer for document in self._accepted().documents)
         report = report_on(self._live, layers, self._store, self.instance, self._service, self._started_at)
         await bucket.put(report.instance, encoded(report))
 

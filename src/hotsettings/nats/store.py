@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from .._live.live import Live
+    from .._loading.load import Loaded
 
 _ALLOWED = "use letters, digits and - / _ = ., as in config.toml"
 
@@ -127,11 +128,11 @@ class NatsStore:
         for wake in list(self._wakers):
             wake()
 
-    async def accompany(self, live: Live[Any]) -> None:
+    async def accompany(self, live: Live[Any], accepted: Callable[[], Loaded]) -> None:
         """Write the copy of what went live, and report, until cancelled."""
         name = self.instance or own_name()
         taken = {companion.instance for companion in self._companions}
-        companion = Companion(self, live, next(n for n in _numbered(name) if n not in taken))
+        companion = Companion(self, live, accepted, next(n for n in _numbered(name) if n not in taken))
         self._companions.append(companion)
         try:
             await companion.run()
