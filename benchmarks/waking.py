@@ -12,7 +12,6 @@ import msgspec
 from anyio.abc import TaskGroup
 
 from hotsettings import BaseSettings
-from hotsettings._live.live import hub_of
 from hotsettings._live.snapshot import Snapshot, changed_keys
 from hotsettings.testing import live as given
 
@@ -71,7 +70,7 @@ class Subscribed:
     """Tasks that iterate over the changes of a live object."""
 
     def __init__(self, tasks: TaskGroup, live: Any, waiters: int, uninterested: int) -> None:
-        self.live, self.hub, self.roll, self.waiters = live, hub_of(live), Roll(), waiters
+        self.live, self.core, self.roll, self.waiters = live, live._core, Roll(), waiters
         for _ in range(waiters):
             tasks.start_soon(self._follow, live.changes("A"))
         for _ in range(uninterested):
@@ -86,7 +85,7 @@ class Subscribed:
         """What a reload would have made: only the swap and the waking are measured."""
         before = self.live.snapshot
         settings = before.settings.replace(A=before.settings.A + 1)
-        keys = changed_keys(self.hub.schema, before.settings, settings)
+        keys = changed_keys(self.core.schema, before.settings, settings)
         loaded = msgspec.structs.replace(before.loaded, settings=settings)
         return Snapshot(loaded, before.generation + 1), keys
 
@@ -100,7 +99,7 @@ def published(subscribed: Subscribed) -> Measure:
         _measure,
         subscribed.roll,
         subscribed.waiters,
-        lambda: partial(subscribed.hub.publish, *subscribed.candidate()),
+        lambda: partial(subscribed.core.publish, *subscribed.candidate()),
     )
 
 

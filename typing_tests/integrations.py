@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp as StarletteApp
 
 from hotsettings import BaseSettings, Live, Secret, Snapshot
-from hotsettings._live.core import Handle
+from hotsettings._live.callbacks import Handle
 from hotsettings.integrations.asgi import (
     ASGIApp,
     Message,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._live.live import Live
     from ._live.resource import Resource, ResourceDown
     from ._live.snapshot import Change, Snapshot
+    from ._live.statistics import Described, Statistics
     from ._live.status import Applied, Rejection, Status, Wait
     from ._loading.explain import Explanation
 
@@ -31,6 +32,7 @@ __all__ = [
     "Applied",
     "BaseSettings",
     "Change",
+    "Described",
     "Explanation",
     "FileLayer",
     "InvalidSettings",
@@ -49,6 +51,7 @@ __all__ = [
     "Section",
     "SettingsError",
     "Snapshot",
+    "Statistics",
     "Status",
     "UnforeseenError",
     "Wait",
@@ -61,6 +64,7 @@ __version__ = "0.1.0"
 _WITH_LIVE = {
     "Applied": "_live.status",
     "Change": "_live.snapshot",
+    "Described": "_live.statistics",
     "Explanation": "_loading.explain",
     "LayerStatus": "_layers.status",
     "Live": "_live.live",
@@ -68,6 +72,7 @@ _WITH_LIVE = {
     "Resource": "_live.resource",
     "ResourceDown": "_live.resource",
     "Snapshot": "_live.snapshot",
+    "Statistics": "_live.statistics",
     "Status": "_live.status",
     "Wait": "_live.status",
 }

@@ -208,8 +208,8 @@ else:
         ):
             """Load, and follow the files: ``async with Settings.watch() as live: live.current...``. Times in seconds.
 
-            Iterators (``changes()``, ``events()``) begin where they are called, and end with the block. Cancelling a scope
-            around the block closes resources before shielded cleanup in it has finished; let the scope be inside.
+            Iterators (``changes()``, ``events()``) begin where they are called, and end with the block. The block may be
+            entered in one task and left in another.
 
             Args:
                 config_path: The base file. The paths are those of a load: a second class in the same folder needs a

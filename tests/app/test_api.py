@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from hotsettings import Rejected
 from hotsettings.integrations.asgi import settings_of
 from hotsettings.testing import live as held
-from hotsettings.testing.in_memory import GivenLive
+from hotsettings.testing.in_memory import InMemoryLive
 from integr8scode.api import MOST_BYTES, Api, application
 from integr8scode.fanout import Fanout
 from integr8scode.publisher import publisher
@@ -33,7 +33,7 @@ EVENT = {"execution_id": "e-1", "kind": "execution.started"}
 
 
 class Running:
-    def __init__(self, live: GivenLive[Settings], fanout: Fanout, client: httpx.AsyncClient) -> None:
+    def __init__(self, live: InMemoryLive[Settings], fanout: Fanout, client: httpx.AsyncClient) -> None:
         self.live = live
         self.fanout = fanout
         self.client = client
@@ -76,7 +76,7 @@ class Slow(Api):
 
     async def slow(self, request: Request) -> Response:
         before = settings_of(request.scope, Settings).BCRYPT_ROUNDS
-        assert isinstance(self.live, GivenLive)
+        assert isinstance(self.live, InMemoryLive)
         await self.live.publish(self.live.current.replace(BCRYPT_ROUNDS=before + 1))
         after = settings_of(request.scope, Settings).BCRYPT_ROUNDS
         return JSONResponse([before, after, self.live.current.BCRYPT_ROUNDS])
@@ -88,10 +88,14 @@ async def test_a_reload_in_the_middle_of_a_request_does_not_show() -> None:
         assert await api.get("/slow") == [13, 13, 14]
 
 
+def refuse(_: object) -> None:
+    raise ValueError("not now")
+
+
 async def test_health_is_200_and_degraded_while_the_last_reload_was_rejected() -> None:
     async with running() as api:
         assert (await api.get("/health"))["status"] == "ok"
-        veto = api.live.prepare(lambda change: 1 / 0, "LOG_LEVEL")
+        veto = api.live.prepare(refuse, "LOG_LEVEL")
         with pytest.raises(Rejected):
             await api.set(LOG_LEVEL="INFO")
         health = await api.get("/health")

@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 from hotsettings import Live, Rejected, Resource, ResourceDown
 from hotsettings._redaction import Redacted
 from hotsettings.testing import live as held
-from hotsettings.testing.in_memory import GivenLive
+from hotsettings.testing.in_memory import InMemoryLive
 from hotsettings.testing.workspace import Workspace
 from integr8scode import streams
 from integr8scode.fanout import Fanout
@@ -47,7 +47,7 @@ class Application:
         return len(pool.members) if pool else 0
 
     async def set(self, **values: object) -> None:
-        assert isinstance(self.live, GivenLive)
+        assert isinstance(self.live, InMemoryLive)
         await self.live.publish(self.live.current.replace(**values))
         await self.live.wait_applied()
 

@@ -166,6 +166,7 @@ class Page:
         environ = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "COLUMNS")}
         environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environ["PATH"]])
         environ["PYTHONIOENCODING"] = "utf-8"
+        environ["PYTEST_ADDOPTS"] = "-p no:asyncio"  # it is there for one test, and warns of its settings
         done = subprocess.run(
             ["sh", "-c", script],
             cwd=self._folder,

@@ -11,8 +11,7 @@ from anyio.lowlevel import checkpoint
 from msgspec import Struct, field
 
 from hotsettings import BaseSettings, Live, RestartRequired, Secret
-from hotsettings._live.core import Hub
-from hotsettings._live.live import hub_of
+from hotsettings._live.core import Core
 
 
 class Pool(Struct, frozen=True):
@@ -42,8 +41,8 @@ def given(**values: Any) -> Settings:
     return Settings.from_values(**values)
 
 
-def parts(live: Live[Any]) -> Hub[Any]:
-    return hub_of(live)
+def parts(live: Live[Any]) -> Core[Any]:
+    return live._core
 
 
 class Ledger:

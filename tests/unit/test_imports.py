@@ -23,7 +23,7 @@ ALLOWED = {
     "msgspec": {*ORDER},
     "toml_rs": {"_layers.toml.parser"},
     "anyio": {*WITH_ANYIO, "testing", "nats", "cli", "integrations"},
-    "trio": {"_concurrency.loop_calls"},
+    "trio": {"_concurrency.loop_calls", "_concurrency.tasks"},
     "inotify_simple": {"_watching.events.inotify"},
     "watchfiles": {"_watching.events.watchfiles"},
     "pytest": {"pytest_plugin"},
@@ -130,6 +130,23 @@ def test_third_parties_are_imported_where_they_may_be() -> None:
 def test_the_face_does_not_import_what_watches() -> None:
     eager = {(each.importer, in_order(each.imported)) for each in IMPORTS if each.own and each.eager}
     assert not {pair for pair in eager if pair[0] in FACE and pair[1] in {*WITH_ANYIO, "_log"}}
+
+
+# What an integration may need besides the public face, none of which knows a live object: how to log, how to name an exception
+# without quoting it, and how TOML writes a character that cannot be shown.
+NEUTRAL = {"_log", "_boundary", "_layers.toml.keys"}
+
+
+def test_integrations_import_the_public_face_only() -> None:
+    """In `imports`, what only type checkers import does not count."""
+    wrong = [
+        f"{each.importer} imports {each.imported}"
+        for each in IMPORTS
+        if each.own and in_order(each.importer) == "integrations"
+        if in_order(each.imported).startswith("_")
+        and not {each.imported, in_order(each.imported)} & {*NEUTRAL, "__init__"}
+    ]
+    assert wrong == []
 
 
 def test_this_test_sees_what_is_there() -> None:

@@ -21,7 +21,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from hotsettings import BaseSettings, Secret
+from hotsettings import BaseSettings, Origin, Problem, Secret
 from hotsettings._layers.layer import Document, Layer
 from hotsettings._redaction import Redactor, credentials, redactor
 from hotsettings._redaction.credentials import credentials_in
@@ -606,3 +606,11 @@ def test_an_interrupt_in_the_text_of_an_exception_is_not_swallowed() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         knowing(CANARY).redacted(Interrupted())
+
+
+def test_lines_that_hold_a_secret_are_not_shown() -> None:
+    known = knowing(CANARY)
+    quiet, loud = ('A = "harmless"', "    ^"), (f'A = "{CANARY}"', "    ^")
+    for excerpt, shown in ((quiet, quiet), (loud, ())):
+        problem = known.problem(Problem("A", "expected int", Origin("base"), excerpt=excerpt))
+        assert problem.excerpt == shown

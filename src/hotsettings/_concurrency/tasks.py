@@ -1,49 +1,205 @@
-"""Task groups that belong to a block, and not to the code in it; and what becomes of exceptions that are not ours."""
+"""The tasks of the library: where they live, and what becomes of exceptions that are not ours.
+
+A live object needs tasks that run beside the code in its block. A plain task group around the block would have three faults. It may
+only be left in the task that entered it, but fixtures and notebooks enter a block in one task and leave it in another. It puts
+exceptions of the block into a group. And it belongs to the cancel scopes around the block: cancelling one of those would reach
+the tasks that hold resources at the same time as the code which still uses these resources to clean up.
+
+So the task group is entered and left in a task that belongs to the library: see `hosted`. On asyncio that is a task of the loop, on trio
+a system task. The block and that task have only events in common.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import Context, ContextVar, copy_context
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
+from .._boundary import type_and_place
+from .._log import logger
+
+T = TypeVar("T")
+
+_host: ContextVar[asyncio.Task[Any] | None] = ContextVar("_host", default=None)
+"""On asyncio, the task that hosts the tasks of the live object to which the current code belongs."""
+
+
+class Tasks:
+    """Tasks that end together. None ends the others by being cancelled, whatever the code that it calls does to it."""
+
+    def __init__(self, group: TaskGroup) -> None:
+        self._group = group
+        self.context = copy_context()
+        """That of the code which has entered the block. Each task runs in a copy of it, whoever starts it."""
+        self.escaped: BaseException | None = None
+        """What is raised where the block ends, if nothing else is."""
+
+    def start_soon(
+        self, work: Callable[..., Awaitable[object]], *arguments: Any, context: Context | None = None
+    ) -> None:
+        """Start a task, in a copy of the given context or of our own."""
+        context = self.context if context is None else context
+        context.run(self._start, work, arguments)
+
+    async def start(self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
+        """Start a task, and wait until it calls ``task_status.started()``."""
+        await self._group.start(work, *arguments)
+
+    def _start(self, work: Callable[..., Awaitable[object]], arguments: tuple[Any, ...]) -> None:
+        name = getattr(work, "__qualname__", type(work).__name__)
+        self._group.start_soon(sheltered, work, *arguments, name=f"hotsettings: {name}")
+
+    def failure_of(self, error: BaseException) -> BaseException:
+        """Return the failure that an exception of other code is: see `failure_of`. A Ctrl-C is kept for the end of the block."""
+        failure = failure_of(error)
+        if issubclass(type(failure), KeyboardInterrupt):
+            self.escape(failure)
+        return failure
+
+    def escape(self, failure: BaseException) -> None:
+        """Let what of a failure is no ``Exception``, such as SystemExit, be raised where the block ends."""
+        if self.escaped is None:
+            self.escaped = beyond_exceptions(failure)
+
 
 @asynccontextmanager
-async def background_tasks() -> AsyncGenerator[TaskGroup, None]:
-    """A task group whose tasks are cancelled when the block ends; an exception of the block leaves it as itself."""
-    failure: BaseException | None = None
-    async with anyio.create_task_group() as tasks:
+async def background_tasks() -> AsyncGenerator[Tasks, None]:
+    """Tasks that are cancelled when the block ends; an exception of the block leaves it as itself.
+
+    Otherwise, what other code raised beyond ``Exception`` in one of the tasks is raised.
+    """
+    group, failure = anyio.create_task_group(), None
+    tasks = Tasks(group)
+    async with group:
         try:
             yield tasks
         except anyio.get_cancelled_exc_class():
             raise
         except BaseException as error:  # here it would be put into a group
             failure = error
-        tasks.cancel_scope.cancel()
+        group.cancel_scope.cancel()
+    failure = failure or tasks.escaped
     if failure is not None:
         try:
             raise failure
         finally:
-            del failure
+            del failure, tasks
+
+
+def hosted(manager: AbstractAsyncContextManager[T]) -> AbstractAsyncContextManager[T]:
+    """Enter and leave a context manager in a task that belongs to the library, and not to the code in the block.
+
+    The block may be entered in one task and left in another. An exception in the block leaves it as itself, and is not shown to
+    the context manager. Leaving waits until the context manager has been left, even if it is cancelled meanwhile. What the
+    context manager raises is raised where the block begins or ends; an exception of the block comes first.
+    """
+    return _Hosted(manager)
+
+
+class _Hosted(AbstractAsyncContextManager[T], Generic[T]):
+    def __init__(self, manager: AbstractAsyncContextManager[T]) -> None:
+        self._manager = manager
+        self._value: T
+        self._failure: BaseException | None = None
+
+    async def __aenter__(self) -> T:
+        self._scope = anyio.CancelScope()
+        self._entered, self._leave, self._gone = anyio.Event(), anyio.Event(), anyio.Event()
+        self._task = _spawn(self._run)
+        try:
+            await self._entered.wait()
+        except BaseException:
+            self._scope.cancel()
+            await self._until_gone()
+            raise
+        if self._gone.is_set():
+            self._raise_failure()
+            raise RuntimeError("the event loop ends")
+        return self._value
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave.set()
+        await self._until_gone()
+        if error is None:
+            self._raise_failure()
+
+    async def _run(self) -> None:
+        try:
+            with self._scope:
+                async with self._manager as self._value:
+                    self._entered.set()
+                    await self._leave.wait()
+        except BaseException as error:
+            try:
+                self._failure = failure_of(error)
+            except anyio.get_cancelled_exc_class():
+                return  # the event loop ends, and nobody has left the block
+            if self._entered.is_set() and not self._leave.is_set():
+                logger.error("watching has ended by a fault of hotsettings: %s", type_and_place(self._failure))
+        finally:
+            self._gone.set()
+            self._entered.set()
+
+    async def _until_gone(self) -> None:
+        """Wait for the end of the task. Shielded; asyncio's own cancellation, which knows no shield, is raised afterwards."""
+        cancellation: BaseException | None = None
+        with anyio.CancelScope(shield=True):
+            while not self._gone.is_set():
+                try:
+                    await self._gone.wait()
+                except anyio.get_cancelled_exc_class() as error:
+                    cancellation = error
+        if cancellation is not None:
+            raise cancellation
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure
+
+
+def _spawn(work: Callable[[], Awaitable[None]]) -> object:
+    """Run something in a task that belongs to nobody else, in a copy of the current context. Return the task."""
+    if not issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
+        import trio
+
+        # Ctrl-C belongs to the main task, and not to whichever task it meets.
+        trio.lowlevel.enable_ki_protection(sheltered)
+        return trio.lowlevel.spawn_system_task(work, name="host of hotsettings", context=copy_context())
+
+    async def known_as_host() -> None:
+        _host.set(asyncio.current_task())
+        await work()
+
+    return asyncio.get_running_loop().create_task(known_as_host(), name="host of hotsettings")
 
 
 def failure_of(error: BaseException) -> BaseException:
     """What code that is not ours has failed with, whatever it raised. Call it in an ``except BaseException``.
 
-    Raises the exception itself where it is none of a failure: the cancellation of this task, and Ctrl-C.
+    Raises the exception itself if it is the cancellation of this task, which is no failure.
 
     On asyncio, awaiting what somebody else has cancelled raises the same as being cancelled; a RuntimeError stands for that.
-    Only for tasks that nobody cancels but by their cancel scopes. The type is asked, since ``__class__`` may say anything.
+    Only for tasks that nobody cancels but by their cancel scopes, or that end with the event loop. The type is asked, since
+    ``__class__`` may say anything.
     """
     if issubclass(type(error), anyio.get_cancelled_exc_class()):
-        if anyio.current_effective_deadline() > -math.inf:
+        host = _host.get()
+        if anyio.current_effective_deadline() > -math.inf and not (host is not None and host.cancelling()):
             return stray_cancellation(error)
-        raise error
-    if issubclass(type(error), KeyboardInterrupt):
         raise error
     return error
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._live.live import Live
+    from .._loading.load import Loaded
 
 
 class StoreValue(Struct, frozen=True):
@@ -51,8 +52,11 @@ class Store(Protocol):
         """Call ``wake`` on the event loop whenever a value has changed, until the block ends."""
         ...
 
-    async def accompany(self, live: Live[Any]) -> None:
-        """Run beside a live object that has layers of this store, until cancelled."""
+    async def accompany(self, live: Live[Any], accepted: Callable[[], Loaded]) -> None:
+        """Do what there is to do for a live object that has layers of this store, until cancelled.
+
+        ``accepted`` returns what the layers said when they were accepted last.
+        """
         ...
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextvars import ContextVar
-from typing import Any, Generic, TypeVar
-from weakref import WeakSet, WeakValueDictionary, ref
+from collections.abc import AsyncIterator
+from typing import Generic, TypeVar
+from weakref import WeakSet, WeakValueDictionary
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from .._schema.schema import Schema
+from .barrier import Barrier, delivered_by
 from .snapshot import Change, Snapshot, changed_keys
 
 S = TypeVar("S")
-
-_COLLECTED_ELSEWHERE = 0.5
-"""Seconds after which a barrier looks again by itself: the garbage collector may drop an iterator in another thread."""
 
 
 class Topic:
@@ -44,18 +41,17 @@ class Topic:
         told.set()
 
 
-class Board(Generic[S]):
+class Subscribers(Generic[S]):
     """The newest snapshot and everybody who follows it."""
 
     def __init__(self, schema: Schema, snapshot: Snapshot[S]) -> None:
-        self.schema = schema
+        self._schema = schema
         self.snapshot = snapshot
         self.closed = False
+        self.barrier = Barrier(self)
         self._topics: WeakValueDictionary[frozenset[str] | None, Topic] = WeakValueDictionary()
         self._iterators: WeakSet[Changes[S]] = WeakSet()
         self._since: dict[int, Change[S]] = {}
-        self._progress: anyio.Event | None = None
-        self._news: anyio.Event | None = None
 
     def changes(self, keys: frozenset[str] | None) -> Changes[S]:
         """Return a new iterator over changes of these keys (None: of all)."""
@@ -75,15 +71,14 @@ class Board(Generic[S]):
             topic = known()
             if topic is not None and topic.concerns(keys):
                 topic.tell(snapshot.generation)
-        self._tell_of_news()
-        self.progress()
+        self.barrier.progress()
         return change
 
     def change_since(self, snapshot: Snapshot[S]) -> Change[S]:
         """What differs between an older snapshot and the newest. Many may ask the same, so it is worked out once."""
         change = self._since.get(snapshot.generation)
         if change is None:
-            keys = changed_keys(self.schema, snapshot.settings, self.snapshot.settings)
+            keys = changed_keys(self._schema, snapshot.settings, self.snapshot.settings)
             change = Change(snapshot.settings, self.snapshot.settings, keys, self.snapshot.generation)
             self._since[snapshot.generation] = change
         return change
@@ -93,20 +88,18 @@ class Board(Generic[S]):
         self.closed = True
         for topic in list(self._topics.values()):
             topic.wake()
-        self._tell_of_news()
-        self.progress()
+        self.barrier.progress()
 
-    def _tell_of_news(self) -> None:
-        if self._news is not None:
-            self._news.set()
-            self._news = None
+    @property
+    def generation(self) -> int:
+        """The newest generation."""
+        return self.snapshot.generation
 
-    def progress(self) -> None:
-        """Tell barriers to look again."""
-        if self._progress is not None:
-            self._progress.set()
+    def followers(self) -> list[Changes[S]]:
+        """The iterators that there are now."""
+        return list(self._iterators)
 
-    def standing(self) -> tuple[int, int]:
+    def counts(self) -> tuple[int, int]:
         """How many iterators there are, and how many have not finished with the newest generation. From any thread."""
         while True:
             try:
@@ -114,38 +107,6 @@ class Board(Generic[S]):
             except RuntimeError:  # one has come while another thread looked
                 continue
             return len(iterators), sum(iterator.behind(self.snapshot.generation) for iterator in iterators)
-
-    async def wait_applied(self, generation: int | None) -> None:
-        """Return when every iterator has finished with ``generation``."""
-        wanted = self.snapshot.generation if generation is None else generation
-        while self.snapshot.generation < wanted and not self.closed:
-            self._news = self._news or anyio.Event()
-            await self._news.wait()
-        mine = _worked_on_here()
-        for iterator in mine:
-            iterator.barriers += 1
-        try:
-            self.progress()
-            while not self.closed and self._anybody_behind(wanted, mine):
-                if self._progress is None or self._progress.is_set():
-                    self._progress = anyio.Event()
-                with anyio.move_on_after(_COLLECTED_ELSEWHERE):
-                    await self._progress.wait()
-        finally:
-            for iterator in mine:
-                iterator.barriers -= 1
-        await checkpoint()
-
-    def _anybody_behind(self, wanted: int, mine: Sequence[Changes[Any]]) -> bool:
-        """Whether anybody has not finished, apart from those in whose body the barrier is passed.
-
-        Nor do those count then that wait for a barrier themselves, or two that pass one would wait for each other.
-        """
-        return any(
-            iterator.behind(wanted)
-            for iterator in list(self._iterators)
-            if not (mine and (iterator.barriers or iterator in mine))
-        )
 
 
 class Changes(AsyncIterator[Change[S]]):
@@ -157,21 +118,21 @@ class Changes(AsyncIterator[Change[S]]):
     __slots__ = (
         "__weakref__",
         "_abandoned",
-        "_board",
         "_busy",
         "_closed",
         "_finished",
         "_looked",
         "_seen",
+        "_subscribers",
         "_topic",
         "barriers",
     )
 
-    def __init__(self, board: Board[S], topic: Topic) -> None:
-        self._board = board
+    def __init__(self, subscribers: Subscribers[S], topic: Topic) -> None:
+        self._subscribers = subscribers
         self._topic = topic
-        self._seen = board.snapshot
-        self._looked = self._finished = board.snapshot.generation
+        self._seen = subscribers.snapshot
+        self._looked = self._finished = subscribers.snapshot.generation
         self._busy = self._abandoned = self._closed = False
         self.barriers = 0
         """How many barriers are waited for while its change is worked on."""
@@ -182,24 +143,24 @@ class Changes(AsyncIterator[Change[S]]):
     async def __anext__(self) -> Change[S]:
         self._finished = self._looked
         self._busy = self._abandoned = False
-        self._board.progress()
+        self._subscribers.barrier.progress()
         try:
             return await self._next()
         except BaseException:  # cancelled, or ended: nobody is left whom a barrier could wait for
             self._abandoned = True
-            self._board.progress()
+            self._subscribers.barrier.progress()
             raise
 
     async def aclose(self) -> None:
         """End the iteration; a task that waits in it gets StopAsyncIteration."""
         self._closed = True
         self._topic.wake()
-        self._board.progress()
+        self._subscribers.barrier.progress()
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will come of it."""
-        return self._closed or self._abandoned or self._board.closed
+        return self._closed or self._abandoned or self._subscribers.closed
 
     def behind(self, generation: int) -> bool:
         """Whether somebody still works on this generation, or has not asked for it yet."""
@@ -209,7 +170,7 @@ class Changes(AsyncIterator[Change[S]]):
 
     async def _next(self) -> Change[S]:
         yielded = False
-        while not (self._closed or self._board.closed):
+        while not (self._closed or self._subscribers.closed):
             change = self._pending()
             if change is not None and yielded:
                 return self._deliver(change)
@@ -223,29 +184,16 @@ class Changes(AsyncIterator[Change[S]]):
     def _pending(self) -> Change[S] | None:
         if self._topic.generation <= self._looked:
             return None
-        change = self._board.change_since(self._seen)
+        change = self._subscribers.change_since(self._seen)
         if self._topic.concerns(change.keys):
             return change
-        self._looked = self._finished = self._board.snapshot.generation  # gone and come back: nothing to tell
-        self._board.progress()
+        self._looked = self._finished = self._subscribers.snapshot.generation  # gone and come back: nothing to tell
+        self._subscribers.barrier.progress()
         return None
 
     def _deliver(self, change: Change[S]) -> Change[S]:
-        self._seen = self._board.snapshot
+        self._seen = self._subscribers.snapshot
         self._looked = self._seen.generation
         self._busy = True
-        before = _delivering.get()
-        if not before or before[-1]() is not self:
-            _delivering.set((*(known for known in before if known() not in (None, self)), ref(self)))
+        delivered_by(self)
         return change
-
-
-_delivering: ContextVar[tuple[ref[Changes[Any]], ...]] = ContextVar("_delivering", default=())
-"""The iterators whose changes are being worked on here: a barrier passed in the middle of that must not wait for itself.
-
-Weak, since the context of a task lives on when the task has left its loops.
-"""
-
-
-def _worked_on_here() -> list[Changes[Any]]:
-    return [iterator for known in _delivering.get() if (iterator := known()) is not None]

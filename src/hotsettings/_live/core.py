@@ -1,135 +1,171 @@
-"""What subscribers, resources and transactions of one live object share."""
+"""The core of a live object: what its face, its source, its hooks and its resources share."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextvars import Context, copy_context
-from typing import Any, Generic, TypeVar
+import datetime
+from typing import Generic, TypeVar
 
-import anyio
-from anyio.abc import TaskGroup
-
-from .._concurrency.tasks import beyond_exceptions, failure_of, sheltered
-from .._log import logger, name_of
+from .._concurrency.tasks import Tasks
+from .._layers.status import LayerStatus
+from .._loading.load import Loaded
+from .._log import AS_EVENT, logger
 from .._redaction import Redactor
 from .._schema.schema import Schema
+from ..errors import Rejected, SettingsError
 from .audit import EventLog
-from .changes import Board, Changes
-from .resource import Resource
+from .callbacks import Callbacks, Handle
+from .changes import Subscribers
+from .reload.resource_manager import ResourceManager
 from .snapshot import Change, Snapshot
+from .statistics import Statistics
+from .status import Applied, Rejection, Status
 from .waits import Waits
 
 S = TypeVar("S")
-Callback = Callable[[Change[Any]], Awaitable[object] | object]
 
 
-class Head(Generic[S]):
-    """The two slots that readers look at."""
+class Face(Generic[S]):
+    """What readers read. ``current`` is a plain slot, so that reading it costs one attribute load."""
 
-    __slots__ = ("current", "snapshot")
+    __slots__ = ("current",)
 
-    def __init__(self, snapshot: Snapshot[S]) -> None:
-        self.snapshot = snapshot
-        self.current: S = snapshot.settings
-
-
-class Handle:
-    """A registered callback or hook. ``failures`` counts how often a callback has raised."""
-
-    def __init__(self, function: Callback, keys: frozenset[str] | None, forget: Callable[[Handle], object]) -> None:
-        self.function = function
-        self.name = name_of(function)
-        self.keys = keys
-        self.failures = 0
-        self._forget = forget
-        self._cancelled = False
-        self._scope = anyio.CancelScope()
-
-    def cancel(self) -> None:
-        """End it: it is not called again, and a call under way is cancelled."""
-        self._cancelled = True
-        self._forget(self)
-        self._scope.cancel()
-
-    def scope(self) -> anyio.CancelScope:
-        """Return what to call the function in: ``cancel`` ends it, before it is entered too."""
-        self._scope = anyio.CancelScope()
-        if self._cancelled:
-            self._scope.cancel()
-        return self._scope
+    def __init__(self, settings: S) -> None:
+        self.current: S = settings
 
 
-class Hub(Generic[S]):
-    """The parts behind a live object. All of it belongs to one event loop."""
+class Core(Generic[S]):
+    """The newest snapshot, everybody who follows it, and what became of the last reload. It belongs to one event loop.
+
+    It knows no files and no clock. A source (`Reloader` for files, `testing` for tests) makes snapshots go live.
+    """
 
     def __init__(
-        self, schema: Schema, head: Head[S], tasks: TaskGroup, prepare_timeout: float, redactor: Redactor
+        self, schema: Schema, first: Snapshot[S], tasks: Tasks, redactor: Redactor, prepare_timeout: float
     ) -> None:
         self.schema = schema
-        self.head = head
         self.tasks = tasks
-        self.prepare_timeout = prepare_timeout
-        self.board: Board[S] = Board(schema, head.snapshot)
-        self.log = EventLog()
         self.redactor = redactor
-        self.hooks: dict[Handle, None] = {}
-        self.resources: list[Resource[Any]] = []
-        self.lock = anyio.Lock()
-        """Held by whoever replaces resources."""
-        self.closing = False
-        self.callback_failures = 0
+        self.prepare_timeout = prepare_timeout
+        self.subscribers: Subscribers[S] = Subscribers(schema, first)
+        self.events = EventLog()
         self.waits = Waits(tasks)
-        self.context = copy_context()
-        """That of whoever began to watch. Hooks, builds and callbacks run in copies of it, whoever calls them."""
-        self.escaped: BaseException | None = None
-        """What a callback raised first that is no Exception, such as SystemExit: for whoever watches, at the end."""
+        self.callbacks = Callbacks(tasks, redactor)
+        self.hooks: dict[Handle, None] = {}
+        self.resources: ResourceManager[S] = ResourceManager(
+            tasks, self.waits, redactor, prepare_timeout, lambda: self.snapshot
+        )
+        self.loaded = first.loaded
+        """What the layers said when they were accepted last: newer than the snapshot if no value has changed since."""
+        self.rejection: Rejected | None = None
+        """Why the last reload was rejected; None if it was accepted."""
+        self.error: str | None = None
+        """The same, as a person reads it."""
+        self.told: Rejection | None = None
+        """The same, as it was told to readers of events."""
+        self.attempted_at = first.loaded_at
+        self.failures = 0
+        """Rejections in a row."""
+        self.accepted = 1
+        """Reloads that were accepted, the first load included."""
+        self.looks = self.reads = 1
+        self.closing = False
+        self._faces: list[Face[S]] = []
+
+    @property
+    def snapshot(self) -> Snapshot[S]:
+        """The newest snapshot."""
+        return self.subscribers.snapshot
+
+    def show(self, face: Face[S]) -> None:
+        """Keep the ``current`` of a face up to date."""
+        self._faces.append(face)
 
     def publish(self, snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
         """Swap: readers see the new settings from the next read on."""
-        self.head.snapshot = snapshot
-        self.head.current = snapshot.settings
-        return self.board.publish(snapshot, keys)
+        for face in self._faces:
+            face.current = snapshot.settings
+        return self.subscribers.publish(snapshot, keys)
+
+    def attempt(self) -> None:
+        """Note that a reload is being tried now."""
+        self.attempted_at = now()
+
+    def accept(self, loaded: Loaded, keys: frozenset[str]) -> None:
+        """Note that what the layers say is live now, as far as it can be. ``keys`` differ in this generation."""
+        generation = self.snapshot.generation
+        if keys:
+            logger.info("generation %d is live: %s", generation, ", ".join(sorted(keys)))
+        elif self.error is not None:
+            logger.info("the files are good again, generation %d is what they say", generation)
+        if loaded.pending - self.loaded.pending:
+            logger.warning("waiting for a restart: %s", ", ".join(sorted(loaded.pending)), extra=AS_EVENT)
+        if keys or self.error is not None or loaded.pending != self.loaded.pending:
+            self.events.tell(Applied(now(), generation, keys, loaded.pending))
+        self.loaded = loaded
+        self.accepted += 1
+        self.rejection, self.told, self.error, self.failures = None, None, None, 0
+
+    def reject(self, rejection: Rejected, text: str, outlook: str = "") -> None:
+        """Note that a reload was not applied. ``outlook`` says in the log what happens next."""
+        self.rejection, self.error = rejection, text
+        logger.warning(
+            "reload rejected, generation %d stays live: %s%s", self.snapshot.generation, text, outlook, extra=AS_EVENT
+        )
+        self.tell_rejection(rejection, text)
+
+    def tell_rejection(self, rejection: Rejected, text: str) -> None:
+        """Count a failed attempt, and tell those who read events."""
+        self.attempt()
+        self.failures += 1
+        self.told = Rejection.of(rejection, self.attempted_at, text, self.failures)
+        self.events.tell(self.told)
+
+    def status(self, layers: tuple[LayerStatus, ...] = (), fault: SettingsError | None = None) -> Status:
+        """How everything stands. ``fault`` is why the layers could not be read or judged, if so."""
+        snapshot = self.snapshot
+        return Status(
+            generation=snapshot.generation,
+            healthy=self.error is None
+            and fault is None
+            and not any(resource.failed for resource in self.resources.all)
+            and all(layer.state in ("read", "missing", "writing") for layer in layers),
+            loaded_at=snapshot.loaded_at,
+            last_attempt_at=self.attempted_at,
+            last_error=str(fault) if fault is not None else self.error,
+            consecutive_failures=self.failures,
+            pending_restart=self.loaded.pending,
+            layers=layers,
+            callback_failures=self.callbacks.failures,
+            waiting_for=self.waits.all(long=True),
+            rejection=self.told,
+        )
+
+    def statistics(self) -> Statistics:
+        """Count. From any thread."""
+        subscribers, behind = self.subscribers.counts()
+        snapshot = self.snapshot
+        return Statistics(
+            generation=snapshot.generation,
+            accepted=self.accepted,
+            accepted_at=self.events.accepted_at or snapshot.loaded_at,
+            rejections=self.events.rejections,
+            subscribers=subscribers,
+            subscribers_behind=behind,
+            callback_failures=self.callbacks.failures,
+            resources=len(self.resources.all),
+            rebuilds=self.resources.rebuilds,
+            looks=self.looks,
+            reads=self.reads,
+            watching=not self.closing,
+        )
 
     def close(self) -> None:
         """End all iterators; no resource is rebuilt any more."""
-        self.closing = True
-        self.board.close()
-        self.log.close()
-
-    def call_back(self, handle: Handle, changes: Changes[S]) -> None:
-        """Call back for each change from now on. Whatever it raises is logged and counted, and hurts nobody."""
-        self._call_back_in(self.context.copy(), handle, changes)
-
-    def _call_back_in(self, context: Context, handle: Handle, changes: Changes[S]) -> None:
-        context.run(self.tasks.start_soon, sheltered, self._call_back, context, handle, changes)
-
-    async def _call_back(self, context: Context, handle: Handle, changes: Changes[S]) -> None:
-        used = False
-        try:
-            with handle.scope():
-                async for change in changes:
-                    used = True
-                    await called(handle.function, change)
-        except BaseException as error:
-            # Its task may be in any state by now: cancelled by itself, or in a cancel scope that was never left. So it goes
-            # on in another one, which learns at its first await whether all of this is over.
-            if not used:
-                failure_of(error)  # raises what ends all of this
-            self._call_back_in(context, handle, changes)
-            self._note(handle, failure_of(error))
-        else:
-            await changes.aclose()
-
-    def _note(self, handle: Handle, failure: BaseException) -> None:
-        handle.failures += 1
-        self.callback_failures += 1
-        logger.error("callback %s raised:\n%s", handle.name, self.redactor.trace(failure))
-        if self.escaped is None:
-            self.escaped = beyond_exceptions(failure)
+        self.closing = self.resources.closing = True
+        self.subscribers.close()
+        self.events.close()
 
 
-async def called(function: Callback, change: Change[Any]) -> None:
-    """Call a sync or async function."""
-    result = function(change)
-    if isinstance(result, Awaitable):
-        await result
+def now() -> datetime.datetime:
+    """The time, in UTC."""
+    return datetime.datetime.now(datetime.UTC)

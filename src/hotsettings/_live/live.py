@@ -1,44 +1,35 @@
-"""Live: the current settings of a running process, and those who want to know of changes.
-
-It knows no files and no clock: a source (``runtime`` for files, ``testing`` for tests) makes snapshots go live.
-"""
+"""Live: the current settings of a running process, for those who read them and those who follow changes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Generic, Literal, Protocol, TypeVar
-
-import anyio
-from anyio.abc import TaskGroup
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from .._boundary import without_frames
 from .._layers.toml.keys import select
 from .._loading.explain import Explanation, explain
-from .._loading.load import Loaded
-from .._redaction import Redactor
-from .._schema.schema import Schema
 from .audit import Events
+from .callbacks import Handle
 from .changes import Changes
-from .core import Handle, Head, Hub
-from .reload.resource_manager import build, retire
+from .core import Core, Face
+from .reload.resource_manager import ResourceManager
 from .resource import Resource
 from .snapshot import Change, Snapshot
+from .statistics import Described, Statistics, describe
 from .status import Status
 
 S = TypeVar("S")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
 
 
 class Source(Protocol):
-    """Where snapshots come from."""
-
-    loaded: Loaded
-    """What its layers said when they were accepted last."""
+    """What makes snapshots go live."""
 
     def status(self) -> Status:
-        """How it stands."""
+        """How everything stands."""
         ...
 
     async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
@@ -46,33 +37,49 @@ class Source(Protocol):
         ...
 
 
-class Live(Head[S], Generic[S]):
-    """The running object that holds the current snapshot and tells subscribers.
+class _ResourceBlock(AbstractAsyncContextManager[Resource[T]], Generic[T]):
+    """The block of a resource. No generator, which an event loop that ends would close in the middle of its own end."""
 
-    ``current`` are the newest settings and ``snapshot`` is what they are part of: read both from any thread, at any time.
-    Everything else is for the event loop that it was made in. Keys are exact (``db.port``), tables (``db``) or globs
-    (``KAFKA_*``); none at all means every key. A pattern that matches no key raises ValueError.
+    def __init__(self, manager: ResourceManager[Any], resource: Resource[T]) -> None:
+        self._manager = manager
+        self._resource = resource
+
+    async def __aenter__(self) -> Resource[T]:
+        await self._manager.begin(self._resource)
+        return self._resource
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._manager.end(self._resource)
+
+
+class Live(Face[S], Generic[S]):
+    """The running object that holds the current snapshot and notifies subscribers.
+
+    Read ``current`` and ``snapshot`` from any thread, at any time. Use everything else on the event loop that it was made in. Keys
+    are exact (``db.port``), tables (``db``) or globs (``KAFKA_*``); none at all means every key. A pattern that matches no key
+    raises ValueError.
+
+    Attributes:
+        current: The newest settings. A plain slot, so reading it costs one attribute load.
     """
 
     __module__ = "hotsettings"
 
-    __slots__ = ("__weakref__", "_hub", "_source")
+    __slots__ = ("__weakref__", "_core", "_source")
 
-    def __init__(
-        self,
-        schema: Schema,
-        snapshot: Snapshot[S],
-        tasks: TaskGroup,
-        source: Source,
-        prepare_timeout: float,
-        redactor: Redactor,
-    ) -> None:
-        super().__init__(snapshot)
-        self._hub: Hub[S] = Hub(schema, self, tasks, prepare_timeout, redactor)
+    def __init__(self, core: Core[S], source: Source) -> None:
+        super().__init__(core.snapshot.settings)
+        self._core = core
         self._source = source
+        core.show(self)
 
     def __repr__(self) -> str:
         return f"Live({self.snapshot!r})"
+
+    @property
+    def snapshot(self) -> Snapshot[S]:
+        """The newest snapshot, of which ``current`` are the settings."""
+        return self._core.snapshot
 
     @property
     def status(self) -> Status:
@@ -84,41 +91,65 @@ class Live(Head[S], Generic[S]):
 
         It ends with the watching. ``anext`` may be given up, by a timeout say, and asked again: nothing is lost.
         """
-        return self._hub.board.changes(self._keys(keys))
+        return self._core.subscribers.changes(self._keys(keys))
 
-    def on_change(self, callback: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
+    @overload
+    def on_change(self, callback: Callable[[Change[S]], Awaitable[object] | object], /, *keys: str) -> Handle: ...
+
+    @overload
+    def on_change(self, *keys: str) -> Callable[[F], F]: ...
+
+    def on_change(self, *arguments: Any) -> Any:
         """Call back, sync or async, after changes of these keys. A slow one gets the newest change only.
+
+        ``live.on_change(callback, "KAFKA_*")`` returns a handle whose ``cancel()`` ends it. ``@live.on_change("KAFKA_*")`` above a
+        function returns that function.
 
         What it raises is logged and counted; what is no Exception (``SystemExit``) is raised again where the block of
         ``watch`` ends. A sync callback runs on the event loop and must not block it. It runs in a copy of the context in
         which ``watch`` was entered, which it keeps from call to call.
         """
+        return _registering(self._on_change, arguments)
+
+    def _on_change(self, callback: Callable[[Change[S]], object], keys: tuple[str, ...]) -> Handle:
         chosen = self._keys(keys)
         handle = Handle(callback, chosen, lambda _: None)
-        self._hub.call_back(handle, self._hub.board.changes(chosen))
+        self._core.callbacks.start(handle, self._core.subscribers.changes(chosen))
         return handle
 
-    def prepare(self, hook: Callable[[Change[S]], Awaitable[object] | object], *keys: str) -> Handle:
+    @overload
+    def prepare(self, hook: Callable[[Change[S]], Awaitable[None] | None], /, *keys: str) -> Handle: ...
+
+    @overload
+    def prepare(self, *keys: str) -> Callable[[F], F]: ...
+
+    def prepare(self, *arguments: Any) -> Any:
         """Ask ``hook`` before a change of these keys goes live: ``change.new`` is the candidate.
 
+        ``live.prepare(hook, "KAFKA_*")`` returns a handle whose ``cancel()`` ends it. ``@live.prepare("KAFKA_*")`` above a function
+        returns that function.
+
         Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason. What is
-        vetoed is tried again, after 1 to 60 seconds. It is not asked about the settings that are live already. It runs in a
-        copy of the context in which ``watch`` was entered.
+        vetoed is tried again, after 1 to 60 seconds. A hook returns None: anything else, such as False, is a mistake that
+        the log tells, and no veto. It is not asked about the settings that are live already. It runs in a copy of the context
+        in which ``watch`` was entered.
         """
-        hooks = self._hub.hooks
+        return _registering(self._prepare, arguments)
+
+    def _prepare(self, hook: Callable[[Change[S]], object], keys: tuple[str, ...]) -> Handle:
+        hooks = self._core.hooks
         handle = Handle(hook, self._keys(keys), lambda handle: hooks.pop(handle, None))
         hooks[handle] = None
         return handle
 
-    @asynccontextmanager
-    async def resource(
+    def resource(
         self,
         build: Callable[[S], AbstractAsyncContextManager[T]],
         *keys: str,
         replace: Literal["overlap", "exclusive"] = "overlap",
         drain_timeout: float = 30.0,
         jitter: float = 0.0,
-    ) -> AsyncGenerator[Resource[T], None]:
+    ) -> AbstractAsyncContextManager[Resource[T]]:
         """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
 
         "overlap" builds the new one beside the old one, and closes the old one when its leases have ended. "exclusive" is
@@ -136,15 +167,11 @@ class Live(Head[S], Generic[S]):
         if not 0 <= jitter < math.inf:
             raise ValueError(f"jitter must be 0 seconds or more, and finite, not {jitter!r}")
         resource: Resource[T] = Resource(build, self._keys(keys), replace == "exclusive", drain_timeout, jitter)
-        await self._first_instance(resource)
-        try:
-            yield resource
-        finally:
-            await self._last_instance(resource)
+        return _ResourceBlock(self._core.resources, resource)
 
     def events(self) -> Events:
         """Iterate over every Applied and Rejection from this call on, for the record."""
-        return self._hub.log.read()
+        return self._core.events.read()
 
     async def reload(self, timeout: float | None = None) -> Change[S] | None:  # noqa: ASYNC109 - as above
         """Settle and look at the files now.
@@ -160,12 +187,12 @@ class Live(Head[S], Generic[S]):
             TimeoutError: it takes longer than ``timeout``; the message says what is waited for.
             RuntimeError: a hook or a build has called this, which would wait for itself.
         """
-        self._hub.waits.refuse_inside("reload()", "which it would wait for")
+        self._core.waits.refuse_inside("reload()", "which it would wait for")
         before = self.snapshot
         await self._source.reload(timeout)
         if self.snapshot is before:
             return None
-        change = self._hub.board.change_since(before)
+        change = self._core.subscribers.change_since(before)
         return change if change.keys else None
 
     async def wait_applied(self, generation: int | None = None) -> None:
@@ -181,48 +208,49 @@ class Live(Head[S], Generic[S]):
         Raises:
             RuntimeError: a hook or a build waits for what can only come after it.
         """
-        resources = list(self._hub.resources)
-        if (generation or 0) > self.snapshot.generation or any(resource.outdated for resource in resources):
-            self._hub.waits.refuse_inside("wait_applied()", "which has to return before that can be applied")
-        await self._hub.board.wait_applied(generation)
-        for resource in list(self._hub.resources):
+        core = self._core
+        if (generation or 0) > self.snapshot.generation or any(resource.outdated for resource in core.resources.all):
+            core.waits.refuse_inside("wait_applied()", "which has to return before that can be applied")
+        await core.subscribers.barrier.wait(generation)
+        for resource in list(core.resources.all):
             await resource.caught_up()
 
     @without_frames
     def explain(self, key: str) -> Explanation:
         """Every layer's value for a key, the winner first. Raises ValueError for an unknown key."""
-        return explain(self._source.loaded, key)
+        return explain(self._core.loaded, key)
+
+    @without_frames
+    def describe(self) -> tuple[Described, ...]:
+        """Every setting as it may be shown, in the order of the class: value, origin, default, what waits for a restart."""
+        return describe(self._core.loaded)
+
+    def statistics(self) -> Statistics:
+        """Counts for metrics. Call it from any thread."""
+        return self._core.statistics()
+
+    def redact(self, text: str) -> str:
+        """Mask every secret of these settings in a text, those of former settings too."""
+        return self._core.redactor.redact(text)
+
+    def accompany(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run an async function beside this live object; at the end of the block it is cancelled.
+
+        What it raises is logged, and counted with the failures of callbacks.
+        """
+        self._core.callbacks.accompany(work)
 
     def _keys(self, patterns: tuple[str, ...]) -> frozenset[str] | None:
-        return select([leaf.key for leaf in self._hub.schema.leaves], patterns) if patterns else None
-
-    async def _first_instance(self, resource: Resource[Any]) -> None:
-        hub = self._hub
-        while resource.instance is None:
-            snapshot = self.snapshot
-            instance = await build(hub, resource, snapshot.settings, {})
-            if self.snapshot is snapshot or not resource.concerned(hub.board.change_since(snapshot).keys):
-                resource.stand(instance, self.current)
-            else:  # the settings changed meanwhile
-                await instance.close(resource.drain_timeout)
-        hub.resources.append(resource)
-
-    async def _last_instance(self, resource: Resource[Any]) -> None:
-        resource.closed = True
-        self._hub.resources.remove(resource)
-        instance = resource.stand(None, resource.settings)
-        with anyio.CancelScope(shield=True):
-            if instance is not None:
-                await retire(resource, instance)
-            for before in list(resource.retiring):
-                await before.gone()
+        return select([leaf.key for leaf in self._core.schema.leaves], patterns) if patterns else None
 
 
-def hub_of(live: Live[S]) -> Hub[S]:
-    """The parts behind a live object, for its source."""
-    return live._hub  # pyright: ignore[reportPrivateUsage]
+def _registering(register: Callable[[Any, tuple[str, ...]], Handle], arguments: tuple[Any, ...]) -> Any:
+    """Register a function that is called with its keys, or return the decorator for these keys."""
+    if arguments and not isinstance(arguments[0], str):
+        return register(arguments[0], arguments[1:])
 
+    def decorate(function: F) -> F:
+        register(function, arguments)
+        return function
 
-def loaded_of(live: Live[Any]) -> Loaded:
-    """What the layers said when they were accepted last: newer than the snapshot where no value has changed since."""
-    return live._source.loaded  # pyright: ignore[reportPrivateUsage]
+    return decorate

@@ -13,10 +13,9 @@ from contextvars import Context, ContextVar
 from typing import Any, Generic, TypeVar, cast
 
 import anyio
-from anyio.abc import TaskGroup
 
 from .._concurrency.backoff import Backoff
-from .._concurrency.tasks import failure_of, sheltered
+from .._concurrency.tasks import Tasks, failure_of
 from .._log import name_of
 from ..errors import SettingsError
 
@@ -194,13 +193,16 @@ class Resource(Generic[T]):
         """No instance stands, and building one has failed."""
         self.outdated = False
         """What stands was built for other settings than the newest, or from what has been replaced meanwhile."""
-        self.mending = False
+        self.repairing = False
         """A task builds it anew, or waits for the next attempt."""
         self.closed = False
         self._changed = anyio.Event()
 
     def __repr__(self) -> str:
         return f"Resource({self.name})"
+
+    def __dir__(self) -> list[str]:
+        return ["current", "lease", *(name for name in object.__dir__(self) if name.startswith("_"))]
 
     @property
     def current(self) -> T:
@@ -243,7 +245,7 @@ class Resource(Generic[T]):
     async def start(
         self,
         settings: Any,
-        tasks: TaskGroup,
+        tasks: Tasks,
         context: Context,
         ended: Ended,
         candidates: dict[Resource[Any], Instance[Any]],
@@ -253,7 +255,7 @@ class Resource(Generic[T]):
         building = Building(self, instance, candidates)
         context.run(_building.set, building)
         try:
-            context.run(tasks.start_soon, sheltered, instance.host, self.build, settings, ended)
+            tasks.start_soon(instance.host, self.build, settings, ended, context=context)
             await instance.built(self.drain_timeout)
         finally:
             building.active = False

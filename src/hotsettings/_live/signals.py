@@ -88,5 +88,5 @@ async def reload_at(
                     with anyio.move_on_after(_QUIET):
                         await news.wait()
             news = anyio.Event()
-            with suppress(Rejected):  # the runtime has logged it
+            with suppress(Rejected):  # the reloader has logged it
                 await reload()

@@ -59,6 +59,9 @@ class Snapshot(Generic[S]):
             self._digest = hashlib.sha256(msgspec.json.encode(shown, enc_hook=repr, order="deterministic")).hexdigest()
         return self._digest
 
+    def __dir__(self) -> list[str]:
+        return [name for name in object.__dir__(self) if name != "loaded"]
+
     def __repr__(self) -> str:
         return f"Snapshot(generation={self.generation}, loaded_at={self.loaded_at.isoformat()}, {self.settings!r})"
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from typing import TypeVar
 
 import anyio
-from anyio.abc import TaskGroup
 
+from .._concurrency.tasks import Tasks
 from .._layers.status import PATIENCE
 from .._log import logger
 from .status import Wait, WaitKind
+
+T = TypeVar("T")
 
 
 class Turn:
@@ -34,11 +37,20 @@ class Turn:
         """Let all code that is called in this context know that it runs inside of this hook or build."""
         _turns.set((*_turns.get(), self))
 
+    async def within(self, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
+        """Do what is waited for, and end the wait. Raises TimeoutError if that takes longer. For tasks of our own."""
+        try:
+            with anyio.move_on_after(seconds):
+                return await work()
+            raise TimeoutError(f"{self.wait.name} did not finish within {seconds:g} s")
+        finally:
+            self.waits.end(self)
+
 
 class Waits:
     """The waits of one live object. Each that takes long is logged once, and once more when it is over."""
 
-    def __init__(self, tasks: TaskGroup) -> None:
+    def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
         self._turns: list[Turn] = []
         self._attended = False

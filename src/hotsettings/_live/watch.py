@@ -9,17 +9,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from .._concurrency.tasks import background_tasks
+from .._concurrency.tasks import background_tasks, hosted
 from .._layers.file import FileLayer
 from .._layers.layer import Document, Layer
 from .._layers.store import StoreLayer
 from .._log import logger
+from .._redaction import Redactor
 from .._schema.schema import Schema
 from .._watching.events import Kind
 from .._watching.watcher import Watcher
 from ..errors import SettingsError
-from .live import Live, hub_of
-from .reload.reloader import Runtime
+from .core import Core
+from .live import Live
+from .reload.reloader import Reloader, first_load
 from .signals import checked_signal, reload_at
 from .snapshot import Snapshot
 
@@ -40,11 +42,11 @@ def watch_layers(
     """
     if reload_signal is not None:
         checked_signal(reload_signal)
-    return _watch_layers(schema, layers, settle, rescan_interval, prepare_timeout, reload_signal, watcher)
+    return hosted(_watched(schema, layers, settle, rescan_interval, prepare_timeout, reload_signal, watcher))
 
 
 @asynccontextmanager
-async def _watch_layers(
+async def _watched(
     schema: Schema,
     layers: Sequence[Layer],
     settle: float,
@@ -60,10 +62,8 @@ async def _watch_layers(
             raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
     layers = _prepared(layers)
     stores = dict.fromkeys(layer.store for layer in layers if isinstance(layer, StoreLayer))
-    watching = Watcher(layers, settle, rescan_interval, watcher)
-    runtime: Runtime[Any] = Runtime(schema, watching, rescan_interval)
+    watching, redactor = Watcher(layers, settle, rescan_interval, watcher), Redactor(schema)
     failure: SettingsError | None = None
-    escaped: BaseException | None = None
     async with AsyncExitStack() as stack, background_tasks() as tasks:
         stack.callback(watching.close)
         tasks.start_soon(watching.run)
@@ -71,28 +71,26 @@ async def _watch_layers(
             for store in stores:
                 await stack.enter_async_context(store.opened())
                 stack.enter_context(store.subscribed(watching.hint))
-            snapshot: Snapshot[Any] = Snapshot(await runtime.first(), 1)
+            read, loaded = await first_load(schema, redactor, watching)
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say
         else:
-            live: Live[Any] = Live(schema, snapshot, tasks, runtime, prepare_timeout, runtime.redactor)
-            runtime.follow(hub_of(live))
-            tasks.start_soon(runtime.run)
+            core: Core[Any] = Core(schema, Snapshot(loaded, 1), tasks, redactor, prepare_timeout)
+            reloader = Reloader(core, watching, read, rescan_interval)
+            live = Live(core, reloader)
+            tasks.start_soon(reloader.run)
             for store in stores:
-                tasks.start_soon(store.accompany, live)
+                tasks.start_soon(store.accompany, live, lambda: core.loaded)
             if reload_signal is not None:
                 await tasks.start(reload_at, checked_signal(reload_signal), live.reload)
-            logger.info("following %s; generation 1 is live", ", ".join(map(_named, snapshot.loaded.documents)))
+            logger.info("following %s; generation 1 is live", ", ".join(map(_named, loaded.documents)))
             try:
                 yield live
             finally:
-                hub_of(live).close()
-                escaped = hub_of(live).escaped
-                logger.info("the end of following; generation %d was the last", live.snapshot.generation)
+                core.close()
+                logger.info("the end of following; generation %d was the last", core.snapshot.generation)
     if failure is not None:
         raise failure
-    if escaped is not None:
-        raise escaped
 
 
 def _named(document: Document) -> str:

@@ -10,8 +10,7 @@ from typing import Any, TypeVar, overload
 
 from msgspec import Struct
 
-from .._live.live import Live
-from .._live.snapshot import Snapshot
+from .. import Live, Snapshot
 
 S = TypeVar("S")
 

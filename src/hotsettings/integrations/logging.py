@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .._layers.toml.spelling import closest
-from .._live.core import Handle
-from .._live.live import Live, hub_of
-from .._live.snapshot import Change
-from .._schema.schema import Leaf
+from .. import Change, Live
+
+if TYPE_CHECKING:
+    from .._live.callbacks import Handle
 
 
 def follow_level(live: Live[Any], key: str, logger: logging.Logger | None = None) -> Handle:
@@ -28,12 +27,12 @@ def follow_level(live: Live[Any], key: str, logger: logging.Logger | None = None
     return live.on_change(follow, key)
 
 
-def _leaf(live: Live[Any], key: str) -> Leaf:
-    schema = hub_of(live).schema
-    leaves = {leaf.key: leaf for leaf in schema.leaves}
+def _leaf(live: Live[Any], key: str) -> Any:
+    """What the settings class says of this key."""
+    leaves = {leaf.key: leaf for leaf in type(live.current).__schema__.leaves}
     if key not in leaves:
-        near = closest(key, leaves)
-        raise ValueError(f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else ""))
+        live.explain(key)  # raises ValueError for what is no key, with a suggestion
+        raise ValueError(f"{key} is no single setting")
     return leaves[key]
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from .._live.live import Live, hub_of
+from .. import Live
 
 
 class Figure(Struct, frozen=True):
@@ -25,10 +25,6 @@ def _reload_succeeded(live: Live[Any]) -> float:
     return int(live.status.last_error is None)
 
 
-def _accepted_at(live: Live[Any]) -> float:
-    return (hub_of(live).log.accepted_at or live.snapshot.loaded_at).timestamp()
-
-
 FIGURES = (
     Figure(
         "last_reload_successful",
@@ -42,7 +38,7 @@ FIGURES = (
         "When the settings were loaded or accepted last, in seconds since 1970",
         "gauge",
         "s",
-        _accepted_at,
+        lambda live: live.statistics().accepted_at.timestamp(),
     ),
     Figure(
         "healthy",
@@ -65,26 +61,28 @@ FIGURES = (
         "{setting}",
         lambda live: len(live.status.pending_restart),
     ),
-    Figure("rejections", "Reloads that were rejected", "counter", "{reload}", lambda live: hub_of(live).log.rejections),
+    Figure(
+        "rejections", "Reloads that were rejected", "counter", "{reload}", lambda live: live.statistics().rejections
+    ),
     Figure(
         "callback_failures",
         "Exceptions that callbacks have raised",
         "counter",
         "{failure}",
-        lambda live: live.status.callback_failures,
+        lambda live: live.statistics().callback_failures,
     ),
     Figure(
         "subscribers",
         "Iterators and callbacks that follow changes",
         "gauge",
         "{subscriber}",
-        lambda live: hub_of(live).board.standing()[0],
+        lambda live: live.statistics().subscribers,
     ),
     Figure(
         "subscribers_behind",
         "Of these, how many have not finished with the newest settings",
         "gauge",
         "{subscriber}",
-        lambda live: hub_of(live).board.standing()[1],
+        lambda live: live.statistics().subscribers_behind,
     ),
 )

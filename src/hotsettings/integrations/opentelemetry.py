@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from weakref import ref
 
-from .._live.live import Live, hub_of
+from .. import Live
 from .extras import missing
 from .metrics import FIGURES, Figure
 
@@ -37,6 +37,6 @@ class _Observer:
 
     def __call__(self, options: CallbackOptions) -> Iterable[Observation]:
         live = self._live()
-        if live is None or hub_of(live).closing:
+        if live is None or not live.statistics().watching:
             return ()
         return (Observation(self._figure.read(live)),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .._live.live import Live
+from .. import Live
 from .extras import missing
 from .metrics import FIGURES, Figure
 

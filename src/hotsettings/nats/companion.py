@@ -8,7 +8,6 @@ import anyio
 from anyio import to_thread
 
 from .._layers.store import Store, StoreLayer
-from .._live.live import loaded_of
 from .._live.status import Applied
 from .._log import logger
 from ..errors import Rejected
@@ -16,7 +15,10 @@ from .disk_copy import DiskCopy
 from .reporter import Reporter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .._live.live import Live
+    from .._loading.load import Loaded
 
 
 class Companion:
@@ -25,13 +27,22 @@ class Companion:
     Args:
         store: The store.
         live: The live object.
+        accepted: Returns what the layers said when they were accepted last.
         disk_copy: The copy on disk, if there is to be one.
         reporter: Writes the reports, if there are to be any.
     """
 
-    def __init__(self, store: Store, live: Live[Any], disk_copy: DiskCopy | None, reporter: Reporter | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        live: Live[Any],
+        accepted: Callable[[], Loaded],
+        disk_copy: DiskCopy | None,
+        reporter: Reporter | None,
+    ) -> None:
         self._store = store
         self._live = live
+        self._accepted = accepted
         self._disk_copy = disk_copy
         self._reporter = reporter
         self._changed = anyio.Event()
@@ -75,7 +86,7 @@ class Companion:
     async def _update_copy(self) -> None:
         if self._disk_copy is None:
             return
-        loaded = loaded_of(self._live)
+        loaded = self._accepted()
         layers = [
             document.layer
             for document in loaded.documents

@@ -14,13 +14,13 @@ from nats.js.kv import KeyValue
 
 from .._concurrency.backoff import Backoff
 from .._layers.store import Store
-from .._live.live import loaded_of
 from .._log import logger
 from .connection import Servers, described
 from .reports import RENEWAL, encoded, report_on, reports_bucket
 
 if TYPE_CHECKING:
     from .._live.live import Live
+    from .._loading.load import Loaded
 
 _SPREAD = 0.25
 """Seconds over which processes spread their reports of the same change."""
@@ -45,9 +45,12 @@ class ReportedStore(Store, Protocol):
 class Reporter:
     """Keeps the report of one live object up to date."""
 
-    def __init__(self, store: ReportedStore, live: Live[Any], service: str, instance: str) -> None:
+    def __init__(
+        self, store: ReportedStore, live: Live[Any], accepted: Callable[[], Loaded], service: str, instance: str
+    ) -> None:
         self._store = store
         self._live = live
+        self._accepted = accepted
         self._service = service
         self._instance = instance
         self._started_at = datetime.now(UTC)
@@ -100,7 +103,7 @@ class Reporter:
         return True
 
     async def _write(self, bucket: KeyValue) -> None:
-        layers = tuple(document.layer for document in loaded_of(self._live).documents)
+        layers = tuple(document.layer for document in self._accepted().documents)
         report = report_on(self._live, layers, self._store, self._instance, self._service, self._started_at)
         await bucket.put(report.instance, encoded(report))
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from .._live.live import Live
+    from .._loading.load import Loaded
 
 _ALLOWED = "use letters, digits and - / _ = ., as in config.toml"
 
@@ -136,15 +137,15 @@ class NatsStore:
         for wake in list(self._wakers):
             wake()
 
-    async def accompany(self, live: Live[Any]) -> None:
+    async def accompany(self, live: Live[Any], accepted: Callable[[], Loaded]) -> None:
         """Copy to disk what goes live, and report it, until cancelled."""
         name = self.instance or own_name()
         instance = next(each for each in _numbered(name) if each not in self._instances)
         self._instances.add(instance)
         service = self.service or type(live.current).__qualname__
-        reporter = Reporter(self, live, service, instance) if self.reporting else None
+        reporter = Reporter(self, live, accepted, service, instance) if self.reporting else None
         try:
-            await Companion(self, live, self.disk_copy, reporter).run()
+            await Companion(self, live, accepted, self.disk_copy, reporter).run()
         finally:
             self._instances.remove(instance)
 

@@ -3,7 +3,7 @@
 With this package installed, pytest has the fixture ``settings_workspace``.
 """
 
-from .in_memory import GivenLive, live
+from .in_memory import InMemoryLive, live
 from .workspace import Workspace
 
-__all__ = ["GivenLive", "Workspace", "live"]
+__all__ = ["InMemoryLive", "Workspace", "live"]

@@ -57,6 +57,8 @@ class Strangers:
 
     def __init__(self, form: Callable[[str], str]) -> None:
         self.secrets: list[Planted] = []
+        self.coming: tuple[int, list[Planted]] = (-1, [])
+        """The secrets of the next files, and their PORT: nobody can quote them before they were read."""
         self.raised = 0
         self._form = form
         self.fails: set[str] = set()
@@ -71,14 +73,23 @@ class Strangers:
             except KeyError as error:
                 raise Quoting(f"no: {said}") from error
 
-    async def hook(self, _: Any) -> None:
+    def meet(self, settings: Any) -> None:
+        """Take part in what these settings hold."""
+        port, secrets = self.coming
+        if port >= 0 and port == settings.PORT:
+            self.secrets += secrets
+            self.coming = (-1, [])
+
+    async def hook(self, change: Any) -> None:
+        self.meet(change.new)
         self.fail("hook")
 
     def callback(self, _: Any) -> None:
         self.fail("callback")
 
     @asynccontextmanager
-    async def build(self, _: Any) -> AsyncGenerator[str, None]:
+    async def build(self, settings: Any) -> AsyncGenerator[str, None]:
+        self.meet(settings)
         self.fail("build")
         yield "client"
         self.fail("exit")
@@ -123,7 +134,7 @@ async def test_whatever_was_ever_secret(
             async with held.resource(strangers.build, replace=mode, drain_timeout=0):
                 for step in range(3):
                     made = again(made, kinds, random)
-                    strangers.secrets += made.secrets
+                    strangers.coming = (step, made.secrets)
                     # The second is refused; the last is live when somebody else's code fails.
                     strangers.fails = {("hook", place, place)[step]} if step else set()
                     config = made.config_text("PORT") + f"PORT = {step}\n"  # so that there is always a change

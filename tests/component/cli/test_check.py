@@ -266,3 +266,20 @@ def test_a_module_that_loads_settings_as_it_is_imported(run: Run, folder: Path) 
         result = run(command, "eager_too:Settings")
         assert (result.code, result.out) == (1, "")
         assert result.err.startswith("Invalid settings: 1 problem\n  config.toml:1:8  RATE")
+
+
+@pytest.mark.parametrize(("where", "colour"), [("config.toml", "\033[1;31m"), ("secrets.toml", "\033[1;33m")])
+def test_a_secret_in_a_plain_file_is_loud(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, where: str, colour: str
+) -> None:
+    """Red, where what others may read is yellow."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    (folder / "secrets.toml").chmod(0o644)
+    with (folder / where).open("a", encoding="utf-8") as file:
+        file.write(
+            '\n[db]\npassword = "open-sesame"\n' if where == "secrets.toml" else '\ndb.password = "open-sesame"\n'
+        )
+    warned = next(line for line in run("check", CLASS).out.splitlines() if "Warnings:" in line)
+    assert colour in warned

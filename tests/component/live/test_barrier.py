@@ -12,7 +12,7 @@ import pytest
 from support.live import Ledger, Settings, given, idle
 
 from hotsettings import Change
-from hotsettings.testing import GivenLive, live
+from hotsettings.testing import InMemoryLive, live
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ async def no_deadlock() -> AsyncIterator[None]:
 class Barrier:
     """A task that passes a barrier; ``passed()`` tells whether it has."""
 
-    def __init__(self, held: GivenLive[Any], generation: int | None = None) -> None:
+    def __init__(self, held: InMemoryLive[Any], generation: int | None = None) -> None:
         self.held = held
         self.generation = generation
         self._passed = False
@@ -40,7 +40,7 @@ class Barrier:
 
 
 @asynccontextmanager
-async def barrier(held: GivenLive[Any], generation: int | None = None) -> AsyncIterator[Barrier]:
+async def barrier(held: InMemoryLive[Any], generation: int | None = None) -> AsyncIterator[Barrier]:
     async with anyio.create_task_group() as tasks:
         it = Barrier(held, generation)
         tasks.start_soon(it.run)
@@ -117,14 +117,14 @@ async def test_waits_for_a_future_generation() -> None:
             assert it.passed()
 
 
-async def closed(held: GivenLive[Any]) -> Callable[[], object]:
+async def closed(held: InMemoryLive[Any]) -> Callable[[], object]:
     changes = held.changes()
     await held.publish(given(A=1))
     await changes.aclose()
     return lambda: changes
 
 
-async def closed_while_busy(held: GivenLive[Any]) -> Callable[[], object]:
+async def closed_while_busy(held: InMemoryLive[Any]) -> Callable[[], object]:
     changes = held.changes()
     await held.publish(given(A=1))
     async with anyio.create_task_group() as tasks:
@@ -133,7 +133,7 @@ async def closed_while_busy(held: GivenLive[Any]) -> Callable[[], object]:
     return lambda: changes
 
 
-async def cancelled_while_waiting(held: GivenLive[Any]) -> Callable[[], object]:
+async def cancelled_while_waiting(held: InMemoryLive[Any]) -> Callable[[], object]:
     changes = held.changes()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(changes.__anext__)
@@ -143,7 +143,7 @@ async def cancelled_while_waiting(held: GivenLive[Any]) -> Callable[[], object]:
     return lambda: changes
 
 
-async def collected(held: GivenLive[Any]) -> Callable[[], object]:
+async def collected(held: InMemoryLive[Any]) -> Callable[[], object]:
     async def breaks() -> None:
         async for _ in held.changes():
             break
@@ -156,7 +156,7 @@ async def collected(held: GivenLive[Any]) -> Callable[[], object]:
     return lambda: None
 
 
-async def callback_cancelled(held: GivenLive[Any]) -> Callable[[], object]:
+async def callback_cancelled(held: InMemoryLive[Any]) -> Callable[[], object]:
     handle = held.on_change(lambda _: anyio.sleep_forever())
     await held.publish(given(A=1))
     await idle()
@@ -174,7 +174,7 @@ async def callback_cancelled(held: GivenLive[Any]) -> Callable[[], object]:
         callback_cancelled,
     ],
 )
-async def test_who_is_gone_does_not_count(leave: Callable[[GivenLive[Any]], Any]) -> None:
+async def test_who_is_gone_does_not_count(leave: Callable[[InMemoryLive[Any]], Any]) -> None:
     async with live(given()) as held:
         keep = await leave(held)
         async with barrier(held) as it:

@@ -149,7 +149,7 @@ async def test_cancel() -> None:
         await held.publish(given(A=2))
         await held.wait_applied()
         assert seen == left == [1]
-        assert not [each for each in parts(held).board._iterators if not each._closed and not each._abandoned]
+        assert not [each for each in parts(held).subscribers._iterators if not each._closed and not each._abandoned]
 
 
 async def test_cancelling_itself() -> None:

@@ -102,7 +102,7 @@ async def test_counted_whether_somebody_reads_or_not() -> None:
             raise ValueError("no")
 
     async with live(given()) as held:
-        log = parts(held).log
+        log = parts(held).events
         assert (log.rejections, log.accepted_at) == (0, None)
         held.prepare(veto)
         await held.publish(given(A=1))

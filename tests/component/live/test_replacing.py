@@ -14,7 +14,7 @@ from support.live import Ledger, Settings, Thing, given, idle, parts, until
 from hotsettings import Rejected
 from hotsettings._concurrency import backoff
 from hotsettings._live.reload import resource_manager as replacing
-from hotsettings.testing import GivenLive, Workspace, live
+from hotsettings.testing import InMemoryLive, Workspace, live
 
 pytestmark = pytest.mark.anyio
 
@@ -51,7 +51,7 @@ def draws(monkeypatch: pytest.MonkeyPatch) -> Draws:
 
 
 @asynccontextmanager
-async def reloading(held: GivenLive[Any], **values: Any) -> AsyncIterator[None]:
+async def reloading(held: InMemoryLive[Any], **values: Any) -> AsyncIterator[None]:
     """A reload under way, given up when the block ends."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(held.publish, given(**values))
@@ -238,7 +238,7 @@ async def test_what_is_down_is_not_waited_for(kind: Kind, monkeypatch: pytest.Mo
         async with held.resource(ledger.build, "A", replace=kind, jitter=AGES) as resource:
             ledger.fail = lambda settings: None if settings.A else ConnectionError("moved")
             resource.current.broken.set()
-            await until(lambda: resource.failed and not parts(held).lock.locked())
+            await until(lambda: resource.failed and not parts(held).resources.lock.locked())
             await held.publish(given(A=1))
             assert resource.current.settings.A == 1
 

@@ -12,11 +12,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 from anyio.abc import TaskStatus
-from support.live import Ledger, Thing, given, idle, parts, until
+from support.live import Ledger, Settings, Thing, given, idle, parts, until
 
 from hotsettings import Rejected, Resource, ResourceDown
 from hotsettings._concurrency import backoff
-from hotsettings.testing import GivenLive, live
+from hotsettings.testing import InMemoryLive, Workspace, live
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +35,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.001)
 
 
-def healthy(held: GivenLive[Any]) -> bool:
+def healthy(held: InMemoryLive[Any]) -> bool:
     return held.status.healthy
 
 
@@ -74,7 +74,7 @@ async def test_is_replaced_when_its_keys_change(kind: Kind) -> None:
                 pass
         await held.publish(given(A=2))
         assert ledger.opened == 2
-        assert not parts(held).resources
+        assert not parts(held).resources.all
     assert ledger.most == (1 if kind == "exclusive" else 2)
 
 
@@ -116,7 +116,7 @@ async def test_the_first_build_that_fails_raises_as_itself() -> None:
         with pytest.raises(ConnectionError, match="no broker"):
             async with held.resource(ledger.build):
                 pass
-        assert not parts(held).resources
+        assert not parts(held).resources.all
 
 
 async def test_the_first_build_follows_changes_meanwhile() -> None:
@@ -324,7 +324,7 @@ async def test_one_task_mends_however_often_a_reload_fails(monkeypatch: pytest.M
             with pytest.raises(Rejected):
                 await held.publish(given(A=number))
             await idle()
-        assert len([task for task in anyio.get_running_tasks() if "mend" in str(task.name)]) == 1
+        assert len([task for task in anyio.get_running_tasks() if "_repair" in str(task.name)]) == 1
 
 
 async def test_down_when_a_change_comes_that_it_can_be_built_for() -> None:
@@ -598,17 +598,17 @@ async def test_the_whole_block_left_by_an_exception_in_the_middle_of_a_transacti
         tasks.cancel_scope.cancel()
 
 
-async def test_cancelled_from_outside_it_does_not_wait_for_the_old_one_to_be_rebuilt() -> None:
+async def test_left_it_does_not_wait_for_the_old_one_to_be_rebuilt(settings_workspace: Workspace) -> None:
     ledger = Ledger()
     with anyio.fail_after(5), anyio.CancelScope() as scope:
-        async with live(given()) as held, anyio.create_task_group() as tasks:
+        async with Settings.watch(**settings_workspace.paths, settle=0.0) as held:
             async with held.resource(ledger.build, "A", replace="exclusive"):
                 ledger.before = lambda _: anyio.sleep_forever()
-                tasks.start_soon(held.publish, given(A=1))
-                await idle()
+                settings_workspace.write(config="A = 1")
+                await until(lambda: not ledger.open)
                 scope.cancel()
                 with anyio.CancelScope(shield=True):
-                    await idle()  # the transaction is undone before anybody knows that all is over
+                    await idle()
     assert ledger.open == []
 
 

@@ -17,12 +17,12 @@ from hotsettings._concurrency.tasks import background_tasks
 from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.status import LayerState, LayerStatus
-from hotsettings._live.live import hub_of
+from hotsettings._live.core import Core
 from hotsettings._live.reload import reloader as runtime
 from hotsettings._live.reload import transaction
-from hotsettings._live.reload.reloader import Runtime
+from hotsettings._live.reload.reloader import Reloader, first_load
 from hotsettings._live.snapshot import Snapshot
-from hotsettings._loading.load import assemble
+from hotsettings._loading.load import Loaded, assemble
 from hotsettings._redaction import Redactor
 from hotsettings._schema.schema import Schema, schema_of
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
@@ -139,18 +139,19 @@ async def running(clock: Clock, text: str = "A = 0") -> AsyncIterator[tuple[Live
     fake = FakeWatcher(clock, text)
     watcher: Watcher = fake  # type: ignore[assignment]
     schema = schema_of(Settings)
-    source: Runtime[Settings] = Runtime(schema, watcher, RESCAN)
+    redactor = Redactor(schema)
     with anyio.fail_after(20):
         async with background_tasks() as tasks:
-            snapshot: Snapshot[Settings] = Snapshot(await source.first(), 1)
-            live: Live[Settings] = Live(schema, snapshot, tasks, source, 10.0, source.redactor)
-            source.follow(hub_of(live))
-            tasks.start_soon(source.run)
+            read, loaded = await first_load(schema, redactor, watcher)
+            core: Core[Settings] = Core(schema, Snapshot(loaded, 1), tasks, redactor, 10.0)
+            reloader = Reloader(core, watcher, read, RESCAN)
+            live = Live(core, reloader)
+            tasks.start_soon(reloader.run)
             await idle()
             try:
                 yield live, fake
             finally:
-                hub_of(live).close()
+                core.close()
 
 
 class Events:
@@ -175,24 +176,29 @@ async def outcome(live: Live[Settings], results: list[Any]) -> None:
 async def test_the_first_look_waits_until_the_files_stand_still(clock: Clock) -> None:
     fake = FakeWatcher(clock, "A = 7")
     fake.unsettled = 0.125
-    source: Runtime[Settings] = Runtime(schema_of(Settings), fake, RESCAN)  # type: ignore[arg-type]
+    loaded: list[Loaded] = []
+
+    async def first() -> None:
+        loaded.append((await first_load(schema, Redactor(schema), fake))[1])  # type: ignore[arg-type]
+
+    schema = schema_of(Settings)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(source.first)
+        tasks.start_soon(first)
         await idle()
         assert fake.looks == 1
         await fake.pass_time(0.0625)
         assert fake.looks == 1
         fake.unsettled = 0.0
         await fake.pass_time(0.0625)
-    assert source.loaded.settings.A == 7
+    assert loaded[0].settings.A == 7
     assert fake.times_accepted == 1
 
 
 @pytest.mark.parametrize(("text", "error"), [("A = ", LayerError), ("A = 'x'", InvalidSettings)])
 async def test_the_first_look_at_bad_files_raises(clock: Clock, text: str, error: type[Exception]) -> None:
-    source: Runtime[Settings] = Runtime(schema_of(Settings), FakeWatcher(clock, text), RESCAN)  # type: ignore[arg-type]
+    schema = schema_of(Settings)
     with pytest.raises(error):
-        await source.first()
+        await first_load(schema, Redactor(schema), FakeWatcher(clock, text))  # type: ignore[arg-type]
 
 
 async def test_new_content_goes_live(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,7 @@ from support.live import Settings, given, idle, parts
 from hotsettings import Change
 from hotsettings._live.changes import Changes
 from hotsettings._live.snapshot import changed_keys
-from hotsettings.testing import GivenLive, live
+from hotsettings.testing import InMemoryLive, live
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ async def read(changes: Changes[Settings], into: list[Change[Settings]]) -> None
         into += [change]
 
 
-async def collect(held: GivenLive[Settings], into: list[Change[Settings]], *keys: str) -> None:
+async def collect(held: InMemoryLive[Settings], into: list[Change[Settings]], *keys: str) -> None:
     await read(held.changes(*keys), into)
 
 
@@ -115,11 +115,11 @@ async def test_gone_and_back_wakes_nobody() -> None:
         seen: list[Change[Settings]] = []
         tasks.start_soon(collect, held, seen, "A")
         await idle()
-        hub = parts(held)
+        core = parts(held)
         for value in (1, 0):  # both before anybody can look
             snapshot = type(held.snapshot)(held.snapshot.loaded, held.snapshot.generation + 1)
             snapshot.settings = given(A=value, B=value + held.snapshot.generation)
-            hub.publish(snapshot, changed_keys(hub.schema, held.current, snapshot.settings))
+            core.publish(snapshot, changed_keys(core.schema, held.current, snapshot.settings))
         await held.wait_applied()
         assert seen == []
         await held.publish(given(A=5, B=held.current.B))
@@ -153,10 +153,10 @@ async def test_iterators_and_tasks_on_one_topic() -> None:
         assert sorted(told[4] + told[5]) == [1, 2, 3]  # each change goes to one of the tasks that share an iterator
 
 
-def followers(held: GivenLive[Any]) -> tuple[int, int]:
+def followers(held: InMemoryLive[Any]) -> tuple[int, int]:
     gc.collect()
-    board = parts(held).board
-    return len(board._iterators), len(board._topics)
+    subscribers = parts(held).subscribers
+    return len(subscribers._iterators), len(subscribers._topics)
 
 
 async def test_leaving_in_any_way_leaves_nothing() -> None:
@@ -250,10 +250,10 @@ async def test_ten_thousand_that_do_not_care_cost_nothing() -> None:
         async def cost() -> float:
             best = 1e9
             for _ in range(4):
-                started = time.perf_counter()
+                started = time.thread_time()
                 for _ in range(20):
                     await held.publish(given(A=held.current.A + 1))
-                best = min(best, time.perf_counter() - started)
+                best = min(best, time.thread_time() - started)
             return best
 
         alone = await cost()
@@ -277,7 +277,7 @@ KEYS = ("A", "B", "C", "KAFKA_PORT")
 class Consumer:
     """Reads at its own speed, and checks each change against what it has seen before."""
 
-    def __init__(self, held: GivenLive[Settings], keys: frozenset[str], idle: int) -> None:
+    def __init__(self, held: InMemoryLive[Settings], keys: frozenset[str], idle: int) -> None:
         self.held = held
         self.keys = keys
         self.idle = idle
@@ -328,23 +328,23 @@ async def test_random_publishes_and_consumers(
 
 async def test_how_many_follow_and_how_many_are_behind() -> None:
     async with live(given()) as held:
-        board = parts(held).board
-        assert board.standing() == (0, 0)
+        subscribers = parts(held).subscribers
+        assert subscribers.counts() == (0, 0)
         quick, slow, other = held.changes("A"), held.changes("A"), held.changes("B")
-        assert board.standing() == (3, 0)
+        assert subscribers.counts() == (3, 0)
         await held.publish(given(A=1))
-        assert board.standing() == (3, 2)
+        assert subscribers.counts() == (3, 2)
         for changes in (quick, slow):
             await anext(changes)
-        assert board.standing() == (3, 2), "both are still working on it"
+        assert subscribers.counts() == (3, 2), "both are still working on it"
         with anyio.move_on_after(0):
             await anext(quick)
-        assert board.standing() == (2, 1), "the one was cancelled, the other works on"
+        assert subscribers.counts() == (2, 1), "the one was cancelled, the other works on"
         await slow.aclose()
         del other
         gc.collect()
-        assert board.standing() == (0, 0)
-    assert board.standing() == (0, 0)
+        assert subscribers.counts() == (0, 0)
+    assert subscribers.counts() == (0, 0)
 
 
 async def test_counting_goes_on_when_another_thread_adds_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,5 +359,5 @@ async def test_counting_goes_on_when_another_thread_adds_one(monkeypatch: pytest
 
     async with live(given()) as held:
         changes = held.changes()
-        monkeypatch.setattr(parts(held).board, "_iterators", Moving([changes]))
-        assert parts(held).board.standing() == (1, 0)
+        monkeypatch.setattr(parts(held).subscribers, "_iterators", Moving([changes]))
+        assert parts(held).subscribers.counts() == (1, 0)

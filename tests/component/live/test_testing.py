@@ -11,7 +11,7 @@ import pytest
 from support.live import Settings, given
 
 from hotsettings import BaseSettings, InvalidSettings, Rejected, RestartRequired
-from hotsettings.testing import GivenLive, Workspace, live
+from hotsettings.testing import InMemoryLive, Workspace, live
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ class Limits(BaseSettings):
 async def test_live_has_what_it_is_given() -> None:
     settings = given(A=1)
     async with live(settings) as held:
-        assert isinstance(held, GivenLive)
+        assert isinstance(held, InMemoryLive)
         assert held.current is settings
         assert held.snapshot.settings is settings
         assert held.snapshot.generation == 1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.live import Settings, given
 
-from hotsettings.testing import GivenLive, live
+from hotsettings.testing import InMemoryLive, live
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ def switching_without_pause() -> Iterator[None]:
 class Reader:
     """Looks without pause until told to stop, and notes what must not be."""
 
-    def __init__(self, held: GivenLive[Settings]) -> None:
+    def __init__(self, held: InMemoryLive[Settings]) -> None:
         self.held = held
         self.stop = False
         self.looks = 0

@@ -14,7 +14,7 @@ from support.live import Ledger, Thing, given, idle, parts
 
 from hotsettings import Rejected
 from hotsettings._concurrency import backoff
-from hotsettings.testing import GivenLive, live
+from hotsettings.testing import InMemoryLive, live
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 class World:
     """Two independent resources, one built from the first of them, and a hook; all of it counted."""
 
-    def __init__(self, held: GivenLive[Any]) -> None:
+    def __init__(self, held: InMemoryLive[Any]) -> None:
         self.held = held
         self.ledgers = [Ledger(), Ledger(), Ledger()]
         self.asked = 0
@@ -67,7 +67,7 @@ class World:
         assert [ledger.open for ledger in self.ledgers] == [[thing] for thing in standing]
         assert not any(thing.closing for thing in standing)
         assert self.top.current.below is self.base.current  # type: ignore[attr-defined]
-        assert not parts(self.held).lock.locked()
+        assert not parts(self.held).resources.lock.locked()
 
 
 KINDS: list[tuple[Kind, Kind, Kind]] = [
@@ -150,7 +150,7 @@ async def test_entering_is_cancelled_at_every_await(kind: Kind) -> None:
             at += 1
             await idle()
             assert ledger.open == []
-            assert not parts(held).resources
+            assert not parts(held).resources.all
         await held.publish(given(A=at))
 
 

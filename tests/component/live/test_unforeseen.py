@@ -150,7 +150,7 @@ class Shelf:
         self.wake = wake
         yield
 
-    async def accompany(self, live: Any) -> None:
+    async def accompany(self, live: Any, accepted: Any) -> None:
         await anyio.sleep_forever()
 
 

@@ -1,8 +1,20 @@
-"""The task that keeps a live object up to date: it looks when woken, and decides what becomes of what it sees."""
+"""How files become the live snapshot: the reloader looks when woken, and decides what becomes of what it sees.
+
+The way of an edit, and who goes it:
+
+1. The watcher wakes the reloader (`Reloader.run`), which has it look at all layers. What was read is merged and decoded in the watcher's
+   worker thread (`evaluate`), since decoding may take long.
+2. `_step` compares what was read with what was read before. New content cancels a candidate that is still on its way (`_take`).
+   Bad content is a rejection, and waits for other content.
+3. If the settings differ from the live ones, a candidate starts (`_propose`): a task of its own, so that the reloader goes on looking.
+   It runs the `transaction`. If that vetoes, the same content is tried again after a pause that doubles.
+4. `Core.accept` and `Core.reject` keep the outcome, log it, and tell it to readers of events.
+
+Callers of ``reload()`` are answered when what they asked about is decided: see `_Request`.
+"""
 
 from __future__ import annotations
 
-import datetime
 import time
 from collections.abc import Collection, Sequence
 from typing import Generic, TypeVar
@@ -12,20 +24,20 @@ from msgspec.structs import replace
 
 from ..._boundary import guarded, places_of, type_and_place, unforeseen
 from ..._concurrency.backoff import Backoff
-from ..._concurrency.tasks import failure_of, sheltered
+from ..._concurrency.tasks import failure_of
 from ..._layers.layer import Document, Unreadable
 from ..._layers.status import PATIENCE, LayerStatus
 from ..._loading.load import Loaded, assemble, readable
-from ..._log import AS_EVENT, logger
+from ..._log import logger
 from ..._redaction import Redactor
 from ..._schema.schema import Schema
 from ..._watching.bind_mounts import ADVICE, ADVICE_FOR_FOLDERS, single_file_mounts
 from ..._watching.consistent_read import Read, Unsettled
 from ..._watching.watcher import Watcher
 from ...errors import LayerError, Origin, Problem, Rejected, SettingsError, UnforeseenError
-from ..core import Hub
+from ..core import Core
 from ..snapshot import Snapshot, changed_keys
-from ..status import Applied, Rejection, Status
+from ..status import Status
 from .restart import keep_first
 from .transaction import Vetoed, apply
 
@@ -66,26 +78,105 @@ class _Request:
         self.rejection: Rejected | None = None
 
 
-class Runtime(Generic[S]):
-    """Keeps the hub's snapshot what the files say."""
+async def first_load(schema: Schema, redactor: Redactor, watcher: Watcher) -> tuple[Read, Loaded]:
+    """Read the layers for the first time, once they stand still. Raises SettingsError, also if they never do."""
+    began, warned = time.monotonic(), False
+    gives_up = _GIVES_UP + watcher.settle
+    while True:
+        hasty = time.monotonic() - began >= _HASTY
+        try:
+            seen = await watcher.observe(
+                lambda read: evaluate(schema, redactor, _origins(watcher), read), _warn_at_first, accept_open=hasty
+            )
+        except Exception as error:
+            failure: SettingsError = unforeseen(error, _origins(watcher))
+            break
+        if isinstance(seen, tuple):
+            read, outcome = seen
+            if isinstance(outcome, SettingsError):
+                failure = outcome
+                break
+            watcher.accepted()
+            return read, outcome
+        waited, writing = time.monotonic() - began, watcher.writing()
+        if waited >= gives_up:
+            failure = _never_still(_origins(watcher), writing, waited)
+            break
+        if waited >= PATIENCE and writing and not warned:
+            warned = True
+            logger.warning(
+                "the start waits for layer %s, which somebody is still writing; after %g s it takes what is there "
+                "as soon as that stands still for %g s, and after %g s it fails",
+                ", ".join(writing),
+                _HASTY,
+                watcher.settle,
+                gives_up,
+            )
+        ahead = [seconds - waited for seconds in (PATIENCE, _HASTY, gives_up) if seconds > waited]
+        await watcher.woken(min(seen.seconds if isinstance(seen, Unsettled) else 0.0, *ahead))
+    raise failure
 
-    def __init__(self, schema: Schema, watcher: Watcher, rescan: float) -> None:
-        self._schema = schema
+
+def evaluate(
+    schema: Schema,
+    redactor: Redactor,
+    origins: Sequence[Origin],
+    read: Read,
+    first: Loaded | None = None,
+    accepted: Loaded | None = None,
+) -> Loaded | SettingsError:
+    """Merge and decode what was read. Runs in a worker thread.
+
+    Args:
+        schema: What the settings class declares.
+        redactor: Learns the secrets of what is decoded.
+        origins: The layers, for an unexpected exception.
+        read: What all layers held at one moment.
+        first: What the process was started with; its RestartRequired values stay.
+        accepted: What is live, unless the redactor has learnt that last. However many candidates are rejected, the live
+            secrets stay known.
+    """
+    try:
+        return guarded(origins, _decoded, schema, redactor, read.documents, first, accepted)
+    except SettingsError as error:
+        return error.with_traceback(None)
+
+
+def _decoded(
+    schema: Schema,
+    redactor: Redactor,
+    parts: Sequence[Document | Unreadable],
+    first: Loaded | None,
+    accepted: Loaded | None,
+) -> Loaded:
+    if accepted is not None:
+        redactor.learn(accepted.documents, accepted.settings if accepted.pending else None)
+    documents = readable(schema, parts, redactor)
+    loaded = Loaded(schema, documents, assemble(schema, documents, redactor))
+    loaded = keep_first(first or loaded, loaded, redactor)
+    redactor.learn(documents, loaded.settings if loaded.pending else None)
+    return loaded
+
+
+class Reloader(Generic[S]):
+    """Keeps the snapshot of a core what the layers say.
+
+    Args:
+        core: What to keep up to date. Its snapshot is what was read first.
+        watcher: Looks at the layers.
+        first: What was read first.
+        rescan: Seconds after which the layers are looked at, whatever happens.
+    """
+
+    def __init__(self, core: Core[S], watcher: Watcher, first: Read, rescan: float) -> None:
+        self._core = core
         self._watcher = watcher
         self._rescan = rescan
-        self._hub: Hub[S]
-        self.redactor = Redactor(schema)
-        self.loaded: Loaded
-        self._first: Loaded | None = None
-        self._contents: tuple[object, ...] = ()
-        self._good: Loaded | None = None
-        self._learnt: Sequence[Document] = ()
+        self._first = core.loaded
+        self._learnt: Sequence[Document] = core.loaded.documents
         """The documents whose secrets were learnt last."""
-        self._rejection: Rejected | None = None
-        self._told: Rejection | None = None
-        self._error: str | None = None
-        self._failures = 0
-        self._attempted_at = _now()
+        self._contents = first.contents
+        self._good: Loaded | None = core.loaded
         self._candidate: _Candidate | None = None
         self._look_at = 0.0
         self._retry_at: float | None = None
@@ -94,64 +185,10 @@ class Runtime(Generic[S]):
         self._stale: set[str] = set()
         self._fault: UnforeseenError | None = None
         """The unexpected failure of the last attempt to read and judge the layers; None after a success."""
-
-    async def first(self) -> Loaded:
-        """Read the files for the first time, once they stand still. Raises SettingsError, also if they never do."""
-        began, warned = time.monotonic(), False
-        gives_up = _GIVES_UP + self._watcher.settle
-        while True:
-            hasty = time.monotonic() - began >= _HASTY
-            try:
-                seen = await self._watcher.observe(self._judged, _warn_at_first, accept_open=hasty)
-            except Exception as error:
-                failure: SettingsError = unforeseen(error, self._origins())
-                break
-            if isinstance(seen, tuple):
-                return self._begin(*seen)
-            waited, writing = time.monotonic() - began, self._watcher.writing()
-            if waited >= gives_up:
-                failure = self._never_still(writing, waited)
-                break
-            if waited >= PATIENCE and writing and not warned:
-                warned = True
-                logger.warning(
-                    "the start waits for layer %s, which somebody is still writing; after %g s it takes what is there "
-                    "as soon as that stands still for %g s, and after %g s it fails",
-                    ", ".join(writing),
-                    _HASTY,
-                    self._watcher.settle,
-                    gives_up,
-                )
-            ahead = [seconds - waited for seconds in (PATIENCE, _HASTY, gives_up) if seconds > waited]
-            await self._watcher.woken(min(seen.seconds if isinstance(seen, Unsettled) else 0.0, *ahead))
-        raise failure
-
-    def _never_still(self, writing: Collection[str], waited: float) -> LayerError:
-        message = f"it was written to without a pause for {waited:.0f} s, so it is not known to be complete"
-        return LayerError(
-            [
-                Problem("", message, origin, "write a new file, and rename it over this one", "still-written")
-                for origin in self._origins()
-                if origin.layer in writing or not writing
-            ]
-        )
-
-    def _begin(self, read: Read, outcome: Loaded | SettingsError) -> Loaded:
-        if isinstance(outcome, SettingsError):
-            raise outcome
-        self._contents, self._good = read.contents, outcome
-        self.loaded = self._first = outcome
-        self._watcher.accepted()
-        return outcome
-
-    def follow(self, hub: Hub[S]) -> None:
-        """Take the hub to keep up to date; its snapshot is what was read first."""
-        self._hub = hub
-        hub.waits.refresh = lambda: hub.waits.only("writing", self._watcher.writing())
-        self._attempted_at = hub.head.snapshot.loaded_at
+        core.waits.refresh = lambda: core.waits.only("writing", watcher.writing())
 
     async def run(self) -> None:
-        """Keep the hub up to date until cancelled."""
+        """Keep the core up to date until cancelled."""
         self._warn_of_mounts()
         try:
             while True:
@@ -168,7 +205,7 @@ class Runtime(Generic[S]):
         """Look now, and return when what is there is live. Raises Rejected if it cannot be, or TimeoutError."""
         if timeout is not None and not timeout >= 0:
             raise ValueError(f"timeout must be 0 seconds or more, or None, not {timeout!r}")
-        if self._hub.closing:
+        if self._core.closing:
             return
         request = _Request()
         self._requests.append(request)
@@ -179,35 +216,17 @@ class Runtime(Generic[S]):
         finally:
             self._requests = [other for other in self._requests if other is not request]
         if not request.answered.is_set():
-            waits = ", ".join(map(str, self._hub.waits.all(long=False))) or "the files"
+            waits = ", ".join(map(str, self._core.waits.all(long=False))) or "the files"
             raise TimeoutError(f"reload() gave up after {timeout:g} s, waiting for {waits}")
         if request.rejection is not None:
             raise Rejected(request.rejection.reason, request.rejection.by)
 
     def status(self) -> Status:
         """How everything stands."""
-        snapshot = self._hub.head.snapshot
-        layers = self._layers()
-        down = any(resource.failed for resource in self._hub.resources)
-        return Status(
-            generation=snapshot.generation,
-            healthy=self._error is None
-            and self._fault is None
-            and not down
-            and all(layer.state in ("read", "missing", "writing") for layer in layers),
-            loaded_at=snapshot.loaded_at,
-            last_attempt_at=self._attempted_at,
-            last_error=str(self._fault) if self._fault is not None else self._error,
-            consecutive_failures=self._failures,
-            pending_restart=self.loaded.pending,
-            layers=layers,
-            callback_failures=self._hub.callback_failures,
-            waiting_for=self._hub.waits.all(long=True),
-            rejection=self._told,
-        )
+        return self._core.status(self._layers(), self._fault)
 
     def _layers(self) -> tuple[LayerStatus, ...]:
-        held_up = {wait.name: wait for wait in self._hub.waits.all(long=True) if wait.kind in ("writing", "reading")}
+        held_up = {wait.name: wait for wait in self._core.waits.all(long=True) if wait.kind in ("writing", "reading")}
         return tuple(
             replace(layer, state=wait.kind, since=wait.since) if (wait := held_up.get(layer.name)) else layer
             for layer in self._watcher.statuses()
@@ -216,29 +235,31 @@ class Runtime(Generic[S]):
     def _warn_of_hanging(self, layers: Sequence[str]) -> None:
         """A look has not come back for a while."""
         for name in layers:
-            self._hub.waits.begin("reading", name, PATIENCE)
+            self._core.waits.begin("reading", name, PATIENCE)
 
     async def _step(self) -> None:
         asked, before = self._requests[:], self._candidate
         try:
             seen = await self._watcher.observe(self._evaluate, self._warn_of_hanging)
         finally:
-            self._hub.waits.only("reading", {})
+            self._core.waits.only("reading", {})
         now = time.monotonic()
-        self._hub.waits.refresh()
+        self._core.looks += 1
+        self._core.reads += isinstance(seen, tuple)
+        self._core.waits.refresh()
         if isinstance(seen, Unsettled):
             self._look_in(min(seen.seconds, self._rescan))
             return
         self._look_at = now + self._rescan
         self._warn_of_stale()
-        if self._fault is not None and self._error is None:
-            self._error = str(self._fault)  # until what was read is judged
+        if self._fault is not None and self._core.error is None:
+            self._core.error = str(self._fault)  # until what was read is judged
         if isinstance(seen, tuple) and seen[1] is not None:
             await self._take(seen[0], seen[1])
         elif self._retry_at is not None and (now >= self._retry_at or not all(request.tried for request in asked)):
             self._propose(requested=now < self._retry_at)
         if self._candidate is None and not self._watcher.writing():  # whoever asks wants to know of all layers
-            self._answer(asked, self._rejection)
+            self._answer(asked, self._core.rejection)
         for request in asked:
             request.looked = True
             request.tried = request.tried or self._candidate is not before
@@ -252,45 +273,28 @@ class Runtime(Generic[S]):
 
     def _fail(self, error: BaseException) -> None:
         """Report an unexpected failure, once for as long as it repeats, and have all layers read again later."""
-        failed = unforeseen(error, self._origins())
+        failed = unforeseen(error, _origins(self._watcher))
         if self._fault is None or self._fault.problems != failed.problems:
-            self._attempted_at = _now()
-            self._failures += 1
             # The message of the exception stays out of the log: it may quote what was read.
             way = ", ".join(places_of(error)[-_FRAMES:])
             logger.error("looking for new settings failed; the old ones serve: %s (%s)", type_and_place(error), way)
-            self._told = Rejection.of(Rejected(failed), self._attempted_at, str(failed), self._failures)
-            self._hub.log.tell(self._told)
+            self._core.tell_rejection(Rejected(failed), str(failed))
         self._fault = failed
         self._contents = ()
         self._watcher.invalidate()
         self._look_in(self._rescan)
         self._answer(self._requests, Rejected(failed))
 
-    def _origins(self) -> list[Origin]:
-        return [Origin(layer.name, layer.file) for layer in self._watcher.statuses()]
-
     def _evaluate(self, read: Read) -> Loaded | SettingsError | None:
         """Decode what was read; None if that is what was judged last. Runs in a worker thread."""
-        return None if read.contents == self._contents else self._judged(read)
-
-    def _judged(self, read: Read) -> Loaded | SettingsError:
-        try:
-            return guarded(self._origins(), self._loaded, read.documents)
-        except SettingsError as error:
-            return error.with_traceback(None)
-
-    def _loaded(self, parts: Sequence[Document | Unreadable]) -> Loaded:
-        learnt, self._learnt = self._learnt, ()
-        if self._first is not None and learnt is not self.loaded.documents:
-            # However many candidates are rejected, the live secrets stay known.
-            self.redactor.learn(self.loaded.documents, self.loaded.settings if self.loaded.pending else None)
-        documents = readable(self._schema, parts, self.redactor)
-        loaded = Loaded(self._schema, documents, assemble(self._schema, documents, self.redactor))
-        loaded = keep_first(self._first or loaded, loaded, self.redactor)
-        self.redactor.learn(documents, loaded.settings if loaded.pending else None)
-        self._learnt = documents
-        return loaded
+        if read.contents == self._contents:
+            return None
+        core, learnt, self._learnt = self._core, self._learnt, ()
+        accepted = None if learnt is core.loaded.documents else core.loaded
+        outcome = evaluate(core.schema, core.redactor, _origins(self._watcher), read, self._first, accepted)
+        if isinstance(outcome, Loaded):
+            self._learnt = outcome.documents
+        return outcome
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:
         """The files say something new: whatever was under way for older content is over."""
@@ -302,7 +306,7 @@ class Runtime(Generic[S]):
         self._backoff.reset()
         if isinstance(outcome, SettingsError):
             self._good = None
-            self._reject(Rejected(outcome), str(outcome))
+            self._core.reject(Rejected(outcome), str(outcome))
         else:
             self._good = outcome
             self._propose()
@@ -310,27 +314,28 @@ class Runtime(Generic[S]):
     def _propose(self, *, requested: bool = False) -> None:
         """Start the transaction that makes the newest good state live, if it differs from what is."""
         assert self._good is not None
-        self._attempted_at, self._retry_at = _now(), None
-        keys = changed_keys(self._schema, self._hub.head.current, self._good.settings)
+        self._core.attempt()
+        self._retry_at = None
+        keys = changed_keys(self._core.schema, self._core.snapshot.settings, self._good.settings)
         if keys:
             self._candidate = _Candidate(self._good, keys, requested)
-            self._hub.tasks.start_soon(sheltered, self._transact, self._candidate)
+            self._core.tasks.start_soon(self._transact, self._candidate)
         else:
             self._accept(self._good, keys)
 
     async def _transact(self, candidate: _Candidate) -> None:
-        hub, loaded = self._hub, candidate.loaded
+        core, loaded = self._core, candidate.loaded
         try:
             with candidate.scope:
-                snapshot: Snapshot[S] = Snapshot(loaded, hub.head.snapshot.generation + 1)
-                await apply(hub, snapshot, candidate.keys)
+                snapshot: Snapshot[S] = Snapshot(loaded, core.snapshot.generation + 1)
+                await apply(core, snapshot, candidate.keys)
                 self._accept(loaded, candidate.keys)
         except BaseException as error:
             veto = error if isinstance(error, Vetoed) else self._mishap(failure_of(error))
             # Who asks again and again is answered again and again, but does not make the next try by itself any later.
             delay = (candidate.requested and self._backoff.delay) or self._backoff.next()
-            text = f"{veto.by}: {self.redactor.describe(veto.reason)}"
-            self._reject(Rejected(veto.reason, veto.by), text, f"; trying again in {delay:g} s")
+            text = f"{veto.by}: {self._core.redactor.describe(veto.reason)}"
+            self._core.reject(Rejected(veto.reason, veto.by), text, f"; trying again in {delay:g} s")
             self._retry_at = time.monotonic() + delay
         finally:
             self._candidate = None
@@ -339,38 +344,18 @@ class Runtime(Generic[S]):
         if not candidate.scope.cancel_called and not self._watcher.writing():
             rejected = self._retry_at is not None
             heard = [each for each in self._requests if each.tried or (each.looked and not rejected)]
-            self._answer(heard, self._rejection)
+            self._answer(heard, self._core.rejection)
         if self._retry_at is not None:
             self._watcher.wake()  # it waits for something later, or somebody has asked meanwhile
 
     def _mishap(self, error: BaseException) -> Vetoed:
-        """What nobody has thought of ends no process either: it is tried again, like what a hook has refused."""
-        logger.error("making new settings live failed:\n%s", self.redactor.trace(error))
-        return Vetoed("hotsettings", self.redactor.redacted(error))
+        """An unexpected exception is treated like a veto, and retried."""
+        logger.error("making new settings live failed:\n%s", self._core.redactor.trace(error))
+        return Vetoed("hotsettings", self._core.redactor.redacted(error))
 
     def _accept(self, loaded: Loaded, keys: frozenset[str]) -> None:
-        """What the files say is live now, as far as it can be."""
-        generation = self._hub.head.snapshot.generation
-        if keys:
-            logger.info("generation %d is live: %s", generation, ", ".join(sorted(keys)))
-        elif self._error is not None:
-            logger.info("the files are good again, generation %d is what they say", generation)
-        if loaded.pending - self.loaded.pending:
-            logger.warning("waiting for a restart: %s", ", ".join(sorted(loaded.pending)), extra=AS_EVENT)
-        if keys or self._error is not None or loaded.pending != self.loaded.pending:
-            self._hub.log.tell(Applied(_now(), generation, keys, loaded.pending))
-        self.loaded = loaded
-        self._rejection, self._told, self._error, self._failures = None, None, None, 0
+        self._core.accept(loaded, keys)
         self._watcher.accepted()
-
-    def _reject(self, rejection: Rejected, text: str, outlook: str = "") -> None:
-        self._attempted_at = _now()
-        self._rejection, self._error = rejection, text
-        self._failures += 1
-        generation = self._hub.head.snapshot.generation
-        logger.warning("reload rejected, generation %d stays live: %s%s", generation, text, outlook, extra=AS_EVENT)
-        self._told = Rejection.of(rejection, self._attempted_at, text, self._failures)
-        self._hub.log.tell(self._told)
 
     def _answer(self, requests: Sequence[_Request], rejection: Rejected | None) -> None:
         for request in requests:
@@ -401,9 +386,20 @@ class Runtime(Generic[S]):
         self._stale = set(stale)
 
 
+def _origins(watcher: Watcher) -> list[Origin]:
+    return [Origin(layer.name, layer.file) for layer in watcher.statuses()]
+
+
+def _never_still(origins: Sequence[Origin], writing: Collection[str], waited: float) -> LayerError:
+    message = f"it was written to without a pause for {waited:.0f} s, so it is not known to be complete"
+    return LayerError(
+        [
+            Problem("", message, origin, "write a new file, and rename it over this one", "still-written")
+            for origin in origins
+            if origin.layer in writing or not writing
+        ]
+    )
+
+
 def _warn_at_first(layers: Sequence[str]) -> None:
     logger.warning("the first look has not come back for over %g s: layer %s", PATIENCE, ", ".join(layers))
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)

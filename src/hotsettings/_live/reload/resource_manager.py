@@ -1,220 +1,273 @@
-"""Building, replacing and mending the resources of a live object."""
+"""Builds, replaces, repairs and retires the resources of a live object."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 
-from ..._concurrency.tasks import failure_of
+from ..._concurrency.tasks import Tasks
 from ..._log import logger
-from ..core import Hub
+from ..._redaction import Redactor
 from ..resource import Instance, Resource
-from ..waits import Turn
+from ..snapshot import Snapshot, changed_keys
+from ..waits import Turn, Waits
 
-T = TypeVar("T")
+S = TypeVar("S")
 Candidates = dict[Resource[Any], Instance[Any]]
 
 _draw = random.SystemRandom().uniform  # of another generator, processes that fork or seed alike would draw the same
 
 
-async def build(
-    hub: Hub[Any], resource: Resource[Any], settings: Any, candidates: Candidates, turn: Turn | None = None
-) -> Instance[Any]:
-    """Build an instance for these settings; one that dies while it stands is mended."""
+class ResourceManager(Generic[S]):
+    """The resources of one live object, those that others were built from before these.
 
-    def ended(instance: Instance[Any], failure: BaseException | None) -> None:
-        why = hub.redactor.trace(failure) if failure is not None else "its context manager ended by itself"
-        if instance is not resource.instance or instance.retired or _over(hub, resource):
-            logger.error("resource %s failed:\n%s", resource.name, why)
-            return
-        delay = resource.backoff.next(instance.stood)
-        when = f"in {delay:g} s" if delay else "at once"
-        logger.error("resource %s failed; building it anew %s:\n%s", resource.name, when, why)
-        resource.stand(None, resource.settings, failed=True)
-        hub.tasks.start_soon(mend, hub, resource, delay)
-
-    context = hub.context.copy()
-    if turn is not None:
-        context.run(turn.enter)
-    return await resource.start(settings, hub.tasks, context, ended, candidates)
-
-
-async def build_in_time(hub: Hub[Any], resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
-    """Build within ``prepare_timeout``. For tasks of our own."""
-    turn = hub.waits.begin("build", resource.name)
-    return await in_time(hub, turn, partial(build, hub, resource, settings, candidates, turn))
-
-
-async def in_time(hub: Hub[Any], turn: Turn, work: Callable[[], Awaitable[T]]) -> T:
-    """Raise TimeoutError if this takes longer than ``prepare_timeout``. For tasks of our own."""
-    try:
-        with anyio.move_on_after(hub.prepare_timeout):
-            return await work()
-        raise TimeoutError(f"{turn.wait.name} did not finish within {hub.prepare_timeout:g} s")
-    finally:
-        hub.waits.end(turn)
-
-
-async def linger(hub: Hub[Any], resources: Sequence[Resource[Any]]) -> None:
-    """Wait before these are replaced: for the longest of their draws, but no longer than every resource stands.
-
-    What has fallen could not be mended meanwhile: its task waits for the lock.
+    An instance is *retired* when its leases have ended: its context manager is left. A resource is *repaired* if its instance has
+    ended by itself, or was built from another instance that has been replaced since. Exclusive resources whose replacement
+    has failed are *restored*: built again for the settings that they had.
     """
-    jitters = [resource.jitter for resource in resources if resource.jitter]
-    if not jitters:
-        return
 
-    async def fallen(resource: Resource[Any]) -> None:
-        while resource.instance is not None:
-            await resource.changed()
-        tasks.cancel_scope.cancel()
+    def __init__(
+        self,
+        tasks: Tasks,
+        waits: Waits,
+        redactor: Redactor,
+        prepare_timeout: float,
+        newest: Callable[[], Snapshot[S]],
+    ) -> None:
+        self._tasks = tasks
+        self._waits = waits
+        self._redactor = redactor
+        self._timeout = prepare_timeout
+        self._newest = newest
+        self.all: list[Resource[Any]] = []
+        self.lock = anyio.Lock()
+        """Held by whoever replaces resources."""
+        self.rebuilds = 0
+        """How often a resource got another instance."""
+        self.closing = False
 
-    with anyio.move_on_after(max(_draw(0, jitter) for jitter in jitters)):
-        async with anyio.create_task_group() as tasks:
-            for resource in hub.resources:
-                tasks.start_soon(fallen, resource)
+    async def begin(self, resource: Resource[Any]) -> None:
+        """Build a resource for the newest settings, and replace it from now on when they change."""
+        while resource.instance is None:
+            snapshot = self._newest()
+            instance = await self._build(resource, snapshot.settings, {})
+            if (now := self._newest()) is snapshot or not resource.concerned(_keys_since(snapshot, now)):
+                resource.stand(instance, now.settings)
+            else:  # the settings changed meanwhile
+                await instance.close(resource.drain_timeout)
+        self.all.append(resource)
 
+    async def end(self, resource: Resource[Any]) -> None:
+        """Retire a resource. Shielded: nothing of it stands afterwards."""
+        resource.closed = True
+        self.all.remove(resource)
+        last = resource.stand(None, resource.settings)
+        with anyio.CancelScope(shield=True):
+            if last is not None:
+                await self._retire(resource, last)
+            for before in list(resource.retiring):
+                await before.gone()
 
-async def close(resource: Resource[Any], instance: Instance[Any], within: float) -> None:
-    """Close an instance, whoever holds it."""
-    if not await instance.close(within):
-        logger.warning("resource %s: closing took over %g s and was cancelled", resource.name, within)
+    async def build(self, resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
+        """Build an instance within ``prepare_timeout``. For tasks of our own."""
+        turn = self._waits.begin("build", resource.name)
+        return await turn.within(self._timeout, partial(self._build, resource, settings, candidates, turn))
 
+    async def _build(
+        self, resource: Resource[Any], settings: Any, candidates: Candidates, turn: Turn | None = None
+    ) -> Instance[Any]:
+        """Build an instance for these settings; if it ends by itself, the resource is repaired."""
 
-async def retire(resource: Resource[Any], instance: Instance[Any]) -> None:
-    """Close an instance when its leases have ended, or after the drain timeout anyway."""
-    if not await instance.drain(resource.drain_timeout):
-        logger.warning(
-            "resource %s: closed with %d leases still held after %g s",
-            *(resource.name, instance.leases, resource.drain_timeout),
-        )
-    await close(resource, instance, resource.drain_timeout)
-
-
-def let_go(hub: Hub[Any], resource: Resource[Any], instance: Instance[Any] | None) -> None:
-    """Retire what has been replaced, if anything was, while everything else goes on."""
-
-    async def retiring(instance: Instance[Any]) -> None:
-        await retire(resource, instance)
-        resource.retiring.remove(instance)
-
-    if instance is not None:
-        resource.retiring.add(instance)
-        hub.tasks.start_soon(retiring, instance)
-
-
-def with_dependents(chosen: Iterable[Resource[Any]], known: Sequence[Resource[Any]]) -> list[Resource[Any]]:
-    """Return the chosen resources and all that were built from them, what is needed before what needs it."""
-    found = set(chosen)
-    for resource in known:  # in the order of their first builds: what a build used stood before it
-        if resource.needs & found:
-            found.add(resource)
-    return [resource for resource in known if resource in found]
-
-
-async def take_down(hub: Hub[Any], group: Sequence[Resource[Any]]) -> None:
-    """Let the leases of exclusive resources end and close them, those that need others first."""
-    for resource in reversed(group):
-        resource.gate()
-        instance = resource.instance
-        if instance is not None:
-            turn = hub.waits.begin("leases", resource.name)
-            try:
-                await retire(resource, instance)
-            finally:
-                hub.waits.end(turn)
-                if instance.retired:
-                    resource.instance = None
-                else:
-                    resource.stand(instance, resource.settings)  # given up while it drained: nothing has happened
-
-
-async def put_back(hub: Hub[Any], group: Sequence[Resource[Any]]) -> None:
-    """Build exclusive resources for the settings that they had. One that cannot be built is down, and mended later."""
-    rebuilt: Candidates = {}
-    for resource in group:
-        if resource.instance is not None or _over(hub, resource):
-            continue
-        try:
-            rebuilt[resource] = await build_in_time(hub, resource, resource.settings, rebuilt)
-        except BaseException as error:
-            why, delay = hub.redactor.trace(failure_of(error)), resource.backoff.next()
-            logger.error(
-                "resource %s is down: rebuilding it failed; trying again in %g s:\n%s", resource.name, delay, why
-            )
-            resource.stand(None, resource.settings, failed=True)
-            hub.tasks.start_soon(mend, hub, resource, delay)
-        else:
-            let_go(hub, resource, resource.stand(rebuilt[resource], resource.settings))
-
-
-def mend_outdated(hub: Hub[Any]) -> None:
-    """Build anew whatever was built from an instance that has been replaced since."""
-    for index, resource in enumerate(hub.resources):
-        instance = resource.instance
-        if instance is not None and not resource.outdated:
-            # What a build uses stood before it; to look only there keeps two that use each other from going round.
-            used = [(instance.needs.get(other), other.instance) for other in hub.resources[:index]]
-            if any(before is not None and now is not None and before is not now for before, now in used):
-                outdate(hub, resource)
-
-
-def outdate(hub: Hub[Any], resource: Resource[Any]) -> None:
-    """Build a resource anew, soon."""
-    resource.outdated = True
-    resource.wake()
-    hub.tasks.start_soon(mend, hub, resource)
-
-
-async def mend(hub: Hub[Any], resource: Resource[Any], delay: float = 0.0) -> None:
-    """Build a resource that is down or outdated for the newest settings, after so many seconds; try until that succeeds."""
-    if resource.mending:  # since an earlier attempt; each reload that fails would add one more
-        return  # the other is woken by what has made this one necessary
-    resource.mending = True
-    try:
-        await _mend(hub, resource, delay)
-    finally:
-        resource.mending = False
-
-
-async def _mend(hub: Hub[Any], resource: Resource[Any], delay: float) -> None:
-    told = delay > 0  # where it failed, with its traceback
-    while True:
-        if delay:
-            with anyio.move_on_after(delay):
-                await resource.changed()
-        async with hub.lock:
-            if _over(hub, resource) or (resource.instance is not None and not resource.outdated):
-                return
-            try:
-                await _renew(hub, resource, hub.head.current)
-            except BaseException as error:
-                failure, delay = failure_of(error), resource.backoff.next()
-                # Where it failed is told once; what it says may change.
-                why = f" {hub.redactor.describe(failure)}" if told else f"\n{hub.redactor.trace(failure)}"
-                logger.warning("resource %s could not be built; trying again in %g s:%s", resource.name, delay, why)
-                told = True
+        def ended(instance: Instance[Any], failure: BaseException | None) -> None:
+            if failure is not None:
+                why = self._redactor.trace(self._tasks.failure_of(failure))
             else:
-                logger.info("resource %s stands again", resource.name)
+                why = "its context manager ended by itself"
+            if instance is not resource.instance or instance.retired or self._over(resource):
+                logger.error("resource %s failed:\n%s", resource.name, why)
                 return
+            delay = resource.backoff.next(instance.stood)
+            when = f"in {delay:g} s" if delay else "at once"
+            logger.error("resource %s failed; building it anew %s:\n%s", resource.name, when, why)
+            resource.stand(None, resource.settings, failed=True)
+            self._tasks.start_soon(self._repair, resource, delay)
+
+        context = self._tasks.context.copy()
+        if turn is not None:
+            context.run(turn.enter)
+        return await resource.start(settings, self._tasks, context, ended, candidates)
+
+    async def linger(self, resources: Sequence[Resource[Any]]) -> None:
+        """Wait before these are replaced: for the longest of their draws, but no longer than every resource stands.
+
+        What has fallen could not be repaired meanwhile: its task waits for the lock.
+        """
+        jitters = [resource.jitter for resource in resources if resource.jitter]
+        if not jitters:
+            return
+
+        async def fallen(resource: Resource[Any]) -> None:
+            while resource.instance is not None:
+                await resource.changed()
+            group.cancel_scope.cancel()
+
+        with anyio.move_on_after(max(_draw(0, jitter) for jitter in jitters)):
+            async with anyio.create_task_group() as group:
+                for resource in self.all:
+                    group.start_soon(fallen, resource)
+
+    async def close(self, resource: Resource[Any], instance: Instance[Any], within: float) -> None:
+        """Close an instance, whoever holds it."""
+        if not await instance.close(within):
+            logger.warning("resource %s: closing took over %g s and was cancelled", resource.name, within)
+
+    async def _retire(self, resource: Resource[Any], instance: Instance[Any]) -> None:
+        """Close an instance when its leases have ended, or after the drain timeout anyway."""
+        if not await instance.drain(resource.drain_timeout):
+            logger.warning(
+                "resource %s: closed with %d leases still held after %g s",
+                *(resource.name, instance.leases, resource.drain_timeout),
+            )
+        await self.close(resource, instance, resource.drain_timeout)
+
+    def replace(self, resource: Resource[Any], instance: Instance[Any], settings: Any) -> None:
+        """Put a new instance in place. If it replaces another, that is retired while everything else goes on."""
+
+        async def retiring(before: Instance[Any]) -> None:
+            await self._retire(resource, before)
+            resource.retiring.remove(before)
+
+        self.rebuilds += 1
+        before = resource.stand(instance, settings)
+        if before is not None:
+            resource.retiring.add(before)
+            self._tasks.start_soon(retiring, before)
+
+    def with_dependents(self, chosen: Iterable[Resource[Any]]) -> list[Resource[Any]]:
+        """Return the chosen resources and all that were built from them, what is needed before what needs it."""
+        found = set(chosen)
+        for resource in self.all:  # in the order of their first builds: what a build used stood before it
+            if resource.needs & found:
+                found.add(resource)
+        return [resource for resource in self.all if resource in found]
+
+    async def take_down(self, group: Sequence[Resource[Any]]) -> None:
+        """Let the leases of exclusive resources end and close them, those that need others first."""
+        for resource in reversed(group):
+            resource.gate()
+            instance = resource.instance
+            if instance is not None:
+                turn = self._waits.begin("leases", resource.name)
+                try:
+                    await self._retire(resource, instance)
+                finally:
+                    self._waits.end(turn)
+                    if instance.retired:
+                        resource.instance = None
+                    else:
+                        resource.stand(instance, resource.settings)  # given up while it drained: nothing has happened
+
+    async def restore(self, group: Sequence[Resource[Any]]) -> None:
+        """Build exclusive resources for the settings that they had. One that cannot be built is down, and repaired later.
+
+        It runs in a task of its own, which ends at once when the block is left: nobody needs the old ones back then.
+        """
+        if self.closing:
+            return
+        done = anyio.Event()
+
+        async def restoring() -> None:
+            try:
+                await self._restore(group)
+            finally:
+                done.set()
+
+        self._tasks.start_soon(restoring)
+        await done.wait()
+
+    async def _restore(self, group: Sequence[Resource[Any]]) -> None:
+        rebuilt: Candidates = {}
+        for resource in group:
+            if resource.instance is not None or self._over(resource):
+                continue
+            try:
+                rebuilt[resource] = await self.build(resource, resource.settings, rebuilt)
+            except BaseException as error:
+                why, delay = self._redactor.trace(self._tasks.failure_of(error)), resource.backoff.next()
+                logger.error(
+                    "resource %s is down: rebuilding it failed; trying again in %g s:\n%s", resource.name, delay, why
+                )
+                resource.stand(None, resource.settings, failed=True)
+                self._tasks.start_soon(self._repair, resource, delay)
+            else:
+                self.replace(resource, rebuilt[resource], resource.settings)
+
+    def repair_outdated(self) -> None:
+        """Build anew whatever was built from an instance that has been replaced since."""
+        for index, resource in enumerate(self.all):
+            instance = resource.instance
+            if instance is not None and not resource.outdated:
+                # What a build uses stood before it; to look only there keeps two that use each other from going round.
+                used = [(instance.needs.get(other), other.instance) for other in self.all[:index]]
+                if any(before is not None and now is not None and before is not now for before, now in used):
+                    self.outdate(resource)
+
+    def outdate(self, resource: Resource[Any]) -> None:
+        """Build a resource anew, soon."""
+        resource.outdated = True
+        resource.wake()
+        self._tasks.start_soon(self._repair, resource)
+
+    async def _repair(self, resource: Resource[Any], delay: float = 0.0) -> None:
+        """Build a resource that is down or outdated for the newest settings, after so many seconds; try until that succeeds."""
+        if resource.repairing:  # since an earlier attempt; each reload that fails would add one more
+            return  # the other is woken by what has made this one necessary
+        resource.repairing = True
+        try:
+            await self._try_to_repair(resource, delay)
+        finally:
+            resource.repairing = False
+
+    async def _try_to_repair(self, resource: Resource[Any], delay: float) -> None:
+        told = delay > 0  # where it failed, with its traceback
+        while True:
+            if delay:
+                with anyio.move_on_after(delay):
+                    await resource.changed()
+            async with self.lock:
+                if self._over(resource) or (resource.instance is not None and not resource.outdated):
+                    return
+                try:
+                    await self._renew(resource, self._newest().settings)
+                except BaseException as error:
+                    failure, delay = self._tasks.failure_of(error), resource.backoff.next()
+                    # Where it failed is told once; what it says may change.
+                    why = f" {self._redactor.describe(failure)}" if told else f"\n{self._redactor.trace(failure)}"
+                    logger.warning("resource %s could not be built; trying again in %g s:%s", resource.name, delay, why)
+                    told = True
+                else:
+                    logger.info("resource %s stands again", resource.name)
+                    return
+
+    def _over(self, resource: Resource[Any]) -> bool:
+        return self.closing or resource.closed
+
+    async def _renew(self, resource: Resource[Any], settings: Any) -> None:
+        if resource.exclusive:
+            await self.take_down([resource])
+        try:
+            instance = await self.build(resource, settings, {})
+        except BaseException:
+            if resource.instance is None:
+                resource.stand(None, settings, failed=True)
+            raise
+        self.replace(resource, instance, settings)
+        self.repair_outdated()
 
 
-def _over(hub: Hub[Any], resource: Resource[Any]) -> bool:
-    return hub.closing or resource.closed
-
-
-async def _renew(hub: Hub[Any], resource: Resource[Any], settings: Any) -> None:
-    if resource.exclusive:
-        await take_down(hub, [resource])
-    try:
-        instance = await build_in_time(hub, resource, settings, {})
-    except BaseException:
-        if resource.instance is None:
-            resource.stand(None, settings, failed=True)
-        raise
-    let_go(hub, resource, resource.stand(instance, settings))
-    mend_outdated(hub)
+def _keys_since(before: Snapshot[Any], now: Snapshot[Any]) -> frozenset[str]:
+    return changed_keys(now.loaded.schema, before.settings, now.settings)

@@ -1,4 +1,24 @@
-"""A reload is a transaction: everybody agrees and everything is built, or nothing at all changes."""
+"""A reload is a transaction: everybody agrees and everything is built, or nothing at all changes.
+
+The candidate is valid by now, and differs from what is live. What is left are the parties that it concerns, by their keys: hooks, which
+may veto it, and resources, which have to be built for it. The order follows from one question: what can still be undone?
+
+1. **Hooks and overlapping builds**, side by side, each within ``prepare_timeout``. None of it is visible, so all of it can be undone:
+   what was built is closed again. A build that uses another resource waits until that is built, and gets the new instance.
+2. **Exclusive resources**, one by one, only if all of 1 has passed, because from here on readers notice. For each: its leases end, the
+   old instance is closed, the new one is built. To undo this, the old settings are built anew, which may fail as well: the
+   resource is down then, and repaired later. Whatever was built *from* an exclusive resource cannot outlive it, so it is
+   replaced with it, in the order of needs.
+3. **The swap**, in which nothing can fail and nothing is awaited: new instances are put in place, ``current`` is assigned, subscribers
+   are woken. No other task runs in between, so nobody sees the new settings with an old instance.
+4. What was replaced is retired in the background, when its leases have ended.
+
+Cancelling is a way to fail like any other: newer files cancel a candidate that has not reached the swap. So every step undoes itself
+under a shield. Two transactions never overlap, and neither do a transaction and a repair: both hold ``resources.lock``.
+
+Code that was called may end at any time. An instance that has ended between its build and the swap fails the transaction
+(`_refuse_dead`): before step 2, so that no exclusive resource is given up for it, and once more before the swap.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +28,13 @@ from typing import Any, TypeVar
 
 import anyio
 
-from ..._concurrency.tasks import failure_of, sheltered
-from ..core import Handle, Hub, called
+from ..._concurrency.tasks import sheltered
+from ..._log import logger
+from ..callbacks import Handle, called
+from ..core import Core
 from ..resource import Resource
 from ..snapshot import Change, Snapshot
-from .resource_manager import (
-    Candidates,
-    build_in_time,
-    close,
-    in_time,
-    let_go,
-    linger,
-    mend_outdated,
-    outdate,
-    put_back,
-    take_down,
-    with_dependents,
-)
+from .resource_manager import Candidates
 
 S = TypeVar("S")
 Work = Callable[[], Awaitable[None]]
@@ -39,24 +49,25 @@ class Vetoed(Exception):
         self.reason = reason
 
 
-async def apply(hub: Hub[S], snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
+async def apply(core: Core[S], snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
     """Make a candidate live, in which ``keys`` differ.
 
     Runs the hooks and builds that these keys concern, each within ``prepare_timeout``, then swaps. Raises Vetoed, and
     undoes what was built, if any of them fails; so it does when it is cancelled.
     """
-    async with hub.lock:
-        return await _Transaction(hub, snapshot, keys).run()
+    async with core.resources.lock:
+        return await _Transaction(core, snapshot, keys).run()
 
 
 class _Transaction:
-    def __init__(self, hub: Hub[Any], snapshot: Snapshot[Any], keys: frozenset[str]) -> None:
-        self._hub = hub
+    def __init__(self, core: Core[Any], snapshot: Snapshot[Any], keys: frozenset[str]) -> None:
+        self._core = core
+        self._resources = core.resources
         self._snapshot = snapshot
-        self._change: Change[Any] = Change(hub.head.current, snapshot.settings, keys, snapshot.generation)
-        concerned = with_dependents([r for r in hub.resources if r.concerned(keys)], hub.resources)
+        self._change: Change[Any] = Change(core.snapshot.settings, snapshot.settings, keys, snapshot.generation)
+        concerned = self._resources.with_dependents(r for r in self._resources.all if r.concerned(keys))
         # What needs an exclusive resource cannot stand beside its successor, since that comes only when the old one is gone.
-        self._exclusive = with_dependents([r for r in concerned if r.exclusive], hub.resources)
+        self._exclusive = self._resources.with_dependents(r for r in concerned if r.exclusive)
         self._overlapping = [r for r in concerned if r not in self._exclusive]
         self._built: Candidates = {}
         self._down: list[Resource[Any]] = []
@@ -64,7 +75,7 @@ class _Transaction:
     async def run(self) -> Change[Any]:
         try:
             await self._prepare()
-            await linger(self._hub, self._exclusive)
+            await self._resources.linger(self._exclusive)
             self._refuse_dead()  # before what stands is taken down for it
             await self._replace_exclusive()
             self._refuse_dead()
@@ -79,14 +90,15 @@ class _Transaction:
         ready = {resource: anyio.Event() for resource in self._overlapping}
 
         async def build_one(resource: Resource[Any]) -> None:
-            await linger(self._hub, [resource])
+            await self._resources.linger([resource])
             for other in resource.needs & ready.keys():
                 await ready[other].wait()
             await self._build(resource)
             ready[resource].set()
 
+        hooks = [hook for hook in self._core.hooks if hook.concerned(self._change.keys)]
         await self._all(
-            [(hook.name, partial(self._ask, hook)) for hook in self._hub.hooks if self._concerns(hook)]
+            [(hook.name, partial(self._ask, hook)) for hook in hooks]
             + [(resource.name, partial(build_one, resource)) for resource in self._overlapping]
         )
 
@@ -95,9 +107,10 @@ class _Transaction:
         for resource in self._exclusive:
             if resource in self._down:
                 continue
-            group = [r for r in with_dependents([resource], self._exclusive) if r not in self._down]
+            dependents = self._resources.with_dependents([resource])
+            group = [r for r in dependents if r in self._exclusive and r not in self._down]
             self._down += group
-            await take_down(self._hub, group)
+            await self._resources.take_down(group)
             for each in group:
                 await self._all([(each.name, partial(self._build, each))])
 
@@ -118,56 +131,48 @@ class _Transaction:
             try:
                 await work()
             except BaseException as error:
-                vetoes.append(Vetoed(name, self._hub.redactor.redacted(failure_of(error))))
-                tasks.cancel_scope.cancel()
+                vetoes.append(Vetoed(name, self._core.redactor.redacted(self._core.tasks.failure_of(error))))
+                group.cancel_scope.cancel()
             else:
                 pending.remove(name)
 
-        async with anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as group:
             for name, work in works:
-                self._hub.context.copy().run(tasks.start_soon, sheltered, attempt, name, work)
+                self._core.tasks.context.copy().run(group.start_soon, sheltered, attempt, name, work)
         if pending:  # with no veto where somebody has cancelled a task, and anyio takes that for the end of the group
             cancelled = Vetoed(pending[0], RuntimeError("the task that was to call it was cancelled"))
             raise vetoes[0] if vetoes else cancelled
 
-    def _concerns(self, hook: Handle) -> bool:
-        return hook.keys is None or not hook.keys.isdisjoint(self._change.keys)
-
     async def _ask(self, hook: Handle) -> None:
-        turn = self._hub.waits.begin("hook", hook.name)
+        turn = self._core.waits.begin("hook", hook.name)
         turn.enter()
 
         async def ask() -> None:
             with hook.scope():
-                await called(hook.function, self._change)
+                returned = await called(hook.function, self._change)
+                if returned is not None:
+                    logger.warning(
+                        "hook %s returned %s, which means nothing: to veto a reload it has to raise",
+                        *(hook.name, type(returned).__name__),
+                    )
 
-        await in_time(self._hub, turn, ask)
+        await turn.within(self._core.prepare_timeout, ask)
 
     async def _build(self, resource: Resource[Any]) -> None:
-        settings = self._snapshot.settings
-        self._built[resource] = await build_in_time(self._hub, resource, settings, self._built)
+        self._built[resource] = await self._resources.build(resource, self._snapshot.settings, self._built)
 
     async def _undo(self) -> None:
         for resource, instance in reversed(self._built.items()):
-            await close(resource, instance, self._hub.prepare_timeout)
-        if self._down and not self._hub.closing:
-            # In a task of the hub, which ends at once when the block is left: nobody needs the old ones back then.
-            done = anyio.Event()
-            self._hub.tasks.start_soon(self._put_back, done)
-            await done.wait()
-
-    async def _put_back(self, done: anyio.Event) -> None:
-        try:
-            await put_back(self._hub, self._down)
-        finally:
-            done.set()
+            await self._resources.close(resource, instance, self._core.prepare_timeout)
+        if self._down:
+            await self._resources.restore(self._down)
 
     def _swap(self) -> Change[Any]:
-        hub = self._hub
+        resources = self._resources
         for resource, instance in self._built.items():
-            let_go(hub, resource, resource.stand(instance, self._snapshot.settings))
-        for resource in hub.resources:
+            resources.replace(resource, instance, self._snapshot.settings)
+        for resource in resources.all:
             if resource not in self._built and resource.concerned(self._change.keys):
-                outdate(hub, resource)  # it came after this transaction had begun
-        mend_outdated(hub)
-        return hub.publish(self._snapshot, self._change.keys)
+                resources.outdate(resource)  # it came after this transaction had begun
+        resources.repair_outdated()
+        return self._core.publish(self._snapshot, self._change.keys)

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, quote
 import anyio
 from msgspec.structs import replace
 
+from ... import Live
 from ..._boundary import places_of, type_and_place
-from ..._live.live import Live, loaded_of
 from ..._log import logger
 from ..asgi import ASGIApp, Receive, Scope, Send
 from .record import Record
@@ -70,7 +70,6 @@ class _Page:
         self._style, self._script = _asset("page.css"), _asset("page.js")
         self._process = secrets.token_hex(4)  # a version of another process is never taken for one of this one
         self._number = 0
-        self._loaded: object = None
         self._told: object = None
         self._written: tuple[str, bytes] | None = None
         self.policy = "; ".join(
@@ -90,10 +89,10 @@ class _Page:
 
     def version(self) -> str:
         """What the page would show now, as a word without a meaning."""
-        loaded, status = loaded_of(self._live), self._live.status
+        accepted, status = self._live.statistics().accepted, self._live.status
         told = (self.record.told, replace(status, last_attempt_at=status.loaded_at))
-        if loaded is not self._loaded or told != self._told:
-            self._loaded, self._told = loaded, told
+        if (accepted, told) != self._told:
+            self._told = accepted, told
             self._number += 1
         return f"{self._process}-{self._number}"
 

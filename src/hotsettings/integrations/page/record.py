@@ -5,20 +5,15 @@ from __future__ import annotations
 import datetime
 from collections import deque
 from collections.abc import Collection
+from traceback import format_exception
 from typing import Any
 
 import anyio
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..._layers.toml.values import toml
-from ..._live.audit import Event
-from ..._live.live import Live, hub_of, loaded_of
-from ..._live.status import Rejection
-from ..._loading.explain import effective
+from ... import Applied, Described, Live, Origin, Rejection
 from ..._log import logger
-from ..._schema.masking import MASK
-from ...errors import Origin
 from .markup import cut
 
 KEPT = 50
@@ -72,7 +67,7 @@ class Record:
         self._shown = shown_values(live)
         self._waiting: frozenset[str] = live.status.pending_restart
         self._events = live.events()
-        hub_of(live).tasks.start_soon(self._follow)
+        live.accompany(self._follow)
 
     def hide(self, keys: Collection[str]) -> None:
         """Mask these keys in what is remembered: their values have become secret since."""
@@ -84,7 +79,7 @@ class Record:
                 try:
                     self._note(event)
                 except Exception as error:  # nobody else may suffer from a value that cannot be shown
-                    logger.error("the settings page: %s", hub_of(self._live).redactor.trace(error))
+                    logger.error("the settings page: %s", self._live.redact("".join(format_exception(error))))
                 self._tell()
         finally:
             self.closed = True
@@ -95,15 +90,17 @@ class Record:
         told, self.news = self.news, anyio.Event()
         told.set()
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: Applied | Rejection) -> None:
         if isinstance(event, Rejection):
             self._note_rejection(event)
             return
-        before, after = self._shown, shown_values(self._live)
+        described = {each.key: each for each in self._live.describe()}
+        before, after = self._shown, {key: shown(each.value) for key, each in described.items()}
         keys, origins = sorted(event.keys), self._live.snapshot.origins
         changes = tuple(Changed(key, before[key], after[key], origins[key]) for key in keys[:MOST_CHANGES])
-        waiting = tuple(map(self._waits, sorted(event.pending_restart - self._waiting)[:MOST_CHANGES]))
-        self.entries.append(Accepted(event.at, event.generation, changes, waiting, len(keys) - len(changes)))
+        fresh = [described[key] for key in sorted(event.pending_restart - self._waiting)[:MOST_CHANGES]]
+        waits = tuple(map(waiting, fresh))
+        self.entries.append(Accepted(event.at, event.generation, changes, waits, len(keys) - len(changes)))
         self._shown, self._waiting = after, event.pending_restart
 
     def _note_rejection(self, event: Rejection) -> None:
@@ -113,25 +110,24 @@ class Record:
         else:
             self.entries.append(Refused(event))
 
-    def _waits(self, key: str) -> Changed:
-        return waiting(self._live, key)
 
-
-def waiting(live: Live[Any], key: str) -> Changed:
+def waiting(described: Described) -> Changed:
     """What is live of a key, and what will be after a restart."""
-    explained = live.explain(key)
-    kept = explained.winner if explained.kept is None else explained.kept
-    return Changed(key, shown(kept.value), shown(explained.winner.value), explained.winner.origin)
+    assert described.waiting_origin is not None
+    return Changed(described.key, shown(described.value), shown(described.waiting), described.waiting_origin)
 
 
-def shown(value: Any) -> str:
-    """A plain value as the page shows it: TOML, the mask of what is hidden, or that it is not set."""
-    return "not set" if value is None else cut(toml(value))
+def shown(value: str | None) -> str:
+    """A value as the page shows it: TOML, the mask of what is hidden, or that it is not set."""
+    return "not set" if value is None else cut(value)
 
 
 def shown_values(live: Live[Any]) -> dict[str, str]:
     """What is live, by key."""
-    return {setting.leaf.key: shown(setting.value) for setting in effective(loaded_of(live))}
+    return {described.key: shown(described.value) for described in live.describe()}
+
+
+_MASK = "********"
 
 
 def _hidden(entry: Entry, keys: Collection[str]) -> Entry:
@@ -145,4 +141,4 @@ def _hidden(entry: Entry, keys: Collection[str]) -> Entry:
 
 
 def _masked(change: Changed) -> Changed:
-    return replace(change, old=MASK, new=MASK)
+    return replace(change, old=_MASK, new=_MASK)

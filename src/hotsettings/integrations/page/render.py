@@ -9,14 +9,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ..._layers.status import LayerStatus
-from ..._live.live import Live, hub_of, loaded_of
-from ..._live.status import Rejection, Status
-from ..._loading.explain import Setting, effective, masked
-from ..._redaction import Redactor
-from ..._schema.masking import Hidden
-from ..._schema.schema import Leaf, Schema, as_values
-from ...errors import SHOWN_PROBLEMS, InvalidSettings, LayerError, Origin, UnforeseenError, counted, unshown
+from ... import (
+    Described,
+    InvalidSettings,
+    LayerError,
+    LayerStatus,
+    Live,
+    Origin,
+    Problem,
+    Rejection,
+    Status,
+    UnforeseenError,
+)
+from ...errors import SHOWN_PROBLEMS, counted, unshown
 from .markup import Html, cut, join, tag
 from .record import Changed, Entry, Record, Refused, shown, waiting
 
@@ -34,19 +39,17 @@ _COLUMNS = ("Key", "Value", "Origin", "Default", "Change")
 
 def content(live: Live[Any], record: Record) -> dict[str, Html]:
     """The parts of the page, by the names that the template has for them."""
-    loaded, status = loaded_of(live), live.status
-    settings = effective(loaded)
-    pending = {key: waiting(live, key) for key in sorted(status.pending_restart)}
-    record.hide({setting.leaf.key for setting in settings if isinstance(setting.value, Hidden)})
-    redactor = hub_of(live).redactor
-    entries = [_redacted(entry, redactor) for entry in reversed(record.entries)]
+    settings, status, cls = live.describe(), live.status, type(live.current)
+    pending = {each.key: waiting(each) for each in settings if each.waiting_origin is not None}
+    record.hide({each.key for each in settings if each.hidden})
+    entries = [_redacted(entry, live) for entry in reversed(record.entries)]
     return {
-        "name": join(f"{loaded.schema.cls.__module__}:{loaded.schema.cls.__qualname__}"),
+        "name": join(f"{cls.__module__}:{cls.__qualname__}"),
         "summary": _summary(status),
         "rejection": _rejection(status),
         "pending": _pending(pending),
         "count": join(f"{len(settings)} settings"),
-        "settings": join(*_sections(loaded.schema, settings, pending)),
+        "settings": join(*_sections(settings, pending)),
         "latest": join(_sentence(entries[0]) if entries else ""),
         "history": _history(entries),
     }
@@ -132,12 +135,12 @@ def _pending(pending: dict[str, Changed]) -> Html:
     return tag("div", section, data_part=True)
 
 
-def _sections(schema: Schema, settings: Sequence[Setting], pending: dict[str, Changed]) -> Iterator[Html]:
-    groups = groupby(settings, key=lambda setting: setting.leaf.section)
+def _sections(settings: Sequence[Described], pending: dict[str, Changed]) -> Iterator[Html]:
+    groups = groupby(settings, key=lambda setting: setting.section)
     for number, (title, group) in enumerate(groups):
         heading = f"section-{number}"
         head = tag("tr", *(tag("th", name, scope="col", role="columnheader") for name in _COLUMNS), role="row")
-        rows = [_row(schema, setting, pending.get(setting.leaf.key)) for setting in group]
+        rows = [_row(setting, pending.get(setting.key)) for setting in group]
         yield tag(
             "section",
             tag("h3", title or "Settings", id=heading),
@@ -152,34 +155,33 @@ def _sections(schema: Schema, settings: Sequence[Setting], pending: dict[str, Ch
         )
 
 
-def _row(schema: Schema, setting: Setting, waits: Changed | None) -> Html:
-    leaf = setting.leaf
-    about = " ".join(leaf.description.split())
-    change = ("restart", "needs a restart") if leaf.restart else ("hot", "applied while running")
+def _row(setting: Described, waits: Changed | None) -> Html:
+    about = " ".join(setting.description.split())
+    change = ("restart", "needs a restart") if setting.restart else ("hot", "applied while running")
     is_default = setting.origin.kind == "default"
     return tag(
         "tr",
-        tag("th", tag("code", leaf.key), " ", tag("p", about) if about else "", scope="row", role="rowheader"),
+        tag("th", tag("code", setting.key), " ", tag("p", about) if about else "", scope="row", role="rowheader"),
         tag("td", *_value(setting, waits), role="cell", data_part=True, class_="default" if is_default else "value"),
         tag("td", _origin(setting.origin), role="cell", data_part=True, class_="origin"),
-        tag("td", _default(schema, leaf), role="cell", class_="default"),
+        tag("td", _default(setting), role="cell", class_="default"),
         tag("td", tag("span", change[0], class_=f"badge {change[0]}", title=change[1]), role="cell", class_="how"),
         role="row",
     )
 
 
-def _value(setting: Setting, waits: Changed | None) -> Iterator[Html]:
+def _value(setting: Described, waits: Changed | None) -> Iterator[Html]:
     yield tag("code", shown(setting.value), class_="set")
-    if isinstance(setting.value, Hidden):
+    if setting.hidden:
         yield join(" ", tag("span", "secret", class_="badge secret"))
     if waits is not None:
         yield join(" ", tag("p", "after a restart: ", tag("code", waits.new), class_="waits"))
 
 
-def _default(schema: Schema, leaf: Leaf) -> Html:
-    if leaf.required:
+def _default(setting: Described) -> Html:
+    if setting.required:
         return tag("span", "required", class_="quiet")
-    return tag("code", shown(masked(schema, leaf.path, as_values(leaf.default))))
+    return tag("code", shown(setting.default))
 
 
 def _origin(origin: Origin) -> Html:
@@ -195,13 +197,23 @@ def _history(entries: Sequence[Entry]) -> Html:
     return tag("div", tag("ol", *(tag("li", *_entry(entry)) for entry in entries)), data_part=True)
 
 
-def _redacted(entry: Entry, redactor: Redactor) -> Entry:
+def _redacted(entry: Entry, live: Live[Any]) -> Entry:
     """A text of before may hold what has become a secret since."""
     if not isinstance(entry, Refused):
         return entry
     told = entry.rejection
-    problems = tuple(map(redactor.problem, told.problems[:SHOWN_PROBLEMS]))
-    return replace(entry, rejection=replace(told, reason=redactor.redact(told.reason), problems=problems))
+    problems = tuple(_redacted_problem(problem, live) for problem in told.problems[:SHOWN_PROBLEMS])
+    return replace(entry, rejection=replace(told, reason=live.redact(told.reason), problems=problems))
+
+
+def _redacted_problem(problem: Problem, live: Live[Any]) -> Problem:
+    return replace(
+        problem,
+        key=problem.key if problem.key in live.snapshot.origins else live.redact(problem.key),
+        message=live.redact(problem.message),
+        hint=live.redact(problem.hint),
+        excerpt=() if any(live.redact(line) != line for line in problem.excerpt) else problem.excerpt,
+    )
 
 
 def _entry(entry: Entry) -> Iterator[Html]:

@@ -365,7 +365,7 @@ async def test_a_stream_in_which_something_fails_ends(
 
     async with live(Settings.from_values()) as held:
         app = settings_page(held, authorize=everybody)
-        monkeypatch.setattr(page_app, "loaded_of", broken)
+        monkeypatch.setattr(type(held), "statistics", broken)
         answer = await ask(app, "/events")
         assert (answer.status, answer.body) == (200, b"retry: 500\n\n")
         assert "quoted-in-it" not in caplog.text

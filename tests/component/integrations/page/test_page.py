@@ -156,13 +156,13 @@ async def test_the_same_rejection_again_and_again_is_one_entry() -> None:
 async def test_a_change_that_cannot_be_shown_stops_nothing(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_: Any) -> dict[str, str]:
+    def fail(_: Any) -> str:
         raise ValueError("no text for default-token")
 
     async with live(Settings.from_values(REQUIRED="x")) as held:
         app = settings_page(held, authorize=everybody)
         with monkeypatch.context() as patch:
-            patch.setattr(page_record, "shown_values", fail)
+            patch.setattr(page_record, "shown", fail)
             await held.publish(Settings.from_values(REQUIRED="x", PORT=81))
             await idle()
         await held.publish(Settings.from_values(REQUIRED="x", PORT=82))

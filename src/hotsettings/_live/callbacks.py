@@ -1,0 +1,106 @@
+"""Functions of the application that a live object calls: callbacks after a change, and hooks before it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import Any
+
+import anyio
+
+from .._concurrency.tasks import Tasks, failure_of
+from .._log import logger, name_of
+from .._redaction import Redactor
+from .changes import Changes
+from .snapshot import Change
+
+Callback = Callable[[Change[Any]], Awaitable[object] | object]
+
+
+class Handle:
+    """A registered callback or hook. ``failures`` counts how often a callback has raised."""
+
+    def __init__(self, function: Callback, keys: frozenset[str] | None, forget: Callable[[Handle], object]) -> None:
+        self.function = function
+        self.name = name_of(function)
+        self.keys = keys
+        self.failures = 0
+        self._forget = forget
+        self._cancelled = False
+        self._scope = anyio.CancelScope()
+
+    def cancel(self) -> None:
+        """End it: it is not called again, and a call under way is cancelled."""
+        self._cancelled = True
+        self._forget(self)
+        self._scope.cancel()
+
+    def scope(self) -> anyio.CancelScope:
+        """Return what to call the function in: ``cancel`` ends it, before it is entered too."""
+        self._scope = anyio.CancelScope()
+        if self._cancelled:
+            self._scope.cancel()
+        return self._scope
+
+    def concerned(self, keys: frozenset[str]) -> bool:
+        """Whether a change of these keys is its business."""
+        return self.keys is None or not self.keys.isdisjoint(keys)
+
+
+class Callbacks:
+    """Calls callbacks, each in a task of its own. Whatever one raises is logged and counted, and hurts nobody."""
+
+    def __init__(self, tasks: Tasks, redactor: Redactor) -> None:
+        self._tasks = tasks
+        self._redactor = redactor
+        self.failures = 0
+
+    def start(self, handle: Handle, changes: Changes[Any]) -> None:
+        """Call back for each of these changes from now on."""
+        self._start_in(self._tasks.context.copy(), handle, changes)
+
+    def _start_in(self, context: Context, handle: Handle, changes: Changes[Any]) -> None:
+        self._tasks.start_soon(self._follow, context, handle, changes, context=context)
+
+    async def _follow(self, context: Context, handle: Handle, changes: Changes[Any]) -> None:
+        used = False
+        try:
+            with handle.scope():
+                async for change in changes:
+                    used = True
+                    await called(handle.function, change)
+        except BaseException as error:
+            # Its task may be in any state by now: cancelled by itself, or in a cancel scope that was never left. So it goes
+            # on in another one, which learns at its first await whether all of this is over.
+            if not used:
+                failure_of(error)  # raises what ends all of this
+            self._start_in(context, handle, changes)
+            self._note(handle, failure_of(error))
+        else:
+            await changes.aclose()
+
+    def accompany(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run something once, in a task of its own."""
+
+        async def accompanying() -> None:
+            try:
+                await work()
+            except BaseException as error:
+                self._count(name_of(work), failure_of(error))
+
+        self._tasks.start_soon(accompanying)
+
+    def _note(self, handle: Handle, failure: BaseException) -> None:
+        handle.failures += 1
+        self._count(handle.name, failure)
+
+    def _count(self, name: str, failure: BaseException) -> None:
+        self.failures += 1
+        logger.error("callback %s raised:\n%s", name, self._redactor.trace(failure))
+        self._tasks.escape(failure)
+
+
+async def called(function: Callback, change: Change[Any]) -> object:
+    """Call a sync or async function, and return what it returns."""
+    result = function(change)
+    return await result if isinstance(result, Awaitable) else result

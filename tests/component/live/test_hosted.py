@@ -1,0 +1,365 @@
+"""The tasks of a live object have a home of their own: whoever enters its block, and whoever leaves it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, nullcontext
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import uvloop
+from anyio.abc import TaskStatus
+from support.live import Ledger, Settings, given, idle
+
+from hotsettings import BaseSettings, Rejected
+from hotsettings.testing import Workspace, live
+
+SETTINGS = """
+import asyncio, os, sys, time
+from pathlib import Path
+from hotsettings import BaseSettings
+
+class Settings(BaseSettings):
+    A: int = 0
+
+Path("config.toml").write_text("A = 1")
+"""
+
+
+@pytest.fixture
+def workspace(settings_workspace: Workspace) -> Workspace:
+    return settings_workspace
+
+
+def run(folder: Path, code: str, *command: str, expected: int = 0) -> subprocess.CompletedProcess[str]:
+    (folder / "test_them.py").write_text(SETTINGS + textwrap.dedent(code))
+    done = subprocess.run(
+        [sys.executable, *command, "test_them.py"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == expected, done.stdout + done.stderr
+    return done
+
+
+FACTORIES: dict[str, Callable[[], asyncio.AbstractEventLoop] | None] = {
+    "asyncio": None,
+    "uvloop": uvloop.new_event_loop,
+}
+
+
+@pytest.mark.parametrize("loop", FACTORIES)
+def test_entered_in_one_task_and_left_in_another(workspace: Workspace, loop: str) -> None:
+    """As fixtures do, and notebooks: each step is a task of its own."""
+    seen: list[int] = []
+
+    async def follow(held: Any) -> None:
+        held.on_change(lambda change: seen.append(change.new.A))
+        workspace.write(config={"A": 5})
+        await held.reload()
+        await held.wait_applied()
+
+    with asyncio.Runner(loop_factory=FACTORIES[loop]) as runner:
+        entering = Settings.watch(**workspace.paths, settle=0.0)
+        held = runner.run(entering.__aenter__())
+        runner.run(follow(held))
+        runner.run(entering.__aexit__(None, None, None))
+        assert asyncio.all_tasks(runner.get_loop()) == set()
+    assert seen == [held.current.A] == [5]
+
+
+@pytest.mark.anyio
+async def test_entered_by_one_task_of_a_group_and_left_by_another(workspace: Workspace) -> None:
+    entering = Settings.watch(**workspace.paths, settle=0.0)
+
+    async def enter(*, task_status: TaskStatus[Any]) -> None:
+        task_status.started(await entering.__aenter__())
+
+    async def leave() -> None:
+        await entering.__aexit__(None, None, None)
+
+    async with anyio.create_task_group() as tasks:
+        held = await tasks.start(enter)
+        await idle()
+        workspace.write(config={"A": 6})
+        assert (await held.reload()).new.A == 6
+        tasks.start_soon(leave)
+    changes = held.changes()
+    with pytest.raises(StopAsyncIteration):
+        await anext(changes)
+
+
+def test_unittest(tmp_path: Path) -> None:
+    code = """
+    import unittest
+
+    class Case(unittest.IsolatedAsyncioTestCase):
+        async def asyncSetUp(self):
+            self.live = await self.enterAsyncContext(Settings.watch(settle=0.0))
+            self.watching = Settings.watch(settle=0.0)
+            self.other = await self.watching.__aenter__()
+
+        async def test_it(self):
+            Path("config.toml").write_text("A = 2")
+            await self.live.reload()
+            await self.other.reload()
+            assert (self.live.current.A, self.other.current.A) == (2, 2)
+
+        async def asyncTearDown(self):
+            await self.watching.__aexit__(None, None, None)
+
+    unittest.main()
+    """
+    assert "\nOK\n" in run(tmp_path, code, "-W", "error").stderr
+
+
+def test_fixtures_of_pytest_asyncio(tmp_path: Path) -> None:
+    code = """
+    import pytest, pytest_asyncio
+
+    @pytest_asyncio.fixture
+    async def live():
+        async with Settings.watch(settle=0.0) as live:
+            yield live
+
+    @pytest_asyncio.fixture(loop_scope="module", scope="module")
+    async def shared():
+        async with Settings.watch(settle=0.0) as live:
+            yield live
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("number", [2, 3])
+    async def test_it(live, number):
+        Path("config.toml").write_text(f"A = {number}")
+        assert (await live.reload()).new.A == number
+
+    @pytest.mark.asyncio(loop_scope="module")
+    @pytest.mark.parametrize("number", [4, 5])
+    async def test_shared(shared, number):
+        Path("config.toml").write_text(f"A = {number}")
+        assert (await shared.reload()).new.A == number
+    """
+    assert (
+        "4 passed"
+        in run(
+            tmp_path, code, "-W", "error", "-m", "pytest", "-q", "-o", "asyncio_default_fixture_loop_scope=function"
+        ).stdout
+    )
+
+
+def test_a_notebook(tmp_path: Path) -> None:
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    cells = [
+        SETTINGS,
+        "watching = Settings.watch(settle=0.0)\nlive = await watching.__aenter__()",
+        "Path('config.toml').write_text('A = 2')\nchange = await live.reload()\nprint(change.new.A)",
+        "await watching.__aexit__(None, None, None)\nprint([task for task in asyncio.all_tasks() if 'hotsettings' in task.get_name()])",
+        "async with Settings.watch() as live:\n    print(live.current.A)",
+        "print([task for task in asyncio.all_tasks() if 'hotsettings' in task.get_name()])",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    printed = ["".join(output.get("text", "") for output in cell.outputs) for cell in notebook.cells]
+    assert printed == ["", "", "2\n", "[]\n", "2\n", "[]\n"]
+
+
+@pytest.mark.anyio
+async def test_a_scope_around_the_block_closes_nothing_before_the_code_in_it_has_ended(workspace: Workspace) -> None:
+    said: list[str] = []
+    ledger = Ledger()
+    with anyio.CancelScope() as scope:
+        async with Settings.watch(**workspace.paths, settle=0.0) as held, held.resource(ledger.build) as resource:
+            changes = held.changes()
+            scope.cancel()
+            try:
+                await anyio.sleep_forever()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    workspace.write(config={"A": 7})
+                    await held.reload()
+                    assert (await anext(changes)).new.A == 7
+                    async with resource.lease() as thing:
+                        await idle()
+                        assert (thing in ledger.open, thing.settings.A) == (True, 7)
+                        said.append("good-bye")
+    assert (said, ledger.open) == (["good-bye"], [])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True})])
+async def test_cancelled_natively_while_it_is_left() -> None:
+    """asyncio's own cancellation knows no shield: the end is waited for all the same, and the cancellation is not lost."""
+    slow, ended = anyio.Event(), anyio.Event()
+
+    async def stubborn(_: object) -> None:
+        slow.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.05)
+                ended.set()
+
+    async def block() -> None:
+        async with live(given()) as held:
+            held.on_change(stubborn)
+            await held.publish(given(A=1))
+            await slow.wait()
+
+    task = asyncio.get_running_loop().create_task(block())
+    await slow.wait()
+    for _ in range(3):
+        await asyncio.sleep(0.005)
+        assert not task.done()
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+    assert {each.get_name() for each in asyncio.all_tasks() if "hotsettings" in each.get_name()} == set()
+
+
+class Interrupt(KeyboardInterrupt):
+    """What a callback raises, and no Ctrl-C of whoever runs the tests."""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("where", ["callback", "hook", "build", "instance"])
+async def test_an_interrupt_of_other_code_is_raised_where_the_block_ends(where: str) -> None:
+    error = Interrupt()
+    after: list[str] = []
+
+    def interrupt(_: object) -> None:
+        raise error
+
+    @asynccontextmanager
+    async def build(settings: Settings) -> AsyncIterator[None]:
+        if where == "build" and settings.A == 1:
+            raise error
+        yield
+        if where == "instance":
+            raise error
+
+    async def block() -> None:
+        async with live(given()) as held, held.resource(build, "A"):
+            if where == "callback":
+                held.on_change(interrupt)
+            elif where == "hook":
+                held.prepare(interrupt)
+            with pytest.raises(Rejected) if where in ("hook", "build") else nullcontext():
+                await held.publish(given(A=1))
+            await held.wait_applied()
+            await idle()
+            after.append("the block went on")
+
+    with pytest.raises(Interrupt) as caught:
+        await block()
+    assert caught.value is error
+    assert after == ["the block went on"]
+
+
+ENDS = """
+import anyio
+
+async def main():
+    global watching, live, other  # whoever drops them has them closed
+    watching = Settings.watch(settle=0.0)
+    live = await watching.__aenter__()
+    live.on_change(lambda change: print("changed"))
+    other = live.resource(connection)
+    await other.__aenter__()
+    Path("config.toml").write_text("A = 2")
+    await live.reload()
+    await live.wait_applied()
+    {last}
+
+from contextlib import asynccontextmanager
+
+@asynccontextmanager
+async def connection(settings):
+    try:
+        yield
+    finally:
+        print("closed")
+
+anyio.run(main, backend={backend!r})
+print("ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("last", ["pass", "await anyio.sleep(0.1)"])
+def test_a_loop_that_ends_without_the_block_being_left(tmp_path: Path, backend: str, last: str) -> None:
+    began = time.monotonic()
+    done = run(tmp_path, ENDS.format(backend=backend, last=last), "-W", "always")
+    assert time.monotonic() - began < 20
+    assert done.stdout.splitlines()[0] == "changed"
+    assert done.stdout.splitlines()[-1] == "ended"
+    assert "closed" in done.stdout
+    assert done.stderr == ""
+
+
+CTRL_C = """
+import anyio, signal
+
+async def main():
+    async with Settings.watch(settle=0.0) as live:
+        live.on_change(lambda change: signal.raise_signal(signal.SIGINT))
+        Path("config.toml").write_text("A = 2")
+        await live.reload()
+        await anyio.sleep(30)
+
+try:
+    anyio.run(main, backend={backend!r})
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_ctrl_c_reaches_the_block_whichever_task_it_meets(tmp_path: Path, backend: str) -> None:
+    began = time.monotonic()
+    assert run(tmp_path, CTRL_C.format(backend=backend)).stdout == "interrupted\n"
+    assert time.monotonic() - began < 20
+
+
+context: ContextVar[str] = ContextVar("context", default="none")
+
+
+@pytest.mark.anyio
+async def test_it_runs_in_the_context_in_which_the_block_was_entered(workspace: Workspace) -> None:
+    seen: list[str] = []
+    watching: Any = Settings.watch(**workspace.paths, settle=0.0)
+    context.set("entered")
+    async with watching as held:
+        context.set("in the block")
+        held.on_change(lambda _: seen.append(context.get()))
+        held.prepare(lambda _: seen.append(context.get()))
+        workspace.write(config={"A": 1})
+        await held.reload()
+        await held.wait_applied()
+        assert context.get() == "in the block"
+    assert seen == ["entered", "entered"]
+
+
+@pytest.mark.anyio
+async def test_a_start_that_fails_raises_itself(workspace: Workspace) -> None:
+    class Other(BaseSettings):
+        needed: int
+
+    with pytest.raises(TypeError, match="a layer is a FileLayer"):
+        async with Other.watch(layers=["config.toml"]):  # type: ignore[list-item]
+            pass
+    with anyio.move_on_after(0.0):
+        async with Settings.watch(**workspace.paths):
+            pytest.fail("it was cancelled before it began")
