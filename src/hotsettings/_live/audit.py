@@ -61,6 +61,9 @@ class Events(AsyncIterator[Event]):
         self._news = anyio.Event()
         self._ended = False
 
+    def __dir__(self) -> list[str]:
+        return ["aclose", "dropped", *(name for name in object.__dir__(self) if name.startswith("_"))]
+
     def __aiter__(self) -> Events:
         return self
 

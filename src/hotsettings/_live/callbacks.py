@@ -29,6 +29,9 @@ class Handle:
         self._cancelled = False
         self._scope = anyio.CancelScope()
 
+    def __dir__(self) -> list[str]:
+        return ["cancel", "failures", *(name for name in object.__dir__(self) if name.startswith("_"))]
+
     def cancel(self) -> None:
         """End it: it is not called again, and a call under way is cancelled."""
         self._cancelled = True

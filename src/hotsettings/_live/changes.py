@@ -137,6 +137,9 @@ class Changes(AsyncIterator[Change[S]]):
         self.barriers = 0
         """How many barriers are waited for while its change is worked on."""
 
+    def __dir__(self) -> list[str]:
+        return ["aclose", *(name for name in object.__dir__(self) if name.startswith("_"))]
+
     def __aiter__(self) -> Changes[S]:
         return self
 

@@ -76,6 +76,9 @@ class Live(Face[S], Generic[S]):
     def __repr__(self) -> str:
         return f"Live({self.snapshot!r})"
 
+    def __dir__(self) -> list[str]:  # what only integrations need is no help to whoever completes a name
+        return [name for name in object.__dir__(self) if name not in ("accompany", "describe", "redact")]
+
     @property
     def snapshot(self) -> Snapshot[S]:
         """The newest snapshot, of which ``current`` are the settings."""

@@ -143,12 +143,17 @@ async def test_public_objects_show_what_is_documented() -> None:
     shown: dict[type, set[str]] = {}
     async with live(given()) as held, held.resource(build) as resource:
         change = await held.publish(given(A=1))
-        for each in (held, held.snapshot, change, held.status, held.explain("A"), resource):
+        handle, changes, events = held.on_change(lambda _: None), held.changes(), held.events()
+        for each in (held, held.snapshot, change, held.status, held.explain("A"), resource, handle, changes, events):
             shown[type(each)] = {name for name in dir(each) if not name.startswith("_")}
     members = {"current", "snapshot", "status", "changes", "on_change", "prepare", "resource", "events", "reload"}
-    members |= {"wait_applied", "explain", "describe", "statistics", "redact", "accompany"}
+    members |= {"wait_applied", "explain", "statistics"}
     assert shown.pop(type(held)) == members | {"publish"}
-    assert {name for name in dir(Live) if not name.startswith("_")} == members
+    assert shown.pop(type(handle)) == {"cancel", "failures"}
+    assert shown.pop(type(changes)) == {"aclose"}
+    assert shown.pop(type(events)) == {"aclose", "dropped"}
+    for_integrations = {"accompany", "describe", "redact"}
+    assert {name for name in dir(Live) if not name.startswith("_")} == members | for_integrations
     assert shown.pop(Snapshot) == {"settings", "generation", "loaded_at", "digest", "origins"}
     assert shown.pop(Change) == {"old", "new", "keys", "generation"}
     assert shown.pop(Status) == set(Status.__struct_fields__)
