@@ -39,7 +39,7 @@ StrPath: TypeAlias = str | os.PathLike[str]
 class FileLayer(Layer, frozen=True):
     """A layer in a file: ``FileLayer("secrets.toml", secret=True, required=False)``.
 
-    Args:
+    Attributes:
         path: The path of the file. A relative path is taken from the working directory.
         name: How ``status.layers`` and ``explain`` name the layer. By default the name of the file.
         label: How errors name the layer. By default the path.
