@@ -56,7 +56,10 @@ def test_no_descriptor_is_left_for_long(place: Place, watcher: str, backend: str
         watched.ask("mend", "mended")
         following.reaches(whole(2), time.monotonic(), 0.3 + SETTLE)
         assert following.status()["healthy"]
-        assert len(rejections(following)) == 1
+        # A look that meets the moment when one descriptor is free again can read one layer, but not yet all of them.
+        said = rejections(following)
+        assert 1 <= len(said) <= 2
+        assert len(set(said)) == len(said), "the same state is rejected once"
         following.saw_only([whole(1), whole(2)])
 
 
