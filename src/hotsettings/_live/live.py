@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from .._boundary import without_frames
-from .._layers.toml.keys import select
 from .._loading.explain import Explanation, explain
+from .._schema.key_patterns import select
 from .audit import Events
 from .callbacks import Handle
 from .changes import Changes
