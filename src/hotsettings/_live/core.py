@@ -12,14 +12,14 @@ from .._log import AS_EVENT, logger
 from .._redaction import Redactor
 from .._schema.schema import Schema
 from ..errors import Rejected, SettingsError
-from .audit import EventLog
 from .callbacks import Callbacks, Handle
 from .changes import Subscribers
+from .events import EventLog
+from .holdups import Waits
 from .reload.resource_manager import ResourceManager
 from .snapshot import Change, Snapshot
 from .statistics import Statistics
 from .status import Applied, Rejection, Status
-from .waits import Waits
 
 S = TypeVar("S")
 

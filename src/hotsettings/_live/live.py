@@ -10,10 +10,10 @@ from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 from .._boundary import without_frames
 from .._loading.explain import Explanation, explain
 from .._schema.key_patterns import select
-from .audit import Events
 from .callbacks import Handle
 from .changes import Changes
 from .core import Core, Face
+from .events import Events
 from .reload.resource_manager import ResourceManager
 from .resource import Resource
 from .snapshot import Change, Snapshot

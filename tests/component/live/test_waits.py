@@ -17,7 +17,7 @@ from support.live import Ledger, Settings, given, idle, parts, until
 
 import hotsettings._watching.sources.file
 from hotsettings import Live, Rejected
-from hotsettings._live import waits
+from hotsettings._live import holdups
 from hotsettings._watching import consistent_read as stack
 from hotsettings._watching import debounce as settling
 from hotsettings._watching import watcher
@@ -34,7 +34,7 @@ async def no_deadlock() -> AsyncIterator[None]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waits, "PATIENCE", 0.1)
+    monkeypatch.setattr(holdups, "PATIENCE", 0.1)
     monkeypatch.setattr(watcher, "PATIENCE", 0.1)
 
 

@@ -12,9 +12,9 @@ import anyio
 from ..._concurrency.tasks import Tasks
 from ..._log import logger
 from ..._redaction import Redactor
+from ..holdups import Turn, Waits
 from ..resource import Instance, Resource
 from ..snapshot import Snapshot, changed_keys
-from ..waits import Turn, Waits
 
 S = TypeVar("S")
 Candidates = dict[Resource[Any], Instance[Any]]
