@@ -25,7 +25,7 @@ from support.told import chain, everything_told, library_frames, reachable, rich
 
 import hotsettings
 from hotsettings import BaseSettings, Secret, SettingsError
-from hotsettings._layers.file import file_layers
+from hotsettings._layers.default_layers import file_layers
 from hotsettings._loading.load import load as load_layers
 from hotsettings._schema.frozen import freeze
 from hotsettings._schema.key_patterns import select

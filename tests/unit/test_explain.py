@@ -559,7 +559,7 @@ def test_values_of_all_kinds() -> None:
 @pytest.mark.parametrize("name", ["config.toml", "a folder/config.toml"])
 def test_from_files(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Origins name the path as the caller wrote it."""
-    from hotsettings._layers.file import file_layers
+    from hotsettings._layers.default_layers import file_layers
     from hotsettings._loading.load import load
 
     monkeypatch.chdir(tmp_path)
