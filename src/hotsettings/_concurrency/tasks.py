@@ -57,7 +57,7 @@ class Tasks:
         name = getattr(work, "__qualname__", type(work).__name__)
         self._group.start_soon(sheltered, work, *arguments, name=f"hotsettings: {name}")
 
-    def failure_of(self, error: BaseException) -> BaseException:
+    def failure_keeping_ctrl_c(self, error: BaseException) -> BaseException:
         """Return the failure that an exception of other code is: see `failure_of`. A Ctrl-C is kept for the end of the block."""
         failure = failure_of(error)
         if issubclass(type(failure), KeyboardInterrupt):

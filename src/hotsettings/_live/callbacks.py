@@ -66,16 +66,16 @@ class Callbacks:
         self._tasks.start_soon(self._follow, context, handle, changes, context=context)
 
     async def _follow(self, context: Context, handle: Handle, changes: Changes[Any]) -> None:
-        used = False
+        called_once = False
         try:
             with handle.scope():
                 async for change in changes:
-                    used = True
+                    called_once = True
                     await called(handle.function, change)
         except BaseException as error:
             # Its task may be in any state by now: cancelled by itself, or in a cancel scope that was never left. So it goes
             # on in another one, which learns at its first await whether all of this is over.
-            if not used:
+            if not called_once:
                 failure_of(error)  # raises what ends all of this
             self._start_in(context, handle, changes)
             self._note(handle, failure_of(error))

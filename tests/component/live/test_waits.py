@@ -207,7 +207,7 @@ async def test_whoever_thinks(
 
 async def test_each_of_several_is_told_in_its_time(impatient: None, caplog: pytest.LogCaptureFixture) -> None:
     async with live(given()) as held:
-        known = parts(held).waits
+        known = parts(held).holdups
         first = known.begin("hook", "first")
         await anyio.sleep(0.05)
         second = known.begin("hook", "second")
