@@ -57,7 +57,7 @@ def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
     if problems:
         refused = {problem.key for problem in problems}
         total = len(problems)
-        try:
+        try:  # assemble once more only to collect the other problems too
             assemble(schema, [in_memory({**below, **above})])
         except InvalidSettings as error:
             others = [problem for problem in error.problems if problem.key not in refused]

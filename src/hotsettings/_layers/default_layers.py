@@ -11,7 +11,13 @@ SECRETS_FILE = "secrets.toml"
 
 
 def file_layers(config: StrPath, secrets: StrPath, override: StrPath | None) -> list[FileLayer]:
-    """The three files as layers, in rising precedence."""
+    """Return the files of a class as layers. This is their order of precedence, the lowest first.
+
+    Args:
+        config: The base file.
+        secrets: The secrets file, which overrides the base file. It may be missing.
+        override: A file that overrides both, if there is one.
+    """
     layers = [
         FileLayer(config, name="base"),
         FileLayer(secrets, name="secrets", required=False, secret=True),

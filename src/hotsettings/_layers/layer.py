@@ -98,9 +98,7 @@ class Unreadable(Struct, frozen=True):
 
     Args:
         layer: The layer.
-        origin: Where the mistake is.
-        message: What is wrong.
-        hint: What to do about it.
+        problem: What is wrong and where, and a hint on what to do about it.
         text: The text of the layer; empty if there is no line to show.
         offset: Where the mistake is in the text, in characters.
     """

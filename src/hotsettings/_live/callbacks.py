@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from .._concurrency.tasks import Tasks, failure_of
+from .._concurrency.tasks import Tasks, failure_of, reraise_own_cancellation
 from .._log import logger, name_of
 from .._redaction import Redactor
 from .changes import Changes
@@ -73,10 +73,11 @@ class Callbacks:
                     called_once = True
                     await called(handle.function, change)
         except BaseException as error:
-            # Its task may be in any state by now: cancelled by itself, or in a cancel scope that was never left. So it goes
-            # on in another one, which learns at its first await whether all of this is over.
+            # Its task may be in any state by now: cancelled by itself, or in a cancel scope that was never left.
+            # The callback continues in a new task; if the live object is closing, that task is cancelled at its
+            # first await.
             if not called_once:
-                failure_of(error)  # raises what ends all of this
+                reraise_own_cancellation(error)
             self._start_in(context, handle, changes)
             self._note(handle, failure_of(error))
         else:

@@ -172,7 +172,7 @@ class Changes(AsyncIterator[Change[S]]):
         return self._busy or (not self._abandoned and self._topic.generation > self._considered_generation)
 
     async def _next(self) -> Change[S]:
-        yielded = False
+        yielded = False  # always let other tasks run once before delivering
         while not (self._closed or self._subscribers.closed):
             change = self._pending()
             if change is not None and yielded:

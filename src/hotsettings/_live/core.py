@@ -1,4 +1,4 @@
-"""The core of a live object: what its face, its source, its hooks and its resources share."""
+"""The state of a live object that its parts share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ S = TypeVar("S")
 
 
 class CurrentSlot(Generic[S]):
-    """What readers read. ``current`` is a plain slot, so that reading it costs one attribute load."""
+    """Holds ``current``, the newest settings, in a plain slot, so that reading it costs one attribute load."""
 
     __slots__ = ("current",)
 
@@ -59,15 +59,16 @@ class Core(Generic[S]):
         self.rejection: Rejected | None = None
         """Why the last reload was rejected; None if it was accepted."""
         self.rejection_text: str | None = None
-        """The same, as a person reads it."""
+        """The same as a text, for people and for the log."""
         self.rejection_event: Rejection | None = None
-        """The same, as it was told to readers of events."""
+        """The same as the event that readers of ``events()`` got."""
         self.attempted_at = first.loaded_at
         self.failures = 0
         """Rejections in a row."""
         self.accepted_count = 1
         """Reloads that were accepted, the first load included."""
         self.looks = self.reads = 1
+        """Checks of the layers, and those that read something."""
         self.closing = False
         self._slots: list[CurrentSlot[S]] = []
 
@@ -77,7 +78,7 @@ class Core(Generic[S]):
         return self.subscribers.snapshot
 
     def keep_current(self, slot: CurrentSlot[S]) -> None:
-        """Keep the ``current`` of a face up to date."""
+        """Keep ``current`` of this slot up to date."""
         self._slots.append(slot)
 
     def publish(self, snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
@@ -91,7 +92,12 @@ class Core(Generic[S]):
         self.attempted_at = now()
 
     def accept(self, loaded: Loaded, keys: frozenset[str]) -> None:
-        """Note that what the layers say is live now, as far as it can be. ``keys`` differ in this generation."""
+        """Note that what the layers say is live now, except values that wait for a restart.
+
+        Args:
+            loaded: What the layers say.
+            keys: The keys that differ in this generation.
+        """
         generation = self.snapshot.generation
         if keys:
             logger.info("generation %d is live: %s", generation, ", ".join(sorted(keys)))

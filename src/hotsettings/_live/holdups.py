@@ -51,7 +51,7 @@ class Holdup:
 
 
 class Holdups:
-    """What holds up the edits of one live object. Each holdup that takes long is logged once, and once more when it is over."""
+    """What holds up the edits of one live object. Each long holdup is logged once, and once more when it is over."""
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
@@ -80,7 +80,12 @@ class Holdups:
             logger.info("no longer waiting for %s; it took %.1f s", holdup.wait, seconds)
 
     def only(self, kind: WaitKind, since: Mapping[str, float]) -> None:
-        """Let these be the only holdups of a kind. ``since`` maps their names to the monotonic seconds when they began."""
+        """Let these be the only holdups of a kind.
+
+        Args:
+            kind: The kind.
+            since: When each began, in seconds of the monotonic clock, by their names.
+        """
         known = [holdup for holdup in self._holdups if holdup.wait.kind == kind]
         for holdup in known:
             if holdup.wait.name not in since:

@@ -33,7 +33,10 @@ class Source(Protocol):
         ...
 
     async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
-        """Look for something newer now. Raises Rejected, or TimeoutError after so many seconds."""
+        """Wait until writers have finished, then check the files.
+
+        Raises Rejected, or TimeoutError after so many seconds.
+        """
         ...
 
 

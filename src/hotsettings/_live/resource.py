@@ -52,9 +52,11 @@ class Instance(Generic[T]):
         self._ended = anyio.Event()
 
     async def host(self, build: Build[T], settings: Any, on_end: OnEnd) -> None:
-        """Enter what ``build`` returns, keep it open, leave it. ``on_end`` is told if it fails after it stood.
+        """Enter what ``build`` returns, keep it open, leave it.
 
-        Whatever that raises is kept in ``failure``: this is a task of a group that must not end.
+        ``on_end`` is called if it ends by itself, or fails while it is left.
+
+        Whatever the context manager raises is kept in ``failure``: this is a task of a group that must not end.
         """
         try:
             with self._scope:
@@ -91,7 +93,7 @@ class Instance(Generic[T]):
 
     @property
     def seconds_stood(self) -> float:
-        """For how many seconds it has stood."""
+        """Seconds since its build succeeded; 0 before that."""
         return 0.0 if self._stood_at is None else time.monotonic() - self._stood_at
 
     def release(self) -> None:
@@ -188,7 +190,7 @@ class Resource(Generic[T]):
         self.retiring: set[Instance[T]] = set()
         """Instances that have been replaced and are not closed yet."""
         self.new_leases_wait = False
-        """New leases wait: the instance is about to be closed, or its successor does not stand yet."""
+        """The instance is about to be closed, or its successor is not built yet."""
         self.failed = False
         """No instance stands, and building one has failed."""
         self.outdated = False

@@ -89,6 +89,7 @@ async def _watched(
             finally:
                 core.close()
                 logger.info("the end of following; generation %d was the last", core.snapshot.generation)
+    # It is raised outside of the stack, because the stack would put it into a group or keep it as a context.
     if failure is not None:
         raise failure
 

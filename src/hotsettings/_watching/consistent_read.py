@@ -145,6 +145,8 @@ class ConsistentReader:
             if collector is not None:
                 collector.expect(sum(each.size for each in self._sources))
             return self._parse(ready, now)
+        # If nothing is ready, all layers that are written to may be such that can be left out. Then nothing holds up
+        # others, and there is nothing else to wait for than these layers themselves.
         seconds = max(waits[each] for each in holding_up_the_rest or self._written_to)
         if ready:
             seconds = min(seconds, max(self._written_to[each] for each in holding_up_the_rest) + PATIENCE - now)

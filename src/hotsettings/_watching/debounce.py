@@ -151,6 +151,7 @@ class Debouncer:
         is_open = open_for_writing() if unclear else None
         needed = min(enough_rest, self._needed(fingerprint, writer, swap, is_open, min(event_delay, self._settle)))
         if rested < needed:
+            # Where a close will wake us, no polling of the kernel is needed.
             close_is_reported = writer is WriterState.OPEN or (writer is WriterState.CREATED and fingerprint.links == 1)
             return needed - rested if close_is_reported or not is_open else min(self._ask_again, needed - rested)
         # It may be read, unless somebody still has it open.

@@ -73,7 +73,7 @@ class Watcher:
         self._worker = Worker("hotsettings-reader", PATIENCE)
 
     def wake_and_reread(self) -> None:
-        """Make ``wait_until_woken`` return, and let the next check read all files, even if their fingerprints are unchanged."""
+        """Like ``wake``, and let the next check read all files, even if their fingerprints are unchanged."""
         self._reader.force_read()
         self.wake()
 
@@ -152,8 +152,8 @@ class Watcher:
             self._notifier = Polling()
             self._lost.cancel()
             return Unsettled(0.0)
-        # A writer that was at work during the read may have closed the file by now, so half of a file may have been
-        # read.
+        # If a write event arrived after the check began, the read may hold half a file: drop it and check again at
+        # once.
         if isinstance(result, Evaluated) and any(
             notifier.last_event(path).written_at >= started for path in self._reader.complete_targets
         ):

@@ -214,8 +214,8 @@ async def test_each_of_several_is_told_in_its_time(impatient: None, caplog: pyte
         await until(lambda: bool(told(caplog, "the hook first")))
         assert not told(caplog, "the hook second")
         await until(lambda: bool(told(caplog, "the hook second")))
-        for turn in (first, second):
-            known.end(turn)
+        for holdup in (first, second):
+            known.end(holdup)
 
 
 async def test_nobody_is_named_who_is_quick(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:

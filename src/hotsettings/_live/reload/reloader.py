@@ -1,13 +1,17 @@
-"""How files become the live snapshot: the reloader looks when woken, and decides what becomes of what it sees.
+"""How files become the live snapshot.
 
-The way of an edit, and who goes it:
+The reloader checks the layers when woken, and decides what to do with what it read.
 
-1. The watcher wakes the reloader (`Reloader.run`), which has it look at all layers. What was read is merged and decoded in the watcher's
+The steps of an edit:
+
+1. The watcher wakes the reloader (`Reloader.run`), which has it check all layers. Half-written files wait: the check
+   returns `Unsettled`, and the reloader checks again later. What was read is merged and decoded in the watcher's
    worker thread (`evaluate`), since decoding may take long.
 2. `_step` compares what was read with what was read before. New content cancels a candidate that is still on its way (`_take`).
    Bad content is a rejection, and waits for other content.
-3. If the settings differ from the live ones, a candidate starts (`_propose`): a task of its own, so that the reloader goes on looking.
-   It runs the `transaction`. If that vetoes, the same content is tried again after a pause that doubles.
+3. If the settings differ from the live ones, a candidate starts (`_propose`): a task of its own, so that the reloader
+   goes on checking. It runs the `transaction`. If that vetoes, the same content is tried again after a pause that
+   doubles.
 4. `Core.accept` and `Core.reject` keep the outcome, log it, and tell it to readers of events.
 
 Callers of ``reload()`` are answered when what they asked about is decided: see `_Request`.
@@ -48,8 +52,8 @@ _FRAMES = 20
 
 
 _ACCEPT_OPEN_AFTER = 10.0
-"""Seconds after which the start takes a file that has stood still for ``settle``, even if somebody has it open for writing. A
-file that its writer never closes would keep the process from starting for ever."""
+"""Seconds after which the start accepts a file that has stood still for ``settle``, even if somebody has it open for
+writing. A file that its writer never closes would keep the process from starting for ever."""
 _START_FAILS_AFTER = 20.0
 """Seconds after which the start fails, because a file has not even stood still for that long."""
 
@@ -72,9 +76,9 @@ class _Request:
     def __init__(self) -> None:
         self.answered = anyio.Event()
         self.checked = False
-        """There was a look since it was asked, and what is being tried is what was there then."""
+        """The files were checked after this request, so the present candidate is for content at least that new."""
         self.tried = False
-        """What was there has been tried since it was asked, or is being tried: a try that had begun before does not count."""
+        """A transaction has started after this request."""
         self.rejection: Rejected | None = None
 
 
@@ -135,8 +139,8 @@ def evaluate(
         origins: The layers, for an unexpected exception.
         read: What all layers held at one moment.
         started_with: What the process was started with; its RestartRequired values stay.
-        accepted: What is live, unless the redactor has learnt that last. However many candidates are rejected, the live
-            secrets stay known.
+        accepted: The live state, to be learnt again because a rejected candidate was learnt after it; None if that is
+            not needed.
     """
     try:
         return guarded(origins, _decoded, schema, redactor, read.documents, started_with, accepted)
@@ -161,13 +165,13 @@ def _decoded(
 
 
 class Reloader(Generic[S]):
-    """Keeps the snapshot of a core what the layers say.
+    """Keeps a core's snapshot equal to what the layers say.
 
     Args:
         core: What to keep up to date. Its snapshot is what was read first.
-        watcher: Looks at the layers.
+        watcher: Checks the layers.
         first_read: What was read first.
-        rescan: Seconds after which the layers are looked at, whatever happens.
+        rescan: Seconds after which the layers are checked, whatever happens.
     """
 
     def __init__(self, core: Core[S], watcher: Watcher, first_read: Read, rescan: float) -> None:
@@ -176,7 +180,8 @@ class Reloader(Generic[S]):
         self._rescan = rescan
         self._started_with = core.loaded
         self._learnt: Sequence[Document] = core.loaded.documents
-        """The documents whose secrets were learnt last."""
+        """The documents whose secrets were learnt last. If they are not the live ones, a rejected candidate was learnt
+        after the live state, which is to be learnt again."""
         self._contents = first_read.contents
         self._newest_good: Loaded | None = core.loaded
         self._candidate: _Candidate | None = None
@@ -204,7 +209,7 @@ class Reloader(Generic[S]):
             self._answer(self._requests, None)
 
     async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
-        """Look now, and return when what is there is live. Raises Rejected if it cannot be, or TimeoutError."""
+        """Check now, and return when what is there is live. Raises Rejected if it cannot be, or TimeoutError."""
         if timeout is not None and not timeout >= 0:
             raise ValueError(f"timeout must be 0 seconds or more, or None, not {timeout!r}")
         if self._core.closing:
@@ -235,7 +240,7 @@ class Reloader(Generic[S]):
         )
 
     def _warn_of_hanging(self, layers: Sequence[str]) -> None:
-        """A look has not come back for a while."""
+        """A check has not returned for a while."""
         for name in layers:
             self._core.holdups.begin("reading", name, PATIENCE)
 
@@ -255,11 +260,15 @@ class Reloader(Generic[S]):
         self._check_at = now + self._rescan
         self._warn_of_stale()
         if self._fault is not None and self._core.rejection_text is None:
-            self._core.rejection_text = str(self._fault)  # until what was read is judged
+            # The last accepted reload has cleared the text, and `_fail` does not set it. It is set until what was read
+            # is judged, so that `Core.accept` says that the files are good again.
+            self._core.rejection_text = str(self._fault)
+        retry_is_due = self._retry_at is not None and now >= self._retry_at
+        somebody_asks_for_a_retry = self._retry_at is not None and not all(request.tried for request in asked)
         if isinstance(result, Evaluated) and result.outcome is not None:
             await self._take(result.read, result.outcome)
-        elif self._retry_at is not None and (now >= self._retry_at or not all(request.tried for request in asked)):
-            self._propose(requested=now < self._retry_at)
+        elif retry_is_due or somebody_asks_for_a_retry:
+            self._propose(requested=not retry_is_due)
         if self._candidate is None and not self._watcher.writing():  # whoever asks wants to know of all layers
             self._answer(asked, self._core.rejection)
         for request in asked:
@@ -268,7 +277,7 @@ class Reloader(Generic[S]):
         self._fault = None
 
     def _check_in(self, seconds: float) -> None:
-        """Look again after so many seconds, and try nothing before that."""
+        """Check again after so many seconds, and try nothing before that."""
         self._check_at = time.monotonic() + seconds
         if self._retry_at is not None:
             self._retry_at = max(self._retry_at, self._check_at)
@@ -332,26 +341,38 @@ class Reloader(Generic[S]):
                 snapshot: Snapshot[S] = Snapshot(loaded, core.snapshot.generation + 1)
                 await apply(core, snapshot, candidate.keys)
                 self._accept(loaded, candidate.keys)
+            # If newer content cancels the scope, the block ends here: nothing was accepted, nothing is rejected.
         except BaseException as error:
             veto = error if isinstance(error, Vetoed) else self._as_veto(failure_of(error))
-            # Who asks again and again is answered again and again, but does not make the next try by itself any later.
-            delay = (candidate.requested and self._veto_backoff.delay) or self._veto_backoff.next()
+            if candidate.requested and self._veto_backoff.delay:
+                delay = self._veto_backoff.delay  # a try that reload() asked for does not lengthen the pause
+            else:
+                delay = self._veto_backoff.next()
             text = f"{veto.by}: {self._core.redactor.describe(veto.reason)}"
             self._core.reject(Rejected(veto.reason, veto.by), text, f"; trying again in {delay:g} s")
             self._retry_at = time.monotonic() + delay
         finally:
             self._candidate = None
             candidate.done.set()
-        # If it was cancelled, what has taken its place will answer. If a layer is being written, the look after that will.
-        if not candidate.scope.cancel_called and not self._watcher.writing():
-            rejected = self._retry_at is not None
-            heard = [each for each in self._requests if each.tried or (each.checked and not rejected)]
-            self._answer(heard, self._core.rejection)
+        self._answer_after(candidate)
         if self._retry_at is not None:
-            self._watcher.wake_and_reread()  # it waits for something later, or somebody has asked meanwhile
+            self._watcher.wake_and_reread()  # `run` waits for a later moment, or somebody has asked meanwhile
+
+    def _answer_after(self, candidate: _Candidate) -> None:
+        """Answer the callers of ``reload()`` for whom the end of this transaction decides.
+
+        A rejection answers only those whose content was tried after they asked; a success also answers those who asked
+        while it was tried, if the files were checked since.
+        """
+        # If it was cancelled, the candidate in its place answers. If a layer is being written, a later check does.
+        if candidate.scope.cancel_called or self._watcher.writing():
+            return
+        rejected = self._retry_at is not None
+        answered = [each for each in self._requests if each.tried or (each.checked and not rejected)]
+        self._answer(answered, self._core.rejection)
 
     def _as_veto(self, error: BaseException) -> Vetoed:
-        """An unexpected exception is treated like a veto, and retried."""
+        """Treat an unexpected exception like a veto, so that the same content is tried again."""
         logger.error("making new settings live failed:\n%s", self._core.redactor.trace(error))
         return Vetoed("hotsettings", self._core.redactor.redacted(error))
 

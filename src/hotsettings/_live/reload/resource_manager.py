@@ -25,9 +25,21 @@ _draw = random.SystemRandom().uniform  # of another generator, processes that fo
 class ResourceManager(Generic[S]):
     """The resources of one live object, those that others were built from before these.
 
-    An instance is *retired* when its leases have ended: its context manager is left. A resource is *repaired* if its instance has
-    ended by itself, or was built from another instance that has been replaced since. Exclusive resources whose replacement
-    has failed are *restored*: built again for the settings that they had.
+    What is done to a resource:
+
+    - *begin*: build the first instance. *end*: retire the last one, where the block of the resource ends.
+    - *replace*: put a new instance in place, and retire the old one.
+    - *take down*: retire the instance of an exclusive resource before the next one is built.
+    - *restore*: build exclusive resources again for the settings that they had, since their replacement has failed.
+    - *outdate*: note that the instance was built for old settings, or from an instance that has been replaced since.
+    - *repair*: *renew* a resource that is outdated or has no instance, and try again until that succeeds.
+    - *renew*: build an instance for the newest settings, and replace the old one if there is any.
+
+    What is done to an instance:
+
+    - *build*: enter its context manager, within ``prepare_timeout`` unless it is the first one.
+    - *close*: leave its context manager, whoever holds leases.
+    - *retire*: close it when its leases have ended, or after the drain timeout.
     """
 
     def __init__(
@@ -102,15 +114,15 @@ class ResourceManager(Generic[S]):
         return await resource.start(settings, self._tasks, context, on_end, candidates)
 
     async def wait_jitter(self, resources: Sequence[Resource[Any]]) -> None:
-        """Wait before these are replaced: for the longest of their draws, but no longer than every resource stands.
+        """Wait for the longest of their random delays; stop as soon as any resource has no instance.
 
-        What has stop_without could not be repaired meanwhile: its task waits for the lock.
+        A resource that has lost its instance could not be repaired meanwhile: the repair waits for the lock.
         """
         jitters = [resource.jitter for resource in resources if resource.jitter]
         if not jitters:
             return
 
-        async def stop_without(resource: Resource[Any]) -> None:
+        async def stop_when_it_has_none(resource: Resource[Any]) -> None:
             while resource.instance is not None:
                 await resource.changed()
             group.cancel_scope.cancel()
@@ -118,7 +130,7 @@ class ResourceManager(Generic[S]):
         with anyio.move_on_after(max(_draw(0, jitter) for jitter in jitters)):
             async with anyio.create_task_group() as group:
                 for resource in self.all:
-                    group.start_soon(stop_without, resource)
+                    group.start_soon(stop_when_it_has_none, resource)
 
     async def close(self, resource: Resource[Any], instance: Instance[Any], within: float) -> None:
         """Close an instance, whoever holds it."""
@@ -235,7 +247,7 @@ class ResourceManager(Generic[S]):
             resource.repairing = False
 
     async def _try_to_repair(self, resource: Resource[Any], delay: float) -> None:
-        told = delay > 0  # where it failed, with its traceback
+        traced = delay > 0  # the log has a traceback of this failure already
         while True:
             if delay:
                 with anyio.move_on_after(delay):
@@ -247,10 +259,10 @@ class ResourceManager(Generic[S]):
                     await self._renew(resource, self._newest().settings)
                 except BaseException as error:
                     failure, delay = self._tasks.failure_keeping_ctrl_c(error), resource.backoff.next()
-                    # Where it failed is told once; what it says may change.
-                    why = f" {self._redactor.describe(failure)}" if told else f"\n{self._redactor.trace(failure)}"
+                    # The log gets the traceback once; the message of the exception may change.
+                    why = f" {self._redactor.describe(failure)}" if traced else f"\n{self._redactor.trace(failure)}"
                     logger.warning("resource %s could not be built; trying again in %g s:%s", resource.name, delay, why)
-                    told = True
+                    traced = True
                 else:
                     logger.info("resource %s stands again", resource.name)
                     return

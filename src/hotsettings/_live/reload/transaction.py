@@ -141,7 +141,9 @@ class _Transaction:
         async with anyio.create_task_group() as group:
             for name, work in works:
                 self._core.tasks.context.copy().run(group.start_soon, sheltered, attempt, name, work)
-        if pending:  # with no veto where somebody has cancelled a task, and anyio takes that for the end of the group
+        if pending:
+            # Some work did not finish. There is no veto if other code cancelled the task, because anyio then cancels
+            # the whole group.
             cancelled = Vetoed(pending[0], RuntimeError("the task that was to call it was cancelled"))
             raise vetoes[0] if vetoes else cancelled
 
