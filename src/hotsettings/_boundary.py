@@ -1,6 +1,7 @@
 """Whatever fails inside this package, users get a SettingsError that holds nothing of what the layers say.
 
 `guarded` calls what handles the bytes or the values of layers, and turns an unexpected exception into an UnforeseenError.
+Such functions come in pairs with twin names: `parse` guards `_parsed`, which does the work.
 `without_frames` decorates what users call, and removes the frames of this package from the traceback: their locals hold
 values. Neither raises inside of an ``except`` block, because the exception that was caught would become the context of the
 new one.

@@ -9,7 +9,8 @@ from msgspec import Struct, StructMeta
 from msgspec.structs import fields
 
 from ._boundary import guarded, without_frames
-from ._layers.file import StrPath, file_layers
+from ._layers.default_layers import CONFIG_FILE, SECRETS_FILE, file_layers
+from ._layers.file import StrPath
 from ._layers.layer import Layer, in_memory
 from ._layers.toml.keys import dotted
 from ._loading.load import assemble, load
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 
     from ._live.live import Live
     from ._watching.events import Kind
-
-CONFIG_FILE = "config.toml"
-"""The base file, in the working directory, where none is named."""
-SECRETS_FILE = "secrets.toml"
-"""The secrets file, in the working directory, where none is named."""
 
 
 def _restore(cls: type[Any], values: dict[str, Any]) -> Any:
@@ -61,7 +57,7 @@ def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
     if problems:
         refused = {problem.key for problem in problems}
         total = len(problems)
-        try:
+        try:  # assemble once more only to collect the other problems too
             assemble(schema, [in_memory({**below, **above})])
         except InvalidSettings as error:
             others = [problem for problem in error.problems if problem.key not in refused]

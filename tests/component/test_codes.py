@@ -73,7 +73,7 @@ def lost() -> Sequence[Problem]:
 
 
 def still_written(monkeypatch: pytest.MonkeyPatch) -> Sequence[Problem]:
-    monkeypatch.setattr(reloader, "_GIVES_UP", 0.0)
+    monkeypatch.setattr(reloader, "_START_FAILS_AFTER", 0.0)
 
     async def watch() -> None:
         async with Settings.watch(secrets_path="none.toml", settle=0.01):

@@ -25,10 +25,10 @@ from support.told import chain, everything_told, library_frames, reachable, rich
 
 import hotsettings
 from hotsettings import BaseSettings, Secret, SettingsError
-from hotsettings._layers.file import file_layers
-from hotsettings._layers.toml.keys import select
+from hotsettings._layers.default_layers import file_layers
 from hotsettings._loading.load import load as load_layers
 from hotsettings._schema.frozen import freeze
+from hotsettings._schema.key_patterns import select
 from hotsettings._schema.marks import SECRET
 from hotsettings._schema.schema import schema_of
 

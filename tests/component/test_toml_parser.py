@@ -18,7 +18,7 @@ from hotsettings import BaseSettings, LayerError, use_parser
 from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.toml.parser import ParserError, loads
-from hotsettings._loading.load import readable
+from hotsettings._loading.load import documents_or_error
 from hotsettings._schema.schema import schema_of
 
 
@@ -29,7 +29,7 @@ def as_before(pytestconfig: pytest.Config) -> Iterator[None]:
 
 
 def read_as(data: bytes) -> Document:
-    [document] = readable(schema_of(Nothing), [parse(LAYER, data)])
+    [document] = documents_or_error(schema_of(Nothing), [parse(LAYER, data)])
     return document
 
 

@@ -45,7 +45,6 @@ def seams() -> Iterator[Seam]:
 # What is asked before any layer is handled, or by a guard for the names of the layers.
 OUTSIDE: Final = {
     "hotsettings._layers.layer.Layer.origin": "names the layers",
-    "hotsettings._layers.file.file_layers": "names the layers",
     "hotsettings._loading.load._origins": "names the layers",
     "hotsettings._loading.explain._origins_of": "names the layers",
     "hotsettings._layers.file.FileLayer.__post_init__": "looks at a path",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hotsettings._layers.file import FileLayer, file_layers
+from hotsettings._layers.default_layers import file_layers
+from hotsettings._layers.file import FileLayer
 
 
 class Files:

@@ -32,7 +32,7 @@ from hotsettings._loading.explain import (
     origins,
     parse_key,
 )
-from hotsettings._loading.load import Loaded, assemble, readable
+from hotsettings._loading.load import Loaded, assemble, documents_or_error
 from hotsettings._loading.merge import merge
 from hotsettings._schema.masking import HIDDEN
 from hotsettings._schema.schema import as_values, schema_of
@@ -47,7 +47,7 @@ LAYERS = (
 
 def loaded(cls: type[Any], config: str = "", secrets: str | None = None, override: str | None = None) -> Loaded:
     """As if from files."""
-    stack = readable(
+    stack = documents_or_error(
         schema_of(cls),
         [
             Document(layer, "", {}, missing=True) if text is None else parse(layer, text.encode())
@@ -559,7 +559,7 @@ def test_values_of_all_kinds() -> None:
 @pytest.mark.parametrize("name", ["config.toml", "a folder/config.toml"])
 def test_from_files(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Origins name the path as the caller wrote it."""
-    from hotsettings._layers.file import file_layers
+    from hotsettings._layers.default_layers import file_layers
     from hotsettings._loading.load import load
 
     monkeypatch.chdir(tmp_path)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotsettings._layers.toml.keys import dotted, quoted, select, written
+from hotsettings._layers.toml.keys import dotted, quoted, written
 from hotsettings._loading.explain import parse_key
+from hotsettings._schema.key_patterns import select
 
 # What TOML can hold: no surrogates. And short enough not to be cut. With an equals sign in it a key is not parsed.
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="="), max_size=30)

@@ -22,7 +22,7 @@ from hotsettings import BaseSettings, LayerError, Origin, Problem, Secret
 from hotsettings._layers.file import FileLayer, fetch, read
 from hotsettings._layers.layer import LARGEST, Document, Unreadable, in_memory, parse
 from hotsettings._layers.toml.positions import places
-from hotsettings._loading.load import readable
+from hotsettings._loading.load import documents_or_error
 from hotsettings._schema.schema import schema_of
 from hotsettings.errors import PROGRAM
 
@@ -55,7 +55,7 @@ def refusal(layer: FileLayer, data: bytes | None = None, cls: type[BaseSettings]
 
     def failing() -> LayerError:
         with pytest.raises(LayerError) as caught:
-            readable(schema_of(cls), [read(layer) if data is None else parse(layer, data)])
+            documents_or_error(schema_of(cls), [read(layer) if data is None else parse(layer, data)])
         return caught.value
 
     error = at_once(failing)
@@ -578,7 +578,7 @@ class TestSecrecy:
         """Nor anything of a layer that names a secret key and so could hold its value."""
         text = text[:at] + WORD + text[at:] + ("" if secret else "\nKEY=1")
         try:
-            readable(schema_of(NoSecrets if secret else Named), [parse(base(secret=secret), text.encode())])
+            documents_or_error(schema_of(NoSecrets if secret else Named), [parse(base(secret=secret), text.encode())])
         except LayerError as error:
             shown = f"{error}{error!r}{error.problems!r}"
         else:

@@ -19,7 +19,8 @@ from support.examples import examples
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret
 from hotsettings._layers import layer as layers_module
-from hotsettings._layers.file import FileLayer, file_layers
+from hotsettings._layers.default_layers import file_layers
+from hotsettings._layers.file import FileLayer
 from hotsettings._layers.toml import positions as positions_module
 from hotsettings._loading import problems as problems_module
 from hotsettings._loading.load import load, read_all, validated

@@ -20,7 +20,7 @@ from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.toml.limits import hazard
 from hotsettings._layers.toml.parser import Parser, ParserError, loads
-from hotsettings._loading.load import readable
+from hotsettings._loading.load import documents_or_error
 from hotsettings._schema.schema import schema_of
 
 LAYER: Final = FileLayer("config.toml", name="base")
@@ -47,7 +47,7 @@ class Nothing(BaseSettings):
 
 
 def read_as(data: bytes) -> Document:
-    [document] = readable(schema_of(Nothing), [parse(LAYER, data)])
+    [document] = documents_or_error(schema_of(Nothing), [parse(LAYER, data)])
     return document
 
 

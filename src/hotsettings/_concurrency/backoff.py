@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 
 FIRST = 1.0
+"""Seconds of the first delay, unless a backoff is made with another."""
 LONGEST = 60.0
-"""Seconds: the delays of a backoff that is made without any."""
+"""Seconds of the longest delay, unless a backoff is made with another."""
 
 
 class Backoff:

@@ -57,8 +57,8 @@ class Tasks:
         name = getattr(work, "__qualname__", type(work).__name__)
         self._group.start_soon(sheltered, work, *arguments, name=f"hotsettings: {name}")
 
-    def failure_of(self, error: BaseException) -> BaseException:
-        """Return the failure that an exception of other code is: see `failure_of`. A Ctrl-C is kept for the end of the block."""
+    def failure_keeping_ctrl_c(self, error: BaseException) -> BaseException:
+        """Return `failure_of` an exception of other code. A Ctrl-C is kept, and raised where the block ends."""
         failure = failure_of(error)
         if issubclass(type(failure), KeyboardInterrupt):
             self.escape(failure)
@@ -190,18 +190,24 @@ def _spawn(work: Callable[[], Awaitable[None]]) -> object:
 def failure_of(error: BaseException) -> BaseException:
     """What code that is not ours has failed with, whatever it raised. Call it in an ``except BaseException``.
 
-    Raises the exception itself if it is the cancellation of this task, which is no failure.
+    Raises the exception itself if it is the cancellation of this task, which is no failure. A RuntimeError stands for the
+    cancellation of something that was awaited.
+    """
+    reraise_own_cancellation(error)
+    return stray_cancellation(error) if issubclass(type(error), anyio.get_cancelled_exc_class()) else error
 
-    On asyncio, awaiting what somebody else has cancelled raises the same as being cancelled; a RuntimeError stands for that.
-    Only for tasks that nobody cancels but by their cancel scopes, or that end with the event loop. The type is asked, since
-    ``__class__`` may say anything.
+
+def reraise_own_cancellation(error: BaseException) -> None:
+    """Raise an exception again if it is the cancellation of this task. Call it in an ``except BaseException``.
+
+    On asyncio, awaiting what somebody else has cancelled raises the same as being cancelled. Only for tasks that nobody
+    cancels but by their cancel scopes, or that end with the event loop. The type is asked, since ``__class__`` may say
+    anything.
     """
     if issubclass(type(error), anyio.get_cancelled_exc_class()):
         host = _host.get()
-        if anyio.current_effective_deadline() > -math.inf and not (host is not None and host.cancelling()):
-            return stray_cancellation(error)
-        raise error
-    return error
+        if anyio.current_effective_deadline() == -math.inf or (host is not None and host.cancelling()):
+            raise error
 
 
 def beyond_exceptions(error: BaseException) -> BaseException | None:
@@ -238,4 +244,4 @@ async def sheltered(work: Callable[..., Awaitable[object]], *arguments: Any) -> 
         await work(*arguments)
         await checkpoint()
     except anyio.get_cancelled_exc_class() as error:
-        failure_of(error)  # raises it only where the group is cancelled
+        reraise_own_cancellation(error)  # it is one only where the group is cancelled

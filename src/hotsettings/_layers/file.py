@@ -61,17 +61,6 @@ class FileLayer(Layer, frozen=True):
             force_setattr(self, field, value)
 
 
-def file_layers(config: StrPath, secrets: StrPath, override: StrPath | None) -> list[FileLayer]:
-    """The three files as layers, in rising precedence."""
-    layers = [
-        FileLayer(config, name="base"),
-        FileLayer(secrets, name="secrets", required=False, secret=True),
-    ]
-    if override is not None:
-        layers.append(FileLayer(override, name="override"))
-    return layers
-
-
 def read(layer: FileLayer, collector: CollectorPaused | None = None) -> Document | Unreadable:
     """Read and parse a layer. If it is large, keep the ``collector`` paused from then on. Raises UnforeseenError."""
     try:

@@ -98,9 +98,7 @@ class Unreadable(Struct, frozen=True):
 
     Args:
         layer: The layer.
-        origin: Where the mistake is.
-        message: What is wrong.
-        hint: What to do about it.
+        problem: What is wrong and where, and a hint on what to do about it.
         text: The text of the layer; empty if there is no line to show.
         offset: Where the mistake is in the text, in characters.
     """
@@ -143,7 +141,7 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
     except ParserError as error:
         if error.offset is None:
             return _unrepresentable(layer, text)
-        return _unparsable_at(layer, text, error.offset, error.message, error.code, _meant(text, error.offset))
+        return _unparsable_at(layer, text, error.offset, error.message, error.code, _hint_for(text, error.offset))
     document = Document(layer, text, values)
     misfit = unfit(values)
     return document if misfit is None else _misfit(document, *misfit)
@@ -185,7 +183,7 @@ class CollectorPaused:
             gc.enable()
 
 
-def _meant(text: str, offset: int) -> str:
+def _hint_for(text: str, offset: int) -> str:
     """Return a hint where somebody wrote a value as Python or YAML would."""
     found = re.compile(r"\w+").match(text, offset)
     word = found[0].lower() if found else ""

@@ -99,9 +99,7 @@ class Barrier:
 
     def _anybody_behind(self, wanted: int, mine: Sequence[Follower]) -> bool:
         return any(
-            follower.behind(wanted)
-            for follower in self._all.followers()
-            if not (mine and (follower.barriers or follower in mine))
+            follower.behind(wanted) for follower in self._all.followers() if not _would_wait_for_us(follower, mine)
         )
 
 
@@ -118,3 +116,8 @@ def delivered_by(follower: Follower) -> None:
 
 def _worked_on_here() -> list[Follower]:
     return [follower for known in _delivering.get() if (follower := known()) is not None]
+
+
+def _would_wait_for_us(follower: Follower, mine: Sequence[Follower]) -> bool:
+    """Whether a barrier in the loops of ``mine`` has to leave this one out: it is one of them, or waits in a barrier."""
+    return bool(mine) and (follower.barriers > 0 or follower in mine)

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from .._concurrency.tasks import Tasks, failure_of
+from .._concurrency.tasks import Tasks, failure_of, reraise_own_cancellation
 from .._log import logger, name_of
 from .._redaction import Redactor
 from .changes import Changes
@@ -66,17 +66,18 @@ class Callbacks:
         self._tasks.start_soon(self._follow, context, handle, changes, context=context)
 
     async def _follow(self, context: Context, handle: Handle, changes: Changes[Any]) -> None:
-        used = False
+        called_once = False
         try:
             with handle.scope():
                 async for change in changes:
-                    used = True
+                    called_once = True
                     await called(handle.function, change)
         except BaseException as error:
-            # Its task may be in any state by now: cancelled by itself, or in a cancel scope that was never left. So it goes
-            # on in another one, which learns at its first await whether all of this is over.
-            if not used:
-                failure_of(error)  # raises what ends all of this
+            # Its task may be in any state by now: cancelled by itself, or in a cancel scope that was never left.
+            # The callback continues in a new task; if the live object is closing, that task is cancelled at its
+            # first await.
+            if not called_once:
+                reraise_own_cancellation(error)
             self._start_in(context, handle, changes)
             self._note(handle, failure_of(error))
         else:

@@ -120,9 +120,9 @@ class Changes(AsyncIterator[Change[S]]):
         "_abandoned",
         "_busy",
         "_closed",
-        "_finished",
-        "_looked",
-        "_seen",
+        "_considered_generation",
+        "_delivered_snapshot",
+        "_finished_generation",
         "_subscribers",
         "_topic",
         "barriers",
@@ -131,8 +131,8 @@ class Changes(AsyncIterator[Change[S]]):
     def __init__(self, subscribers: Subscribers[S], topic: Topic) -> None:
         self._subscribers = subscribers
         self._topic = topic
-        self._seen = subscribers.snapshot
-        self._looked = self._finished = subscribers.snapshot.generation
+        self._delivered_snapshot = subscribers.snapshot
+        self._considered_generation = self._finished_generation = subscribers.snapshot.generation
         self._busy = self._abandoned = self._closed = False
         self.barriers = 0
         """How many barriers are waited for while its change is worked on."""
@@ -144,7 +144,7 @@ class Changes(AsyncIterator[Change[S]]):
         return self
 
     async def __anext__(self) -> Change[S]:
-        self._finished = self._looked
+        self._finished_generation = self._considered_generation
         self._busy = self._abandoned = False
         self._subscribers.barrier.progress()
         try:
@@ -167,12 +167,12 @@ class Changes(AsyncIterator[Change[S]]):
 
     def behind(self, generation: int) -> bool:
         """Whether somebody still works on this generation, or has not asked for it yet."""
-        if self._closed or self._finished >= generation:
+        if self._closed or self._finished_generation >= generation:
             return False
-        return self._busy or (not self._abandoned and self._topic.generation > self._looked)
+        return self._busy or (not self._abandoned and self._topic.generation > self._considered_generation)
 
     async def _next(self) -> Change[S]:
-        yielded = False
+        yielded = False  # always let other tasks run once before delivering
         while not (self._closed or self._subscribers.closed):
             change = self._pending()
             if change is not None and yielded:
@@ -185,18 +185,20 @@ class Changes(AsyncIterator[Change[S]]):
         raise StopAsyncIteration
 
     def _pending(self) -> Change[S] | None:
-        if self._topic.generation <= self._looked:
+        if self._topic.generation <= self._considered_generation:
             return None
-        change = self._subscribers.change_since(self._seen)
+        change = self._subscribers.change_since(self._delivered_snapshot)
         if self._topic.concerns(change.keys):
             return change
-        self._looked = self._finished = self._subscribers.snapshot.generation  # gone and come back: nothing to tell
+        self._considered_generation = self._finished_generation = (
+            self._subscribers.snapshot.generation
+        )  # gone and come back: nothing to tell
         self._subscribers.barrier.progress()
         return None
 
     def _deliver(self, change: Change[S]) -> Change[S]:
-        self._seen = self._subscribers.snapshot
-        self._looked = self._seen.generation
+        self._delivered_snapshot = self._subscribers.snapshot
+        self._considered_generation = self._delivered_snapshot.generation
         self._busy = True
         delivered_by(self)
         return change

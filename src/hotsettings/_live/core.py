@@ -1,4 +1,4 @@
-"""The core of a live object: what its face, its source, its hooks and its resources share."""
+"""The state of a live object that its parts share."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from .._log import AS_EVENT, logger
 from .._redaction import Redactor
 from .._schema.schema import Schema
 from ..errors import Rejected, SettingsError
-from .audit import EventLog
 from .callbacks import Callbacks, Handle
 from .changes import Subscribers
+from .events import EventLog
+from .holdups import Holdups
 from .reload.resource_manager import ResourceManager
 from .snapshot import Change, Snapshot
 from .statistics import Statistics
 from .status import Applied, Rejection, Status
-from .waits import Waits
 
 S = TypeVar("S")
 
 
-class Face(Generic[S]):
-    """What readers read. ``current`` is a plain slot, so that reading it costs one attribute load."""
+class CurrentSlot(Generic[S]):
+    """Holds ``current``, the newest settings, in a plain slot, so that reading it costs one attribute load."""
 
     __slots__ = ("current",)
 
@@ -48,42 +48,43 @@ class Core(Generic[S]):
         self.prepare_timeout = prepare_timeout
         self.subscribers: Subscribers[S] = Subscribers(schema, first)
         self.events = EventLog()
-        self.waits = Waits(tasks)
+        self.holdups = Holdups(tasks)
         self.callbacks = Callbacks(tasks, redactor)
         self.hooks: dict[Handle, None] = {}
         self.resources: ResourceManager[S] = ResourceManager(
-            tasks, self.waits, redactor, prepare_timeout, lambda: self.snapshot
+            tasks, self.holdups, redactor, prepare_timeout, lambda: self.snapshot
         )
         self.loaded = first.loaded
         """What the layers said when they were accepted last: newer than the snapshot if no value has changed since."""
         self.rejection: Rejected | None = None
         """Why the last reload was rejected; None if it was accepted."""
-        self.error: str | None = None
-        """The same, as a person reads it."""
-        self.told: Rejection | None = None
-        """The same, as it was told to readers of events."""
+        self.rejection_text: str | None = None
+        """The same as a text, for people and for the log."""
+        self.rejection_event: Rejection | None = None
+        """The same as the event that readers of ``events()`` got."""
         self.attempted_at = first.loaded_at
         self.failures = 0
         """Rejections in a row."""
-        self.accepted = 1
+        self.accepted_count = 1
         """Reloads that were accepted, the first load included."""
         self.looks = self.reads = 1
+        """Checks of the layers, and those that read something."""
         self.closing = False
-        self._faces: list[Face[S]] = []
+        self._slots: list[CurrentSlot[S]] = []
 
     @property
     def snapshot(self) -> Snapshot[S]:
         """The newest snapshot."""
         return self.subscribers.snapshot
 
-    def show(self, face: Face[S]) -> None:
-        """Keep the ``current`` of a face up to date."""
-        self._faces.append(face)
+    def keep_current(self, slot: CurrentSlot[S]) -> None:
+        """Keep ``current`` of this slot up to date."""
+        self._slots.append(slot)
 
     def publish(self, snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
         """Swap: readers see the new settings from the next read on."""
-        for face in self._faces:
-            face.current = snapshot.settings
+        for slot in self._slots:
+            slot.current = snapshot.settings
         return self.subscribers.publish(snapshot, keys)
 
     def attempt(self) -> None:
@@ -91,23 +92,28 @@ class Core(Generic[S]):
         self.attempted_at = now()
 
     def accept(self, loaded: Loaded, keys: frozenset[str]) -> None:
-        """Note that what the layers say is live now, as far as it can be. ``keys`` differ in this generation."""
+        """Note that what the layers say is live now, except values that wait for a restart.
+
+        Args:
+            loaded: What the layers say.
+            keys: The keys that differ in this generation.
+        """
         generation = self.snapshot.generation
         if keys:
             logger.info("generation %d is live: %s", generation, ", ".join(sorted(keys)))
-        elif self.error is not None:
+        elif self.rejection_text is not None:
             logger.info("the files are good again, generation %d is what they say", generation)
         if loaded.pending - self.loaded.pending:
             logger.warning("waiting for a restart: %s", ", ".join(sorted(loaded.pending)), extra=AS_EVENT)
-        if keys or self.error is not None or loaded.pending != self.loaded.pending:
+        if keys or self.rejection_text is not None or loaded.pending != self.loaded.pending:
             self.events.tell(Applied(now(), generation, keys, loaded.pending))
         self.loaded = loaded
-        self.accepted += 1
-        self.rejection, self.told, self.error, self.failures = None, None, None, 0
+        self.accepted_count += 1
+        self.rejection, self.rejection_event, self.rejection_text, self.failures = None, None, None, 0
 
     def reject(self, rejection: Rejected, text: str, outlook: str = "") -> None:
         """Note that a reload was not applied. ``outlook`` says in the log what happens next."""
-        self.rejection, self.error = rejection, text
+        self.rejection, self.rejection_text = rejection, text
         logger.warning(
             "reload rejected, generation %d stays live: %s%s", self.snapshot.generation, text, outlook, extra=AS_EVENT
         )
@@ -117,27 +123,27 @@ class Core(Generic[S]):
         """Count a failed attempt, and tell those who read events."""
         self.attempt()
         self.failures += 1
-        self.told = Rejection.of(rejection, self.attempted_at, text, self.failures)
-        self.events.tell(self.told)
+        self.rejection_event = Rejection.of(rejection, self.attempted_at, text, self.failures)
+        self.events.tell(self.rejection_event)
 
     def status(self, layers: tuple[LayerStatus, ...] = (), fault: SettingsError | None = None) -> Status:
         """How everything stands. ``fault`` is why the layers could not be read or judged, if so."""
         snapshot = self.snapshot
         return Status(
             generation=snapshot.generation,
-            healthy=self.error is None
+            healthy=self.rejection_text is None
             and fault is None
             and not any(resource.failed for resource in self.resources.all)
             and all(layer.state in ("read", "missing", "writing") for layer in layers),
             loaded_at=snapshot.loaded_at,
             last_attempt_at=self.attempted_at,
-            last_error=str(fault) if fault is not None else self.error,
+            last_error=str(fault) if fault is not None else self.rejection_text,
             consecutive_failures=self.failures,
             pending_restart=self.loaded.pending,
             layers=layers,
             callback_failures=self.callbacks.failures,
-            waiting_for=self.waits.all(long=True),
-            rejection=self.told,
+            waiting_for=self.holdups.all(long=True),
+            rejection=self.rejection_event,
         )
 
     def statistics(self) -> Statistics:
@@ -146,7 +152,7 @@ class Core(Generic[S]):
         snapshot = self.snapshot
         return Statistics(
             generation=snapshot.generation,
-            accepted=self.accepted,
+            accepted=self.accepted_count,
             accepted_at=self.events.accepted_at or snapshot.loaded_at,
             rejections=self.events.rejections,
             subscribers=subscribers,

@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 from .._boundary import without_frames
-from .._layers.toml.keys import select
 from .._loading.explain import Explanation, explain
-from .audit import Events
+from .._schema.key_patterns import select
 from .callbacks import Handle
 from .changes import Changes
-from .core import Core, Face
+from .core import Core, CurrentSlot
+from .events import Events
 from .reload.resource_manager import ResourceManager
 from .resource import Resource
 from .snapshot import Change, Snapshot
@@ -33,7 +33,10 @@ class Source(Protocol):
         ...
 
     async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
-        """Look for something newer now. Raises Rejected, or TimeoutError after so many seconds."""
+        """Wait until writers have finished, then check the files.
+
+        Raises Rejected, or TimeoutError after so many seconds.
+        """
         ...
 
 
@@ -52,7 +55,7 @@ class _ResourceBlock(AbstractAsyncContextManager[Resource[T]], Generic[T]):
         await self._manager.end(self._resource)
 
 
-class Live(Face[S], Generic[S]):
+class Live(CurrentSlot[S], Generic[S]):
     """The running object that holds the current snapshot and notifies subscribers.
 
     Read ``current`` and ``snapshot`` from any thread, at any time. Use everything else on the event loop that it was made in. Keys
@@ -71,7 +74,7 @@ class Live(Face[S], Generic[S]):
         super().__init__(core.snapshot.settings)
         self._core = core
         self._source = source
-        core.show(self)
+        core.keep_current(self)
 
     def __repr__(self) -> str:
         return f"Live({self.snapshot!r})"
@@ -190,7 +193,7 @@ class Live(Face[S], Generic[S]):
             TimeoutError: it takes longer than ``timeout``; the message says what is waited for.
             RuntimeError: a hook or a build has called this, which would wait for itself.
         """
-        self._core.waits.refuse_inside("reload()", "which it would wait for")
+        self._core.holdups.refuse_inside("reload()", "which it would wait for")
         before = self.snapshot
         await self._source.reload(timeout)
         if self.snapshot is before:
@@ -213,7 +216,7 @@ class Live(Face[S], Generic[S]):
         """
         core = self._core
         if (generation or 0) > self.snapshot.generation or any(resource.outdated for resource in core.resources.all):
-            core.waits.refuse_inside("wait_applied()", "which has to return before that can be applied")
+            core.holdups.refuse_inside("wait_applied()", "which has to return before that can be applied")
         await core.subscribers.barrier.wait(generation)
         for resource in list(core.resources.all):
             await resource.caught_up()

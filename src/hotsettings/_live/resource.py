@@ -21,7 +21,7 @@ from ..errors import SettingsError
 
 T = TypeVar("T")
 Build = Callable[[Any], AbstractAsyncContextManager[T]]
-Ended = Callable[["Instance[Any]", BaseException | None], None]
+OnEnd = Callable[["Instance[Any]", BaseException | None], None]
 
 
 class ResourceDown(SettingsError):
@@ -49,12 +49,14 @@ class Instance(Generic[T]):
         self._scope = anyio.CancelScope()
         self._retire = anyio.Event()
         self._released = anyio.Event()
-        self._gone = anyio.Event()
+        self._ended = anyio.Event()
 
-    async def host(self, build: Build[T], settings: Any, ended: Ended) -> None:
-        """Enter what ``build`` returns, keep it open, leave it. ``ended`` is told if it fails after it stood.
+    async def host(self, build: Build[T], settings: Any, on_end: OnEnd) -> None:
+        """Enter what ``build`` returns, keep it open, leave it.
 
-        Whatever that raises is kept in ``failure``: this is a task of a group that must not end.
+        ``on_end`` is called if it ends by itself, or fails while it is left.
+
+        Whatever the context manager raises is kept in ``failure``: this is a task of a group that must not end.
         """
         try:
             with self._scope:
@@ -66,10 +68,10 @@ class Instance(Generic[T]):
         except BaseException as error:
             self.failure = failure_of(error)
         finally:
-            self._gone.set()
+            self._ended.set()
             self._built.set()
         if self._stood_at is not None and (self.failure is not None or not self.retired):
-            ended(self, self.failure)
+            on_end(self, self.failure)
 
     async def built(self, within: float) -> None:
         """Wait until it stands. Raises what the build raised, or what has ended it since.
@@ -84,14 +86,14 @@ class Instance(Generic[T]):
         failure, self.failure = self.failure, None
         if failure is not None:
             raise failure
-        if self.over:
+        if self.ended:
             raise ResourceDown(
                 "it ended as soon as it stood" if self._stood_at is not None else "the watching has ended"
             )
 
     @property
-    def stood(self) -> float:
-        """For how many seconds it has stood."""
+    def seconds_stood(self) -> float:
+        """Seconds since its build succeeded; 0 before that."""
         return 0.0 if self._stood_at is None else time.monotonic() - self._stood_at
 
     def release(self) -> None:
@@ -118,20 +120,20 @@ class Instance(Generic[T]):
         self._retire.set()
         with anyio.CancelScope(shield=True):
             with anyio.move_on_after(within):
-                await self._gone.wait()
+                await self._ended.wait()
                 return True
             self._scope.cancel()
-            await self._gone.wait()
+            await self._ended.wait()
         return False
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether the context manager has been left."""
-        return self._gone.is_set()
+        return self._ended.is_set()
 
-    async def gone(self) -> None:
+    async def wait_until_ended(self) -> None:
         """Wait until the context manager has been left."""
-        await self._gone.wait()
+        await self._ended.wait()
 
 
 def _opened(build: Build[T], settings: Any) -> AbstractAsyncContextManager[T]:
@@ -187,8 +189,8 @@ class Resource(Generic[T]):
         """How long to wait before it is built anew, when it fails by itself."""
         self.retiring: set[Instance[T]] = set()
         """Instances that have been replaced and are not closed yet."""
-        self.gated = False
-        """New leases wait: the instance is about to be closed, or its successor does not stand yet."""
+        self.new_leases_wait = False
+        """The instance is about to be closed, or its successor is not built yet."""
         self.failed = False
         """No instance stands, and building one has failed."""
         self.outdated = False
@@ -218,7 +220,7 @@ class Resource(Generic[T]):
 
         Raises ResourceDown when none stands and building one has failed.
         """
-        while (instance := self._visible()) is None or (self.gated and instance is self.instance):
+        while (instance := self._visible()) is None or (self.new_leases_wait and instance is self.instance):
             if self.failed or self.closed:
                 raise ResourceDown(f"no instance of {self.name} stands")
             await self._changed.wait()
@@ -247,7 +249,7 @@ class Resource(Generic[T]):
         settings: Any,
         tasks: Tasks,
         context: Context,
-        ended: Ended,
+        on_end: OnEnd,
         candidates: dict[Resource[Any], Instance[Any]],
     ) -> Instance[T]:
         """Build an instance for these settings, in this context. Raises what the build raises."""
@@ -255,17 +257,17 @@ class Resource(Generic[T]):
         building = Building(self, instance, candidates)
         context.run(_building.set, building)
         try:
-            tasks.start_soon(instance.host, self.build, settings, ended, context=context)
+            tasks.start_soon(instance.host, self.build, settings, on_end, context=context)
             await instance.built(self.drain_timeout)
         finally:
             building.active = False
         return instance
 
-    def gate(self) -> None:
+    def hold_new_leases(self) -> None:
         """Let new leases wait."""
-        self.gated = True
+        self.new_leases_wait = True
 
-    def stand(self, instance: Instance[T] | None, settings: Any, *, failed: bool = False) -> Instance[T] | None:
+    def put_in_place(self, instance: Instance[T] | None, settings: Any, *, failed: bool = False) -> Instance[T] | None:
         """Put an instance in place (None: none stands), let waiting leases go on, and return what is to be closed now.
 
         That is what stood before, or the new one itself if the resource has been closed meanwhile.
@@ -273,7 +275,7 @@ class Resource(Generic[T]):
         if self.closed and instance is not None:
             return instance
         before, self.instance, self.settings = self.instance, instance, settings
-        self.gated, self.failed = False, failed
+        self.new_leases_wait, self.failed = False, failed
         if instance is not None:
             self.needs = frozenset(instance.needs)
         self.outdated = self.outdated and instance is None and not self.closed

@@ -70,7 +70,7 @@ async def _watched(
         try:
             for store in stores:
                 await stack.enter_async_context(store.opened())
-                stack.enter_context(store.subscribed(watching.hint))
+                stack.enter_context(store.subscribed(watching.wake))
             read, loaded = await first_load(schema, redactor, watching)
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say
@@ -89,6 +89,7 @@ async def _watched(
             finally:
                 core.close()
                 logger.info("the end of following; generation %d was the last", core.snapshot.generation)
+    # It is raised outside of the stack, because the stack would put it into a group or keep it as a context.
     if failure is not None:
         raise failure
 

@@ -50,10 +50,10 @@ def read_all(
     schema: Schema, layers: Sequence[FileLayer], collector: CollectorPaused | None = None
 ) -> tuple[Document, ...]:
     """Read every layer. Raises one LayerError for all unreadable layers, or UnforeseenError."""
-    return readable(schema, [read(layer, collector) for layer in layers])
+    return documents_or_error(schema, [read(layer, collector) for layer in layers])
 
 
-def readable(
+def documents_or_error(
     schema: Schema, parts: Sequence[Document | Unreadable], redactor: Redactor | None = None
 ) -> tuple[Document, ...]:
     """Return the documents, if all layers could be read and parsed. Raises one LayerError for those that could not."""

@@ -40,6 +40,9 @@ def trace(layers: Sequence[Values], path: Path) -> Iterator[tuple[int, Any, bool
 
     A table counts if all layers above it say tables too, since tables are merged. Anything else counts only if no layer above
     says anything. The same holds for every table on the way to the value.
+
+    With the layers ``{"db": {"port": 1}}`` and ``{"db": {"port": 2}}``, the path ``("db", "port")`` yields
+    ``(1, 2, True)``, then ``(0, 1, False)``.
     """
     said: list[tuple[int, Any, bool]] = [(index, layers[index], True) for index in reversed(range(len(layers)))]
     for part in path:

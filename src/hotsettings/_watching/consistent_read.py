@@ -49,12 +49,12 @@ class Read(Struct, frozen=True):
     documents: tuple[Document | Unreadable, ...]
 
 
-Observation = Unchanged | Unsettled | Read
+CheckResult = Unchanged | Unsettled | Read
 Watch = Callable[[Sequence[ResolvedPath]], bool]
 
 
 class ConsistentReader:
-    """Reads layers together. Call ``observe`` in a worker thread: if a mount stalls, it may never return.
+    """Reads layers together. Call ``check`` in a worker thread: if a mount stalls, it may never return.
 
     Args:
         layers: The layers, in rising precedence.
@@ -66,7 +66,7 @@ class ConsistentReader:
         self._sources = [_source_of(layer, settle) for layer in layers]
         self._files = [each for each in self._sources if isinstance(each, FileSource)]
         self._mounts = BindMounts()
-        self._waiting: dict[Source[Any, Any], float] = {}
+        self._written_to: dict[Source[Any, Any], float] = {}
         """The sources that somebody was writing at the last check, and since when."""
         self.due: float | None = None
         """When to check a layer again that the last read left out, in seconds of the monotonic clock."""
@@ -86,10 +86,10 @@ class ConsistentReader:
         """Check whether all layers have the same fingerprints as when they were read. Without events, that is enough."""
         unchanged = all(each.unchanged() for each in self._track(self._sources))
         if unchanged:
-            self._waiting = {}
+            self._written_to = {}
         return unchanged
 
-    def observe(
+    def check(
         self,
         watch: Watch,
         last_event_of: LastEventOf,
@@ -97,7 +97,7 @@ class ConsistentReader:
         collector: CollectorPaused | None = None,
         *,
         accept_open: bool = False,
-    ) -> Observation:
+    ) -> CheckResult:
         """Check all layers, and read those that have changed once no writer is at work on them.
 
         Args:
@@ -127,39 +127,41 @@ class ConsistentReader:
         self.due, self._read_last = None, ()
         changed = [each for each in self._sources if each.may_have_changed]
         if not changed:
-            self._waiting = {}
+            self._written_to = {}
             return Unchanged()
-        now, before = time.monotonic(), self._waiting
+        now, waited_for_before = time.monotonic(), self._written_to
         waits = {each: each.wait(last_event_of, now, event_delay, accept_open=accept_open) for each in changed}
-        self._waiting = {each: before.get(each, now) for each, wait in waits.items() if wait > 0}
-        left_out = {each for each, since in self._waiting.items() if each.document and now - since >= PATIENCE}
-        ready = [each for each in changed if each not in self._waiting]
-        awaited = [each for each in self._waiting if each not in left_out]
-        if ready and not awaited:
+        self._written_to = {each: waited_for_before.get(each, now) for each, wait in waits.items() if wait > 0}
+        left_out = {each for each, since in self._written_to.items() if each.document and now - since >= PATIENCE}
+        ready = [each for each in changed if each not in self._written_to]
+        holding_up_the_rest = [each for each in self._written_to if each not in left_out]
+        if ready and not holding_up_the_rest:
             self.due = now + min(waits[each] for each in left_out) if left_out else None
             self._read_last = ready
-            unsettled = self._read(ready, left_out, before, now)
+            unsettled = self._read(ready, left_out, waited_for_before, now)
             if unsettled is not None:
                 self._undo_read()
                 return unsettled
             if collector is not None:
                 collector.expect(sum(each.size for each in self._sources))
             return self._parse(ready, now)
-        seconds = max(waits[each] for each in awaited or self._waiting)
+        # If nothing is ready, all layers that are written to may be such that can be left out. Then nothing holds up
+        # others, and there is nothing else to wait for than these layers themselves.
+        seconds = max(waits[each] for each in holding_up_the_rest or self._written_to)
         if ready:
-            seconds = min(seconds, max(self._waiting[each] for each in awaited) + PATIENCE - now)
+            seconds = min(seconds, max(self._written_to[each] for each in holding_up_the_rest) + PATIENCE - now)
         return Unsettled(seconds)
 
     def _read(
         self,
         ready: Sequence[Source[Any, Any]],
         left_out: Collection[Source[Any, Any]],
-        before: Mapping[Source[Any, Any], float],
+        waited_for_before: Mapping[Source[Any, Any], float],
         now: float,
     ) -> Unsettled | None:
         """Read the sources that are ready. None if what was read belongs together and is complete.
 
-        ``before`` are the sources that were waited for, and since when.
+        ``waited_for_before`` are the sources that were waited for, and since when.
         """
         others = [each for each in self._sources if each not in left_out]
         fingerprints = [each.fingerprint for each in others]
@@ -170,7 +172,7 @@ class ConsistentReader:
             each for each, fingerprint in zip(others, fingerprints, strict=True) if each.fingerprint != fingerprint
         }
         if moving:
-            self._waiting = {**self._waiting, **{each: before.get(each, now) for each in moving}}
+            self._written_to = {**self._written_to, **{each: waited_for_before.get(each, now) for each in moving}}
             return Unsettled(0.0)  # what was read may not belong together
         retries = [each.retry_in for each in ready if each.retry_in is not None]
         if retries:
@@ -237,11 +239,11 @@ class ConsistentReader:
     @property
     def complete_targets(self) -> list[str]:
         """Those of them that nobody was writing at the last check."""
-        return [file.resolved_path.target for file in self._files if file not in self._waiting]
+        return [file.resolved_path.target for file in self._files if file not in self._written_to]
 
     def writing(self) -> dict[str, float]:
         """The layers, by name, that somebody was writing at the last check, and since when, in monotonic seconds."""
-        return {each.layer.name: since for each, since in self._waiting.items()}
+        return {each.layer.name: since for each, since in self._written_to.items()}
 
     @property
     def stale_mounts(self) -> dict[str, str]:

@@ -137,12 +137,12 @@ class Debouncer:
             self._fingerprint, self._unchanged_since = fingerprint, now
             if self._read_at is None:
                 self._unchanged_since -= max(0.0, age)
-        news = self.has_event_since_read(event)
-        rested = now - (max(self._unchanged_since, event.at) if news else self._unchanged_since)
+        event_is_new = self.has_event_since_read(event)
+        rested = now - (max(self._unchanged_since, event.at) if event_is_new else self._unchanged_since)
         if not fingerprint.size or not fingerprint.regular:
             return max(0.0, self._settle - rested)
-        writer = event.writer if news else WriterState.UNKNOWN
-        swap = Swap.NONE if news else swap
+        writer = event.writer if event_is_new else WriterState.UNKNOWN
+        swap = Swap.NONE if event_is_new else swap
         if writer is WriterState.ADDED and age > now - event.at + _LATE:
             # It was last written before the event. A file that was just created would have been empty then: this one
             # was moved.
@@ -151,6 +151,7 @@ class Debouncer:
         is_open = open_for_writing() if unclear else None
         needed = min(enough_rest, self._needed(fingerprint, writer, swap, is_open, min(event_delay, self._settle)))
         if rested < needed:
+            # Where a close will wake us, no polling of the kernel is needed.
             close_is_reported = writer is WriterState.OPEN or (writer is WriterState.CREATED and fingerprint.links == 1)
             return needed - rested if close_is_reported or not is_open else min(self._ask_again, needed - rested)
         # It may be read, unless somebody still has it open.

@@ -1,6 +1,6 @@
 """Watching layers: wait for file events, and check the layers in a worker thread.
 
-``Watcher`` runs on the event loop, but for ``work`` in ``observe``. That runs in the worker thread with the
+``Watcher`` runs on the event loop, but for ``work`` in ``check``. That runs in the worker thread with the
 ``ConsistentReader``, because a call to a stalled mount may never return. Only one check runs at a time, so neither side
 needs a lock; ``Notifier`` says which of its methods are called where.
 
@@ -12,9 +12,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import anyio
+from msgspec import Struct
 
 from .._concurrency.backoff import Backoff
 from .._concurrency.worker_thread import Worker
@@ -38,6 +39,13 @@ _STEADY = 60.0
 Also the longest time between two attempts to open them again."""
 
 
+class Evaluated(Struct, Generic[R], frozen=True):
+    """What a check has read, and what ``evaluate`` returned for it."""
+
+    read: Read
+    outcome: R
+
+
 class Watcher:
     """Watches layers. Call its methods on the event loop.
 
@@ -56,25 +64,25 @@ class Watcher:
         self._reader = ConsistentReader(layers, settle)
         self._opened = anyio.Event()
         self._woken = anyio.Event()
-        self._hinted = True
+        self._check_thoroughly = True
         self._mounts_due = 0.0
         self._lost = anyio.CancelScope()
         self._without_events = False
         self._warned = False
-        self._backoff = Backoff(rescan_interval, max(_STEADY, rescan_interval))
+        self._reopen_backoff = Backoff(rescan_interval, max(_STEADY, rescan_interval))
         self._worker = Worker("hotsettings-reader", PATIENCE)
 
-    def wake(self) -> None:
-        """Make ``woken`` return, and let the next check read all files, even if their fingerprints are unchanged."""
+    def wake_and_reread(self) -> None:
+        """Like ``wake``, and let the next check read all files, even if their fingerprints are unchanged."""
         self._reader.force_read()
-        self.hint()
+        self.wake()
 
-    def hint(self) -> None:
-        """Make ``woken`` return, and let the next check be thorough: something may have changed."""
-        self._hinted = True
+    def wake(self) -> None:
+        """Make ``wait_until_woken`` return, and let the next check be thorough: something may have changed."""
+        self._check_thoroughly = True
         self._woken.set()
 
-    async def woken(self, within: float) -> None:
+    async def wait_until_woken(self, within: float) -> None:
         """Wait until something may have changed, or for so many seconds."""
         if (due := self._reader.due) is not None:
             within = min(within, due - time.monotonic())
@@ -90,22 +98,22 @@ class Watcher:
                 async with self._open() as notifier:
                     self._notifier = notifier
                     self._opened.set()
-                    self.hint()
+                    self.wake()
                     with anyio.CancelScope() as self._lost:
-                        await notifier.run(self.hint)
+                        await notifier.run(self.wake)
             except Exception as error:
                 self._events_failed(error)
             self._notifier = Polling()
             self._opened.set()
-            self.hint()  # events that were not read yet are lost
+            self.wake()  # events that were not read yet are lost
             if time.monotonic() - opened > _STEADY:
-                self._backoff.reset()
+                self._reopen_backoff.reset()
                 self._warned = False
-            await anyio.sleep(self._backoff.next())
+            await anyio.sleep(self._reopen_backoff.next())
 
-    async def observe(
+    async def check(
         self, evaluate: Callable[[Read], R], slow: Callable[[list[str]], None], *, accept_open: bool = False
-    ) -> Unchanged | Unsettled | tuple[Read, R]:
+    ) -> Unchanged | Unsettled | Evaluated[R]:
         """Check the layers in the worker thread, and read those that have changed once no writer is at work on them.
 
         Args:
@@ -116,7 +124,7 @@ class Watcher:
         """
         await self._opened.wait()
         notifier, started = self._notifier, time.monotonic()
-        hinted, self._hinted = self._hinted, False
+        thorough, self._check_thoroughly = self._check_thoroughly, False
 
         def watch(resolved: Sequence[ResolvedPath]) -> bool:
             try:
@@ -124,35 +132,35 @@ class Watcher:
             except Exception as error:
                 raise _EventsFailed(error) from error
 
-        def work() -> Unchanged | Unsettled | tuple[Read, R]:
+        def work() -> Unchanged | Unsettled | Evaluated[R]:
             if started >= self._mounts_due:
                 self._mounts_due = started + self._rescan
                 self._reader.check_mounts()
-            if not hinted and self._reader.unchanged():
+            if not thorough and self._reader.unchanged():
                 return Unchanged()
             with CollectorPaused() as collector:
-                seen = self._reader.observe(
+                result = self._reader.check(
                     watch, notifier.last_event, notifier.event_delay, collector, accept_open=accept_open
                 )
-                return (seen, evaluate(seen)) if isinstance(seen, Read) else seen
+                return Evaluated(result, evaluate(result)) if isinstance(result, Read) else result
 
         try:
-            seen = await self._worker.run(work, lambda: slow(self._reader.in_progress()))
+            result = await self._worker.run(work, lambda: slow(self._reader.in_progress()))
             self._read_pending(notifier)
         except _EventsFailed as failure:
             self._events_failed(failure.reason)
             self._notifier = Polling()
             self._lost.cancel()
             return Unsettled(0.0)
-        # A writer that was at work during the read may have closed the file by now, so half of a file may have been
-        # read.
-        if isinstance(seen, tuple) and any(
+        # If a write event arrived after the check began, the read may hold half a file: drop it and check again at
+        # once.
+        if isinstance(result, Evaluated) and any(
             notifier.last_event(path).written_at >= started for path in self._reader.complete_targets
         ):
             self._reader.invalidate()
             return Unsettled(0.0)
         self._events_back(notifier)
-        return seen
+        return result
 
     def accepted(self) -> None:
         """Note that what was read last is live."""

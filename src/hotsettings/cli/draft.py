@@ -11,7 +11,7 @@ from .._layers.file import FileLayer, fetch
 from .._layers.layer import Document, Layer, parse
 from .._layers.toml.keys import dotted
 from .._loading.diagnose import Finding, diagnose
-from .._loading.load import read_all, readable, validated
+from .._loading.load import documents_or_error, read_all, validated
 from .._loading.merge import merge
 from .._loading.problems import as_problems, tolerated
 from .._schema.schema import Schema
@@ -53,7 +53,7 @@ def stored_document(schema: Schema, label: str, revision: int, data: bytes | Non
 
 
 def _parsed(schema: Schema, layer: Layer, data: bytes) -> Document:
-    [document] = readable(schema, [parse(layer, data)])
+    [document] = documents_or_error(schema, [parse(layer, data)])
     return document
 
 

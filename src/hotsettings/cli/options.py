@@ -12,10 +12,10 @@ import typer
 from msgspec import NODEFAULT, Struct
 from msgspec.structs import fields
 
-from .._layers.file import FileLayer, file_layers
+from .._layers.default_layers import CONFIG_FILE, SECRETS_FILE, file_layers
+from .._layers.file import FileLayer
 from .._loading.load import Loaded, assemble, read_all
 from ..errors import SettingsError
-from ..settings import CONFIG_FILE, SECRETS_FILE
 from . import output
 from .settings_class import import_schema
 

@@ -14,13 +14,14 @@ from typing import Any, NoReturn
 
 import typer
 
+from .._layers.default_layers import SECRETS_FILE
 from .._layers.file import FileLayer, read
 from .._layers.layer import Document
 from .._layers.toml.spelling import closest
 from .._redaction import Redactor
 from .._schema.schema import Schema, schema_of
 from ..errors import SettingsError
-from ..settings import SECRETS_FILE, BaseSettings
+from ..settings import BaseSettings
 from . import output
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep

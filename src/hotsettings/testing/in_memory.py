@@ -58,7 +58,7 @@ class _Memory(Generic[S]):
 
     async def publish(self, settings: S) -> Change[S] | None:
         """Let other settings go live. Raises Rejected."""
-        self._core.waits.refuse_inside("publish()", "which it would wait for")
+        self._core.holdups.refuse_inside("publish()", "which it would wait for")
         async with self._publishing:
             return await self._publish(settings)
 

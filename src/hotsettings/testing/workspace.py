@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
+from .._layers.default_layers import CONFIG_FILE, SECRETS_FILE
 from .._layers.toml.keys import dotted
 from .._layers.toml.values import toml
-from ..settings import CONFIG_FILE, SECRETS_FILE
 
 
 class Paths(TypedDict):

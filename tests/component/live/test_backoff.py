@@ -63,7 +63,7 @@ async def test_one_that_dies_as_soon_as_it_stands(
     kind: Literal["overlap", "exclusive"], how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.02)
-    monkeypatch.setattr(Instance, "stood", 0.0)  # on a busy machine it is some milliseconds
+    monkeypatch.setattr(Instance, "seconds_stood", 0.0)  # on a busy machine it is some milliseconds
     caplog.set_level(logging.DEBUG)
     built: list[float] = []
     dies = False
@@ -161,6 +161,6 @@ async def test_one_that_has_ended_before_anybody_could_use_it(stands: bool, said
         tasks.start_soon(instance.host, build, None, lambda *_: None)
         await idle()
         instance._scope.cancel()
-        await instance.gone()
+        await instance.wait_until_ended()
         with pytest.raises(ResourceDown, match=said):
             await instance.built(0.0)

@@ -7,7 +7,7 @@ import pytest
 from support.live import Settings, given, idle, parts
 
 from hotsettings import Applied, Change, Rejected
-from hotsettings._live.audit import KEPT
+from hotsettings._live.events import KEPT
 from hotsettings._live.status import Rejection
 from hotsettings.testing import live
 

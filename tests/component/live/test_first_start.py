@@ -30,7 +30,7 @@ def watcher(request: pytest.FixtureRequest) -> Kind:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("PATIENCE", 0.5), ("_HASTY", 0.8), ("_GIVES_UP", 1.2)):
+    for name, seconds in (("PATIENCE", 0.5), ("_ACCEPT_OPEN_AFTER", 0.8), ("_START_FAILS_AFTER", 1.2)):
         monkeypatch.setattr(runtime, name, seconds)
 
 

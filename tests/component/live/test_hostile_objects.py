@@ -291,7 +291,7 @@ async def test_instances_that_die(kind: Any) -> None:
             this, dies = dies, anyio.Event()  # the next instance has its own
             this.set()
             await until(lambda before=before: resource.instance is None or resource.current is not before)  # type: ignore[misc]
-            await until(lambda: resource.instance is not None and not resource.instance.over)
+            await until(lambda: resource.instance is not None and not resource.instance.ended)
             assert held.status.healthy, name
         await works(held, 1)
 
@@ -408,7 +408,7 @@ async def test_whoever_cancels_the_task_that_calls_it(late: bool) -> None:
                 except Rejected:
                     pass
             ledger.before = lambda _: checkpoint()
-            await until(lambda: resource.instance is not None and not resource.instance.over)
+            await until(lambda: resource.instance is not None and not resource.instance.ended)
             await works(held, 7)
         assert ledger.open == []
 

@@ -650,7 +650,7 @@ async def test_a_replacement_given_up_while_it_drains_has_not_happened() -> None
             async with anyio.create_task_group() as publishing:
                 publishing.start_soon(held.publish, given(A=1))
                 await idle()
-                assert resource.gated
+                assert resource.new_leases_wait
                 publishing.cancel_scope.cancel()
             async with resource.lease() as again:
                 assert again is first is resource.current

@@ -26,7 +26,7 @@ from hotsettings._loading.load import Loaded, assemble
 from hotsettings._redaction import Redactor
 from hotsettings._schema.schema import Schema, schema_of
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
-from hotsettings._watching.watcher import Watcher
+from hotsettings._watching.watcher import Evaluated, Watcher
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +69,7 @@ class FakeWatcher:
         self.go = anyio.Event()
         self.go.set()
 
-    def wake(self) -> None:
+    def wake_and_reread(self) -> None:
         self.woken_up = True
         self.news.set()
 
@@ -85,7 +85,7 @@ class FakeWatcher:
     def statuses(self) -> list[LayerStatus]:
         return [LayerStatus(LAYER.name, LAYER.label, self.state)]
 
-    async def woken(self, within: float) -> None:
+    async def wait_until_woken(self, within: float) -> None:
         await checkpoint()
         deadline = self.clock.now + within
         while not self.woken_up and self.clock.now < deadline:
@@ -93,7 +93,7 @@ class FakeWatcher:
             await self.news.wait()
         self.woken_up = False
 
-    async def observe(
+    async def check(
         self, evaluate: Callable[[Read], Any], slow: Callable[[list[str]], None], *, accept_open: bool = False
     ) -> Any:
         self.looks += 1
@@ -114,11 +114,11 @@ class FakeWatcher:
         except LayerError as error:
             documents = error
         read = Read((text.encode(),), documents)
-        return read, evaluate(read)
+        return Evaluated(read, evaluate(read))
 
     async def say(self, text: str) -> None:
         self.text = text
-        self.wake()
+        self.wake_and_reread()
         await idle()
 
     async def pass_time(self, seconds: float) -> None:
@@ -472,7 +472,7 @@ async def test_reload_that_is_answered_during_another_look(clock: Clock, caplog:
         tasks.start_soon(outcome, live, results)
         await idle()
         fake.go = anyio.Event()
-        fake.wake()
+        fake.wake_and_reread()
         await idle()
         hook.go.set()
         await idle()
@@ -597,7 +597,7 @@ async def test_a_retry_that_is_due_while_somebody_writes(clock: Clock) -> None:
         live.prepare(hook)
         await fake.say("A = 1")
         fake.unsettled = 1.5
-        fake.wake()
+        fake.wake_and_reread()
         await fake.pass_time(1.2)
         looks = fake.looks
         await idle()

@@ -16,11 +16,11 @@ from hotsettings import BaseSettings, LayerError
 from hotsettings._layers import file as layer_files
 from hotsettings._layers import layer as layers
 from hotsettings._layers.file import FileLayer
-from hotsettings._loading.load import readable
+from hotsettings._loading.load import documents_or_error
 from hotsettings._schema.schema import schema_of
 from hotsettings._watching import consistent_read as reader_module
 from hotsettings._watching import fingerprint as fingerprints
-from hotsettings._watching.consistent_read import ConsistentReader, Observation, Read, Unchanged, Unsettled
+from hotsettings._watching.consistent_read import CheckResult, ConsistentReader, Read, Unchanged, Unsettled
 from hotsettings._watching.debounce import LastEvent, WriterState
 from hotsettings._watching.sources import file as files
 from hotsettings._watching.sources import source as source_module
@@ -77,9 +77,9 @@ class Watched:
     def report(self, path: Path, writer: WriterState) -> None:
         self.last_events[os.path.realpath(path)] = LastEvent(writer, self.clock.monotonic())
 
-    def check(self, after: float = 0.0) -> Observation:
+    def check(self, after: float = 0.0) -> CheckResult:
         self.clock.ahead += after
-        return self.reader.observe(self.watch, lambda target: self.last_events.get(target, LastEvent()), 0.01)
+        return self.reader.check(self.watch, lambda target: self.last_events.get(target, LastEvent()), 0.01)
 
     def read(self, after: float = 0.0) -> Read:
         seen = self.check(after)
@@ -88,12 +88,12 @@ class Watched:
 
     def values(self, after: float = 0.0) -> list[dict[str, object]]:
         seen = self.read(after)
-        return [document.values for document in readable(self.schema, seen.documents)]
+        return [document.values for document in documents_or_error(self.schema, seen.documents)]
 
     def error(self, after: float = 0.0) -> str:
         seen = self.read(after)
         with pytest.raises(LayerError) as caught:
-            readable(self.schema, seen.documents)
+            documents_or_error(self.schema, seen.documents)
         return str(caught.value)
 
 

@@ -95,17 +95,17 @@ async def test_at_the_start(workspace: Workspace, monkeypatch: pytest.MonkeyPatc
 
 
 async def test_when_looking_itself_fails(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    def observe(*_: object, **__: object) -> None:
+    def check(*_: object, **__: object) -> None:
         raise RuntimeError(CANARY)
 
     async with watch(workspace) as live:
         with monkeypatch.context() as patch:
-            patch.setattr(ConsistentReader, "observe", observe)
+            patch.setattr(ConsistentReader, "check", check)
             workspace.write({"A": 2})
             await until(lambda: not live.status.healthy)
         await until(lambda: live.current.A == 2)
         assert live.status.healthy
-    monkeypatch.setattr(ConsistentReader, "observe", observe)
+    monkeypatch.setattr(ConsistentReader, "check", check)
     with pytest.raises(UnforeseenError, match="unforeseen RuntimeError"):
         async with watch(workspace):
             pass

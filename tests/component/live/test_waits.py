@@ -17,7 +17,7 @@ from support.live import Ledger, Settings, given, idle, parts, until
 
 import hotsettings._watching.sources.file
 from hotsettings import Live, Rejected
-from hotsettings._live import waits
+from hotsettings._live import holdups
 from hotsettings._watching import consistent_read as stack
 from hotsettings._watching import debounce as settling
 from hotsettings._watching import watcher
@@ -34,7 +34,7 @@ async def no_deadlock() -> AsyncIterator[None]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waits, "PATIENCE", 0.1)
+    monkeypatch.setattr(holdups, "PATIENCE", 0.1)
     monkeypatch.setattr(watcher, "PATIENCE", 0.1)
 
 
@@ -207,15 +207,15 @@ async def test_whoever_thinks(
 
 async def test_each_of_several_is_told_in_its_time(impatient: None, caplog: pytest.LogCaptureFixture) -> None:
     async with live(given()) as held:
-        known = parts(held).waits
+        known = parts(held).holdups
         first = known.begin("hook", "first")
         await anyio.sleep(0.05)
         second = known.begin("hook", "second")
         await until(lambda: bool(told(caplog, "the hook first")))
         assert not told(caplog, "the hook second")
         await until(lambda: bool(told(caplog, "the hook second")))
-        for turn in (first, second):
-            known.end(turn)
+        for holdup in (first, second):
+            known.end(holdup)
 
 
 async def test_nobody_is_named_who_is_quick(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:

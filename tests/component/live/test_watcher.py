@@ -17,7 +17,7 @@ from hotsettings._watching import watcher as module
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
 from hotsettings._watching.debounce import LastEvent, WriterState
 from hotsettings._watching.symlinks import ResolvedPath
-from hotsettings._watching.watcher import Watcher
+from hotsettings._watching.watcher import Evaluated, Watcher
 
 pytestmark = pytest.mark.anyio
 
@@ -64,24 +64,24 @@ async def test_a_file_that_was_written_during_the_read_is_read_again(
         tasks.start_soon(watcher.run)
         later = time.monotonic() + 60.0
         notifier.next = LastEvent(writer, later, later)  # a write during this read
-        assert await watcher.observe(lambda read: read, print) == Unsettled(0.0)
+        assert await watcher.check(lambda read: read, print) == Unsettled(0.0)
         # The file is read again, though its fingerprint is unchanged, and this read counts.
         notifier.event = LastEvent(WriterState.CLOSED, time.monotonic())
-        watcher.wake()
+        watcher.wake_and_reread()
         with anyio.fail_after(10):
-            while not isinstance(seen := await watcher.observe(lambda read: read, print), tuple):
+            while not isinstance(seen := await watcher.check(lambda read: read, print), Evaluated):
                 await anyio.sleep(0.01)
-                watcher.wake()
-        assert isinstance(seen[0], Read)
-        assert seen[0].contents == (b"A = 1",)
+                watcher.wake_and_reread()
+        assert isinstance(seen.read, Read)
+        assert seen.read.contents == (b"A = 1",)
         # After a rename during the read nothing has to be repeated: a whole file was read.
         path.write_text("A = 2")
         notifier.next = LastEvent(WriterState.CLOSED, later, 0.0)
         notifier.event = LastEvent(WriterState.CLOSED, time.monotonic())
-        watcher.wake()
-        seen = await watcher.observe(lambda read: read, print)
+        watcher.wake_and_reread()
+        seen = await watcher.check(lambda read: read, print)
         assert not isinstance(seen, Unchanged | Unsettled)
-        assert seen[0].contents == (b"A = 2",)
+        assert seen.read.contents == (b"A = 2",)
         tasks.cancel_scope.cancel()
 
 
@@ -143,10 +143,10 @@ async def test_whatever_a_notifier_raises_leads_to_polling(
 
     async def reads(content: bytes) -> None:
         with anyio.fail_after(10):
-            while not isinstance(seen := await watcher.observe(lambda read: read, lambda names: None), tuple):
-                await watcher.woken(0.005)
-                watcher.wake()
-        assert seen[0].contents == (content,)
+            while not isinstance(seen := await watcher.check(lambda read: read, lambda names: None), Evaluated):
+                await watcher.wait_until_woken(0.005)
+                watcher.wake_and_reread()
+        assert seen.read.contents == (content,)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watcher.run)
@@ -155,8 +155,8 @@ async def test_whatever_a_notifier_raises_leads_to_polling(
         await reads(b"A = 2")
         with anyio.fail_after(10):
             while failing.opened < 4:
-                watcher.wake()
-                await watcher.observe(lambda read: read, lambda names: None)
+                watcher.wake_and_reread()
+                await watcher.check(lambda read: read, lambda names: None)
                 await anyio.sleep(0.002)
         began, opened = time.monotonic(), failing.opened
         await anyio.sleep(0.15)
@@ -164,8 +164,8 @@ async def test_whatever_a_notifier_raises_leads_to_polling(
         failing.fail = False
         with anyio.fail_after(10 + 4 * (time.monotonic() - began)):
             while "file events are available again" not in caplog.messages[-1]:
-                watcher.wake()
-                await watcher.observe(lambda read: read, lambda names: None)
+                watcher.wake_and_reread()
+                await watcher.check(lambda read: read, lambda names: None)
                 await anyio.sleep(0.005)
         tasks.cancel_scope.cancel()
     assert len([record for record in caplog.records if record.levelno >= logging.WARNING]) == 1
@@ -186,11 +186,11 @@ async def test_a_failure_after_a_long_time_is_a_new_one(
             failing.fail = True
             with anyio.fail_after(10):
                 while len(caplog.messages) < number:
-                    await watcher.observe(lambda read: read, lambda names: None)
+                    await watcher.check(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
                 failing.fail = False
                 while watcher._without_events:
-                    await watcher.observe(lambda read: read, lambda names: None)
+                    await watcher.check(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
             assert not watcher.writing()
             watcher._lost.cancel()

@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from rich.console import Console
 
 from hotsettings import Live, Rejected, SettingsError
-from hotsettings._live.audit import Events
+from hotsettings._live.events import Events
 from hotsettings._live.status import Applied, Rejection
 from hotsettings.cli import main
 from hotsettings.integrations.page import settings_page

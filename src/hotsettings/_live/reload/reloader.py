@@ -1,13 +1,17 @@
-"""How files become the live snapshot: the reloader looks when woken, and decides what becomes of what it sees.
+"""How files become the live snapshot.
 
-The way of an edit, and who goes it:
+The reloader checks the layers when woken, and decides what to do with what it read.
 
-1. The watcher wakes the reloader (`Reloader.run`), which has it look at all layers. What was read is merged and decoded in the watcher's
+The steps of an edit:
+
+1. The watcher wakes the reloader (`Reloader.run`), which has it check all layers. Half-written files wait: the check
+   returns `Unsettled`, and the reloader checks again later. What was read is merged and decoded in the watcher's
    worker thread (`evaluate`), since decoding may take long.
 2. `_step` compares what was read with what was read before. New content cancels a candidate that is still on its way (`_take`).
    Bad content is a rejection, and waits for other content.
-3. If the settings differ from the live ones, a candidate starts (`_propose`): a task of its own, so that the reloader goes on looking.
-   It runs the `transaction`. If that vetoes, the same content is tried again after a pause that doubles.
+3. If the settings differ from the live ones, a candidate starts (`_propose`): a task of its own, so that the reloader
+   goes on checking. It runs the `transaction`. If that vetoes, the same content is tried again after a pause that
+   doubles.
 4. `Core.accept` and `Core.reject` keep the outcome, log it, and tell it to readers of events.
 
 Callers of ``reload()`` are answered when what they asked about is decided: see `_Request`.
@@ -27,13 +31,13 @@ from ..._concurrency.backoff import Backoff
 from ..._concurrency.tasks import failure_of
 from ..._layers.layer import Document, Unreadable
 from ..._layers.status import PATIENCE, LayerStatus
-from ..._loading.load import Loaded, assemble, readable
+from ..._loading.load import Loaded, assemble, documents_or_error
 from ..._log import logger
 from ..._redaction import Redactor
 from ..._schema.schema import Schema
 from ..._watching.bind_mounts import ADVICE, ADVICE_FOR_FOLDERS, single_file_mounts
 from ..._watching.consistent_read import Read, Unsettled
-from ..._watching.watcher import Watcher
+from ..._watching.watcher import Evaluated, Watcher
 from ...errors import LayerError, Origin, Problem, Rejected, SettingsError, UnforeseenError
 from ..core import Core
 from ..snapshot import Snapshot, changed_keys
@@ -47,10 +51,10 @@ _FRAMES = 20
 """Places in this package that the log names for an unexpected exception, which may be an endless recursion."""
 
 
-_HASTY = 10.0
-"""Seconds after which the start takes a file that has stood still for ``settle``, even if somebody has it open for writing. A
-file that its writer never closes would keep the process from starting for ever."""
-_GIVES_UP = 20.0
+_ACCEPT_OPEN_AFTER = 10.0
+"""Seconds after which the start accepts a file that has stood still for ``settle``, even if somebody has it open for
+writing. A file that its writer never closes would keep the process from starting for ever."""
+_START_FAILS_AFTER = 20.0
 """Seconds after which the start fails, because a file has not even stood still for that long."""
 
 
@@ -71,28 +75,30 @@ class _Request:
 
     def __init__(self) -> None:
         self.answered = anyio.Event()
-        self.looked = False
-        """There was a look since it was asked, and what is being tried is what was there then."""
+        self.checked = False
+        """The files were checked after this request, so the present candidate is for content at least that new."""
         self.tried = False
-        """What was there has been tried since it was asked, or is being tried: a try that had begun before does not count."""
+        """A transaction has started after this request."""
         self.rejection: Rejected | None = None
 
 
 async def first_load(schema: Schema, redactor: Redactor, watcher: Watcher) -> tuple[Read, Loaded]:
     """Read the layers for the first time, once they stand still. Raises SettingsError, also if they never do."""
     began, warned = time.monotonic(), False
-    gives_up = _GIVES_UP + watcher.settle
+    gives_up = _START_FAILS_AFTER + watcher.settle
     while True:
-        hasty = time.monotonic() - began >= _HASTY
+        accept_open = time.monotonic() - began >= _ACCEPT_OPEN_AFTER
         try:
-            seen = await watcher.observe(
-                lambda read: evaluate(schema, redactor, _origins(watcher), read), _warn_at_first, accept_open=hasty
+            result = await watcher.check(
+                lambda read: evaluate(schema, redactor, _origins(watcher), read),
+                _warn_at_first,
+                accept_open=accept_open,
             )
         except Exception as error:
             failure: SettingsError = unforeseen(error, _origins(watcher))
             break
-        if isinstance(seen, tuple):
-            read, outcome = seen
+        if isinstance(result, Evaluated):
+            read, outcome = result.read, result.outcome
             if isinstance(outcome, SettingsError):
                 failure = outcome
                 break
@@ -108,12 +114,12 @@ async def first_load(schema: Schema, redactor: Redactor, watcher: Watcher) -> tu
                 "the start waits for layer %s, which somebody is still writing; after %g s it takes what is there "
                 "as soon as that stands still for %g s, and after %g s it fails",
                 ", ".join(writing),
-                _HASTY,
+                _ACCEPT_OPEN_AFTER,
                 watcher.settle,
                 gives_up,
             )
-        ahead = [seconds - waited for seconds in (PATIENCE, _HASTY, gives_up) if seconds > waited]
-        await watcher.woken(min(seen.seconds if isinstance(seen, Unsettled) else 0.0, *ahead))
+        ahead = [seconds - waited for seconds in (PATIENCE, _ACCEPT_OPEN_AFTER, gives_up) if seconds > waited]
+        await watcher.wait_until_woken(min(result.seconds if isinstance(result, Unsettled) else 0.0, *ahead))
     raise failure
 
 
@@ -122,7 +128,7 @@ def evaluate(
     redactor: Redactor,
     origins: Sequence[Origin],
     read: Read,
-    first: Loaded | None = None,
+    started_with: Loaded | None = None,
     accepted: Loaded | None = None,
 ) -> Loaded | SettingsError:
     """Merge and decode what was read. Runs in a worker thread.
@@ -132,12 +138,12 @@ def evaluate(
         redactor: Learns the secrets of what is decoded.
         origins: The layers, for an unexpected exception.
         read: What all layers held at one moment.
-        first: What the process was started with; its RestartRequired values stay.
-        accepted: What is live, unless the redactor has learnt that last. However many candidates are rejected, the live
-            secrets stay known.
+        started_with: What the process was started with; its RestartRequired values stay.
+        accepted: The live state, to be learnt again because a rejected candidate was learnt after it; None if that is
+            not needed.
     """
     try:
-        return guarded(origins, _decoded, schema, redactor, read.documents, first, accepted)
+        return guarded(origins, _decoded, schema, redactor, read.documents, started_with, accepted)
     except SettingsError as error:
         return error.with_traceback(None)
 
@@ -146,54 +152,55 @@ def _decoded(
     schema: Schema,
     redactor: Redactor,
     parts: Sequence[Document | Unreadable],
-    first: Loaded | None,
+    started_with: Loaded | None,
     accepted: Loaded | None,
 ) -> Loaded:
     if accepted is not None:
         redactor.learn(accepted.documents, accepted.settings if accepted.pending else None)
-    documents = readable(schema, parts, redactor)
+    documents = documents_or_error(schema, parts, redactor)
     loaded = Loaded(schema, documents, assemble(schema, documents, redactor))
-    loaded = keep_first(first or loaded, loaded, redactor)
+    loaded = keep_first(started_with or loaded, loaded, redactor)
     redactor.learn(documents, loaded.settings if loaded.pending else None)
     return loaded
 
 
 class Reloader(Generic[S]):
-    """Keeps the snapshot of a core what the layers say.
+    """Keeps a core's snapshot equal to what the layers say.
 
     Args:
         core: What to keep up to date. Its snapshot is what was read first.
-        watcher: Looks at the layers.
-        first: What was read first.
-        rescan: Seconds after which the layers are looked at, whatever happens.
+        watcher: Checks the layers.
+        first_read: What was read first.
+        rescan: Seconds after which the layers are checked, whatever happens.
     """
 
-    def __init__(self, core: Core[S], watcher: Watcher, first: Read, rescan: float) -> None:
+    def __init__(self, core: Core[S], watcher: Watcher, first_read: Read, rescan: float) -> None:
         self._core = core
         self._watcher = watcher
         self._rescan = rescan
-        self._first = core.loaded
+        self._started_with = core.loaded
         self._learnt: Sequence[Document] = core.loaded.documents
-        """The documents whose secrets were learnt last."""
-        self._contents = first.contents
-        self._good: Loaded | None = core.loaded
+        """The documents whose secrets were learnt last. If they are not the live ones, a rejected candidate was learnt
+        after the live state, which is to be learnt again."""
+        self._contents = first_read.contents
+        self._newest_good: Loaded | None = core.loaded
         self._candidate: _Candidate | None = None
-        self._look_at = 0.0
+        self._check_at = 0.0
         self._retry_at: float | None = None
-        self._backoff = Backoff()
+        self._veto_backoff = Backoff()
         self._requests: list[_Request] = []
         self._stale: set[str] = set()
         self._fault: UnforeseenError | None = None
         """The unexpected failure of the last attempt to read and judge the layers; None after a success."""
-        core.waits.refresh = lambda: core.waits.only("writing", watcher.writing())
+        core.holdups.refresh = lambda: core.holdups.only("writing", watcher.writing())
 
     async def run(self) -> None:
         """Keep the core up to date until cancelled."""
         self._warn_of_mounts()
         try:
             while True:
-                deadlines = [self._look_at] + ([self._retry_at] if self._retry_at is not None else [])
-                await self._watcher.woken(min(deadlines) - time.monotonic())
+                deadlines = [self._check_at] + ([self._retry_at] if self._retry_at is not None else [])
+                await self._watcher.wait_until_woken(min(deadlines) - time.monotonic())
                 try:
                     await self._step()
                 except BaseException as error:
@@ -202,21 +209,21 @@ class Reloader(Generic[S]):
             self._answer(self._requests, None)
 
     async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
-        """Look now, and return when what is there is live. Raises Rejected if it cannot be, or TimeoutError."""
+        """Check now, and return when what is there is live. Raises Rejected if it cannot be, or TimeoutError."""
         if timeout is not None and not timeout >= 0:
             raise ValueError(f"timeout must be 0 seconds or more, or None, not {timeout!r}")
         if self._core.closing:
             return
         request = _Request()
         self._requests.append(request)
-        self._watcher.wake()
+        self._watcher.wake_and_reread()
         try:
             with anyio.move_on_after(timeout):
                 await request.answered.wait()
         finally:
             self._requests = [other for other in self._requests if other is not request]
         if not request.answered.is_set():
-            waits = ", ".join(map(str, self._core.waits.all(long=False))) or "the files"
+            waits = ", ".join(map(str, self._core.holdups.all(long=False))) or "the files"
             raise TimeoutError(f"reload() gave up after {timeout:g} s, waiting for {waits}")
         if request.rejection is not None:
             raise Rejected(request.rejection.reason, request.rejection.by)
@@ -226,50 +233,54 @@ class Reloader(Generic[S]):
         return self._core.status(self._layers(), self._fault)
 
     def _layers(self) -> tuple[LayerStatus, ...]:
-        held_up = {wait.name: wait for wait in self._core.waits.all(long=True) if wait.kind in ("writing", "reading")}
+        held_up = {wait.name: wait for wait in self._core.holdups.all(long=True) if wait.kind in ("writing", "reading")}
         return tuple(
             replace(layer, state=wait.kind, since=wait.since) if (wait := held_up.get(layer.name)) else layer
             for layer in self._watcher.statuses()
         )
 
     def _warn_of_hanging(self, layers: Sequence[str]) -> None:
-        """A look has not come back for a while."""
+        """A check has not returned for a while."""
         for name in layers:
-            self._core.waits.begin("reading", name, PATIENCE)
+            self._core.holdups.begin("reading", name, PATIENCE)
 
     async def _step(self) -> None:
         asked, before = self._requests[:], self._candidate
         try:
-            seen = await self._watcher.observe(self._evaluate, self._warn_of_hanging)
+            result = await self._watcher.check(self._evaluate, self._warn_of_hanging)
         finally:
-            self._core.waits.only("reading", {})
+            self._core.holdups.only("reading", {})
         now = time.monotonic()
         self._core.looks += 1
-        self._core.reads += isinstance(seen, tuple)
-        self._core.waits.refresh()
-        if isinstance(seen, Unsettled):
-            self._look_in(min(seen.seconds, self._rescan))
+        self._core.reads += isinstance(result, Evaluated)
+        self._core.holdups.refresh()
+        if isinstance(result, Unsettled):
+            self._check_in(min(result.seconds, self._rescan))
             return
-        self._look_at = now + self._rescan
+        self._check_at = now + self._rescan
         self._warn_of_stale()
-        if self._fault is not None and self._core.error is None:
-            self._core.error = str(self._fault)  # until what was read is judged
-        if isinstance(seen, tuple) and seen[1] is not None:
-            await self._take(seen[0], seen[1])
-        elif self._retry_at is not None and (now >= self._retry_at or not all(request.tried for request in asked)):
-            self._propose(requested=now < self._retry_at)
+        if self._fault is not None and self._core.rejection_text is None:
+            # The last accepted reload has cleared the text, and `_fail` does not set it. It is set until what was read
+            # is judged, so that `Core.accept` says that the files are good again.
+            self._core.rejection_text = str(self._fault)
+        retry_is_due = self._retry_at is not None and now >= self._retry_at
+        somebody_asks_for_a_retry = self._retry_at is not None and not all(request.tried for request in asked)
+        if isinstance(result, Evaluated) and result.outcome is not None:
+            await self._take(result.read, result.outcome)
+        elif retry_is_due or somebody_asks_for_a_retry:
+            self._propose(requested=not retry_is_due)
         if self._candidate is None and not self._watcher.writing():  # whoever asks wants to know of all layers
             self._answer(asked, self._core.rejection)
         for request in asked:
-            request.looked = True
+            request.checked = True
             request.tried = request.tried or self._candidate is not before
         self._fault = None
 
-    def _look_in(self, seconds: float) -> None:
-        """Look again after so many seconds, and try nothing before that."""
-        self._look_at = time.monotonic() + seconds
+    def _check_in(self, seconds: float) -> None:
+        """Check again after so many seconds, and try nothing before that."""
+        self._check_at = time.monotonic() + seconds
         if self._retry_at is not None:
-            self._retry_at = max(self._retry_at, self._look_at)
+            self._retry_at = max(self._retry_at, self._check_at)
 
     def _fail(self, error: BaseException) -> None:
         """Report an unexpected failure, once for as long as it repeats, and have all layers read again later."""
@@ -282,7 +293,7 @@ class Reloader(Generic[S]):
         self._fault = failed
         self._contents = ()
         self._watcher.invalidate()
-        self._look_in(self._rescan)
+        self._check_in(self._rescan)
         self._answer(self._requests, Rejected(failed))
 
     def _evaluate(self, read: Read) -> Loaded | SettingsError | None:
@@ -291,7 +302,7 @@ class Reloader(Generic[S]):
             return None
         core, learnt, self._learnt = self._core, self._learnt, ()
         accepted = None if learnt is core.loaded.documents else core.loaded
-        outcome = evaluate(core.schema, core.redactor, _origins(self._watcher), read, self._first, accepted)
+        outcome = evaluate(core.schema, core.redactor, _origins(self._watcher), read, self._started_with, accepted)
         if isinstance(outcome, Loaded):
             self._learnt = outcome.documents
         return outcome
@@ -303,25 +314,25 @@ class Reloader(Generic[S]):
             await self._candidate.done.wait()
         self._contents = read.contents
         self._retry_at = None
-        self._backoff.reset()
+        self._veto_backoff.reset()
         if isinstance(outcome, SettingsError):
-            self._good = None
+            self._newest_good = None
             self._core.reject(Rejected(outcome), str(outcome))
         else:
-            self._good = outcome
+            self._newest_good = outcome
             self._propose()
 
     def _propose(self, *, requested: bool = False) -> None:
         """Start the transaction that makes the newest good state live, if it differs from what is."""
-        assert self._good is not None
+        assert self._newest_good is not None
         self._core.attempt()
         self._retry_at = None
-        keys = changed_keys(self._core.schema, self._core.snapshot.settings, self._good.settings)
+        keys = changed_keys(self._core.schema, self._core.snapshot.settings, self._newest_good.settings)
         if keys:
-            self._candidate = _Candidate(self._good, keys, requested)
+            self._candidate = _Candidate(self._newest_good, keys, requested)
             self._core.tasks.start_soon(self._transact, self._candidate)
         else:
-            self._accept(self._good, keys)
+            self._accept(self._newest_good, keys)
 
     async def _transact(self, candidate: _Candidate) -> None:
         core, loaded = self._core, candidate.loaded
@@ -330,26 +341,38 @@ class Reloader(Generic[S]):
                 snapshot: Snapshot[S] = Snapshot(loaded, core.snapshot.generation + 1)
                 await apply(core, snapshot, candidate.keys)
                 self._accept(loaded, candidate.keys)
+            # If newer content cancels the scope, the block ends here: nothing was accepted, nothing is rejected.
         except BaseException as error:
-            veto = error if isinstance(error, Vetoed) else self._mishap(failure_of(error))
-            # Who asks again and again is answered again and again, but does not make the next try by itself any later.
-            delay = (candidate.requested and self._backoff.delay) or self._backoff.next()
+            veto = error if isinstance(error, Vetoed) else self._as_veto(failure_of(error))
+            if candidate.requested and self._veto_backoff.delay:
+                delay = self._veto_backoff.delay  # a try that reload() asked for does not lengthen the pause
+            else:
+                delay = self._veto_backoff.next()
             text = f"{veto.by}: {self._core.redactor.describe(veto.reason)}"
             self._core.reject(Rejected(veto.reason, veto.by), text, f"; trying again in {delay:g} s")
             self._retry_at = time.monotonic() + delay
         finally:
             self._candidate = None
             candidate.done.set()
-        # If it was cancelled, what has taken its place will answer. If a layer is being written, the look after that will.
-        if not candidate.scope.cancel_called and not self._watcher.writing():
-            rejected = self._retry_at is not None
-            heard = [each for each in self._requests if each.tried or (each.looked and not rejected)]
-            self._answer(heard, self._core.rejection)
+        self._answer_after(candidate)
         if self._retry_at is not None:
-            self._watcher.wake()  # it waits for something later, or somebody has asked meanwhile
+            self._watcher.wake_and_reread()  # `run` waits for a later moment, or somebody has asked meanwhile
 
-    def _mishap(self, error: BaseException) -> Vetoed:
-        """An unexpected exception is treated like a veto, and retried."""
+    def _answer_after(self, candidate: _Candidate) -> None:
+        """Answer the callers of ``reload()`` for whom the end of this transaction decides.
+
+        A rejection answers only those whose content was tried after they asked; a success also answers those who asked
+        while it was tried, if the files were checked since.
+        """
+        # If it was cancelled, the candidate in its place answers. If a layer is being written, a later check does.
+        if candidate.scope.cancel_called or self._watcher.writing():
+            return
+        rejected = self._retry_at is not None
+        answered = [each for each in self._requests if each.tried or (each.checked and not rejected)]
+        self._answer(answered, self._core.rejection)
+
+    def _as_veto(self, error: BaseException) -> Vetoed:
+        """Treat an unexpected exception like a veto, so that the same content is tried again."""
         logger.error("making new settings live failed:\n%s", self._core.redactor.trace(error))
         return Vetoed("hotsettings", self._core.redactor.redacted(error))
 

@@ -12,9 +12,9 @@ import anyio
 from ..._concurrency.tasks import Tasks
 from ..._log import logger
 from ..._redaction import Redactor
+from ..holdups import Holdup, Holdups
 from ..resource import Instance, Resource
 from ..snapshot import Snapshot, changed_keys
-from ..waits import Turn, Waits
 
 S = TypeVar("S")
 Candidates = dict[Resource[Any], Instance[Any]]
@@ -25,21 +25,33 @@ _draw = random.SystemRandom().uniform  # of another generator, processes that fo
 class ResourceManager(Generic[S]):
     """The resources of one live object, those that others were built from before these.
 
-    An instance is *retired* when its leases have ended: its context manager is left. A resource is *repaired* if its instance has
-    ended by itself, or was built from another instance that has been replaced since. Exclusive resources whose replacement
-    has failed are *restored*: built again for the settings that they had.
+    What is done to a resource:
+
+    - *begin*: build the first instance. *end*: retire the last one, where the block of the resource ends.
+    - *replace*: put a new instance in place, and retire the old one.
+    - *take down*: retire the instance of an exclusive resource before the next one is built.
+    - *restore*: build exclusive resources again for the settings that they had, since their replacement has failed.
+    - *outdate*: note that the instance was built for old settings, or from an instance that has been replaced since.
+    - *repair*: *renew* a resource that is outdated or has no instance, and try again until that succeeds.
+    - *renew*: build an instance for the newest settings, and replace the old one if there is any.
+
+    What is done to an instance:
+
+    - *build*: enter its context manager, within ``prepare_timeout`` unless it is the first one.
+    - *close*: leave its context manager, whoever holds leases.
+    - *retire*: close it when its leases have ended, or after the drain timeout.
     """
 
     def __init__(
         self,
         tasks: Tasks,
-        waits: Waits,
+        holdups: Holdups,
         redactor: Redactor,
         prepare_timeout: float,
         newest: Callable[[], Snapshot[S]],
     ) -> None:
         self._tasks = tasks
-        self._waits = waits
+        self._holdups = holdups
         self._redactor = redactor
         self._timeout = prepare_timeout
         self._newest = newest
@@ -56,7 +68,7 @@ class ResourceManager(Generic[S]):
             snapshot = self._newest()
             instance = await self._build(resource, snapshot.settings, {})
             if (now := self._newest()) is snapshot or not resource.concerned(_keys_since(snapshot, now)):
-                resource.stand(instance, now.settings)
+                resource.put_in_place(instance, now.settings)
             else:  # the settings changed meanwhile
                 await instance.close(resource.drain_timeout)
         self.all.append(resource)
@@ -65,52 +77,52 @@ class ResourceManager(Generic[S]):
         """Retire a resource. Shielded: nothing of it stands afterwards."""
         resource.closed = True
         self.all.remove(resource)
-        last = resource.stand(None, resource.settings)
+        last = resource.put_in_place(None, resource.settings)
         with anyio.CancelScope(shield=True):
             if last is not None:
                 await self._retire(resource, last)
             for before in list(resource.retiring):
-                await before.gone()
+                await before.wait_until_ended()
 
     async def build(self, resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
         """Build an instance within ``prepare_timeout``. For tasks of our own."""
-        turn = self._waits.begin("build", resource.name)
-        return await turn.within(self._timeout, partial(self._build, resource, settings, candidates, turn))
+        holdup = self._holdups.begin("build", resource.name)
+        return await holdup.within(self._timeout, partial(self._build, resource, settings, candidates, holdup))
 
     async def _build(
-        self, resource: Resource[Any], settings: Any, candidates: Candidates, turn: Turn | None = None
+        self, resource: Resource[Any], settings: Any, candidates: Candidates, holdup: Holdup | None = None
     ) -> Instance[Any]:
         """Build an instance for these settings; if it ends by itself, the resource is repaired."""
 
-        def ended(instance: Instance[Any], failure: BaseException | None) -> None:
+        def on_end(instance: Instance[Any], failure: BaseException | None) -> None:
             if failure is not None:
-                why = self._redactor.trace(self._tasks.failure_of(failure))
+                why = self._redactor.trace(self._tasks.failure_keeping_ctrl_c(failure))
             else:
                 why = "its context manager ended by itself"
-            if instance is not resource.instance or instance.retired or self._over(resource):
+            if instance is not resource.instance or instance.retired or self._no_longer_wanted(resource):
                 logger.error("resource %s failed:\n%s", resource.name, why)
                 return
-            delay = resource.backoff.next(instance.stood)
+            delay = resource.backoff.next(instance.seconds_stood)
             when = f"in {delay:g} s" if delay else "at once"
             logger.error("resource %s failed; building it anew %s:\n%s", resource.name, when, why)
-            resource.stand(None, resource.settings, failed=True)
+            resource.put_in_place(None, resource.settings, failed=True)
             self._tasks.start_soon(self._repair, resource, delay)
 
         context = self._tasks.context.copy()
-        if turn is not None:
-            context.run(turn.enter)
-        return await resource.start(settings, self._tasks, context, ended, candidates)
+        if holdup is not None:
+            context.run(holdup.enter)
+        return await resource.start(settings, self._tasks, context, on_end, candidates)
 
-    async def linger(self, resources: Sequence[Resource[Any]]) -> None:
-        """Wait before these are replaced: for the longest of their draws, but no longer than every resource stands.
+    async def wait_jitter(self, resources: Sequence[Resource[Any]]) -> None:
+        """Wait for the longest of their random delays; stop as soon as any resource has no instance.
 
-        What has fallen could not be repaired meanwhile: its task waits for the lock.
+        A resource that has lost its instance could not be repaired meanwhile: the repair waits for the lock.
         """
         jitters = [resource.jitter for resource in resources if resource.jitter]
         if not jitters:
             return
 
-        async def fallen(resource: Resource[Any]) -> None:
+        async def stop_when_it_has_none(resource: Resource[Any]) -> None:
             while resource.instance is not None:
                 await resource.changed()
             group.cancel_scope.cancel()
@@ -118,7 +130,7 @@ class ResourceManager(Generic[S]):
         with anyio.move_on_after(max(_draw(0, jitter) for jitter in jitters)):
             async with anyio.create_task_group() as group:
                 for resource in self.all:
-                    group.start_soon(fallen, resource)
+                    group.start_soon(stop_when_it_has_none, resource)
 
     async def close(self, resource: Resource[Any], instance: Instance[Any], within: float) -> None:
         """Close an instance, whoever holds it."""
@@ -142,7 +154,7 @@ class ResourceManager(Generic[S]):
             resource.retiring.remove(before)
 
         self.rebuilds += 1
-        before = resource.stand(instance, settings)
+        before = resource.put_in_place(instance, settings)
         if before is not None:
             resource.retiring.add(before)
             self._tasks.start_soon(retiring, before)
@@ -158,18 +170,20 @@ class ResourceManager(Generic[S]):
     async def take_down(self, group: Sequence[Resource[Any]]) -> None:
         """Let the leases of exclusive resources end and close them, those that need others first."""
         for resource in reversed(group):
-            resource.gate()
+            resource.hold_new_leases()
             instance = resource.instance
             if instance is not None:
-                turn = self._waits.begin("leases", resource.name)
+                holdup = self._holdups.begin("leases", resource.name)
                 try:
                     await self._retire(resource, instance)
                 finally:
-                    self._waits.end(turn)
+                    self._holdups.end(holdup)
                     if instance.retired:
                         resource.instance = None
                     else:
-                        resource.stand(instance, resource.settings)  # given up while it drained: nothing has happened
+                        resource.put_in_place(
+                            instance, resource.settings
+                        )  # given up while it drained: nothing has happened
 
     async def restore(self, group: Sequence[Resource[Any]]) -> None:
         """Build exclusive resources for the settings that they had. One that cannot be built is down, and repaired later.
@@ -192,16 +206,16 @@ class ResourceManager(Generic[S]):
     async def _restore(self, group: Sequence[Resource[Any]]) -> None:
         rebuilt: Candidates = {}
         for resource in group:
-            if resource.instance is not None or self._over(resource):
+            if resource.instance is not None or self._no_longer_wanted(resource):
                 continue
             try:
                 rebuilt[resource] = await self.build(resource, resource.settings, rebuilt)
             except BaseException as error:
-                why, delay = self._redactor.trace(self._tasks.failure_of(error)), resource.backoff.next()
+                why, delay = self._redactor.trace(self._tasks.failure_keeping_ctrl_c(error)), resource.backoff.next()
                 logger.error(
                     "resource %s is down: rebuilding it failed; trying again in %g s:\n%s", resource.name, delay, why
                 )
-                resource.stand(None, resource.settings, failed=True)
+                resource.put_in_place(None, resource.settings, failed=True)
                 self._tasks.start_soon(self._repair, resource, delay)
             else:
                 self.replace(resource, rebuilt[resource], resource.settings)
@@ -233,27 +247,27 @@ class ResourceManager(Generic[S]):
             resource.repairing = False
 
     async def _try_to_repair(self, resource: Resource[Any], delay: float) -> None:
-        told = delay > 0  # where it failed, with its traceback
+        traced = delay > 0  # the log has a traceback of this failure already
         while True:
             if delay:
                 with anyio.move_on_after(delay):
                     await resource.changed()
             async with self.lock:
-                if self._over(resource) or (resource.instance is not None and not resource.outdated):
+                if self._no_longer_wanted(resource) or (resource.instance is not None and not resource.outdated):
                     return
                 try:
                     await self._renew(resource, self._newest().settings)
                 except BaseException as error:
-                    failure, delay = self._tasks.failure_of(error), resource.backoff.next()
-                    # Where it failed is told once; what it says may change.
-                    why = f" {self._redactor.describe(failure)}" if told else f"\n{self._redactor.trace(failure)}"
+                    failure, delay = self._tasks.failure_keeping_ctrl_c(error), resource.backoff.next()
+                    # The log gets the traceback once; the message of the exception may change.
+                    why = f" {self._redactor.describe(failure)}" if traced else f"\n{self._redactor.trace(failure)}"
                     logger.warning("resource %s could not be built; trying again in %g s:%s", resource.name, delay, why)
-                    told = True
+                    traced = True
                 else:
                     logger.info("resource %s stands again", resource.name)
                     return
 
-    def _over(self, resource: Resource[Any]) -> bool:
+    def _no_longer_wanted(self, resource: Resource[Any]) -> bool:
         return self.closing or resource.closed
 
     async def _renew(self, resource: Resource[Any], settings: Any) -> None:
@@ -263,7 +277,7 @@ class ResourceManager(Generic[S]):
             instance = await self.build(resource, settings, {})
         except BaseException:
             if resource.instance is None:
-                resource.stand(None, settings, failed=True)
+                resource.put_in_place(None, settings, failed=True)
             raise
         self.replace(resource, instance, settings)
         self.repair_outdated()

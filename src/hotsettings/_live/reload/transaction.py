@@ -17,7 +17,7 @@ Cancelling is a way to fail like any other: newer files cancel a candidate that 
 under a shield. Two transactions never overlap, and neither do a transaction and a repair: both hold ``resources.lock``.
 
 Code that was called may end at any time. An instance that has ended between its build and the swap fails the transaction
-(`_refuse_dead`): before step 2, so that no exclusive resource is given up for it, and once more before the swap.
+(`_refuse_ended`): before step 2, so that no exclusive resource is given up for it, and once more before the swap.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ class _Transaction:
     async def run(self) -> Change[Any]:
         try:
             await self._prepare()
-            await self._resources.linger(self._exclusive)
-            self._refuse_dead()  # before what stands is taken down for it
+            await self._resources.wait_jitter(self._exclusive)
+            self._refuse_ended()  # before what stands is taken down for it
             await self._replace_exclusive()
-            self._refuse_dead()
+            self._refuse_ended()
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await self._undo()
@@ -90,7 +90,7 @@ class _Transaction:
         ready = {resource: anyio.Event() for resource in self._overlapping}
 
         async def build_one(resource: Resource[Any]) -> None:
-            await self._resources.linger([resource])
+            await self._resources.wait_jitter([resource])
             for other in resource.needs & ready.keys():
                 await ready[other].wait()
             await self._build(resource)
@@ -114,10 +114,10 @@ class _Transaction:
             for each in group:
                 await self._all([(each.name, partial(self._build, each))])
 
-    def _refuse_dead(self) -> None:
+    def _refuse_ended(self) -> None:
         """Raise Vetoed if something that was built has ended while the others were not ready yet."""
         for resource, instance in self._built.items():
-            if instance.over:
+            if instance.ended:
                 raise Vetoed(resource.name, RuntimeError("it has ended before the reload could go live"))
 
     async def _all(self, works: Sequence[tuple[str, Work]]) -> None:
@@ -131,7 +131,9 @@ class _Transaction:
             try:
                 await work()
             except BaseException as error:
-                vetoes.append(Vetoed(name, self._core.redactor.redacted(self._core.tasks.failure_of(error))))
+                vetoes.append(
+                    Vetoed(name, self._core.redactor.redacted(self._core.tasks.failure_keeping_ctrl_c(error)))
+                )
                 group.cancel_scope.cancel()
             else:
                 pending.remove(name)
@@ -139,13 +141,15 @@ class _Transaction:
         async with anyio.create_task_group() as group:
             for name, work in works:
                 self._core.tasks.context.copy().run(group.start_soon, sheltered, attempt, name, work)
-        if pending:  # with no veto where somebody has cancelled a task, and anyio takes that for the end of the group
+        if pending:
+            # Some work did not finish. There is no veto if other code cancelled the task, because anyio then cancels
+            # the whole group.
             cancelled = Vetoed(pending[0], RuntimeError("the task that was to call it was cancelled"))
             raise vetoes[0] if vetoes else cancelled
 
     async def _ask(self, hook: Handle) -> None:
-        turn = self._core.waits.begin("hook", hook.name)
-        turn.enter()
+        holdup = self._core.holdups.begin("hook", hook.name)
+        holdup.enter()
 
         async def ask() -> None:
             with hook.scope():
@@ -156,7 +160,7 @@ class _Transaction:
                         *(hook.name, type(returned).__name__),
                     )
 
-        await turn.within(self._core.prepare_timeout, ask)
+        await holdup.within(self._core.prepare_timeout, ask)
 
     async def _build(self, resource: Resource[Any]) -> None:
         self._built[resource] = await self._resources.build(resource, self._snapshot.settings, self._built)

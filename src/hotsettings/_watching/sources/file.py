@@ -61,7 +61,7 @@ class FileSource(Source[FileLayer, Fingerprint]):
         self._settle = settle
         self._debouncer = Debouncer(settle)
         self._path_when_read: ResolvedPath | None = None
-        self._unreported = False
+        self._no_sign_of_change = False
         """Neither the fingerprint nor an event shows a change since the last read."""
         self._failure: _Failure | None = None
         self._replaced = False
@@ -116,8 +116,8 @@ class FileSource(Source[FileLayer, Fingerprint]):
             return self.retry_in
         event = last_event_of(self.resolved_path.target)
         unchanged = self.fingerprint == self.fingerprint_when_read
-        self._unreported = unchanged and not self._debouncer.has_event_since_read(event)
-        if self._unreported:
+        self._no_sign_of_change = unchanged and not self._debouncer.has_event_since_read(event)
+        if self._no_sign_of_change:
             return 0.0  # it is only read to compare its content
         return self._debouncer.wait(
             self.fingerprint,
@@ -135,7 +135,7 @@ class FileSource(Source[FileLayer, Fingerprint]):
 
         Its writer may not have finished.
         """
-        return self._unreported and now - self.read_at < self._settle
+        return self._no_sign_of_change and now - self.read_at < self._settle
 
     def read(self) -> bool:
         """Read the file, and return whether its content has changed. Then ``parse`` has to be called.

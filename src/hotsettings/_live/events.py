@@ -1,4 +1,4 @@
-"""The record of what happened: every generation applied, every reload rejected."""
+"""The readers of events, and counts of what happened."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT = 1000
 
 
 class EventLog:
-    """Everybody who reads along, and what it comes to."""
+    """Hands every event to all iterators of one live object, and counts."""
 
     def __init__(self) -> None:
         self.rejections = 0
