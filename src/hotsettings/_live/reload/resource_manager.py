@@ -12,7 +12,7 @@ import anyio
 from ..._concurrency.tasks import Tasks
 from ..._log import logger
 from ..._redaction import Redactor
-from ..resource import Instance, Resource
+from ..resource import Instance, Resource, ResourceDown
 from ..snapshot import Snapshot, changed_keys
 from ..waits import Turn, Waits
 
@@ -56,21 +56,31 @@ class ResourceManager(Generic[S]):
             snapshot = self._newest()
             instance = await self._build(resource, snapshot.settings, {})
             if (now := self._newest()) is snapshot or not resource.concerned(_keys_since(snapshot, now)):
-                resource.stand(instance, now.settings)
+                if resource.stand(instance, now.settings) is instance:
+                    await instance.close(resource.drain_timeout)
+                    raise ResourceDown(f"the block of {resource.name} was left before it had begun")
             else:  # the settings changed meanwhile
                 await instance.close(resource.drain_timeout)
+        resource.ending = self.closing
         self.all.append(resource)
 
     async def end(self, resource: Resource[Any]) -> None:
-        """Retire a resource. Shielded: nothing of it stands afterwards."""
+        """Retire a resource. Shielded, unless an instance of it calls this: nothing of it stands afterwards."""
         resource.closed = True
-        self.all.remove(resource)
-        last = resource.stand(None, resource.settings)
-        with anyio.CancelScope(shield=True):
-            if last is not None:
-                await self._retire(resource, last)
-            for before in list(resource.retiring):
-                await before.gone()
+        if resource in self.all:
+            self.all.remove(resource)
+            last = resource.stand(None, resource.settings)
+            if last is not None and not last.over:
+                self._start_to_retire(resource, last)
+        for before in list(resource.retiring):
+            await before.gone(shielded=not resource.called_from_within())
+
+    def stop(self) -> None:
+        """Rebuild nothing any more: the live object closes."""
+        self.closing = True
+        for resource in self.all:
+            resource.ending = True
+            resource.wake()
 
     async def build(self, resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
         """Build an instance within ``prepare_timeout``. For tasks of our own."""
@@ -136,16 +146,18 @@ class ResourceManager(Generic[S]):
 
     def replace(self, resource: Resource[Any], instance: Instance[Any], settings: Any) -> None:
         """Put a new instance in place. If it replaces another, that is retired while everything else goes on."""
-
-        async def retiring(before: Instance[Any]) -> None:
-            await self._retire(resource, before)
-            resource.retiring.remove(before)
-
         self.rebuilds += 1
         before = resource.stand(instance, settings)
         if before is not None:
-            resource.retiring.add(before)
-            self._tasks.start_soon(retiring, before)
+            self._start_to_retire(resource, before)
+
+    def _start_to_retire(self, resource: Resource[Any], instance: Instance[Any]) -> None:
+        async def retiring() -> None:
+            await self._retire(resource, instance)
+            resource.retiring.remove(instance)
+
+        resource.retiring.add(instance)
+        self._tasks.start_soon(retiring)
 
     def with_dependents(self, chosen: Iterable[Resource[Any]]) -> list[Resource[Any]]:
         """Return the chosen resources and all that were built from them, what is needed before what needs it."""
