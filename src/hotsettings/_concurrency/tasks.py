@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 from anyio.lowlevel import checkpoint
 
 from .._boundary import type_and_place
@@ -54,7 +54,7 @@ class Tasks:
 
     async def start(self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
         """Start a task, and wait until it calls ``task_status.started()``."""
-        await self._group.start(work, *arguments)
+        await self._group.start(_starting, work, *arguments)
 
     def _start(self, work: Callable[..., Awaitable[object]], arguments: tuple[Any, ...]) -> None:
         name = getattr(work, "__qualname__", type(work).__name__)
@@ -213,7 +213,8 @@ def _spawn(work: Callable[[], Awaitable[None]]) -> object:
         import trio
 
         # Ctrl-C belongs to the main task, and not to whichever task it meets.
-        trio.lowlevel.enable_ki_protection(sheltered)
+        for around in (sheltered, _starting):
+            trio.lowlevel.enable_ki_protection(around)
         return trio.lowlevel.spawn_system_task(work, name="host of hotsettings", context=copy_context())
 
     async def known_as_host() -> None:
@@ -221,6 +222,12 @@ def _spawn(work: Callable[[], Awaitable[None]]) -> object:
         await work()
 
     return asyncio.get_running_loop().create_task(known_as_host(), name="host of hotsettings")
+
+
+async def _starting(
+    work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any, task_status: TaskStatus[Any]
+) -> None:
+    await work(*arguments, task_status=task_status)
 
 
 def failure_of(error: BaseException) -> BaseException:

@@ -531,12 +531,22 @@ def test_a_loop_that_ends_without_the_block_being_left(tmp_path: Path, backend: 
 CTRL_C = """
 import anyio, signal
 
+import hotsettings
+
 async def main():
-    async with Settings.watch(settle=0.0) as live:
-        live.on_change(lambda change: signal.raise_signal(signal.SIGINT))
-        Path("config.toml").write_text("A = 2")
-        await live.reload()
+    if {where!r} == "signal":
+        hotsettings.Live.reload = interrupt
+    async with Settings.watch(settle=0.0, reload_signal=signal.SIGHUP) as live:
+        if {where!r} == "signal":
+            signal.raise_signal(signal.SIGHUP)
+        else:
+            live.on_change(lambda change: signal.raise_signal(signal.SIGINT))
+            Path("config.toml").write_text("A = 2")
+            await live.reload()
         await anyio.sleep(30)
+
+async def interrupt(live):
+    signal.raise_signal(signal.SIGINT)
 
 try:
     anyio.run(main, backend={backend!r})
@@ -546,9 +556,10 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_ctrl_c_reaches_the_block_whichever_task_it_meets(tmp_path: Path, backend: str) -> None:
+@pytest.mark.parametrize("where", ["callback", "signal"])
+def test_ctrl_c_reaches_the_block_whichever_task_it_meets(tmp_path: Path, where: str, backend: str) -> None:
     began = time.monotonic()
-    assert run(tmp_path, CTRL_C.format(backend=backend)).stdout == "interrupted\n"
+    assert run(tmp_path, CTRL_C.format(where=where, backend=backend)).stdout == "interrupted\n"
     assert time.monotonic() - began < 20
 
 

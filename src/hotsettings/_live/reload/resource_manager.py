@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from ..._concurrency.tasks import Tasks
+from ..._concurrency.tasks import Tasks, sheltered
 from ..._log import logger
 from ..._redaction import Redactor
 from ..resource import Instance, Resource, ResourceDown
@@ -128,7 +128,7 @@ class ResourceManager(Generic[S]):
         with anyio.move_on_after(max(_draw(0, jitter) for jitter in jitters)):
             async with anyio.create_task_group() as group:
                 for resource in self.all:
-                    group.start_soon(fallen, resource)
+                    group.start_soon(sheltered, fallen, resource)
 
     async def close(self, resource: Resource[Any], instance: Instance[Any], within: float) -> None:
         """Close an instance, whoever holds it."""
