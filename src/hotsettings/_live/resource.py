@@ -27,7 +27,7 @@ Ended = Callable[["Instance[Any]", BaseException | None], None]
 class ResourceDown(SettingsError):
     """Raised while no instance of a resource stands.
 
-    An exclusive one is being replaced, or could not be built again, or its block has been left.
+    An exclusive one is being replaced, or could not be built again, or its block or that of ``watch`` has been left.
     """
 
     __module__ = "hotsettings"
