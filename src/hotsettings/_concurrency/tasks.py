@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import Context, ContextVar, copy_context
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 import anyio
-from anyio.abc import TaskGroup
+from anyio.abc import TaskGroup, TaskStatus
 from anyio.lowlevel import checkpoint
 
 from .._boundary import type_and_place
@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 _host: ContextVar[asyncio.Task[Any] | None] = ContextVar("_host", default=None)
 """On asyncio, the task that hosts the tasks of the live object to which the current code belongs."""
+
+_inside: ContextVar[tuple[_Hosted[Any], ...]] = ContextVar("_inside", default=())
+"""The blocks whose ends may have to wait for the current code: it is called by what they hold."""
 
 
 class Tasks:
@@ -51,7 +54,7 @@ class Tasks:
 
     async def start(self, work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any) -> None:
         """Start a task, and wait until it calls ``task_status.started()``."""
-        await self._group.start(work, *arguments)
+        await self._group.start(_starting, work, *arguments)
 
     def _start(self, work: Callable[..., Awaitable[object]], arguments: tuple[Any, ...]) -> None:
         name = getattr(work, "__qualname__", type(work).__name__)
@@ -60,7 +63,7 @@ class Tasks:
     def failure_keeping_ctrl_c(self, error: BaseException) -> BaseException:
         """Return `failure_of` an exception of other code. A Ctrl-C is kept, and raised where the block ends."""
         failure = failure_of(error)
-        if issubclass(type(failure), KeyboardInterrupt):
+        if any(issubclass(type(each), KeyboardInterrupt) for each in _leaves(failure)):
             self.escape(failure)
         return failure
 
@@ -97,9 +100,11 @@ async def background_tasks() -> AsyncGenerator[Tasks, None]:
 def hosted(manager: AbstractAsyncContextManager[T]) -> AbstractAsyncContextManager[T]:
     """Enter and leave a context manager in a task that belongs to the library, and not to the code in the block.
 
-    The block may be entered in one task and left in another. An exception in the block leaves it as itself, and is not shown to
-    the context manager. Leaving waits until the context manager has been left, even if it is cancelled meanwhile. What the
-    context manager raises is raised where the block begins or ends; an exception of the block comes first.
+    The block may be entered in one task and left in another, of the same event loop. An exception in the block leaves it as
+    itself, and is not shown to the context manager. Leaving waits until the context manager has been left, even if it is cancelled
+    meanwhile. What the context manager raises is raised where the block begins or ends; an exception of the block comes first.
+
+    Code that the context manager calls may leave the block too. That code is then cancelled, as all that belongs to the block is.
     """
     return _Hosted(manager)
 
@@ -107,10 +112,14 @@ def hosted(manager: AbstractAsyncContextManager[T]) -> AbstractAsyncContextManag
 class _Hosted(AbstractAsyncContextManager[T], Generic[T]):
     def __init__(self, manager: AbstractAsyncContextManager[T]) -> None:
         self._manager = manager
+        self._loop: object = None
         self._value: T
         self._failure: BaseException | None = None
 
     async def __aenter__(self) -> T:
+        if self._loop is not None:
+            raise RuntimeError("this block has been entered already: make another one")
+        self._loop = _current_loop()
         self._scope = anyio.CancelScope()
         self._entered, self._leave, self._gone = anyio.Event(), anyio.Event(), anyio.Event()
         self._task = _spawn(self._run)
@@ -118,22 +127,31 @@ class _Hosted(AbstractAsyncContextManager[T], Generic[T]):
             await self._entered.wait()
         except BaseException:
             self._scope.cancel()
-            await self._until_gone()
+            await until(self._gone)
             raise
         if self._gone.is_set():
             self._raise_failure()
-            raise RuntimeError("the event loop ends")
+            raise RuntimeError("it was left, or the event loop has ended, before it had begun")
         return self._value
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave.set()
-        await self._until_gone()
+        if self._loop is None:
+            raise RuntimeError("this block has not been entered")
+        if not self._gone.is_set():
+            if self._loop is not _current_loop():
+                raise RuntimeError("this block was entered in another event loop, and can be left only there")
+            self._leave.set()
+            if any(block is self for block in _inside.get()):
+                await self._gone.wait()  # not shielded: the end may wait for the task in which this is called
+            else:
+                await until(self._gone)
         if error is None:
             self._raise_failure()
 
     async def _run(self) -> None:
+        _inside.set((*(block for block in _inside.get() if not block._gone.is_set()), self))
         try:
             with self._scope:
                 async with self._manager as self._value:
@@ -150,18 +168,6 @@ class _Hosted(AbstractAsyncContextManager[T], Generic[T]):
             self._gone.set()
             self._entered.set()
 
-    async def _until_gone(self) -> None:
-        """Wait for the end of the task. Shielded; asyncio's own cancellation, which knows no shield, is raised afterwards."""
-        cancellation: BaseException | None = None
-        with anyio.CancelScope(shield=True):
-            while not self._gone.is_set():
-                try:
-                    await self._gone.wait()
-                except anyio.get_cancelled_exc_class() as error:
-                    cancellation = error
-        if cancellation is not None:
-            raise cancellation
-
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
         if failure is not None:
@@ -171,13 +177,44 @@ class _Hosted(AbstractAsyncContextManager[T], Generic[T]):
                 del failure
 
 
+async def until(event: anyio.Event, within: float = math.inf, late: Callable[[], object] = lambda: None) -> None:
+    """Wait for an event. If it is not set within so many seconds, call ``late`` and wait on.
+
+    Shielded; asyncio's own cancellation, which knows no shield, is raised afterwards.
+    """
+    cancellation: BaseException | None = None
+    deadline = anyio.current_time() + within
+    with anyio.CancelScope(shield=True):
+        while not event.is_set():
+            try:
+                with anyio.CancelScope(deadline=deadline) as scope:
+                    await event.wait()
+            except anyio.get_cancelled_exc_class() as error:
+                cancellation = error
+            else:
+                if scope.cancelled_caught:
+                    deadline = math.inf
+                    late()
+    if cancellation is not None:
+        raise cancellation
+
+
+def _current_loop() -> object:
+    if issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
+        return asyncio.get_running_loop()
+    import trio
+
+    return trio.lowlevel.current_trio_token()
+
+
 def _spawn(work: Callable[[], Awaitable[None]]) -> object:
     """Run something in a task that belongs to nobody else, in a copy of the current context. Return the task."""
     if not issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
         import trio
 
         # Ctrl-C belongs to the main task, and not to whichever task it meets.
-        trio.lowlevel.enable_ki_protection(sheltered)
+        for around in (sheltered, _starting):
+            trio.lowlevel.enable_ki_protection(around)
         return trio.lowlevel.spawn_system_task(work, name="host of hotsettings", context=copy_context())
 
     async def known_as_host() -> None:
@@ -185,6 +222,12 @@ def _spawn(work: Callable[[], Awaitable[None]]) -> object:
         await work()
 
     return asyncio.get_running_loop().create_task(known_as_host(), name="host of hotsettings")
+
+
+async def _starting(
+    work: Callable[..., Coroutine[Any, Any, Any]], *arguments: Any, task_status: TaskStatus[Any]
+) -> None:
+    await work(*arguments, task_status=task_status)
 
 
 def failure_of(error: BaseException) -> BaseException:
@@ -212,19 +255,27 @@ def reraise_own_cancellation(error: BaseException) -> None:
 
 def beyond_exceptions(error: BaseException) -> BaseException | None:
     """What of an exception is no ``Exception``, such as SystemExit, and no cancellation; None if there is nothing."""
-    members: Any = BaseExceptionGroup.exceptions  # that of a derived class may say anything
-    waiting, found, cancelled = [error], list[BaseException](), False
-    while waiting:
-        each = waiting.pop()
-        if issubclass(type(each), BaseExceptionGroup):
-            waiting += members.__get__(each)
-        elif issubclass(type(each), anyio.get_cancelled_exc_class()):
+    found, cancelled = list[BaseException](), False
+    for each in _leaves(error):
+        if issubclass(type(each), anyio.get_cancelled_exc_class()):
             cancelled = True
         elif not issubclass(type(each), Exception):
             found.append(each)
     if not found:
         return None
     return found[-1] if cancelled else error
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions in a group and in the groups in it, or the exception itself."""
+    members: Any = BaseExceptionGroup.exceptions  # that of a derived class may say anything
+    waiting = [error]
+    while waiting:
+        each = waiting.pop()
+        if issubclass(type(each), BaseExceptionGroup):
+            waiting += members.__get__(each)
+        else:
+            yield each
 
 
 def stray_cancellation(error: BaseException) -> RuntimeError:

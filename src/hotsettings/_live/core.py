@@ -167,7 +167,8 @@ class Core(Generic[S]):
 
     def close(self) -> None:
         """End all iterators; no resource is rebuilt any more."""
-        self.closing = self.resources.closing = True
+        self.closing = True
+        self.resources.stop()
         self.subscribers.close()
         self.events.close()
 

@@ -46,12 +46,18 @@ class _ResourceBlock(AbstractAsyncContextManager[Resource[T]], Generic[T]):
     def __init__(self, manager: ResourceManager[Any], resource: Resource[T]) -> None:
         self._manager = manager
         self._resource = resource
+        self._entered = False
 
     async def __aenter__(self) -> Resource[T]:
+        if self._entered:
+            raise RuntimeError("this block has been entered already: call resource() again")
+        self._entered = True
         await self._manager.begin(self._resource)
         return self._resource
 
     async def __aexit__(self, *_: object) -> None:
+        if not self._entered:
+            raise RuntimeError("this block has not been entered")
         await self._manager.end(self._resource)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 import anyio
 
 from .._concurrency.backoff import Backoff
-from .._concurrency.tasks import Tasks, failure_of
+from .._concurrency.tasks import Tasks, failure_of, until
 from .._log import name_of
 from ..errors import SettingsError
 
@@ -27,7 +27,7 @@ OnEnd = Callable[["Instance[Any]", BaseException | None], None]
 class ResourceDown(SettingsError):
     """Raised while no instance of a resource stands.
 
-    An exclusive one is being replaced, or could not be built again, or its block has been left.
+    An exclusive one is being replaced, or could not be built again, or its block or that of ``watch`` has been left.
     """
 
     __module__ = "hotsettings"
@@ -116,24 +116,29 @@ class Instance(Generic[T]):
 
         Shielded: whoever goes on after this, cancelled or not, may rely on it that nothing of it stands any more.
         """
+        in_time = True
+
+        def late() -> None:
+            nonlocal in_time
+            in_time = False
+            self._scope.cancel()
+
         self.retired = True
         self._retire.set()
-        with anyio.CancelScope(shield=True):
-            with anyio.move_on_after(within):
-                await self._ended.wait()
-                return True
-            self._scope.cancel()
-            await self._ended.wait()
-        return False
+        await until(self._ended, within, late)
+        return in_time
 
     @property
     def ended(self) -> bool:
         """Whether the context manager has been left."""
         return self._ended.is_set()
 
-    async def wait_until_ended(self) -> None:
+    async def wait_until_ended(self, *, shielded: bool) -> None:
         """Wait until the context manager has been left."""
-        await self._ended.wait()
+        if shielded:
+            await until(self._ended)
+        else:
+            await self._ended.wait()
 
 
 def _opened(build: Build[T], settings: Any) -> AbstractAsyncContextManager[T]:
@@ -198,6 +203,8 @@ class Resource(Generic[T]):
         self.repairing = False
         """A task builds it anew, or waits for the next attempt."""
         self.closed = False
+        self.ending = False
+        """The live object closes: what falls or is replaced now has no successor."""
         self._changed = anyio.Event()
 
     def __repr__(self) -> str:
@@ -210,7 +217,7 @@ class Resource(Generic[T]):
     def current(self) -> T:
         """The newest T. Raises ResourceDown while none stands."""
         instance = self._visible()
-        if instance is None:
+        if instance is None or (self.ending and instance.ended):
             raise ResourceDown(f"no instance of {self.name} stands")
         return instance.value
 
@@ -220,8 +227,12 @@ class Resource(Generic[T]):
 
         Raises ResourceDown when none stands and building one has failed.
         """
-        while (instance := self._visible()) is None or (self.new_leases_wait and instance is self.instance):
-            if self.failed or self.closed:
+        while (
+            (instance := self._visible()) is None
+            or (self.new_leases_wait and instance is self.instance)
+            or (self.ending and instance.ended)
+        ):
+            if self.failed or self.closed or self.ending:
                 raise ResourceDown(f"no instance of {self.name} stands")
             await self._changed.wait()
         instance.leases += 1
@@ -239,6 +250,11 @@ class Resource(Generic[T]):
         if instance is not None:
             building.instance.needs[self] = instance
         return instance
+
+    def called_from_within(self) -> bool:
+        """Whether the current code was called by an instance of this, which may so have to wait for it."""
+        building = _building.get()
+        return building is not None and building.resource is self
 
     def concerned(self, keys: frozenset[str]) -> bool:
         """Whether a change of these keys replaces it."""

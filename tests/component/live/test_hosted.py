@@ -8,7 +8,7 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ import anyio
 import pytest
 import uvloop
 from anyio.abc import TaskStatus
-from support.live import Ledger, Settings, given, idle
+from support.live import Ledger, Settings, given, idle, parts
 
-from hotsettings import BaseSettings, Rejected
+from hotsettings import BaseSettings, Rejected, ResourceDown
 from hotsettings.testing import Workspace, live
 
 SETTINGS = """
@@ -235,8 +235,10 @@ class Interrupt(KeyboardInterrupt):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("where", ["callback", "hook", "build", "instance"])
-async def test_an_interrupt_of_other_code_is_raised_where_the_block_ends(where: str) -> None:
-    error = Interrupt()
+@pytest.mark.parametrize("grouped", [False, True])
+async def test_an_interrupt_of_other_code_is_raised_where_the_block_ends(where: str, grouped: bool) -> None:
+    """In a group too: a Ctrl-C may meet any task of other code, also one in a task group."""
+    error = BaseExceptionGroup("of some tasks", [ValueError(), Interrupt()]) if grouped else Interrupt()
     after: list[str] = []
 
     def interrupt(_: object) -> None:
@@ -262,10 +264,227 @@ async def test_an_interrupt_of_other_code_is_raised_where_the_block_ends(where: 
             await idle()
             after.append("the block went on")
 
-    with pytest.raises(Interrupt) as caught:
+    with pytest.raises(type(error)) as caught:
         await block()
     assert caught.value is error
     assert after == ["the block went on"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("where", ["callback", "hook", "build"])
+async def test_what_it_calls_may_leave_its_block(workspace: Workspace, where: str) -> None:
+    """It is cancelled then, as everything else that belongs to the block, and nobody waits for himself."""
+    entering, left = Settings.watch(**workspace.paths, settle=0.0), anyio.Event()
+
+    async def leave(*_: object) -> None:
+        try:
+            await entering.__aexit__(None, None, None)
+        finally:
+            left.set()
+
+    @asynccontextmanager
+    async def build(settings: Settings) -> AsyncIterator[None]:
+        if where == "build" and settings.A:
+            await leave()
+        yield
+
+    held = await entering.__aenter__()
+    block = held.resource(build, "A")
+    await block.__aenter__()
+    if where == "callback":
+        held.on_change(leave)
+    elif where == "hook":
+        held.prepare(leave)
+    with anyio.fail_after(20):
+        workspace.write(config={"A": 1})
+        await held.reload()
+        await left.wait()
+        await entering.__aexit__(None, None, None)
+        await block.__aexit__(None, None, None)
+    assert not held.statistics().watching
+
+
+@pytest.mark.anyio
+async def test_a_task_that_a_callback_has_started_may_leave_its_block() -> None:
+    entering, left = live(given()), anyio.Event()
+
+    async def leave() -> None:
+        await entering.__aexit__(None, None, None)
+        left.set()
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            held = await entering.__aenter__()
+            held.on_change(lambda _: tasks.start_soon(leave))
+            await held.publish(given(A=1))
+            await left.wait()
+    assert not held.statistics().watching
+
+
+@pytest.mark.anyio
+async def test_an_instance_may_leave_the_block_of_its_resource() -> None:
+    stands, ended = anyio.Event(), anyio.Event()
+
+    async def leave() -> None:
+        await stands.wait()
+        await block.__aexit__(None, None, None)
+
+    @asynccontextmanager
+    async def build(_: object) -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(leave)
+            yield
+            tasks.cancel_scope.cancel()
+        ended.set()
+
+    with anyio.fail_after(20):
+        async with live(given()) as held:
+            block = held.resource(build)
+            await block.__aenter__()
+            stands.set()
+            await ended.wait()
+
+
+@pytest.mark.anyio
+async def test_a_block_is_entered_once() -> None:
+    ledger = Ledger()
+    with anyio.fail_after(20):
+        async with live(given()) as other:
+            for block in (live(given()), other.resource(ledger.build)):
+                with pytest.raises(RuntimeError, match="has not been entered"):
+                    await block.__aexit__(None, None, None)
+                async with block:
+                    with pytest.raises(RuntimeError, match="has been entered already"):
+                        await block.__aenter__()
+                with pytest.raises(RuntimeError, match="has been entered already"):
+                    await block.__aenter__()
+                await block.__aexit__(None, None, None)
+    assert (ledger.opened, ledger.open) == (1, [])
+
+
+@pytest.mark.anyio
+async def test_left_before_it_has_begun() -> None:
+    ledger, building = Ledger(), anyio.Event()
+
+    async def slow(_: object) -> None:
+        building.set()
+        await idle()
+
+    async def enter() -> None:
+        with pytest.raises(ResourceDown):
+            await block.__aenter__()
+
+    ledger.before = slow
+    with anyio.fail_after(20):
+        async with live(given()) as held:
+            block = held.resource(ledger.build)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(enter)
+                await building.wait()
+                await block.__aexit__(None, None, None)
+            assert (ledger.opened, ledger.open, parts(held).resources.all) == (1, [], [])
+
+
+@pytest.mark.parametrize("loop", FACTORIES)
+def test_left_in_another_event_loop(loop: str) -> None:
+    """It could only wait for ever, since events reach nobody there."""
+    entering = live(given())
+
+    async def leave() -> None:
+        await entering.__aexit__(None, None, None)
+
+    with asyncio.Runner(loop_factory=FACTORIES[loop]) as runner:
+        runner.run(entering.__aenter__())
+        with (
+            asyncio.Runner(loop_factory=FACTORIES[loop]) as other,
+            pytest.raises(RuntimeError, match="another event loop"),
+        ):
+            other.run(asyncio.wait_for(leave(), 20))
+        asyncio.set_event_loop(runner.get_loop())
+        runner.run(leave())
+        assert asyncio.all_tasks(runner.get_loop()) == set()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", ("asyncio", {"use_uvloop": True})])
+@pytest.mark.parametrize("step", ["entered", "drained", "left", "late"])
+async def test_a_resource_that_is_cancelled_natively(step: str) -> None:
+    """asyncio's own cancellation knows no shield: nothing stands after the block all the same."""
+    stands: list[Settings] = []
+
+    @asynccontextmanager
+    async def build(settings: Settings) -> AsyncIterator[None]:
+        stands.append(settings)
+        try:
+            if step == "entered":
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(0.05)
+            yield
+            if step == "late":
+                await anyio.sleep_forever()
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(0.05)
+        finally:
+            stands.clear()
+
+    async with live(given()) as held:
+        block = held.resource(build, drain_timeout=0.05 if step == "late" else 30)
+        task: asyncio.Task[Any]
+        if step == "entered":
+            task = asyncio.get_running_loop().create_task(block.__aenter__())
+        else:
+            resource = await block.__aenter__()
+            lease: Any = resource.lease() if step == "drained" else nullcontext()
+            await lease.__aenter__()
+            task = asyncio.get_running_loop().create_task(block.__aexit__(None, None, None))
+        for _ in range(3):
+            await asyncio.sleep(0.005)
+            task.cancel()
+        if step == "drained":
+            await idle()
+            assert not task.done()
+            await lease.__aexit__(None, None, None)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (stands, parts(held).resources.all) == ([], [])
+
+
+@pytest.mark.anyio
+async def test_nobody_waits_for_a_resource_after_the_end() -> None:
+    hanging = anyio.Event()
+
+    @asynccontextmanager
+    async def build(settings: Settings) -> AsyncIterator[int]:
+        if settings.A:
+            hanging.set()
+            await anyio.sleep_forever()
+        yield settings.A
+
+    async def use() -> None:
+        with pytest.raises(ResourceDown):
+            async with exclusive.lease():
+                pass
+
+    async def publish() -> None:
+        with suppress(Rejected):
+            await held.publish(given(A=1))
+
+    entering = live(given())
+    held = await entering.__aenter__()
+    with anyio.fail_after(20):
+        overlap = await held.resource(build, "B").__aenter__()
+        exclusive = await held.resource(build, "A", replace="exclusive").__aenter__()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(publish)
+            await hanging.wait()
+            tasks.start_soon(use)
+            await idle()
+            await entering.__aexit__(None, None, None)
+        with pytest.raises(ResourceDown):
+            async with overlap.lease():
+                pass
+    with pytest.raises(ResourceDown):
+        _ = overlap.current
 
 
 ENDS = """
@@ -312,12 +531,22 @@ def test_a_loop_that_ends_without_the_block_being_left(tmp_path: Path, backend: 
 CTRL_C = """
 import anyio, signal
 
+import hotsettings
+
 async def main():
-    async with Settings.watch(settle=0.0) as live:
-        live.on_change(lambda change: signal.raise_signal(signal.SIGINT))
-        Path("config.toml").write_text("A = 2")
-        await live.reload()
+    if {where!r} == "signal":
+        hotsettings.Live.reload = interrupt
+    async with Settings.watch(settle=0.0, reload_signal=signal.SIGHUP) as live:
+        if {where!r} == "signal":
+            signal.raise_signal(signal.SIGHUP)
+        else:
+            live.on_change(lambda change: signal.raise_signal(signal.SIGINT))
+            Path("config.toml").write_text("A = 2")
+            await live.reload()
         await anyio.sleep(30)
+
+async def interrupt(live):
+    signal.raise_signal(signal.SIGINT)
 
 try:
     anyio.run(main, backend={backend!r})
@@ -327,9 +556,10 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_ctrl_c_reaches_the_block_whichever_task_it_meets(tmp_path: Path, backend: str) -> None:
+@pytest.mark.parametrize("where", ["callback", "signal"])
+def test_ctrl_c_reaches_the_block_whichever_task_it_meets(tmp_path: Path, where: str, backend: str) -> None:
     began = time.monotonic()
-    assert run(tmp_path, CTRL_C.format(backend=backend)).stdout == "interrupted\n"
+    assert run(tmp_path, CTRL_C.format(where=where, backend=backend)).stdout == "interrupted\n"
     assert time.monotonic() - began < 20
 
 

@@ -9,11 +9,11 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from ..._concurrency.tasks import Tasks
+from ..._concurrency.tasks import Tasks, sheltered
 from ..._log import logger
 from ..._redaction import Redactor
 from ..holdups import Holdup, Holdups
-from ..resource import Instance, Resource
+from ..resource import Instance, Resource, ResourceDown
 from ..snapshot import Snapshot, changed_keys
 
 S = TypeVar("S")
@@ -68,21 +68,31 @@ class ResourceManager(Generic[S]):
             snapshot = self._newest()
             instance = await self._build(resource, snapshot.settings, {})
             if (now := self._newest()) is snapshot or not resource.concerned(_keys_since(snapshot, now)):
-                resource.put_in_place(instance, now.settings)
+                if resource.put_in_place(instance, now.settings) is instance:
+                    await instance.close(resource.drain_timeout)
+                    raise ResourceDown(f"the block of {resource.name} was left before it had begun")
             else:  # the settings changed meanwhile
                 await instance.close(resource.drain_timeout)
+        resource.ending = self.closing
         self.all.append(resource)
 
     async def end(self, resource: Resource[Any]) -> None:
-        """Retire a resource. Shielded: nothing of it stands afterwards."""
+        """Retire a resource. Shielded, unless an instance of it calls this: nothing of it stands afterwards."""
         resource.closed = True
-        self.all.remove(resource)
-        last = resource.put_in_place(None, resource.settings)
-        with anyio.CancelScope(shield=True):
-            if last is not None:
-                await self._retire(resource, last)
-            for before in list(resource.retiring):
-                await before.wait_until_ended()
+        if resource in self.all:
+            self.all.remove(resource)
+            last = resource.put_in_place(None, resource.settings)
+            if last is not None and not last.ended:
+                self._start_to_retire(resource, last)
+        for before in list(resource.retiring):
+            await before.wait_until_ended(shielded=not resource.called_from_within())
+
+    def stop(self) -> None:
+        """Rebuild nothing any more: the live object closes."""
+        self.closing = True
+        for resource in self.all:
+            resource.ending = True
+            resource.wake()
 
     async def build(self, resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
         """Build an instance within ``prepare_timeout``. For tasks of our own."""
@@ -130,7 +140,7 @@ class ResourceManager(Generic[S]):
         with anyio.move_on_after(max(_draw(0, jitter) for jitter in jitters)):
             async with anyio.create_task_group() as group:
                 for resource in self.all:
-                    group.start_soon(stop_when_it_has_none, resource)
+                    group.start_soon(sheltered, stop_when_it_has_none, resource)
 
     async def close(self, resource: Resource[Any], instance: Instance[Any], within: float) -> None:
         """Close an instance, whoever holds it."""
@@ -148,16 +158,18 @@ class ResourceManager(Generic[S]):
 
     def replace(self, resource: Resource[Any], instance: Instance[Any], settings: Any) -> None:
         """Put a new instance in place. If it replaces another, that is retired while everything else goes on."""
-
-        async def retiring(before: Instance[Any]) -> None:
-            await self._retire(resource, before)
-            resource.retiring.remove(before)
-
         self.rebuilds += 1
         before = resource.put_in_place(instance, settings)
         if before is not None:
-            resource.retiring.add(before)
-            self._tasks.start_soon(retiring, before)
+            self._start_to_retire(resource, before)
+
+    def _start_to_retire(self, resource: Resource[Any], instance: Instance[Any]) -> None:
+        async def retiring() -> None:
+            await self._retire(resource, instance)
+            resource.retiring.remove(instance)
+
+        resource.retiring.add(instance)
+        self._tasks.start_soon(retiring)
 
     def with_dependents(self, chosen: Iterable[Resource[Any]]) -> list[Resource[Any]]:
         """Return the chosen resources and all that were built from them, what is needed before what needs it."""
