@@ -133,7 +133,7 @@ class Instance(Generic[T]):
         """Whether the context manager has been left."""
         return self._ended.is_set()
 
-    async def wait_until_ended(self, *, shielded: bool) -> None:
+    async def wait_until_ended(self, *, shielded: bool = True) -> None:
         """Wait until the context manager has been left."""
         if shielded:
             await until(self._ended)

@@ -161,6 +161,6 @@ async def test_one_that_has_ended_before_anybody_could_use_it(stands: bool, said
         tasks.start_soon(instance.host, build, None, lambda *_: None)
         await idle()
         instance._scope.cancel()
-        await instance.wait_until_ended(shielded=True)
+        await instance.wait_until_ended()
         with pytest.raises(ResourceDown, match=said):
             await instance.built(0.0)
