@@ -131,7 +131,7 @@ class Instance(Generic[T]):
         """Whether the context manager has been left."""
         return self._gone.is_set()
 
-    async def gone(self, *, shielded: bool) -> None:
+    async def gone(self, *, shielded: bool = True) -> None:
         """Wait until the context manager has been left."""
         if shielded:
             await until(self._gone)
