@@ -56,7 +56,9 @@ async def test_readers_see_whole_states_in_order() -> None:
         for reader in readers:
             reader.thread.start()
         try:
-            for number in range(1, 701):
+            number = 0
+            while number < 700 or any(reader.looks <= 100 for reader in readers):  # however slow the threads are
+                number += 1
                 await held.publish(stage(number))
         finally:
             for reader in readers:
@@ -64,7 +66,6 @@ async def test_readers_see_whole_states_in_order() -> None:
             for reader in readers:
                 reader.thread.join()
         assert [reader.wrong for reader in readers] == [[]] * 4
-        assert all(reader.looks > 100 for reader in readers)
 
 
 def test_current_is_a_plain_slot() -> None:
