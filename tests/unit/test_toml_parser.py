@@ -233,3 +233,14 @@ def test_an_unknown_parser() -> None:
 def test_the_error_holds_text_alone() -> None:
     error = pickle.loads(pickle.dumps(ParserError("words", 3)))
     assert (error.message, error.offset) == ("words", 3)
+
+
+def test_too_many_dotted_keys_for_tomllib_are_refused_at_their_line() -> None:
+    few, line = "[above]\n'a.b' = 1\n", "x%d" + ".a" * 31 + " = 1\n"
+    text = few + "".join(line % number for number in range(5_000))
+    use_parser("tomllib")
+    with pytest.raises(ParserError, match="more dotted keys than tomllib can read in time") as caught:
+        loads(text)
+    assert caught.value.offset is not None
+    assert text.startswith("x", caught.value.offset)
+    assert loads(text[: text.index("x300.")])["above"]["a.b"] == 1

@@ -166,7 +166,8 @@ def _marked_in_table(member: _Kind, table: Values, key: str, secret: bool) -> It
     if member.fields is not None:
         for name, item in table.items():
             yield from _marked(member.fields.get(name, _ANY), item, name, secret)
-    elif member.entries is not None:
+    else:
+        assert member.entries is not None
         for name, item in table.items():
             yield from _marked(member.entries[0], name, key, secret)
             yield from _marked(member.entries[1], item, name, secret)

@@ -96,6 +96,8 @@ async def test_a_key_that_is_not_there(logger: logging.Logger) -> None:
             follow_level(held, "LOG_LEVLE", logger)
         with pytest.raises(ValueError, match=r"^Settings has no key LOG_\*"):
             follow_level(held, "LOG_*", logger)
+        with pytest.raises(ValueError, match=r"^log is no single setting$"):
+            follow_level(held, "log", logger)
 
 
 async def test_a_level_that_does_not_exist(logger: logging.Logger) -> None:

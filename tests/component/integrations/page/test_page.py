@@ -19,6 +19,7 @@ from support.markup import NASTY, Seen, hostile, seen
 
 from hotsettings import BaseSettings, Rejected, RestartRequired, Secret, Section
 from hotsettings.integrations.page import record as page_record
+from hotsettings.integrations.page import render as page_render
 from hotsettings.integrations.page import settings_page
 from hotsettings.testing import Workspace, live
 
@@ -151,6 +152,22 @@ async def test_the_same_rejection_again_and_again_is_one_entry() -> None:
     assert text_of(html).count("Rejected") == 1
     assert "Rejected, 3 times" in text_of(html)
     assert "(3 attempts)" in text_of(html)
+
+
+async def test_a_long_rejection_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_render, "LONGEST_REASON", 30)
+    async with live(Settings.from_values(REQUIRED="x")) as held:
+        app = settings_page(held, authorize=everybody)
+
+        def veto(_: Any) -> None:
+            raise ValueError("first line that is too long\nsecond line")
+
+        held.prepare(veto)
+        with pytest.raises(Rejected):
+            await held.publish(Settings.from_values(REQUIRED="x", PORT=9))
+        panel = (await ask(app)).text.partition('aria-label="Problems"')[2].partition("</pre>")[0]
+    assert "characters)" in panel
+    assert "second line" not in panel
 
 
 async def test_a_change_that_cannot_be_shown_stops_nothing(
