@@ -1,39 +1,17 @@
 """The work of redaction, counted in steps: it grows with the text, whatever the secrets are."""
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 from support.examples import covering
+from support.redacting import CANARY, document, knowing, redact
 from support.steps import steps
 
-from hotsettings import BaseSettings
-from hotsettings._layers.layer import Document, Layer
-from hotsettings._redaction import Redactor, redactor
+from hotsettings._redaction import redactor
 from hotsettings._schema.masking import MASK
-from hotsettings._schema.schema import schema_of
 
 T = TypeVar("T")
-
-
-CANARY = "hunter2-canary"
-
-
-class Plain(BaseSettings):
-    name: str = ""
-
-
-def document(values: dict[str, Any], *, secret: bool = True) -> Document:
-    return Document(Layer(secret=secret), "", values)
-
-
-def knowing(*values: Any) -> Redactor:
-    """A redactor that knows these values from a secret layer."""
-    return Redactor(schema_of(Plain), [document({"value": list(values)})])
-
-
-def redact(text: str, *values: Any) -> str:
-    return knowing(*values).redact(text)
 
 
 class TestWork:

@@ -16,11 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
 from support.examples import examples
+from support.three_files import Files
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret
 from hotsettings._layers import layer as layers_module
-from hotsettings._layers.default_layers import file_layers
-from hotsettings._layers.file import FileLayer
 from hotsettings._layers.toml import positions as positions_module
 from hotsettings._loading import problems as problems_module
 from hotsettings._loading.load import load, read_all, validated
@@ -178,22 +177,6 @@ def exactly(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: exactly(item) for key, item in value.items()}
     return tuple(map(exactly, value)) if isinstance(value, tuple) else (type(value), repr(value))
-
-
-class Files:
-    def __init__(self, folder: Path) -> None:
-        self.paths = [folder / name for name in ("config.toml", "secrets.toml", "override.toml")]
-
-    def write(self, *texts: str | bytes | None) -> "Files":
-        for path, text in zip(self.paths, texts, strict=False):
-            path.unlink(missing_ok=True)
-            if text is not None:
-                path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return self
-
-    @property
-    def layers(self) -> list[FileLayer]:
-        return file_layers(*self.paths)
 
 
 @pytest.fixture

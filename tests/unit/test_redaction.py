@@ -20,9 +20,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import Struct
+from support.redacting import CANARY, Plain, document, knowing, redact
 
 from hotsettings import BaseSettings, Origin, Problem, Secret
-from hotsettings._layers.layer import Document, Layer
 from hotsettings._redaction import Redactor, credentials, redactor
 from hotsettings._redaction.credentials import credentials_in
 from hotsettings._redaction.matching import Matcher, spans
@@ -32,24 +32,6 @@ from hotsettings._schema.masking import MASK
 from hotsettings._schema.schema import schema_of
 
 T = TypeVar("T")
-CANARY = "hunter2-canary"
-
-
-class Plain(BaseSettings):
-    name: str = ""
-
-
-def document(values: dict[str, Any], *, secret: bool = True) -> Document:
-    return Document(Layer(secret=secret), "", values)
-
-
-def knowing(*values: Any) -> Redactor:
-    """A redactor that knows these values from a secret layer."""
-    return Redactor(schema_of(Plain), [document({"value": list(values)})])
-
-
-def redact(text: str, *values: Any) -> str:
-    return knowing(*values).redact(text)
 
 
 class TestWholeValues:

@@ -279,7 +279,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def stray_cancellation(error: BaseException) -> RuntimeError:
-    """What stands for a cancellation that nobody has asked for."""
+    """Return the RuntimeError that replaces a cancellation which no scope of ours has asked for."""
     stray = RuntimeError("something that it waited for was cancelled")
     stray.__cause__ = error
     return stray

@@ -214,7 +214,7 @@ class Live(CurrentSlot[S], Generic[S]):
         ``reload()`` is what waits for the edit.
 
         A callback has finished when it has returned, an iterator when it has asked for its next change. One that was
-        closed, cancelled or collected does not count, nor does the one in whose body this is called. A resource has when
+        closed, cancelled or collected does not count, and an iterator does not wait for itself when you call this inside its loop. A resource has when
         it has swapped.
 
         Raises:

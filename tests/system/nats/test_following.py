@@ -82,7 +82,7 @@ class TestOneServer:
     async def test_a_bucket_that_is_made_anew_between_two_looks_at_it(
         self, nats: Server, bucket: str, kv: KeyValue
     ) -> None:
-        """Nobody tells, and its positions begin again."""
+        """The server reports nothing, and the positions of the new bucket begin at 1 again."""
         for number in range(3):
             await put(kv, "config", f"A = {number}\n")
         store = NatsStore(nats.url, bucket, **(QUICK | {"check_interval": 1.0}))

@@ -76,7 +76,7 @@ class _Transaction:
         try:
             await self._prepare()
             await self._resources.wait_jitter(self._exclusive)
-            self._refuse_ended()  # before what stands is taken down for it
+            self._refuse_ended()  # before exclusive instances are closed for it
             await self._replace_exclusive()
             self._refuse_ended()
         except BaseException:
