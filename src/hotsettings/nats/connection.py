@@ -233,7 +233,7 @@ async def _close(client: TrackingClient) -> None:
 
 
 def unreachable(servers: Servers, error: Exception) -> Unreachable:
-    """Return the text that we show for an exception of nats-py or of the network."""
+    """Return the error that we raise for an exception of nats-py or of the network."""
     return Unreachable(servers, described(error, servers))
 
 
