@@ -185,7 +185,7 @@ async def test_a_scope_around_the_block_closes_nothing_before_the_code_in_it_has
             try:
                 await anyio.sleep_forever()
             finally:
-                with anyio.CancelScope(shield=True):
+                with anyio.fail_after(20, shield=True):
                     workspace.write(config={"A": 7})
                     await held.reload()
                     assert (await anext(changes)).new.A == 7
