@@ -16,12 +16,13 @@ from . import field_types
 from .frozen import ATOMS, freeze
 from .marks import RESTART_REQUIRED, SECRET, Section
 from .masking import is_secret, mask_nested, names_of_secrets
+from .shape import Shape
 
 NATIVE = (datetime.datetime, datetime.date, datetime.time)
 """TOML has these types itself, so a string is not taken for one of them."""
 
 
-class Leaf(Struct, frozen=True):
+class Leaf(Struct, frozen=True, dict=True):
     """One key that a layer can set: a field, or a field of a nested Struct. A mapping is one key."""
 
     path: tuple[str, ...]
@@ -46,6 +47,11 @@ class Leaf(Struct, frozen=True):
     def key(self) -> str:
         """Dotted, as TOML would write it."""
         return dotted(self.path)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What its values are made of."""
+        return Shape(self.annotation, self.marked)
 
     @property
     def default(self) -> Any:
@@ -104,6 +110,11 @@ class Schema:
     def leaf_named(self, name: str) -> Leaf | None:
         """The first leaf whose key ends in this name."""
         return self._by_name.get(name)
+
+    @cached_property
+    def shape(self) -> Shape:
+        """What the tables of all layers together are made of."""
+        return Shape(self.cls)
 
     @cached_property
     def names(self) -> frozenset[str]:
