@@ -288,7 +288,7 @@ class Reloader(Generic[S]):
         if self._fault is None or self._fault.problems != failed.problems:
             # The message of the exception stays out of the log: it may quote what was read.
             way = ", ".join(places_of(error)[-_FRAMES:])
-            logger.error("looking for new settings failed; the old ones serve: %s (%s)", type_and_place(error), way)
+            logger.error("checking the layers failed; the last good settings stay live: %s (%s)", type_and_place(error), way)
             self._core.tell_rejection(Rejected(failed), str(failed))
         self._fault = failed
         self._contents = ()
@@ -425,4 +425,4 @@ def _never_still(origins: Sequence[Origin], writing: Collection[str], waited: fl
 
 
 def _warn_at_first(layers: Sequence[str]) -> None:
-    logger.warning("the first look has not come back for over %g s: layer %s", PATIENCE, ", ".join(layers))
+    logger.warning("the first check has not returned for over %g s: layer %s", PATIENCE, ", ".join(layers))
