@@ -53,7 +53,9 @@ def secrets_in(schema: Schema, settings: Struct) -> Iterator[SecretText]:
     """Yield the secrets that settings hold."""
     for leaf in schema.leaves:
         if leaf.secret:
-            yield from _marked(_Annotation(leaf.annotation), as_values(leaf.value_in(settings)), leaf.path[-1], leaf.marked)
+            yield from _marked(
+                _Annotation(leaf.annotation), as_values(leaf.value_in(settings)), leaf.path[-1], leaf.marked
+            )
 
 
 def default_secrets(schema: Schema) -> Iterator[SecretText]:

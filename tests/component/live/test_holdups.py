@@ -18,9 +18,7 @@ from support.live import Ledger, Settings, given, idle, parts, until
 import hotsettings._watching.sources.file
 from hotsettings import Live, Rejected
 from hotsettings._live import holdups
-from hotsettings._watching import consistent_read
-from hotsettings._watching import debounce
-from hotsettings._watching import watcher
+from hotsettings._watching import consistent_read, debounce, watcher
 from hotsettings.testing import Workspace, live
 
 pytestmark = pytest.mark.anyio

@@ -18,8 +18,7 @@ from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.status import LayerState, LayerStatus
 from hotsettings._live.core import Core
-from hotsettings._live.reload import reloader
-from hotsettings._live.reload import transaction
+from hotsettings._live.reload import reloader, transaction
 from hotsettings._live.reload.reloader import Reloader, first_load
 from hotsettings._live.snapshot import Snapshot
 from hotsettings._loading.load import Loaded, assemble
@@ -68,6 +67,7 @@ class FakeWatcher:
         self.news = anyio.Event()
         self.go = anyio.Event()
         self.go.set()
+        self.reader = self
 
     def wake_and_reread(self) -> None:
         self.woken_up = True
