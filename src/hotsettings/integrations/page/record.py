@@ -64,7 +64,7 @@ class Record:
         """Set at the next event, and replaced by another one then."""
         self.closed = False
         self._live = live
-        self._shown = shown_values(live)
+        self._shown = {each.key: shown(each.value) for each in live.describe()}
         self._waiting: frozenset[str] = live.status.pending_restart
         self._events = live.events()
         live.accompany(self._follow)
@@ -120,11 +120,6 @@ def waiting(described: Described) -> ChangedKey:
 def shown(value: str | None) -> str:
     """A value as the page shows it: TOML, the mask of what is hidden, or that it is not set."""
     return "not set" if value is None else cut(value)
-
-
-def shown_values(live: Live[Any]) -> dict[str, str]:
-    """What is live, by key."""
-    return {described.key: shown(described.value) for described in live.describe()}
 
 
 _MASK = "********"
