@@ -26,6 +26,7 @@ Code: TypeAlias = Literal[
     # It cannot be parsed.
     "not-utf8",
     "invalid-toml",
+    "duplicate-key",
     "unsupported-toml",
     "no-parser",
     # Its values do not fit the class.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .._boundary import guarded
 from ..errors import Code, Origin, OriginKind, Problem
-from .toml.keys import Path
+from .toml.keys import Path, dotted
 from .toml.limits import TOO_LONG, hazard, unfit
 from .toml.parser import ParserError, loads
 from .toml.positions import Lines, Place, line_column, places
@@ -101,12 +101,14 @@ class Unreadable(Struct, frozen=True):
         problem: What is wrong and where, and a hint on what to do about it.
         text: The text of the layer; empty if there is no line to show.
         offset: Where the mistake is in the text, in characters.
+        rewrite: A hint that quotes the text. It takes the place of the other one if the line may be shown.
     """
 
     layer: Layer
     problem: Problem
     text: str = ""
     offset: int = 0
+    rewrite: str = ""
 
     def __repr__(self) -> str:
         return f"Unreadable({self.layer.label or self.layer.name!r})"
@@ -141,7 +143,7 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
     except ParserError as error:
         if error.offset is None:
             return _unrepresentable(layer, text)
-        return _unparsable_at(layer, text, error.offset, error.message, error.code, _hint_for(text, error.offset))
+        return _not_toml(layer, text, error, error.offset)
     document = Document(layer, text, values)
     misfit = unfit(values)
     return document if misfit is None else _misfit(document, *misfit)
@@ -183,13 +185,19 @@ class CollectorPaused:
             gc.enable()
 
 
-def _hint_for(text: str, offset: int) -> str:
-    """Return a hint where somebody wrote a value as Python or YAML would."""
-    found = re.compile(r"\w+").match(text, offset)
-    word = found[0].lower() if found else ""
-    if word in ("none", "null", "nil"):
-        return "TOML has no null: leave the key out"
-    return "write true or false" if word in ("true", "false", "yes", "no", "on", "off") else ""
+def _not_toml(layer: Layer, text: str, error: ParserError, offset: int) -> Unreadable:
+    from .toml.mistakes import recognise, repeated  # slow to import, and only errors need it
+
+    if error.code == "duplicate-key" and (found := repeated(text, offset)) is not None:
+        line, _ = line_column(text, found.first)
+        message = f"not valid TOML: duplicate key, first on line {line}"
+        unreadable = _unparsable_at(layer, text, found.again, message, error.code, "keep it in one place")
+        return replace(unreadable, problem=replace(unreadable.problem, key=dotted(found.path)))
+    mistake = None if error.code == "no-parser" else recognise(text, offset)
+    if mistake is None:
+        return _unparsable_at(layer, text, offset, error.message + error.note, error.code)
+    message = f"not valid TOML: {mistake.message}{error.note}"
+    return replace(_unparsable_at(layer, text, offset, message, error.code, mistake.hint), rewrite=mistake.rewrite)
 
 
 def _undecodable(layer: Layer, data: bytes, at: int) -> Unreadable:

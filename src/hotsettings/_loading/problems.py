@@ -55,9 +55,11 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
 def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
     if not part.text:
         return part.problem
+    problem = replace(part.problem, key=redactor.redact(part.problem.key))
     if hidden or _may_show_secret(part, redactor):
-        return replace(part.problem, message=f"{part.problem.message} (line hidden)", hint="")
-    return replace(part.problem, excerpt=excerpt(part.text, part.offset, part.offset + 1))
+        return replace(problem, message=f"{problem.message} (line hidden)")
+    shown = excerpt(part.text, part.offset, part.offset + 1)
+    return replace(problem, hint=part.rewrite or problem.hint, excerpt=shown)
 
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
