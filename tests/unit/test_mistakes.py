@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ class Settings(BaseSettings):
 
 
 @pytest.fixture(params=["toml_rs", "tomllib"], autouse=True)
-def parser(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Iterator[None]:
+def parser(request: Any, pytestconfig: pytest.Config) -> Iterator[None]:
     use_parser(request.param)
     yield
     use_parser(pytestconfig.getoption("--toml-parser"))

@@ -157,7 +157,8 @@ class _Report:
         found.sort(key=lambda each: _place(each[0].origin))
         for number, (problem, finding, index) in enumerate(found):
             shown = number < SHOWN_PROBLEMS and finding.at == "value" and self._hidden(finding, index) is None
-            yield replace(problem, excerpt=self._excerpt(finding, index)) if shown and index is not None else problem
+            lines = self._excerpt(finding, index) if shown and index is not None else ()
+            yield replace(problem, excerpt=lines, hint=finding.rewrite or problem.hint) if lines else problem
 
     def _blame(self, finding: Finding) -> int | None:
         """The document whose value won. For a missing key, one whose table lacks it, best the one where it belongs."""

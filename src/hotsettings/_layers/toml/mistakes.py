@@ -8,7 +8,7 @@ are not closed. It is used only after parsing has failed, and takes time proport
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from .excerpts import line_around
 from .keys import Path
@@ -64,10 +64,7 @@ _LINES: Final = [
 ]
 """Patterns for the start of a line."""
 
-_VALUES: Final = [
-    (r"(?i:none|null|nil|undefined)", "TOML has no null", "leave the key out", ""),
-    (r"(?i:true|yes|on|false|no|off)", "a word that is no value of TOML", "write true or false", ""),
-    (r"(?i:[+-]?(nan|inf|infinity))", "a word that is no value of TOML", "write nan or inf", ""),
+_NUMBERS: Final = [
     (
         r"0+(0|[1-7][0-7]*)",
         "a number that begins with 0",
@@ -94,6 +91,14 @@ _VALUES: Final = [
     (r"([+-]?)(\.\d+)", "a number without a digit before the point", "write it like 0.5", r"write \g<1>0\2"),
     (r"([+-]?\d+\.)([eE].*)?", "a number without a digit behind the point", "write it like 5.0", r"write \g<1>0\2"),
     (r"[+-]?[\d.]+[eE][+-]?", "an exponent without digits", "write it like 1e3", ""),
+]
+"""Patterns for a number."""
+
+_VALUES: Final = [
+    (r"(?i:none|null|nil|undefined)", "TOML has no null", "leave the key out", ""),
+    (r"(?i:true|yes|on|false|no|off)", "a word that is no value of TOML", "write true or false", ""),
+    (r"(?i:[+-]?(nan|inf|infinity))", "a word that is no value of TOML", "write nan or inf", ""),
+    *_NUMBERS,
     (
         r"\d{4}-\d\d-\d\d(\s+|[Tt])\d.*",
         "a time that TOML does not have",
@@ -139,7 +144,15 @@ _VALUES: Final = [
 """Patterns for a value, to the end of its line."""
 
 _LINE_PATTERNS: Final = [(re.compile(pattern), message, hint) for pattern, message, hint in _LINES]
-_VALUE_PATTERNS: Final = [(re.compile(pattern), message, hint, rewrite) for pattern, message, hint, rewrite in _VALUES]
+_Pattern: TypeAlias = tuple[re.Pattern[str], str, str, str]
+
+
+def _compiled(table: list[tuple[str, str, str, str]]) -> list[_Pattern]:
+    return [(re.compile(pattern), message, hint, rewrite) for pattern, message, hint, rewrite in table]
+
+
+_NUMBER_PATTERNS: Final = _compiled(_NUMBERS)
+_VALUE_PATTERNS: Final = _compiled(_VALUES)
 
 _PART: Final = _KEY.replace(".", "")
 _ASSIGNED: Final = re.compile(rf"\s*{_PART}(?:\s*\.\s*{_PART})*\s*=\s*")
@@ -192,7 +205,12 @@ def recognise(text: str, offset: int) -> Mistake | None:
         if pattern.match(line):
             return Mistake(message, hint)
     assigned = _ASSIGNED.match(line)
-    return None if assigned is None else _in_value(_uncommented(line[assigned.end() :]))
+    return None if assigned is None else _in_value(_uncommented(line[assigned.end() :]), _VALUE_PATTERNS)
+
+
+def number_slip(text: str) -> Mistake | None:
+    """Recognise a number that is not written as TOML writes numbers."""
+    return _in_value(text, _NUMBER_PATTERNS)
 
 
 def repeated(text: str, offset: int) -> Repetition | None:
@@ -306,7 +324,7 @@ def _in_brackets(text: str, brackets: list[int], offset: int) -> Mistake | None:
         return Mistake("no single = after a key", "write key = value")
     before = _WORD_BEFORE.search(text, max(brackets[-1], offset - _NEAR), offset)
     word = _WORD.match(text, before.start() if before else offset)
-    if word and not _PLAIN.fullmatch(word[0][:_NEAR]) and (mistake := _in_value(word[0][:_NEAR])):
+    if word and not _PLAIN.fullmatch(word[0][:_NEAR]) and (mistake := _in_value(word[0][:_NEAR], _VALUE_PATTERNS)):
         return mistake
     if text.startswith(",", offset):
         return Mistake("a comma too many", "leave it out")
@@ -321,8 +339,8 @@ def _uncommented(value: str) -> str:
     return found[0].rstrip()
 
 
-def _in_value(value: str) -> Mistake | None:
-    for pattern, message, hint, rewrite in _VALUE_PATTERNS:
+def _in_value(value: str, patterns: list[_Pattern]) -> Mistake | None:
+    for pattern, message, hint, rewrite in patterns:
         if found := pattern.fullmatch(value):
             return Mistake(message, hint, found.expand(rewrite))
     return None
