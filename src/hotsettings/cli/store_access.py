@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from rich.text import Text
 
 from ..errors import Problems, SettingsError
+from .._extras import install_command
 from . import output
 from .settings_class import Usage
 
@@ -64,9 +65,7 @@ class StoreOptions(Struct, frozen=True):
     def address(self) -> BucketAddress:
         """Return what they describe. A wrong option, and a missing nats-py, end the command with 2."""
         if importlib.util.find_spec("nats") is None:
-            sys.stderr.write(
-                "hotsettings: this command needs nats-py; install it with: pip install 'hotsettings[nats]'\n"
-            )
+            sys.stderr.write(f"hotsettings: this command needs nats-py; install it with: {install_command('nats')}\n")
             raise typer.Exit(2)
         from ..nats.connection import servers
 

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from .asgi import settings_of
-from .extras import missing
+from .._extras import missing
 
 try:
     from fastapi.requests import HTTPConnection

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,6 @@ def test_without_the_extra_the_command_says_what_to_install(monkeypatch: pytest.
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(SystemExit) as stop:
         main()
-    assert stop.value.code == (
-        "hotsettings: the command line needs typer; install it with: pip install 'hotsettings[cli]'"
-    )
+    needed = [each for each in metadata.requires("hotsettings") or () if each.endswith("extra == 'cli'")]
+    packages = " ".join(f"'{each.partition(';')[0]}'" for each in needed)
+    assert stop.value.code == f"hotsettings: the command line needs typer; install it with: pip install {packages}"

@@ -141,11 +141,18 @@ def server(config: dict[str, Any], secrets: dict[str, Any]) -> Loaded:
         (({}, {"name": "4711"}), ({"workers": 1}, {}), "and name stays ******** until a restart"),
         (({"name": "4711"}, {}), ({"workers": 1}, {"name": "b"}), "and name stays ******** until a restart"),
         (({}, {"TOKEN": "4711"}), ({"workers": 1}, {}), "and TOKEN stays ******** until a restart"),
-        (({"name": "x 4711-4711 y"}, {"TOKEN": "4711-4711"}), ({"workers": 1}, {}), 'name stays "x ******** y" and TOKEN'),
+        (
+            ({"name": "x 4711-4711 y"}, {"TOKEN": "4711-4711"}),
+            ({"workers": 1}, {}),
+            'name stays "x ******** y" and TOKEN',
+        ),
     ],
 )
 def test_a_rule_that_fails_only_because_of_a_pending_restart_says_so(before: Any, after: Any, why: str) -> None:
-    first, new = server(*before), server(*({**layer, "debug": True} if at == 0 else layer for at, layer in enumerate(after)))
+    first, new = (
+        server(*before),
+        server(*({**layer, "debug": True} if at == 0 else layer for at, layer in enumerate(after))),
+    )
     redactor = Redactor(schema_of(Server))
     redactor.learn(first.documents, first.settings)
     with pytest.raises(InvalidSettings) as caught:
