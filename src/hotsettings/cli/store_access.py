@@ -16,8 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.text import Text
 
-from ..errors import Problems, SettingsError
 from .._extras import install_command
+from ..errors import Problems, SettingsError
 from . import output
 from .settings_class import Usage
 

@@ -170,7 +170,7 @@ def test_of_very_many_keys_that_wait_some_are_named() -> None:
         debug: bool = False
         if TYPE_CHECKING:
             k0: int
-        __annotations__ |= {name: RestartRequired[int] for name in names}
+        __annotations__ |= dict.fromkeys(names, RestartRequired[int])
         vars().update(dict.fromkeys(names, 1))
 
         def __post_init__(self) -> None:
