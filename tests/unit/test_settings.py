@@ -613,7 +613,9 @@ class TestFromValues:
             ({"DAY": "2024-02-29"}, "DAY: expected date, got str; write it without quotes"),
             ({"PORT": object()}, "PORT: cannot be made of object"),
             ({"TAGS": ("a", 5)}, "TAGS[1]: expected str, got int; put it in quotes"),
-            ({"TAGS": ["a", object()]}, "TAGS: cannot be made of list"),
+            ({"TAGS": ["a", object()]}, "TAGS[1]: cannot be made of object"),
+            ({"db": {"pool": {"size": object()}}}, "db.pool.size: cannot be made of object"),
+            ({"LIMITS": {(1, 2): 3}}, "LIMITS: cannot be made of dict"),
             ({"db": {"hots": 1}}, "db.hots: unknown key; did you mean db.host?"),
             ({"db": Pool()}, "db.size: unknown key; did you mean db.pool.size?"),
             ({"PROT": 5}, "PROT: unknown key; did you mean PORT?"),
@@ -640,8 +642,15 @@ class TestFromValues:
     def test_a_value_that_holds_itself(self) -> None:
         endless: dict[str, Any] = {}
         endless["again"] = endless
-        with pytest.raises(InvalidSettings, match=r"^Invalid settings: 1 problem\n  LIMITS: cannot be made of dict$"):
+        with pytest.raises(
+            InvalidSettings, match=r"^Invalid settings: 1 problem\n  LIMITS.again: cannot be made of dict$"
+        ):
             Settings.from_values(LIMITS=endless)
+        deep: Any = object()
+        for _ in range(5000):
+            deep = [deep]
+        with pytest.raises(InvalidSettings, match=r"cannot be made of list$"):
+            Settings.from_values(LIMITS={"a": deep})
 
     def test_all_problems_at_once(self) -> None:
         with pytest.raises(InvalidSettings) as caught:
@@ -650,6 +659,11 @@ class TestFromValues:
         with pytest.raises(InvalidSettings) as caught:
             Settings.from_values(PORT="x", TAGS=object())
         assert {problem.key for problem in caught.value.problems} == {"PORT", "TAGS"}
+        with pytest.raises(InvalidSettings) as caught:
+            Settings.from_values(db={"host": object(), "pool": {"size": 0}, "hots": {}}, TAGS=[object(), object()])
+        assert [problem.key for problem in caught.value.problems] == [
+            *("db.host", "TAGS[0]", "TAGS[1]", "db.pool.size", "db.hots"),
+        ]
 
     def test_a_required_value_that_cannot_be_made_is_not_called_missing_as_well(self) -> None:
         class Needed(BaseSettings):
@@ -691,8 +705,36 @@ class TestFromValues:
 
         assert type(S.from_values().replace(PORT=2).ANY) is decimal.Decimal
 
-    def test_a_table_is_replaced_whole(self, full: Settings) -> None:
-        assert full.replace(db={"host": "x"}).db == Db(host="x")
+    def test_a_dict_for_a_nested_struct_changes_only_what_it_names(self, full: Settings) -> None:
+        class Cat(Struct, frozen=True, tag=True):
+            lives: int = 9
+            name: str = ""
+
+        class Dog(Struct, frozen=True, tag=True):
+            name: str = ""
+
+        class S(BaseSettings):
+            db: Db = Db()
+            spare: Db | None = None
+            pet: Cat | Dog = Cat()
+            by_name: Mapping[str, Pool] = {}
+
+        given = S.from_values(db={"host": "h", "pool": {"size": 3}}, pet=Cat(7, "c"), by_name={"a": {"size": 2}})
+        assert given.replace(db={"host": "x"}).db == Db(host="x", pool=Pool(size=3))
+        assert given.replace(db={"pool": {}}).db == given.db
+        assert given.replace(db={"pool": Pool(size=4)}).db == Db(host="h", pool=Pool(size=4))
+        assert given.replace(db=Db(host="x")).db == Db(host="x"), "a Struct is all of it"
+        assert given.replace(spare={"host": "x"}).spare == Db(host="x")
+        assert given.replace(pet={"name": "d"}).pet == Cat(7, "d")
+        assert given.replace(pet={"type": "Cat", "name": "d"}).pet == Cat(7, "d")
+        assert given.replace(pet={"type": "Dog", "name": "d"}).pet == Dog("d"), "another table"
+        assert given.replace(by_name={"b": {}}).by_name == {"b": Pool()}, "a mapping is one value"
+        with pytest.raises(
+            InvalidSettings, match=r"^Invalid settings: 1 problem\n  db.pool.size: expected int, got str"
+        ):
+            given.replace(db={"pool": {"size": "x"}})
+        with pytest.raises(InvalidSettings, match=r"db.hots: unknown key; did you mean db.host\?$"):
+            given.replace(db={"hots": "x"})
 
 
 class TestCopies:
