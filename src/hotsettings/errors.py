@@ -172,7 +172,7 @@ class SettingsError(Exception):
 
     @property
     def heading(self) -> str:
-        """The first line of the text: ``Invalid settings: 2 problems``."""
+        """The first line of the text, with the number of all problems: ``Invalid settings: 2 problems``."""
         return f"{self.title}: {counted(self.total)}"
 
     def __str__(self) -> str:
@@ -300,8 +300,9 @@ def rejected_by(reason: BaseException) -> str:
 
 
 def counted(number: int) -> str:
-    """``1 problem``, ``3 problems``."""
-    return f"{number} problem" + ("" if number == 1 else "s")
+    """``1 problem``, ``3 problems``, ``3000 problems; the first 100 are shown``."""
+    shown = f"; the first {SHOWN_PROBLEMS} are shown" if number > SHOWN_PROBLEMS else ""
+    return f"{number} problem" + ("" if number == 1 else "s") + shown
 
 
 def unshown(total: int) -> list[str]:

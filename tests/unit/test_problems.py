@@ -329,7 +329,7 @@ def test_more_problems_than_anybody_reads(tmp_path: Path) -> None:
     config = f"HOSTS = [{', '.join(['5'] * 100_000)}]"
     error = failure(Settings, tmp_path, config)
     assert len(error.problems) == MOST_PROBLEMS
-    assert str(error).startswith("Invalid settings: 100000 problems\n")
+    assert str(error).startswith("Invalid settings: 100000 problems; the first 100 are shown\n")
     assert str(error).endswith("\n  … and 99900 more")
     exactly = failure(Settings, tmp_path, f"HOSTS = [{', '.join(['5'] * SHOWN_PROBLEMS)}]")
     assert (len(exactly.problems), exactly.total) == (SHOWN_PROBLEMS, SHOWN_PROBLEMS)

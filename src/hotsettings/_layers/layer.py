@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from .._boundary import guarded
 from ..errors import Code, Origin, OriginKind, Problem
-from .toml.keys import Path, dotted
+from .toml.keys import Path
 from .toml.limits import TOO_LONG, hazard, unfit
 from .toml.parser import ParserError, loads
 from .toml.positions import Lines, Place, line_column, places
@@ -102,6 +102,7 @@ class Unreadable(Struct, frozen=True):
         text: The text of the layer; empty if there is no line to show.
         offset: Where the mistake is in the text, in characters.
         rewrite: A hint that quotes the text. It takes the place of the other one if the line may be shown.
+        path: The key that is to blame, if it is known. A key inside a secret is a part of it.
     """
 
     layer: Layer
@@ -109,6 +110,7 @@ class Unreadable(Struct, frozen=True):
     text: str = ""
     offset: int = 0
     rewrite: str = ""
+    path: Path = ()
 
     def __repr__(self) -> str:
         return f"Unreadable({self.layer.label or self.layer.name!r})"
@@ -192,7 +194,7 @@ def _not_toml(layer: Layer, text: str, error: ParserError, offset: int) -> Unrea
         line, _ = line_column(text, found.first)
         message = f"not valid TOML: duplicate key, first on line {line}"
         unreadable = _unparsable_at(layer, text, found.again, message, error.code, "keep it in one place")
-        return replace(unreadable, problem=replace(unreadable.problem, key=dotted(found.path)))
+        return replace(unreadable, path=found.path)
     mistake = None if error.code == "no-parser" else recognise(text, offset)
     if mistake is None:
         return _unparsable_at(layer, text, offset, error.message + error.note, error.code)

@@ -195,7 +195,8 @@ def recognise(text: str, offset: int) -> Mistake | None:
     if quote is not None:
         return _in_string(text, quote, offset)
     if (char := text[offset : offset + 1]) and not char.isascii() and not (char.isalnum() or char in _QUOTES):
-        return Mistake(f"the character U+{ord(char):04X} outside of a string", "replace it")
+        better = f"replace the character U+{ord(char):04X}"
+        return Mistake("a character that may stand in strings only", "replace it", better)
     if brackets:
         return _in_brackets(text, brackets, offset)
     if last - first > _LONGEST:
