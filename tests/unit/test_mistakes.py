@@ -52,9 +52,13 @@ NUMBERS = [
     ("a = 1_000_", "a number with a misplaced _", "write _ only between digits, like 1_000"),
     ("a = 0XFF", "a number with a capital X, O or B", "write 0x, 0o or 0b"),
     ("a = -0xFF", "a sign before a number with 0x, 0o or 0b", "write it in decimal"),
-    ("a = 0o9", "a digit that does not fit", "after 0x come 0 to 9 and a to f, after 0o 0 to 7, after 0b 0 and 1"),
+    (
+        "a = 0o9",
+        "a digit that does not fit its prefix",
+        "after 0x come 0 to 9 and a to f, after 0o 0 to 7, after 0b 0 and 1",
+    ),
     ("a = .5", "a number without a digit before the point", "write 0.5"),
-    ("a = 5.", "a number without a digit behind the point", "write 5.0"),
+    ("a = 5.", "a number without a digit after the point", "write 5.0"),
     ("a = 1e", "an exponent without digits", "write it like 1e3"),
     ("a = 5s # of waiting", "a number with a unit", "write the number alone, or put all of it in quotes"),
     ("a = 10 MB", "a number with a unit", "write the number alone, or put all of it in quotes"),
@@ -74,9 +78,9 @@ TIMES = [
 WORDS = [
     ("a = None", "TOML has no null", "leave the key out"),
     ("a = [null]", "TOML has no null", "leave the key out"),
-    ("a = True", "a word that is no value of TOML", "write true or false"),
-    ("a = {b = no}", "a word that is no value of TOML", "write true or false"),
-    ("a = NaN", "a word that is no value of TOML", "write nan or inf"),
+    ("a = True", "a word that TOML does not have", "write true or false"),
+    ("a = {b = no}", "a word that TOML does not have", "write true or false"),
+    ("a = NaN", "a word that TOML does not have", "write nan or inf"),
     ("a = /var/run", "a string without quotes", "put it in quotes"),
     ("a = [1, high]", "a string without quotes", "put it in quotes"),
     ("a = (1, 2)", "parentheses", "write an array in square brackets"),
@@ -98,7 +102,7 @@ STRINGS = [
     ('a = "\a"', "a control character in a string", "write it as an escape, such as \\u0007, in double quotes"),
 ]
 STATEMENTS = [
-    ("a =\nb = 1", "a key without a value", 'write the value behind the =; "" is an empty string'),
+    ("a =\nb = 1", "a key without a value", 'write the value after the =; "" is an empty string'),
     ("a: 1", "no single = after a key", "write key = value"),
     ("a == 1", "no single = after a key", "write key = value"),
     ("a = {b: 1}", "no single = after a key", "write key = value"),
@@ -109,10 +113,10 @@ STATEMENTS = [
     ("ä = 1", "a key that needs quotes", "put the key in quotes"),
     ("// of waiting\na = 1", "a comment that does not begin with #", "begin comments with #"),
     ("a = 1 ; of waiting", "a comment that does not begin with #", "begin comments with #"),
-    ("a = 1;", "a semicolon behind a value", "leave it out"),
-    ('a = "x",', "a comma behind a value", "leave it out"),
+    ("a = 1;", "a semicolon after a value", "leave it out"),
+    ('a = "x",', "a comma after a value", "leave it out"),
     ("a = 1, b = 2", "two keys on one line", "write each key on its own line"),
-    ('a = "x" "y"', "something behind a value", "put a string in quotes as a whole"),
+    ('a = "x" "y"', "something after a value", "put a string in quotes as a whole"),
     ("a =\xa01", "a character that may stand in strings only", "replace the character U+00A0"),
 ]
 BRACKETS = [
@@ -121,8 +125,8 @@ BRACKETS = [
     ("[a\nb = 1", "a header that is not closed", "close it with ]"),
     ("[[a]\nb = 1", "a header that is not closed", "close it with ]]"),
     ("[1, 2]", "a header that names no table", "write [table]; an array needs a key"),
-    ("a = [1\n2]", "no comma between two values", "put one there"),
-    ("a = [1 2]", "no comma between two values", "put one there"),
+    ("a = [1\n2]", "a missing comma", "put one between the values"),
+    ("a = [1 2]", "a missing comma", "put one between the values"),
     ("a = [1,, 2]", "a comma too many", "leave it out"),
 ]
 
@@ -293,6 +297,13 @@ def test_a_hint_that_quotes_the_value_is_shown_only_with_the_line(
     for files in ({"config": f"PASSWORD = {written}"}, {"config": "", "secrets": f"mode = {written}"}):
         [problem] = failure(Settings, tmp_path, **files).problems
         assert (problem.hint, problem.excerpt) == (hint, ())
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a = 1\nb = 2", "a.b = 1\na.c = {b = [1, 1]}\n[x.a]\n[[y]]\n[[y]]\na = 1", "a = "]
+)
+def test_nothing_is_set_twice_in_other_texts(text: str) -> None:
+    assert repeated(text, len(text)) is None
 
 
 @examples(300)

@@ -22,6 +22,13 @@ LARGEST = 1024 * 1024
 
 TOO_LARGE = f"larger than {LARGEST} bytes (1 MiB)"
 
+_NO_TIME = "a date or time that Python does not have"
+_WAYS_OUT = {
+    TOO_LONG: "put it in quotes if it is no number to count with",
+    _NO_TIME: "seconds go from 0 to 59, and years from 1 to 9999",
+}
+"""Hints for what is valid TOML, but beyond a limit."""
+
 _LARGE = 100_000
 """Bytes of a layer from which on the garbage collector takes noticeable time to scan its values."""
 
@@ -139,7 +146,7 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
         return _undecodable(layer, data, error.start)
     danger = hazard(text)
     if danger is not None:
-        return _unparsable_at(layer, text, danger.offset, danger.reason, "unsupported-toml")
+        return _unsupported(layer, text, danger.offset, danger.reason)
     try:
         values = loads(text)
     except ParserError as error:
@@ -213,8 +220,7 @@ def _unrepresentable(layer: Layer, text: str) -> Unreadable:
     values = (place.value for _, place in places(text))
     start, end = next(filter(lambda value: _cannot_be(text[slice(*value)]), values), (0, 0))
     clock = "-" in text[start + 1 : end] or ":" in text[start:end]
-    reason = "a date or time that Python does not have" if clock else TOO_LONG
-    return _unparsable_at(layer, text, start, reason, "unsupported-toml")
+    return _unsupported(layer, text, start, _NO_TIME if clock else TOO_LONG)
 
 
 def _cannot_be(written: str) -> bool:
@@ -228,7 +234,11 @@ def _cannot_be(written: str) -> bool:
 
 def _misfit(document: Document, path: Path, reason: str) -> Unreadable:
     place = document.locate([path]).get(path)
-    return _unparsable_at(document.layer, document.text, place.value[0] if place else 0, reason, "unsupported-toml")
+    return _unsupported(document.layer, document.text, place.value[0] if place else 0, reason)
+
+
+def _unsupported(layer: Layer, text: str, offset: int, reason: str) -> Unreadable:
+    return _unparsable_at(layer, text, offset, reason, "unsupported-toml", _WAYS_OUT.get(reason, "nest less deeply"))
 
 
 def _unparsable_at(layer: Layer, text: str, offset: int, message: str, code: Code, hint: str = "") -> Unreadable:

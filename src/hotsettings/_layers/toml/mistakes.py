@@ -52,7 +52,7 @@ _LINES: Final = [
     (rf"\s*({_COMMENT}|(?i:rem)\s)", "a comment that does not begin with #", "begin comments with #"),
     (r"\s*export\s+\w+\s*=", "the word export before a key", "leave it out"),
     (rf"\s*{_KEY}\s*(:=?|=>|==|\+=)", "no single = after a key", "write key = value"),
-    (rf"\s*{_KEY}\s*=\s*(\#.*)?$", "a key without a value", 'write the value behind the =; "" is an empty string'),
+    (rf"\s*{_KEY}\s*=\s*(\#.*)?$", "a key without a value", 'write the value after the =; "" is an empty string'),
     (rf"\s*({_KEY}|[\w.-]+[ \t]+[^=\s]+)\s*$", "a key without =", "write key = value"),
     (r"\s*=", "a value without a key", "write key = value"),
     (r"""\s*[^="'\[\]{}#]*\.\s*[.=]""", "a key with an empty part", "leave out the dot"),
@@ -84,20 +84,20 @@ _NUMBERS: Final = [
     (r"[+-]0[xob][\da-fA-F_]+", "a sign before a number with 0x, 0o or 0b", "write it in decimal", ""),
     (
         r"0[xob]\w*",
-        "a digit that does not fit",
+        "a digit that does not fit its prefix",
         "after 0x come 0 to 9 and a to f, after 0o 0 to 7, after 0b 0 and 1",
         "",
     ),
     (r"([+-]?)(\.\d+)", "a number without a digit before the point", "write it like 0.5", r"write \g<1>0\2"),
-    (r"([+-]?\d+\.)([eE].*)?", "a number without a digit behind the point", "write it like 5.0", r"write \g<1>0\2"),
+    (r"([+-]?\d+\.)([eE].*)?", "a number without a digit after the point", "write it like 5.0", r"write \g<1>0\2"),
     (r"[+-]?[\d.]+[eE][+-]?", "an exponent without digits", "write it like 1e3", ""),
 ]
 """Patterns for a number."""
 
 _VALUES: Final = [
     (r"(?i:none|null|nil|undefined)", "TOML has no null", "leave the key out", ""),
-    (r"(?i:true|yes|on|false|no|off)", "a word that is no value of TOML", "write true or false", ""),
-    (r"(?i:[+-]?(nan|inf|infinity))", "a word that is no value of TOML", "write nan or inf", ""),
+    (r"(?i:true|yes|on|false|no|off)", "a word that TOML does not have", "write true or false", ""),
+    (r"(?i:[+-]?(nan|inf|infinity))", "a word that TOML does not have", "write nan or inf", ""),
     *_NUMBERS,
     (
         r"\d{4}-\d\d-\d\d(\s+|[Tt])\d.*",
@@ -118,9 +118,9 @@ _VALUES: Final = [
         "write the number alone, or put all of it in quotes",
         "",
     ),
-    (rf"{_COMPLETE}\s*;", "a semicolon behind a value", "leave it out", ""),
+    (rf"{_COMPLETE}\s*;", "a semicolon after a value", "leave it out", ""),
     (rf"{_COMPLETE}\s*{_COMMENT}.*", "a comment that does not begin with #", "begin comments with #", ""),
-    (rf"{_COMPLETE}\s*,", "a comma behind a value", "leave it out", ""),
+    (rf"{_COMPLETE}\s*,", "a comma after a value", "leave it out", ""),
     (
         r""""(?:[^"\\]|\\.)*"[^\s#,].*""",
         "a quote inside a string",
@@ -129,7 +129,7 @@ _VALUES: Final = [
     ),
     (r"""'[^']*'[^\s#,].*""", "a quote inside a string", "put the string in double quotes", ""),
     (rf"{_COMPLETE}[\s,].*=.*", "two keys on one line", "write each key on its own line", ""),
-    (rf"{_COMPLETE}\s.*", "something behind a value", "put a string in quotes as a whole", ""),
+    (rf"{_COMPLETE}\s.*", "something after a value", "put a string in quotes as a whole", ""),
     (rf"[{_QUOTES}`].*", "quotes that TOML does not have", "write straight quotes: \" or '", ""),
     (r"""'[^']*|"[^"]*""", "a string that is not closed", "close it with the quote that opens it", ""),
     (
@@ -331,7 +331,7 @@ def _in_brackets(text: str, brackets: list[int], offset: int) -> Mistake | None:
         return Mistake("a comma too many", "leave it out")
     if text[offset] in "]}" or (bracket == "{" and text[offset] in "\r\n"):  # tomllib wants an inline table on one line
         return None
-    return Mistake("no comma between two values", "put one there")
+    return Mistake("a missing comma", "put one between the values")
 
 
 def _uncommented(value: str) -> str:

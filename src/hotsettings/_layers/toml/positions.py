@@ -122,8 +122,7 @@ def statements(text: str, end: int) -> Iterator[list[tuple[Path, Place]]]:
 def statement_around(text: str, offset: int) -> int:
     """Return the offset at which the statement around an offset begins, or the space before it."""
     walk = _Walk(text[:offset])
-    for _ in walk.places(_NONE):  # it asks for nothing, so this only goes on to where the text stops being TOML
-        pass
+    list(walk.places(_NONE))  # it asks for nothing, so it only goes on to where the text stops being TOML
     return min(walk.read, text.rfind("\n", 0, offset) + 1)
 
 
