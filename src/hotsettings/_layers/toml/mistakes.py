@@ -51,15 +51,16 @@ _COMMENT: Final = r"(?://|;|--|/\*)"
 _LINES: Final = [
     (rf"\s*({_COMMENT}|(?i:rem)\s)", "a comment that does not begin with #", "begin comments with #"),
     (r"\s*export\s+\w+\s*=", "the word export before a key", "leave it out"),
-    (rf"\s*{_KEY}\s*(:=?|=>|==|\+=)", "no single = after a key", "write key = value"),
+    (rf"\s*{_KEY}\s*(:=?|=>|=\s*=|\+=)", "no single = after a key", "write key = value"),
     (rf"\s*{_KEY}\s*=\s*(\#.*)?$", "a key without a value", 'write the value after the =; "" is an empty string'),
-    (rf"\s*({_KEY}|[\w.-]+[ \t]+[^=\s]+)\s*$", "a key without =", "write key = value"),
+    (rf"""\s*{_KEY}(\s*$|\s+[\["'{{])""", "a key without =", "write key = value"),
+    (r"""\s*[^=\s"'\[\]{}][^=]*$""", "a line without =", "write key = value, or # before a comment"),
     (r"\s*=", "a value without a key", "write key = value"),
     (r"""\s*[^="'\[\]{}#]*\.\s*[.=]""", "a key with an empty part", "leave out the dot"),
     (
-        r"""\s*(?![A-Za-z0-9_.-]+\s*=)[^=\s"'\[\]{}#][^="'\[\]{}#]*=""",
-        "a key that needs quotes",
-        "put the key in quotes",
+        r"""\s*(?![A-Za-z0-9_.-]+\s*=)[^=\s"'\[\]{}#][^=]*=""",
+        "a key with other characters than letters, digits, _ and -",
+        "correct it, or put it in quotes",
     ),
 ]
 """Patterns for the start of a line."""
@@ -199,6 +200,8 @@ def recognise(text: str, offset: int) -> Mistake | None:
         return Mistake("a character that may stand in strings only", "replace it", better)
     if brackets:
         return _in_brackets(text, brackets, offset)
+    if text.startswith(("]", "}"), offset):
+        return Mistake("a bracket that closes nothing", "leave it out")
     if last - first > _LONGEST:
         return None
     line = text[first:last].rstrip("\r")
