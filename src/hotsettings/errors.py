@@ -16,7 +16,7 @@ from typing import ClassVar, Final, Literal, TypeAlias, get_args
 from msgspec import Struct
 
 _OfReading = Literal["missing-file", "not-a-file", "too-large", "unreadable", "still-written", "lost-content"]
-_OfParsing = Literal["not-utf8", "invalid-toml", "unsupported-toml", "no-parser"]
+_OfParsing = Literal["not-utf8", "invalid-toml", "duplicate-key", "unsupported-toml", "no-parser"]
 _OfKeys = Literal["unknown-key", "wrong-key", "required"]
 _OfValues = Literal["wrong-type", "out-of-range", "wrong-length", "no-match", "not-an-option", "invalid-value", "rule"]
 _OfStores = Literal[
@@ -140,7 +140,7 @@ class SettingsError(Exception):
 
     @property
     def heading(self) -> str:
-        """The first line of the text: ``Invalid settings: 2 problems``."""
+        """The first line of the text, with the number of all problems: ``Invalid settings: 2 problems``."""
         return f"{self.title}: {counted(self.total)}"
 
     def __str__(self) -> str:
@@ -268,8 +268,9 @@ def rejected_by(reason: BaseException) -> str:
 
 
 def counted(number: int) -> str:
-    """``1 problem``, ``3 problems``."""
-    return f"{number} problem" + ("" if number == 1 else "s")
+    """``1 problem``, ``3 problems``, ``3000 problems; the first 100 are shown``."""
+    shown = f"; the first {SHOWN_PROBLEMS} are shown" if number > SHOWN_PROBLEMS else ""
+    return f"{number} problem" + ("" if number == 1 else "s") + shown
 
 
 def unshown(total: int) -> list[str]:

@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct, StructMeta
-from msgspec.structs import fields
 
 from ._boundary import guarded, without_frames
 from ._layers.default_layers import CONFIG_FILE, SECRETS_FILE, file_layers
 from ._layers.file import StrPath
-from ._layers.layer import Layer, in_memory
-from ._layers.toml.keys import dotted
-from ._loading.load import assemble, load
+from ._layers.layer import Layer
+from ._loading.given import made_of
+from ._loading.load import load
 from ._schema.frozen import freeze
 from ._schema.masking import masked_items, masked_repr
-from ._schema.schema import Schema, plain, schema_of
-from .errors import MOST_PROBLEMS, PROGRAM, InvalidSettings, Problem
+from ._schema.schema import schema_of
+from .errors import PROGRAM
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -39,32 +38,7 @@ def _loaded(cls: type[Any], config: StrPath, secrets: StrPath, override: StrPath
 
 def _from_values(cls: type[Any], base: Any, values: dict[str, Any]) -> Any:
     """Make settings of values, over those of other settings or over none."""
-    return guarded([PROGRAM], _made, schema_of(cls), base, values)
-
-
-def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
-    cls, below = schema.cls, {} if base is None else plain(base)
-    keys = {field.name: field.encode_name for field in fields(cls)}
-    above: dict[str, Any] = {}
-    problems: list[Problem] = []
-    for name, value in values.items():
-        key = keys.get(name, name)
-        try:
-            above[key] = plain(value)
-        except Exception:  # an object of no known type, or one that holds itself
-            message = f"cannot be made of {type(value).__name__}"
-            problems.append(Problem(dotted((key,)), message, PROGRAM, code="wrong-type"))
-    if problems:
-        refused = {problem.key for problem in problems}
-        total = len(problems)
-        try:  # assemble once more only to collect the other problems too
-            assemble(schema, [in_memory({**below, **above})])
-        except InvalidSettings as error:
-            others = [problem for problem in error.problems if problem.key not in refused]
-            total += error.total - len(error.problems) + len(others)
-            problems += others
-        raise InvalidSettings(problems[:MOST_PROBLEMS], total)
-    return assemble(schema, [in_memory({**below, **above})])
+    return guarded([PROGRAM], made_of, schema_of(cls), base, values)
 
 
 def _refuse_taken_names(cls: Any) -> None:
@@ -101,7 +75,10 @@ if TYPE_CHECKING:
             ...
 
         def replace(self, /, **changes: Any) -> Self:
-            """Return a copy with other values, validated like a load. Raises InvalidSettings."""
+            """Return a copy with other values, validated like a load. Raises InvalidSettings.
+
+            A dict for a nested Struct changes only what it names. A Struct, and a dict for a mapping, replace it whole.
+            """
             ...
 
         @classmethod
@@ -185,7 +162,10 @@ else:
 
         @without_frames
         def replace(self, /, **changes):
-            """Return a copy with other values, validated like a load. Raises InvalidSettings."""
+            """Return a copy with other values, validated like a load. Raises InvalidSettings.
+
+            A dict for a nested Struct changes only what it names. A Struct, and a dict for a mapping, replace it whole.
+            """
             return _from_values(type(self), self, changes)
 
         @classmethod

@@ -376,7 +376,7 @@ def test_all_problems_are_counted_and_the_first_are_told(
     error = refused(tmp_path, settings(fields), text)
     assert (len(error.problems), error.total) == (1000, total)
     shown = str(error).splitlines()
-    assert shown[0] == f"Invalid settings: {total} problems"
+    assert shown[0] == f"Invalid settings: {total} problems; the first 100 are shown"
     assert shown[-1] == f"  … and {total - 100} more"
     assert sum(line.startswith("  ") and not line.startswith("   ") for line in shown) == 101
     assert {bool(problem.excerpt) for problem in error.problems[100:]} == {False}

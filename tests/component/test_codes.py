@@ -132,6 +132,7 @@ MISTAKES: dict[str, Callable[[pytest.MonkeyPatch], Iterable[Problem]]] = {
     "lost-content": lambda _: lost(),
     "not-utf8": lambda _: load(b"\xff"),
     "invalid-toml": lambda _: load("NUMBER = = 1"),
+    "duplicate-key": lambda _: load("NUMBER = 1\nNUMBER = 2"),
     "unsupported-toml": lambda _: load("NUMBER = 99999999999999999999"),
     "no-parser": without_parser,
     "unknown-key": lambda _: load("NUMBR = 1"),

@@ -13,11 +13,17 @@ from msgspec import ValidationError
 
 CANARY: Final = "canary-4711-in-a-layer"
 MODULES: Final = (
-    *(f"_layers.toml.{name}" for name in ("spelling", "keys", "values", "excerpts", "limits", "parser", "positions")),
+    *(
+        f"_layers.toml.{name}"
+        for name in ("spelling", "keys", "values", "excerpts", "limits", "parser", "positions", "mistakes")
+    ),
     "_layers.file",
     "_layers.layer",
     *("_schema.field_types", "_schema.frozen", "_schema.masking"),
-    *(f"_loading.{name}" for name in ("merge", "decode", "diagnose", "msgspec_errors", "problems", "load", "explain")),
+    *(
+        f"_loading.{name}"
+        for name in ("merge", "decode", "diagnose", "msgspec_errors", "problems", "load", "given", "explain")
+    ),
     *("_live.snapshot", "_live.reload.restart"),
 )
 

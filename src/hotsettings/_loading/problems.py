@@ -56,9 +56,20 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
 def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
     if not part.text:
         return part.problem
+    key = dotted(_nameable(part.path, redactor.schema, part.layer.secret))
+    problem = replace(part.problem, key=redactor.redact(key))
     if hidden or _may_show_secret(part, redactor):
-        return replace(part.problem, message=f"{part.problem.message} (line hidden)", hint="")
-    return replace(part.problem, excerpt=excerpt(part.text, part.offset, part.offset + 1))
+        return replace(problem, message=f"{problem.message} (line hidden)")
+    shown = excerpt(part.text, part.offset, part.offset + 1)
+    return replace(problem, hint=part.rewrite or problem.hint, excerpt=shown)
+
+
+def _nameable(path: Path, schema: Schema, in_secrets: bool) -> Path:
+    """Return the part of a path that may be named: keys below a secret, and below an unknown key, may belong to a value."""
+    if (leaf := schema.leaf_of(path)) is not None:
+        return leaf.path if leaf.secret or in_secrets else path
+    known = next((end for end in range(1, len(path)) if not schema.leaves_below(path[:end])), len(path))
+    return path[:known]
 
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
@@ -156,7 +167,8 @@ class _Report:
         found.sort(key=lambda each: _place(each[0].origin))
         for number, (problem, finding, index) in enumerate(found):
             shown = number < SHOWN_PROBLEMS and finding.at == "value" and self._hidden(finding, index) is None
-            yield replace(problem, excerpt=self._excerpt(finding, index)) if shown and index is not None else problem
+            lines = self._excerpt(finding, index) if shown and index is not None else ()
+            yield replace(problem, excerpt=lines, hint=finding.rewrite or problem.hint) if lines else problem
 
     def _blame(self, finding: Finding) -> int | None:
         """The document whose value won. For a missing key, one whose table lacks it, best the one where it belongs."""

@@ -49,10 +49,15 @@ def import_schema(settings_class: str, secrets: str = SECRETS_FILE) -> Schema:
     values of the secrets file. Raises SettingsError if the module loads settings itself and cannot.
     """
     module_name, colon, class_name = settings_class.partition(":")
-    if class_name and (os.sep in module_name or os.path.isfile(module_name)):
-        raise Usage(f"{module_name!r} is a path; write it as a module: {_as_module(module_name)}:{class_name}")
+    if os.sep in module_name or module_name.endswith(".py") or os.path.isfile(module_name):
+        meant = f"{_as_module(module_name)}:{class_name or 'Class'}"
+        raise Usage(
+            f"{module_name!r} is a path; " + (f"did you mean {meant}?" if class_name else f"write it as {meant}")
+        )
     if not colon or not all(module_name.split(".")) or not class_name:
-        raise Usage(f"{settings_class!r} does not name a class; write it as package.module:Class")
+        package, _, last = module_name.rpartition(".")
+        meant = f"did you mean {package}:{last}?" if package and not colon and last[:1].isupper() else ""
+        raise Usage(f"{settings_class!r} does not name a class; {meant or 'write it as package.module:Class'}")
     here = os.getcwd()
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the module prints does not belong to the output
