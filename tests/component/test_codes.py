@@ -57,14 +57,14 @@ def of(work: Callable[[], object]) -> Sequence[Problem]:
 
 def load(text: str | bytes, cls: type[BaseSettings] = Settings, path: str = "config.toml") -> Sequence[Problem]:
     Path("config.toml").write_bytes(text.encode() if isinstance(text, str) else text)
-    return of(lambda: cls(path, secrets_path="none.toml"))
+    return of(lambda: cls(path, secrets_path=None))
 
 
 def lost() -> Sequence[Problem]:
     path = Path("config.toml")
 
     async def watch() -> None:
-        async with Settings.watch(secrets_path="none.toml", settle=0.01) as live:
+        async with Settings.watch(secrets_path=None, settle=0.01) as live:
             await anyio.Path(path).write_text("")
             await live.reload()
 
@@ -76,7 +76,7 @@ def still_written(monkeypatch: pytest.MonkeyPatch) -> Sequence[Problem]:
     monkeypatch.setattr(reloader, "_START_FAILS_AFTER", 0.0)
 
     async def watch() -> None:
-        async with Settings.watch(secrets_path="none.toml", settle=0.01):
+        async with Settings.watch(secrets_path=None, settle=0.01):
             pass
 
     with Path("config.toml").open("a") as file:  # a writer that may go on

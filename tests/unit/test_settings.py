@@ -332,8 +332,8 @@ class TestLoading:
             (tmp_path / name).write_text(text)
         settings = Settings(tmp_path / "a", override_path=str(tmp_path / "c"), secrets_path=tmp_path / "b")
         assert (settings.PORT, settings.TOKEN) == (6, "c")
-        assert Settings(config_path=tmp_path / "a", secrets_path=tmp_path / "none").PORT == 5
-        assert Settings(bytes(tmp_path / "a"), secrets_path=tmp_path / "none").PORT == 5  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        assert Settings(config_path=tmp_path / "a", secrets_path=None).PORT == 5
+        assert Settings(bytes(tmp_path / "a"), secrets_path=None).PORT == 5  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
     def test_only_the_first_path_is_positional(self) -> None:
         with pytest.raises(TypeError):

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._boundary import guarded
+from .._layers.layer import origin_of
 from .._layers.toml.keys import ABSENT, Path, dotted, follow
 from .._layers.toml.limits import hazard
 from .._layers.toml.parser import ParserError, loads
@@ -93,7 +94,7 @@ def explain(loaded: Loaded, key: str) -> Explanation:
 
 
 def _origins_of(loaded: Loaded) -> list[Origin]:
-    return [document.layer.origin() for document in loaded.documents]
+    return [origin_of(document.layer) for document in loaded.documents]
 
 
 def _explained(loaded: Loaded, path: Path) -> Explanation | None:
@@ -116,7 +117,7 @@ def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
     for index, value, live in trace([document.values for document in loaded.documents], path):
         document = loaded.documents[index]
         place = document.locate([path]).get(path)
-        origin = document.origin(place.value[0]) if place else document.layer.origin()
+        origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         shown = HIDDEN if document.layer.secret else masked(loaded.schema, path, value)
         yield Entry(shown, origin, live)
 
@@ -194,7 +195,7 @@ def _places(loaded: Loaded) -> dict[str, Origin]:
             found[leaf.key] = KEPT
         elif (winner := next(trace(values, leaf.path), None)) is not None:
             won[winner[0]][leaf.path] = leaf.key
-            found[leaf.key] = loaded.documents[winner[0]].layer.origin()
+            found[leaf.key] = origin_of(loaded.documents[winner[0]].layer)
     for document, keys in zip(loaded.documents, won, strict=True):
         for path, place in document.locate(keys).items():
             found[keys[path]] = document.origin(place.value[0])

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 from rich.text import Text
 
-from .._layers.layer import Document
+from .._layers.layer import Document, origin_of
 from .._layers.toml.keys import ABSENT, Path, Values, follow
 from .._live.snapshot import changed_keys, same
 from .._loading.explain import Setting, effective, masked
@@ -57,7 +57,7 @@ def _settings(schema: Schema, document: Document, leaves: Sequence[Leaf]) -> Ite
     for leaf in leaves:
         value = follow(document.values, leaf.path)
         place = places.get(leaf.path)
-        origin = document.origin(place.value[0]) if place else document.layer.origin()
+        origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         shown = None if value is ABSENT else HIDDEN if leaf.secret else masked(schema, leaf.path, value)
         yield Setting(leaf, shown, origin)
 
