@@ -37,8 +37,11 @@ _ONCE = (FileLayer, FolderLayer, ValuesLayer)
 
 
 @without_frames
-def _loaded(cls: type[Any], layers: Sequence[Layer]) -> Any:
-    return load(schema_of(cls), layers).settings
+def _loaded(
+    cls: type[Any], config: StrPath, secrets: StrPath | None, override: StrPath | None, layers: Sequence[Layer] | None
+) -> Any:
+    chosen = chosen_layers(f"{cls.__name__}()", config, secrets, override, layers, _ONCE)
+    return load(schema_of(cls), chosen).settings
 
 
 def _from_values(cls: type[Any], base: Any, values: dict[str, Any]) -> Any:
@@ -151,8 +154,7 @@ else:
                 raise TypeError(
                     f"{cls.__name__}() loads files; for values given in code use {cls.__name__}.from_values({named})"
                 )
-            call = f"{cls.__name__}()"
-            return _loaded(cls, chosen_layers(call, config_path, secrets_path, override_path, layers, _ONCE))
+            return _loaded(cls, config_path, secrets_path, override_path, layers)
 
         @property
         def __signature__(cls):

@@ -313,7 +313,7 @@ class TestDefining:
         assert hasattr(Settings.watch("none.toml", override_path="none", reload_signal=None), "__aenter__")
 
     def test_help_tells_how_to_call(self) -> None:
-        signature = "(config_path='config.toml', *, override_path=None, secrets_path='secrets.toml')"
+        signature = "(config_path='config.toml', *, override_path=None, secrets_path='secrets.toml', layers=None)"
         assert str(inspect.signature(Settings)) == signature
         assert str(inspect.signature(Settings.from_values)) == "(**values)"
         assert Settings.from_values.__doc__ is not None
@@ -455,7 +455,7 @@ class TestLoading:
             library = Path(hotsettings.__file__).parent
             inside = [e.frame.f_locals for e in caught.traceback if Path(e.path).is_relative_to(library)]
             assert [{*locals_} - {"cls"} for locals_ in inside] == [
-                {"config_path", "override_path", "secrets_path", "values"},
+                {"config_path", "override_path", "secrets_path", "layers", "values"},
                 {"function"},
             ]
 

@@ -183,8 +183,9 @@ def missing(layer: Any, kind: str, hint: str = "") -> Problem:
         hint: What to do about it if the layer is the base file.
     """
     message, path = f"no such {kind}", os.path.abspath(layer.path)
-    if path.endswith(os.path.join(os.sep, os.path.normpath(layer.label))):
-        message += f" in {path[: -len(os.path.normpath(layer.label)) - 1] or os.sep}"
+    below = os.sep + os.path.normpath(layer.label)
+    if not os.path.isabs(layer.label) and path.endswith(below):
+        message += f" in {path.removesuffix(below) or os.sep}"
     if layer.label.startswith("~"):
         hint = "a ~ is not expanded: write the whole path, or use os.path.expanduser"
     elif layer.name != "base":
