@@ -568,6 +568,6 @@ def test_from_files(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, name: s
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(b"\xef\xbb\xbflevel = '\xc3\xa9'\r\nport = 1\r\n")
-    it = load(schema_of(Settings), file_layers(name, "none.toml", None))
+    it = load(schema_of(Settings), file_layers(name, None, None))
     assert str(explain(it, "port").winner.origin) == f"{name}:2:8"
     assert str(explain(it, "level").winner.origin) == f"{name}:1:9"

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from msgspec.structs import replace
 
-from .._layers.layer import Document, Unreadable
+from .._layers.layer import Document, Unreadable, origin_of
 from .._layers.toml.excerpts import excerpt, line_around
 from .._layers.toml.keys import Path, Values, dotted, follow
 from .._layers.toml.positions import Place, Span, covered
@@ -48,7 +48,7 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
     and it shows no line at all.
     """
     redactor.learn([part for part in parts if isinstance(part, Document)])
-    failed = [part for part in parts if isinstance(part, Unreadable)]
+    failed = [each for part in parts if isinstance(part, Unreadable) for each in (part, *part.others)]
     hidden = any(part.layer.secret for part in failed)
     return LayerError(in_order(_unreadable(part, redactor, hidden) for part in failed))
 
@@ -134,6 +134,10 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
 def _place(origin: Origin) -> tuple[int, bool, str, int, int]:
     known = _READING_ORDER.index(origin.layer) if origin.layer in _READING_ORDER else len(_READING_ORDER)
     return known, origin.file is None, origin.file or "", origin.line or 0, origin.column or 0
+
+
+def _name_of(document: Document) -> str:
+    return document.layer.label or document.layer.name
 
 
 class _Spans:
@@ -225,11 +229,11 @@ class _Report:
             key, message, hint = dotted(hidden), f"{finding.path[-1]} is required, but missing from a table in it", ""
         elif index is not None:
             message, hint = "required, but missing from this table", ""
-        elif not (files := [document for document in self._documents if document.layer.label]):
+        elif not (files := [document for document in self._documents if origin_of(document.layer) != PROGRAM]):
             return Problem(key, "required", PROGRAM, code=finding.code)
         else:
-            looked = ", ".join(file.layer.label + (" (no such file)" if file.missing else "") for file in files)
-            belongs = [file.layer.label for file in files if file.layer.secret == (hidden is not None)]
+            looked = ", ".join(_name_of(file) + (" (no such file)" if file.missing else "") for file in files)
+            belongs = [_name_of(file) for file in files if file.layer.secret == (hidden is not None)]
             message, hint = f"required, but not set in {looked}", f"set it in {belongs[0]}" if belongs else ""
         return Problem(key, message, self._origin(finding, index), hint, finding.code)
 
@@ -252,7 +256,7 @@ class _Report:
             return ()
         if self._misspelt.found_in(around):
             return ()  # a table that ignores unknown keys has no finding for it
-        return excerpt(text, start, end)
+        return self._documents[index].excerpt(start, end)
 
     def _delicate_spans(self, index: int) -> _Spans:
         """The spans that no excerpt may show: secrets, and what could be a misplaced or misspelt secret."""

@@ -242,7 +242,7 @@ def test_unreadable_files(run: Run, folder: Path) -> None:
     assert result.code == 1
     assert result.out.startswith(
         "Unreadable settings: 2 problems\n"
-        "  config.toml  no such file; create it, or name the file to read with --config\n"
+        f"  config.toml  no such file in {folder}; create it, or name the file to read with --config\n"
     )
     assert "  secrets.toml:1:9  not valid TOML" in result.out
     assert re.fullmatch(
