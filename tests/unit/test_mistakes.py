@@ -253,7 +253,7 @@ def test_a_duplicate_key_is_named_with_the_line_where_it_stood_first(
         ("[db]\npassword.hunter2 = 1\npassword.hunter2 = 1", "db.password"),
         ("[db]\nnew.hunter2 = 1\nnew.hunter2 = 1", "db.new"),
         ("[db]\n[db]\nuser = 'hunter2'", "db"),
-        ("[labels]\nhunter2 = 1\nhunter2 = 2", "labels"),
+        ("[labels]\nname = 'hunter2'\nname = 'hunter2'", "labels.name"),
     ],
 )
 def test_a_duplicate_key_is_named_as_far_as_it_is_no_part_of_a_secret(tmp_path: Path, text: str, key: str) -> None:

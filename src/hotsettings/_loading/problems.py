@@ -56,20 +56,21 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
 def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
     if not part.text:
         return part.problem
-    key = dotted(_nameable(part.path, redactor.schema, part.layer.secret))
-    problem = replace(part.problem, key=redactor.redact(key))
+    key = redactor.redact(dotted(_nameable(part.path, redactor.schema))) if part.path else part.problem.key
+    problem = replace(part.problem, key=key)
     if hidden or _may_show_secret(part, redactor):
         return replace(problem, message=f"{problem.message} (line hidden)")
     shown = excerpt(part.text, part.offset, part.offset + 1)
     return replace(problem, hint=part.rewrite or problem.hint, excerpt=shown)
 
 
-def _nameable(path: Path, schema: Schema, in_secrets: bool) -> Path:
-    """Return the part of a path that may be named: keys below a secret, and below an unknown key, may belong to a value."""
-    if (leaf := schema.leaf_of(path)) is not None:
-        return leaf.path if leaf.secret or in_secrets else path
-    known = next((end for end in range(1, len(path)) if not schema.leaves_below(path[:end])), len(path))
-    return path[:known]
+def _nameable(path: Path, schema: Schema) -> Path:
+    """Return the part of a path that may be named: keys below what is secret as a whole, or unknown, may belong to a value."""
+    for end in range(1, len(path)):
+        shape = schema.shape.at(path[:end])
+        if shape is None or shape.is_whole({}):
+            return path[:end]
+    return path
 
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
