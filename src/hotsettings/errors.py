@@ -15,52 +15,29 @@ from typing import ClassVar, Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-Code: TypeAlias = Literal[
-    # A layer cannot be read.
+_OfReading = Literal[
     "missing-file",
     "not-a-file",
     "too-large",
     "unreadable",
     "still-written",
     "lost-content",
-    # It cannot be parsed.
-    "not-utf8",
-    "invalid-toml",
-    "duplicate-key",
-    "unsupported-toml",
-    "no-parser",
-    # Its values do not fit the class.
-    "unknown-key",
-    "wrong-key",
-    "required",
-    "wrong-type",
-    "out-of-range",
-    "wrong-length",
-    "no-match",
-    "not-an-option",
-    "invalid-value",
-    "rule",
-    # A store.
-    "store-unreachable",
-    "missing-bucket",
-    "missing-key",
-    "missing-revision",
-    "not-in-copy",
-    "unusable-copy",
-    "publish-refused",
-    "publish-conflict",
-    "publish-unknown",
-    # Warnings of `check`.
-    "misplaced-secret",
-    "undeclared-secret",
-    "exposed-file",
-    "in-git",
-    "not-ignored",
-    "git-unknown",
-    # Neither a layer nor a value.
-    "not-set",
-    "unforeseen",
+    "empty-folder",
+    "conflicting-keys",
 ]
+_OfParsing = Literal["not-utf8", "invalid-toml", "duplicate-key", "unsupported-toml", "no-parser"]
+_OfKeys = Literal["unknown-key", "wrong-key", "required"]
+_OfValues = Literal["wrong-type", "out-of-range", "wrong-length", "no-match", "not-an-option", "invalid-value", "rule"]
+_OfStores = Literal[
+    "store-unreachable", "missing-bucket", "missing-key", "missing-revision", "not-in-copy", "unusable-copy"
+]
+_OfPublishing = Literal["publish-refused", "publish-conflict", "publish-unknown"]
+_OfSecretsFiles = Literal[
+    "misplaced-secret", "undeclared-secret", "exposed-file", "in-git", "not-ignored", "git-unknown"
+]
+_Other = Literal["not-set", "unforeseen"]
+
+Code: TypeAlias = Literal[_OfReading, _OfParsing, _OfKeys, _OfValues, _OfStores, _OfPublishing, _OfSecretsFiles, _Other]
 """What kind of problem it is. `docs/errors.md` explains each code."""
 
 CODES: Final[tuple[Code, ...]] = get_args(Code)
@@ -77,7 +54,7 @@ class Origin(Struct, frozen=True):
       it, or its place in a store, where ``revision`` is what was read. ``line`` and ``column`` count from 1, in characters;
       a problem with a whole file has neither.
     - "default": a default of the class.
-    - "program": values given in code.
+    - "program": values given in code, in the layer called ``layer`` if that is one of several.
     - "kept": the value that the process was started with. It stays until a restart, whatever the layers say by now.
     - "none": no single place, as for a rule about several keys.
     """
@@ -129,8 +106,13 @@ class Problem(Struct, frozen=True):
 
     def __str__(self) -> str:
         what = "; ".join(filter(None, (self.message, self.hint)))
-        where = str(self.origin) if self.origin.file else ""
-        return "  ".join(filter(None, (where, f"{self.key}: {what}" if self.key else what)))
+        return "  ".join(filter(None, (self.place, f"{self.key}: {what}" if self.key else what)))
+
+    @property
+    def place(self) -> str:
+        """Where it is: a place in a file, or the name of a layer without one. Empty where no layer is to blame."""
+        named = self.origin.file or (self.origin.kind == "program" and self.origin != PROGRAM)
+        return str(self.origin) if named else ""
 
     def lines(self) -> list[str]:
         """The problem as a person reads it: one line, then the excerpt."""

@@ -313,7 +313,7 @@ class TestDefining:
         assert hasattr(Settings.watch("none.toml", override_path="none", reload_signal=None), "__aenter__")
 
     def test_help_tells_how_to_call(self) -> None:
-        signature = "(config_path='config.toml', *, override_path=None, secrets_path='secrets.toml')"
+        signature = "(config_path='config.toml', *, override_path=None, secrets_path='secrets.toml', layers=None)"
         assert str(inspect.signature(Settings)) == signature
         assert str(inspect.signature(Settings.from_values)) == "(**values)"
         assert Settings.from_values.__doc__ is not None
@@ -332,8 +332,8 @@ class TestLoading:
             (tmp_path / name).write_text(text)
         settings = Settings(tmp_path / "a", override_path=str(tmp_path / "c"), secrets_path=tmp_path / "b")
         assert (settings.PORT, settings.TOKEN) == (6, "c")
-        assert Settings(config_path=tmp_path / "a", secrets_path=tmp_path / "none").PORT == 5
-        assert Settings(bytes(tmp_path / "a"), secrets_path=tmp_path / "none").PORT == 5  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        assert Settings(config_path=tmp_path / "a", secrets_path=None).PORT == 5
+        assert Settings(bytes(tmp_path / "a"), secrets_path=None).PORT == 5  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
     def test_only_the_first_path_is_positional(self) -> None:
         with pytest.raises(TypeError):
@@ -455,7 +455,7 @@ class TestLoading:
             library = Path(hotsettings.__file__).parent
             inside = [e.frame.f_locals for e in caught.traceback if Path(e.path).is_relative_to(library)]
             assert [{*locals_} - {"cls"} for locals_ in inside] == [
-                {"config_path", "override_path", "secrets_path", "values"},
+                {"config_path", "override_path", "secrets_path", "layers", "values"},
                 {"function"},
             ]
 
@@ -810,11 +810,11 @@ def test_a_recursive_struct(tmp_path: Path) -> None:
     ]
 
 
-def test_a_recursive_struct_with_a_secret_names_the_table_only(tmp_path: Path) -> None:
+def test_a_recursive_struct_with_a_secret_hides_the_secret_only(tmp_path: Path) -> None:
     config = "[db.replica.replica]\npassword = 5\nhots = 'hunter2-canary'"
     assert lines(Settings, tmp_path, config) == [
-        "config.toml:2:12  db.replica: expected str, got int (value hidden)",
-        "config.toml:3:1  db.replica: unknown key",
+        "config.toml:2:12  db.replica.replica.password: expected str, got int (value hidden)",
+        "config.toml:3:1  db.replica.replica.hots: unknown key; did you mean db.replica.replica.host?",
     ]
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from .._boundary import guarded
 from ..errors import Code, Origin, OriginKind, Problem
+from .toml.excerpts import excerpt
 from .toml.keys import Path
 from .toml.limits import TOO_LONG, hazard, unfit
 from .toml.parser import ParserError, loads
@@ -34,26 +35,40 @@ _LARGE = 100_000
 
 
 class Layer(Struct, frozen=True, kw_only=True):
-    """One TOML document that settings are read from: in a file (``FileLayer``) or in a store.
+    """One source of values: a file, a folder, a key of a store, or values that the program has.
 
     Args:
         name: The name of the layer. The layers of one object have different names.
-        label: How errors name the layer.
+        label: How errors name the layer. Empty if it is not read from anywhere, because the program has the values.
         required: Whether it is an error if the layer is missing.
         secret: Whether no value of this layer may be shown.
-        revision: The revision of the document, if it is in a store. Errors name it, too.
     """
 
     name: str = ""
     label: str = ""
     required: bool = True
     secret: bool = False
+
+
+class RevisionLayer(Layer, frozen=True, kw_only=True):
+    """A layer in a store.
+
+    Args:
+        revision: The revision of the document that was read. Errors name it, too.
+    """
+
     revision: int | None = None
 
-    def origin(self, line: int | None = None, column: int | None = None) -> Origin:
-        """Return the origin of a value or problem: the layer as a whole, or a place in it. No label: it was given in code."""
-        kind: OriginKind = "layer" if self.label else "program"
-        return Origin(self.name, self.label or None, line, column, self.revision, kind)
+
+def origin_of(layer: Layer, line: int | None = None, column: int | None = None) -> Origin:
+    """Return the origin of a value or problem: the layer as a whole, or a place in it."""
+    kind: OriginKind = "layer" if layer.label else "program"
+    return Origin(layer.name, layer.label or None, line, column, revision_of(layer), kind)
+
+
+def revision_of(layer: Layer) -> int | None:
+    """Return the revision that was read of a layer in a store."""
+    return layer.revision if isinstance(layer, RevisionLayer) else None
 
 
 class Document(Struct, frozen=True, dict=True):
@@ -92,8 +107,12 @@ class Document(Struct, frozen=True, dict=True):
     def origin(self, offset: int) -> Origin:
         """Return the origin for an offset into the text."""
         if not self.layer.label:
-            return self.layer.origin()
-        return self.layer.origin(*self._lines.place(offset))
+            return origin_of(self.layer)
+        return origin_of(self.layer, *self._lines.place(offset))
+
+    def excerpt(self, start: int, end: int) -> tuple[str, ...]:
+        """Return the line at these offsets with carets below them."""
+        return excerpt(self.text, start, end)
 
     @cached_property
     def _lines(self) -> Lines:
@@ -110,6 +129,7 @@ class Unreadable(Struct, frozen=True):
         offset: Where the mistake is in the text, in characters.
         rewrite: A hint that quotes the text. It takes the place of the other one if the line may be shown.
         path: The key that is to blame, if it is known. A key inside a secret is a part of it.
+        others: What else is wrong in a layer of several texts.
     """
 
     layer: Layer
@@ -118,6 +138,7 @@ class Unreadable(Struct, frozen=True):
     offset: int = 0
     rewrite: str = ""
     path: Path = ()
+    others: tuple[Unreadable, ...] = ()
 
     def __repr__(self) -> str:
         return f"Unreadable({self.layer.label or self.layer.name!r})"
@@ -134,9 +155,9 @@ def in_memory(values: dict[str, Any]) -> Document:
 def parse(layer: Layer, data: bytes) -> Document | Unreadable:
     """Parse the bytes of a layer. Raises UnforeseenError if this package fails."""
     if len(data) < _LARGE:
-        return guarded([layer.origin()], _parsed, layer, data)
+        return guarded([origin_of(layer)], _parsed, layer, data)
     with CollectorPaused(len(data)):
-        return guarded([layer.origin()], _parsed, layer, data)
+        return guarded([origin_of(layer)], _parsed, layer, data)
 
 
 def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
@@ -211,7 +232,7 @@ def _not_toml(layer: Layer, text: str, error: ParserError, offset: int) -> Unrea
 
 def _undecodable(layer: Layer, data: bytes, at: int) -> Unreadable:
     before = data[:at].decode().removeprefix("\ufeff")
-    origin = layer.origin(*line_column(before, len(before)))
+    origin = origin_of(layer, *line_column(before, len(before)))
     return Unreadable(layer, Problem("", "not UTF-8", origin, "save it as UTF-8", "not-utf8"))
 
 
@@ -242,4 +263,6 @@ def _unsupported(layer: Layer, text: str, offset: int, reason: str) -> Unreadabl
 
 
 def _unparsable_at(layer: Layer, text: str, offset: int, message: str, code: Code, hint: str = "") -> Unreadable:
-    return Unreadable(layer, Problem("", message, layer.origin(*line_column(text, offset)), hint, code), text, offset)
+    return Unreadable(
+        layer, Problem("", message, origin_of(layer, *line_column(text, offset)), hint, code), text, offset
+    )

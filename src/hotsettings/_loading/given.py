@@ -9,13 +9,11 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from .._layers.layer import in_memory
-from .._layers.toml.keys import ABSENT, Path, Values, dotted
+from .._layers.toml.keys import ABSENT, Values
 from .._schema.schema import Schema, plain
 from ..errors import MOST_PROBLEMS, PROGRAM, InvalidSettings, Problem
 from .load import assemble
-
-_DEEPEST = 100
-"""Tables and arrays around a value after which it is taken for endless."""
+from .plain import plain_value
 
 
 def made_of(schema: Schema, base: Struct | None, values: Mapping[str, Any]) -> Any:
@@ -29,7 +27,7 @@ def made_of(schema: Schema, base: Struct | None, values: Mapping[str, Any]) -> A
     problems: list[Problem] = []
     for name, value in values.items():
         key = keys.get(name, name)
-        made = _plain(value, (key,), problems)
+        made = plain_value(value, (key,), PROGRAM, problems)
         if made is not ABSENT:
             above[key] = _completed(getattr(base, name, None), value, made)
     if not problems:
@@ -57,29 +55,3 @@ def _completed(base: Any, value: Any, made: Any) -> Any:
         return made
     inside = {field.encode_name: getattr(base, field.name) for field in fields(base)}
     return {**below, **{key: _completed(inside.get(key), value.get(key), item) for key, item in made.items()}}
-
-
-def _plain(value: Any, path: Path, problems: list[Problem], above: tuple[int, ...] = ()) -> Any:
-    """Return a value as tables, arrays and scalars.
-
-    If that is impossible, note what is to blame: an object of no known type, or one that holds itself. Return then what is
-    left of a table, or ABSENT.
-    """
-    try:
-        return plain(value)
-    except Exception:
-        before, inside = len(problems), (*above, id(value))
-    left: dict[str, Any] = {}
-    if id(value) in above or len(above) > _DEEPEST:
-        pass
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            if (made := _plain(item, (*path, str(key)), problems, inside)) is not ABSENT:
-                left[str(key)] = made
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _plain(item, (*path, index), problems, inside)
-    if len(problems) == before:
-        problems.append(Problem(dotted(path), f"cannot be made of {type(value).__name__}", PROGRAM, code="wrong-type"))
-        return ABSENT
-    return left if isinstance(value, Mapping) else ABSENT

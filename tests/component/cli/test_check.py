@@ -194,7 +194,7 @@ def test_keys_in_the_secrets_file_that_are_not_declared_secret(run: Run, folder:
     out = run("check", CLASS).out
     assert "  secrets.toml:2:1  NAME: in the secrets file, but not declared Secret" in out
     assert "  secrets.toml:5:1  db.host: in the secrets file, but not declared Secret" in out
-    assert "LABELS: in the secrets file, but not declared Secret" in out
+    assert "LABELS.a: in the secrets file, but not declared Secret" in out
     assert "Warnings: 3\n" in out
 
 
@@ -242,7 +242,7 @@ def test_unreadable_files(run: Run, folder: Path) -> None:
     assert result.code == 1
     assert result.out.startswith(
         "Unreadable settings: 2 problems\n"
-        "  config.toml  no such file; create it, or name the file to read with --config\n"
+        f"  config.toml  no such file in {folder}; create it, or name the file to read with --config\n"
     )
     assert "  secrets.toml:1:9  not valid TOML" in result.out
     assert re.fullmatch(

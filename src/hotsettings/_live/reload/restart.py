@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from ..._layers.toml.values import toml
-from ..._loading.explain import masked, set_by_secrets
+from ..._loading.explain import live_parts, set_by_secrets
 from ..._loading.load import Loaded, validated
 from ..._schema.masking import HIDDEN
 from ..._schema.schema import Leaf, as_values
+from ..._schema.shape import masked
 from ...errors import InvalidSettings
 from ..snapshot import changed_keys, same
 
@@ -47,7 +48,9 @@ def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) 
         refused = InvalidSettings(problems, error.total, while_waiting=True)
     else:
         pending = changed_keys(schema, kept, settings)
-        hidden = frozenset(leaf.key for leaf in schema.leaves if leaf.key in pending and set_by_secrets(first, leaf))
+        hidden = frozenset(
+            part.path for leaf, part in live_parts(first) if leaf.key in pending and set_by_secrets(first, part.path)
+        )
         return Loaded(schema, loaded.documents, kept, pending, hidden)
     raise refused
 
@@ -56,8 +59,8 @@ def _why(first: Loaded, loaded: Loaded, waiting: Sequence[Leaf], redactor: Redac
     """Say which keys keep which values: ``while WORKERS stays 4 until a restart``."""
     stays = []
     for leaf in waiting[:_SAID]:
-        value = masked(loaded.schema, leaf.path, as_values(leaf.value_in(first.settings)))
-        if set_by_secrets(first, leaf) or set_by_secrets(loaded, leaf):
+        value = masked(leaf.shape, as_values(leaf.value_in(first.settings)))
+        if set_by_secrets(first, leaf.path) or set_by_secrets(loaded, leaf.path):
             value = HIDDEN
         shown = "not set" if value is None else toml(value)
         shown = redactor.redact(shown) if redactor is not None else shown
