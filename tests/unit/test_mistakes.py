@@ -158,6 +158,8 @@ FOREIGN = [
     ('{"mode": 1}\n', "JSON"),
     ('\n[ { "mode" : 1 } ]', "JSON"),
     ("{}", "JSON"),
+    ("// of waiting\n{\n  mode: 1\n}\n", "JSON"),
+    ("{'mode': 1}\n", "JSON"),
     ('<?xml version="1.0"?>\n<settings/>\n', "XML"),
     ("# of waiting\nmode: 1\nhosts:\n  - a\n  - b\n", "YAML"),
     ("---\nmode: 1\n", "YAML"),
@@ -329,6 +331,8 @@ def test_no_text_is_quoted(text: str) -> None:
         "a = " + "1_" * 1000,
         "a" + ".a" * 1000,
         "[[" * 16 + "'\n" * 1000,
+        "// " * 300,
+        "a = " + "1 000 " * 100 + "!",
     ],
     ids=lambda text: text[:9],
 )
