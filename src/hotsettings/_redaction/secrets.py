@@ -39,7 +39,7 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
     """Yield the secrets in documents, as they are written there and as the settings hold them."""
     documents = list(documents)
     public = [document.values for document in documents if not document.layer.secret]
-    leaves = [(leaf, _Annotation(leaf.annotation)) for leaf in schema.leaves if leaf.secret]
+    leaves = [(leaf, _Kind(leaf.annotation)) for leaf in schema.leaves if leaf.secret]
     for document in documents:
         if document.layer.secret:
             yield from _only_in_secret_layer(document.values, public)
@@ -53,9 +53,7 @@ def secrets_in(schema: Schema, settings: Struct) -> Iterator[SecretText]:
     """Yield the secrets that settings hold."""
     for leaf in schema.leaves:
         if leaf.secret:
-            yield from _marked(
-                _Annotation(leaf.annotation), as_values(leaf.value_in(settings)), leaf.path[-1], leaf.marked
-            )
+            yield from _marked(_Kind(leaf.annotation), as_values(leaf.value_in(settings)), leaf.path[-1], leaf.marked)
 
 
 def default_secrets(schema: Schema) -> Iterator[SecretText]:
@@ -63,7 +61,7 @@ def default_secrets(schema: Schema) -> Iterator[SecretText]:
     for leaf in schema.leaves:
         for default in leaf.defaults if leaf.secret else ():
             if default is not ABSENT:
-                yield from _marked(_Annotation(leaf.annotation), as_values(default), leaf.path[-1], leaf.marked)
+                yield from _marked(_Kind(leaf.annotation), as_values(default), leaf.path[-1], leaf.marked)
 
 
 def _only_in_secret_layer(values: Values, public: list[Values]) -> Iterator[SecretText]:
@@ -79,7 +77,7 @@ def _only_in_secret_layer(values: Values, public: list[Values]) -> Iterator[Secr
                 yield from _texts(value, key)
 
 
-class _Annotation:
+class _Kind:
     """Where an annotation allows secrets. It is analysed once for all its values: that takes longer than to check a value."""
 
     def __init__(self, annotation: Any) -> None:
@@ -88,12 +86,12 @@ class _Annotation:
         self.secret = SECRET in metadata
 
     @cached_property
-    def members(self) -> list[_Annotation]:
+    def members(self) -> list[_Kind]:
         """The members of a union, or else this annotation alone."""
-        return [_Annotation(member) for member in field_types.alternatives(self.bare)]
+        return [_Kind(member) for member in field_types.alternatives(self.bare)]
 
     @cached_property
-    def by_tag(self) -> dict[tuple[str | None, type, Any], list[_Annotation]]:
+    def by_tag(self) -> dict[tuple[str | None, type, Any], list[_Kind]]:
         """For a tagged union, its members by tag field and tag."""
         found = {}
         for member in self.members:
@@ -107,7 +105,7 @@ class _Annotation:
         """The tag field of a tagged union."""
         return next((field for field, _, _ in self.by_tag), None)
 
-    def members_for(self, value: Any) -> list[_Annotation]:
+    def members_for(self, value: Any) -> list[_Kind]:
         """The members that a value can be an instance of: all, unless it is a table whose tag names one."""
         tag = value.get(self.tag_field) if isinstance(value, dict) and self.tag_field is not None else None
         return (
@@ -117,25 +115,25 @@ class _Annotation:
         )
 
     @cached_property
-    def fields(self) -> dict[str, _Annotation] | None:
+    def fields(self) -> dict[str, _Kind] | None:
         """The fields of a Struct that is written as a table."""
         if (struct := field_types.struct_of(self.bare)) is None:
             return None
-        return {field.encode_name: _Annotation(field.type) for field in msgspec.structs.fields(struct)}
+        return {field.encode_name: _Kind(field.type) for field in msgspec.structs.fields(struct)}
 
     @cached_property
-    def entries(self) -> tuple[_Annotation, _Annotation] | None:
+    def entries(self) -> tuple[_Kind, _Kind] | None:
         """The keys and the values of a mapping."""
         entry = field_types.entries_of(self.bare)
-        return None if entry is None else (_Annotation(entry[0]), _Annotation(entry[1]))
+        return None if entry is None else (_Kind(entry[0]), _Kind(entry[1]))
 
     @cached_property
-    def elements(self) -> Iterable[_Annotation]:
+    def elements(self) -> Iterable[_Kind]:
         """The annotations of the elements of an array, one after the other."""
         if field_types.struct_class(self.bare) is not None:
-            return [_Annotation(field.type) for field in msgspec.structs.fields(self.bare)]
+            return [_Kind(field.type) for field in msgspec.structs.fields(self.bare)]
         items = field_types.items_of(self.bare)
-        return repeat(_Annotation(next(items))) if isinstance(items, repeat) else [_Annotation(item) for item in items]
+        return repeat(_Kind(next(items))) if isinstance(items, repeat) else [_Kind(item) for item in items]
 
     @cached_property
     def converts(self) -> bool:
@@ -145,10 +143,10 @@ class _Annotation:
         return field_types.struct_class(self.bare) is not None or not self.elements
 
 
-_ANY: Final = _Annotation(Any)
+_ANY: Final = _Kind(Any)
 
 
-def _marked(kind: _Annotation, value: Any, key: str, secret: bool) -> Iterator[SecretText]:
+def _marked(kind: _Kind, value: Any, key: str, secret: bool) -> Iterator[SecretText]:
     """Yield what is declared secret in a value, or all of it where the whole is."""
     secret = secret or kind.secret
     for member in kind.members_for(value):
@@ -164,7 +162,7 @@ def _marked(kind: _Annotation, value: Any, key: str, secret: bool) -> Iterator[S
             yield from _texts(_decoded(member.annotation, value), key)
 
 
-def _marked_in_table(member: _Annotation, table: Values, key: str, secret: bool) -> Iterator[SecretText]:
+def _marked_in_table(member: _Kind, table: Values, key: str, secret: bool) -> Iterator[SecretText]:
     if member.fields is not None:
         for name, item in table.items():
             yield from _marked(member.fields.get(name, _ANY), item, name, secret)
