@@ -14,7 +14,9 @@ How data flows, and where:
 from typing import TYPE_CHECKING, Any
 
 from ._layers.file import FileLayer
+from ._layers.folder import FolderLayer
 from ._layers.toml.parser import use_parser
+from ._layers.values import ValuesLayer
 from ._schema.marks import RestartRequired, Secret, Section
 from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError
 from .settings import BaseSettings
@@ -35,6 +37,7 @@ __all__ = [
     "Described",
     "Explanation",
     "FileLayer",
+    "FolderLayer",
     "InvalidSettings",
     "LayerError",
     "LayerStatus",
@@ -54,6 +57,7 @@ __all__ = [
     "Statistics",
     "Status",
     "UnforeseenError",
+    "ValuesLayer",
     "Wait",
     "use_parser",
 ]

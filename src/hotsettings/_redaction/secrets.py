@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
 from itertools import chain, repeat
 from typing import Any, Final, NamedTuple
 
@@ -15,8 +14,8 @@ from msgspec import Struct
 from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Values, follow
 from .._schema import field_types
-from .._schema.marks import SECRET
 from .._schema.schema import NATIVE, Schema, as_values
+from .._schema.shape import Shape
 from .readings import plain
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
@@ -39,21 +38,21 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
     """Yield the secrets in documents, as they are written there and as the settings hold them."""
     documents = list(documents)
     public = [document.values for document in documents if not document.layer.secret]
-    leaves = [(leaf, _Kind(leaf.annotation)) for leaf in schema.leaves if leaf.secret]
+    leaves = [leaf for leaf in schema.leaves if leaf.secret]
     for document in documents:
         if document.layer.secret:
             yield from _only_in_secret_layer(document.values, public)
-        for leaf, kind in leaves:
+        for leaf in leaves:
             value = follow(document.values, leaf.path)
             if value is not ABSENT:
-                yield from _marked(kind, value, leaf.path[-1], leaf.marked)
+                yield from _marked(leaf.shape, value, leaf.path[-1])
 
 
 def secrets_in(schema: Schema, settings: Struct) -> Iterator[SecretText]:
     """Yield the secrets that settings hold."""
     for leaf in schema.leaves:
         if leaf.secret:
-            yield from _marked(_Kind(leaf.annotation), as_values(leaf.value_in(settings)), leaf.path[-1], leaf.marked)
+            yield from _marked(leaf.shape, as_values(leaf.value_in(settings)), leaf.path[-1])
 
 
 def default_secrets(schema: Schema) -> Iterator[SecretText]:
@@ -61,7 +60,7 @@ def default_secrets(schema: Schema) -> Iterator[SecretText]:
     for leaf in schema.leaves:
         for default in leaf.defaults if leaf.secret else ():
             if default is not ABSENT:
-                yield from _marked(_Kind(leaf.annotation), as_values(default), leaf.path[-1], leaf.marked)
+                yield from _marked(leaf.shape, as_values(default), leaf.path[-1])
 
 
 def _only_in_secret_layer(values: Values, public: list[Values]) -> Iterator[SecretText]:
@@ -77,100 +76,40 @@ def _only_in_secret_layer(values: Values, public: list[Values]) -> Iterator[Secr
                 yield from _texts(value, key)
 
 
-class _Kind:
-    """Where an annotation allows secrets. It is analysed once for all its values: that takes longer than to check a value."""
-
-    def __init__(self, annotation: Any) -> None:
-        self.annotation = annotation
-        self.bare, metadata = field_types.unwrap(annotation)
-        self.secret = SECRET in metadata
-
-    @cached_property
-    def members(self) -> list[_Kind]:
-        """The members of a union, or else this annotation alone."""
-        return [_Kind(member) for member in field_types.alternatives(self.bare)]
-
-    @cached_property
-    def by_tag(self) -> dict[tuple[str | None, type, Any], list[_Kind]]:
-        """For a tagged union, its members by tag field and tag."""
-        found = {}
-        for member in self.members:
-            config = getattr(field_types.struct_class(member.bare), "__struct_config__", None)
-            if config is not None and config.tag is not None:
-                found[config.tag_field, type(config.tag), config.tag] = [member]
-        return found
-
-    @cached_property
-    def tag_field(self) -> str | None:
-        """The tag field of a tagged union."""
-        return next((field for field, _, _ in self.by_tag), None)
-
-    def members_for(self, value: Any) -> list[_Kind]:
-        """The members that a value can be an instance of: all, unless it is a table whose tag names one."""
-        tag = value.get(self.tag_field) if isinstance(value, dict) and self.tag_field is not None else None
-        return (
-            self.by_tag.get((self.tag_field, type(tag), tag), self.members)
-            if isinstance(tag, str | int)
-            else self.members
-        )
-
-    @cached_property
-    def fields(self) -> dict[str, _Kind] | None:
-        """The fields of a Struct that is written as a table."""
-        if (struct := field_types.struct_of(self.bare)) is None:
-            return None
-        return {field.encode_name: _Kind(field.type) for field in msgspec.structs.fields(struct)}
-
-    @cached_property
-    def entries(self) -> tuple[_Kind, _Kind] | None:
-        """The keys and the values of a mapping."""
-        entry = field_types.entries_of(self.bare)
-        return None if entry is None else (_Kind(entry[0]), _Kind(entry[1]))
-
-    @cached_property
-    def elements(self) -> Iterable[_Kind]:
-        """The annotations of the elements of an array, one after the other."""
-        if field_types.struct_class(self.bare) is not None:
-            return [_Kind(field.type) for field in msgspec.structs.fields(self.bare)]
-        items = field_types.items_of(self.bare)
-        return repeat(_Kind(next(items))) if isinstance(items, repeat) else [_Kind(item) for item in items]
-
-    @cached_property
-    def converts(self) -> bool:
-        """Whether the settings may hold something else than is written, apart from what the parts of a value become."""
-        if self.bare in (str, int, bool, Any) or self.entries is not None:
-            return False
-        return field_types.struct_class(self.bare) is not None or not self.elements
+_ANY: Final = Shape(Any), Shape(Any, secret=True)
+"""What is in no place that the class knows, and the same in a table that is secret as a whole."""
 
 
-_ANY: Final = _Kind(Any)
-
-
-def _marked(kind: _Kind, value: Any, key: str, secret: bool) -> Iterator[SecretText]:
+def _marked(shape: Shape, value: Any, key: str) -> Iterator[SecretText]:
     """Yield what is declared secret in a value, or all of it where the whole is."""
-    secret = secret or kind.secret
-    for member in kind.members_for(value):
-        hidden = secret or member.secret
+    for member in shape.members_for(value):
         if isinstance(value, dict) and (member.fields is not None or member.entries is not None):
-            yield from _marked_in_table(member, value, key, hidden)
+            yield from _marked_in_table(member, value, key)
         elif isinstance(value, list) and member.elements:
-            for element, item in zip(chain(member.elements, repeat(_ANY)), value, strict=False):
-                yield from _marked(element, item, key, hidden)
-        elif hidden:
+            for element, item in zip(chain(member.elements, repeat(_ANY[member.secret])), value, strict=False):
+                yield from _marked(element, item, key)
+        elif member.secret:
             yield from _texts(value, key)
-        if hidden and member.converts:
+        if member.secret and _converts(member):
             yield from _texts(_decoded(member.annotation, value), key)
 
 
-def _marked_in_table(member: _Kind, table: Values, key: str, secret: bool) -> Iterator[SecretText]:
+def _marked_in_table(member: Shape, table: Values, key: str) -> Iterator[SecretText]:
     if member.fields is not None:
         for name, item in table.items():
-            yield from _marked(member.fields.get(name, _ANY), item, name, secret)
+            yield from _marked(member.fields.get(name, _ANY[member.secret]), item, name)
     else:
         assert member.entries is not None
         for name, item in table.items():
-            yield from _marked(member.entries[0], name, key, secret)
-            yield from _marked(member.entries[1], item, name, secret)
+            yield from _marked(member.entries[0], name, key)
+            yield from _marked(member.entries[1], item, name)
+
+
+def _converts(shape: Shape) -> bool:
+    """Whether the settings may hold something else than is written, apart from what the parts of a value become."""
+    if shape.bare in (str, int, bool, Any) or shape.entries is not None:
+        return False
+    return field_types.struct_class(shape.bare) is not None or not shape.elements
 
 
 def _decoded(annotation: Any, value: Any) -> Any:

@@ -10,10 +10,10 @@ from msgspec import Struct
 from rich.text import Text
 
 from ..._loading.explain import origins
-from ..._loading.load import Loaded, collector_paused, read_all, validated
+from ..._loading.load import Loaded, collector_paused, ignored, read_all, validated
 from ..._loading.merge import merge
 from ..._loading.problems import tolerated
-from ...errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
+from ...errors import DEFAULT, MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
 from .. import output
 from ..options import Files, SettingsClass
 from ..secret_warnings import warnings
@@ -45,12 +45,13 @@ class Found(Struct, frozen=True):
 
 
 def _check(settings_class: str, files: Files) -> Found:
-    unwise = NO_PROBLEMS
+    unwise, layers = NO_PROBLEMS, files.layers()
     try:
-        schema = import_schema(settings_class, files.secrets)
-        documents = read_all(schema, files.layers())
-        loud, unknown = tuple(warnings(schema, documents)), tolerated(schema, documents)
-        unwise = Problems((*loud, *unknown.first)[:MOST_PROBLEMS], len(loud) + unknown.total)
+        schema = import_schema(settings_class, layers)
+        documents = read_all(schema, layers)
+        loud, unknown, others = tuple(warnings(schema, documents)), tolerated(schema, documents), ignored(documents)
+        first = (*loud, *unknown.first, *others.first)[:MOST_PROBLEMS]
+        unwise = Problems(first, len(loud) + unknown.total + others.total)
         with collector_paused(documents):
             settings = validated(schema, documents, merge([document.values for document in documents]))
     except UnforeseenError:
@@ -61,10 +62,11 @@ def _check(settings_class: str, files: Files) -> Found:
 
 
 def _summary(loaded: Loaded) -> str:
-    counts = Counter(origin.file for origin in origins(loaded).values())
-    files = dict.fromkeys(document.layer.label for document in loaded.documents)
-    parts = [f"{counts[file]} from {file}" for file in files if counts[file]]
-    return f"Valid: {', '.join([*parts, f'{counts[None]} by default'])}"
+    fields = {leaf.key for leaf in loaded.schema.leaves}
+    counts = Counter(origin.layer for key, origin in origins(loaded).items() if key in fields)
+    layers = [document.layer for document in loaded.documents]
+    parts = [f"{counts[layer.name]} from {layer.label}" for layer in layers if counts[layer.name]]
+    return f"Valid: {', '.join([*parts, f'{counts[DEFAULT.layer]} by default'])}"
 
 
 def as_text(found: Found) -> None:

@@ -64,7 +64,7 @@ class Record:
         """Set at the next event, and replaced by another one then."""
         self.closed = False
         self._live = live
-        self._shown = {each.key: shown(each.value) for each in live.describe()}
+        self._described = _by_key(live)
         self._waiting: frozenset[str] = live.status.pending_restart
         self._events = live.events()
         live.accompany(self._follow)
@@ -94,14 +94,14 @@ class Record:
         if isinstance(event, Rejection):
             self._note_rejection(event)
             return
-        described = {each.key: each for each in self._live.describe()}
-        before, after = self._shown, {key: shown(each.value) for key, each in described.items()}
-        keys, origins = sorted(event.keys), self._live.snapshot.origins
-        changes = tuple(ChangedKey(key, before[key], after[key], origins[key]) for key in keys[:MOST_CHANGES])
-        fresh = [described[key] for key in sorted(event.pending_restart - self._waiting)[:MOST_CHANGES]]
+        before, after = self._described, _by_key(self._live)
+        touched = [key for key, each in (before | after).items() if each.field in event.keys]
+        keys = sorted(key for key in touched if _differ(before.get(key), after.get(key)))
+        changes = tuple(_changed(before.get(key), after.get(key)) for key in keys[:MOST_CHANGES])
+        fresh = [after[key] for key in sorted(event.pending_restart - self._waiting)[:MOST_CHANGES]]
         waits = tuple(map(waiting, fresh))
         self.entries.append(AcceptedEntry(event.at, event.generation, changes, waits, len(keys) - len(changes)))
-        self._shown, self._waiting = after, event.pending_restart
+        self._described, self._waiting = after, event.pending_restart
 
     def _note_rejection(self, event: Rejection) -> None:
         last = self.entries[-1] if self.entries else None
@@ -120,6 +120,22 @@ def waiting(described: Described) -> ChangedKey:
 def shown(value: str | None) -> str:
     """A value as the page shows it: TOML, the mask of what is hidden, or that it is not set."""
     return "not set" if value is None else cut(value)
+
+
+def _by_key(live: Live[Any]) -> dict[str, Described]:
+    return {described.key: described for described in live.describe()}
+
+
+def _differ(old: Described | None, new: Described | None) -> bool:
+    return old is None or new is None or (old.value, old.identity) != (new.value, new.identity)
+
+
+def _changed(old: Described | None, new: Described | None) -> ChangedKey:
+    """What has changed of a key that at least one of the two describes."""
+    either = new or old
+    assert either is not None
+    before, after = (shown(None if side is None else side.value) for side in (old, new))
+    return ChangedKey(either.key, before, after, either.origin)
 
 
 _MASK = "********"

@@ -1,0 +1,233 @@
+"""What values of an annotation are made of: which part of a table or array has which type, and which parts are secret.
+
+`Schema` knows the fields of a class and of its nested Structs. What mappings, arrays and unions hold depends on the values, so
+here a `Shape` is asked together with a value.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import islice, repeat
+from typing import Any, Final
+
+import msgspec
+from msgspec import Meta, Struct
+
+from .._layers.toml.keys import Path, Values, follow
+from . import field_types
+from .marks import SECRET
+from .masking import HIDDEN, is_secret
+
+_UNTYPED: Final = (Any, object, collections.abc.Mapping)
+"""Their tables may hold anything."""
+
+
+class Shape:
+    """The shape of the values of one annotation. It is analysed once for all its values.
+
+    Args:
+        annotation: The annotation.
+        secret: Whether a table or array around these values is declared Secret as a whole.
+    """
+
+    def __init__(self, annotation: Any, secret: bool = False) -> None:
+        self.annotation = annotation
+        self.bare, self.metadata = field_types.unwrap(annotation)
+        self.secret = secret or SECRET in self.metadata
+
+    @cached_property
+    def holds_secret(self) -> bool:
+        """Whether the values, or any part of them, are declared Secret."""
+        return self.secret or is_secret(self.annotation)
+
+    @property
+    def description(self) -> str:
+        """What the annotation says about the values, if it says something."""
+        said = [mark.description for mark in self.metadata if isinstance(mark, Meta) and mark.description]
+        return said[-1] if said else ""
+
+    @cached_property
+    def members(self) -> list[Shape]:
+        """The members of a union, or else this shape alone."""
+        members = field_types.alternatives(self.bare)
+        return [self] if members == [self.bare] else [Shape(member, self.secret) for member in members]
+
+    @cached_property
+    def struct(self) -> type[Struct] | None:
+        """The Struct that a table of this shape becomes. None for a union of several."""
+        return field_types.struct_of(self.bare)
+
+    @cached_property
+    def _by_tag(self) -> dict[tuple[type, Any], list[Shape]]:
+        found = {}
+        for member in self.members:
+            config = getattr(field_types.struct_class(member.struct), "__struct_config__", None)
+            if config is not None and config.tag is not None:
+                found[type(config.tag), config.tag] = [member]
+        return found
+
+    @cached_property
+    def tag_field(self) -> str | None:
+        """The key whose value tells which member of a tagged union a table is."""
+        for member in self.members:
+            config = getattr(field_types.struct_class(member.struct), "__struct_config__", None)
+            if config is not None and config.tag is not None:
+                return str(config.tag_field)
+        return None
+
+    def members_for(self, value: Any) -> list[Shape]:
+        """The members that a value can be an instance of: all, unless it is a table whose tag names one."""
+        tag = value.get(self.tag_field) if isinstance(value, dict) and self.tag_field is not None else None
+        return self._by_tag.get((type(tag), tag), self.members) if isinstance(tag, str | int) else self.members
+
+    @cached_property
+    def fields(self) -> dict[str, Shape] | None:
+        """The fields of a Struct that is written as a table, by the key that layers write."""
+        if self.struct is None:
+            return None
+        return {field.encode_name: Shape(field.type, self.secret) for field in msgspec.structs.fields(self.struct)}
+
+    @cached_property
+    def entries(self) -> tuple[Shape, Shape] | None:
+        """The keys and the values of a mapping."""
+        entry = field_types.entries_of(self.bare)
+        return None if entry is None else (Shape(entry[0], self.secret), Shape(entry[1], self.secret))
+
+    @cached_property
+    def elements(self) -> Iterable[Shape]:
+        """The elements of an array, one after the other."""
+        if field_types.struct_class(self.bare) is not None:
+            return [Shape(field.type, self.secret) for field in msgspec.structs.fields(self.bare)]
+        items = field_types.items_of(self.bare)
+        if isinstance(items, repeat):
+            return repeat(Shape(next(items), self.secret))
+        return [Shape(item, self.secret) for item in items]
+
+    def inside(self, value: Any, part: str | int) -> Shape | None:
+        """The shape of what a table or array has at a key or index. None for what it cannot have."""
+        for member in self.members_for(value):
+            if (found := member._part(part)) is not None:
+                return found
+        return None
+
+    def at(self, path: Path, value: Any = None) -> Shape | None:
+        """The shape of what is at a path inside a value. Without a value, a part of any member of a union counts."""
+        shapes = [(self, value)]
+        for part in path:
+            shapes = [
+                (found, _get(inner, part))
+                for shape, inner in shapes
+                for member in shape.members_for(inner)
+                if (found := member._part(part)) is not None
+            ]
+        return max((shape for shape, _ in shapes), key=lambda shape: shape.holds_secret, default=None)
+
+    def _part(self, part: str | int) -> Shape | None:
+        if self.bare in _UNTYPED:
+            return Shape(Any, self.secret)
+        if isinstance(part, int):
+            return None if self.fields is not None else next(islice(self.elements, part, None), None)
+        if self.fields is not None:
+            return self.fields.get(part, Shape(str) if part == self.tag_field else None)
+        return None if self.entries is None else self.entries[1]
+
+    def is_whole(self, value: Any) -> bool:
+        """Whether a table or array is hidden as a whole, with its keys and its length, because all of it is secret."""
+        return any(
+            (member.secret and member.fields is None) or (member.entries is not None and member.entries[0].holds_secret)
+            for member in self.members_for(value)
+        )
+
+    def hides(self, value: Any) -> bool:
+        """Whether a leaf must not be shown. An empty table or array shows nothing, unless it is secret as a whole."""
+        if value in ({}, []) and not self.is_whole(value):
+            return False
+        return any(member.holds_secret for member in self.members_for(value))
+
+
+def _get(value: Any, part: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(part)
+    return value[part] if isinstance(value, list) and isinstance(part, int) and part < len(value) else None
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A leaf inside a value: what is no table and no array of tables, or is hidden as a whole.
+
+    Attributes:
+        path: Where it is.
+        value: A plain value.
+        shape: Its shape. None for a key that the class does not know.
+    """
+
+    path: Path
+    value: Any
+    shape: Shape | None
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the class forbids to show it. A key that the class does not know may be a misspelt secret."""
+        return self.shape is None or self.shape.hides(self.value)
+
+
+def parts_of(shape: Shape | None, value: Any, path: Path = ()) -> Iterator[Part]:
+    """Yield the leaves inside a plain value, in its order. ``{"main": {"port": 1}}`` has one, at ``("main", "port")``."""
+    if _opens(shape, value):
+        for part, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from parts_of(shape and shape.inside(value, part), item, (*path, part))
+    else:
+        yield Part(path, value, shape)
+
+
+def masked(shape: Shape | None, value: Any, everything: bool = False) -> Any:
+    """Return a plain value in which HIDDEN replaces each secret, or ``everything`` but the keys. None stays."""
+    if _opens(shape, value):
+        if isinstance(value, dict):
+            return {key: masked(shape and shape.inside(value, key), item, everything) for key, item in value.items()}
+        return [masked(shape and shape.inside(value, index), item, everything) for index, item in enumerate(value)]
+    hidden = everything or shape is None or shape.hides(value)
+    return HIDDEN if hidden and value is not None else value
+
+
+def secret_paths(shape: Shape, value: Any, path: Path = ()) -> Iterator[Path]:
+    """Yield where a plain value has something that is declared Secret."""
+    if not shape.holds_secret:
+        return
+    if _opens(shape, value):
+        for part, item in value.items() if isinstance(value, dict) else enumerate(value):
+            if (inner := shape.inside(value, part)) is not None:
+                yield from secret_paths(inner, item, (*path, part))
+    elif shape.hides(value):
+        yield path
+
+
+def whole_at(shape: Shape, value: Any, path: Path) -> Path | None:
+    """Return the first part of a path at which a value is secret as a whole, keys included, if there is one."""
+    for end in range(len(path) + 1):
+        inner = shape.at(path[:end], value)
+        if inner is not None and inner.is_whole(follow(value, path[:end])):
+            return path[:end]
+    return None
+
+
+def _opens(shape: Shape | None, value: Any) -> bool:
+    """Whether a value is a table or an array of tables whose leaves are told apart."""
+    if shape is None or not value or not isinstance(value, dict | list) or shape.is_whole(value):
+        return False
+    members = shape.members_for(value)
+    if isinstance(value, dict):
+        return any(each.fields is not None or each.entries is not None or each.bare in _UNTYPED for each in members)
+    return _has_tables(value) and shape.inside(value, 0) is not None
+
+
+def _has_tables(values: list[Any]) -> bool:
+    return any(isinstance(item, dict) or (isinstance(item, list) and _has_tables(item)) for item in values)
+
+
+def merges(shape: Shape | None, below: Values, above: Values) -> bool:
+    """Whether a table is merged with the one below it. One that names another tag takes its place."""
+    if shape is None or (field := shape.tag_field) is None or field not in above:
+        return True
+    return field not in below or below[field] == above[field]
