@@ -143,7 +143,7 @@ async def test_volumes_are_seen_whole(tmp_path: Path, watcher: Any) -> None:
             while live.current.A != 11:
                 await anyio.sleep(0.01)
     for each in seen:
-        assert (each.A, each.LABELS) == (each.B, {f"k{each.A}": str(each.A)})
+        assert (each.B, {f"k{each.A}": str(each.A)}) == (each.A, each.LABELS)
 
 
 @pytest.mark.parametrize("text", ["2", ""])
@@ -157,7 +157,7 @@ async def test_a_volume_is_seen_at_once(tmp_path: Path, text: str) -> None:
         volume(path, 2, {"NAME": text, "B": "2"})
         with anyio.fail_after(2):
             change = await anext(changes)
-        assert (change.new.NAME, change.new.A, change.new.B) == (text, 0, 2)
+        assert (text, 0, 2) == (change.new.NAME, change.new.A, change.new.B)
 
 
 async def test_a_folder_that_is_gone_or_empty_is_a_rejection(folder: Path, watcher: Any) -> None:
