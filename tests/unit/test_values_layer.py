@@ -134,17 +134,17 @@ def test_a_rule_that_quotes_a_secret_value() -> None:
             Ruled(layers=[layer])
 
 
-@pytest.mark.parametrize("show", [repr, str, lambda layer: rich(layer)])
-def test_a_repr_shows_no_value(show: Callable[[object], str]) -> None:
-    shown = show(ValuesLayer({"token": "hunter2-4711"}, name="vault"))
-    assert "hunter2" not in shown
-    assert shown.strip() == "ValuesLayer(name='vault', secret=False)"
-
-
 def rich(layer: object) -> str:
     console = Console(file=io.StringIO(), width=200)
     console.print(layer)
     return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("show", [repr, str, rich])
+def test_a_repr_shows_no_value(show: Callable[[object], str]) -> None:
+    shown = show(ValuesLayer({"token": "hunter2-4711"}, name="vault"))
+    assert "hunter2" not in shown
+    assert shown.strip() == "ValuesLayer(name='vault', secret=False)"
 
 
 @pytest.mark.parametrize(

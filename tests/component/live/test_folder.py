@@ -6,13 +6,13 @@ import errno
 import logging
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from support.live import until
 
 from hotsettings import BaseSettings, Change, FileLayer, FolderLayer, LayerError, Live, Rejected, Secret, ValuesLayer
 from hotsettings._layers import file as layer_files
@@ -119,14 +119,17 @@ async def test_every_writer_is_seen(folder: Path, watcher: Any, writer: str) -> 
 
 async def test_a_half_written_file_never_goes_live(folder: Path, watcher: Any) -> None:
     async with follow(folder, watcher) as live:
-        changes = live.changes()
+        seen: list[tuple[str, int]] = []
+        live.on_change(lambda change: seen.append((change.new.NAME, change.new.A)))
         for name in ("NAME", "A"):
             with (folder / name).open("w") as file:
-                for digit in "123":
+                for digit in "234":
                     file.write(digit)
                     file.flush()
                     await anyio.sleep(3 * SETTLE)
-            assert getattr((await next_change(changes)).new, name) in ("123", 123)
+            await until(lambda name=name: str(getattr(live.current, name)) == "234")  # type: ignore[misc]
+        await live.wait_applied()
+        assert seen == [("234", 1), ("234", 234)]
 
 
 async def test_volumes_are_seen_whole(tmp_path: Path, watcher: Any) -> None:
@@ -139,9 +142,7 @@ async def test_volumes_are_seen_whole(tmp_path: Path, watcher: Any) -> None:
             texts = {"A": str(number), "B": str(number), f"LABELS.k{number}": str(number)}
             volume(path, number, texts)
             await anyio.sleep(0.02)
-        with anyio.fail_after(10):
-            while live.current.A != 11:
-                await anyio.sleep(0.01)
+        await until(lambda: live.current.A == 11)
     for each in seen:
         assert (each.B, {f"k{each.A}": str(each.A)}) == (each.A, each.LABELS)
 
@@ -169,7 +170,7 @@ async def test_a_folder_that_is_gone_or_empty_is_a_rejection(folder: Path, watch
         shutil.rmtree(folder)
         await rejected(live, "conf  no such folder")
         assert live.current.A == 2
-        folder.mkdir()
+        os.mkdir(folder)
         await rejected(live, "conf  the folder is empty")
         (folder / "A").write_text("3")
         await until(lambda: live.current.A == 3 and live.status.healthy)
@@ -328,10 +329,3 @@ async def test_the_folder_may_change_at_any_moment_of_a_check(folder: Path, monk
 async def rejected(live: Live[Settings], said: str) -> None:
     await until(lambda: said in str(live.status.last_error))
     assert not live.status.healthy
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        await anyio.sleep(0.01)
