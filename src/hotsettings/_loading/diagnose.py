@@ -22,6 +22,7 @@ from .._layers.toml.keys import Path, Values, dotted
 from .._layers.toml.spelling import Budget, Vocabulary
 from .._redaction.exceptions import message_of, type_and_message, type_name_of
 from .._schema import field_types
+from .._schema.codecs import DecoderFailed, Decoding, Undecodable
 from .._schema.schema import NATIVE, Schema
 from ..errors import Code
 from .msgspec_errors import translate
@@ -72,9 +73,9 @@ class Findings(Struct, frozen=True):
     total: int
 
 
-def diagnose(schema: Schema, values: Values, most: int) -> Findings:
+def diagnose(schema: Schema, values: Values, most: int, decoding: Decoding | None = None) -> Findings:
     """Find everything that is wrong with ``values``. Explain the first ``most`` findings, and only count the rest."""
-    walk = _Walk(schema, most)
+    walk = _Walk(schema, most, decoding)
     walk.value(schema.cls, values, ())
     return Findings(walk.first, walk.total)
 
@@ -82,7 +83,7 @@ def diagnose(schema: Schema, values: Values, most: int) -> Findings:
 class _Kind:
     """What is known of an annotation, worked out once for all its values."""
 
-    def __init__(self, annotation: Any, budget: Budget) -> None:
+    def __init__(self, annotation: Any, budget: Budget, decoding: Decoding | None) -> None:
         self.annotation = annotation
         self.members = field_types.alternatives(annotation)
         self.tags: dict[tuple[type, Any], Any] = {}
@@ -95,6 +96,7 @@ class _Kind:
         self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
         self._verdicts: dict[type, BaseException | None] = {}
         self._budget = budget
+        self._decoding = decoding
         self._asked = 0
 
     def fault(self, value: Any) -> BaseException | None:
@@ -102,14 +104,25 @@ class _Kind:
         kind = type(value)
         if self._by_type and kind in _DECIDED_BY_TYPE:
             if kind not in self._verdicts:
-                self._verdicts[kind] = _fault(self.annotation, value)
+                self._verdicts[kind] = self._fault(self.annotation, value)
             return self._verdicts[kind]
         self._asked += 1
-        return _fault(self._wrapped, {_WRAPPED: value}) if self._asked > _FEW else _fault(self.annotation, value)
+        if self._asked > _FEW:
+            return self._fault(self._wrapped, {_WRAPPED: value})
+        return self._fault(self.annotation, value)
 
     def fit(self, values: list[Any]) -> bool:
         """Whether all these values are valid. For many, asking one by one is a hundred times slower."""
-        return _fault(self._wrapped_list, {_WRAPPED: values}) is None
+        return self._fault(self._wrapped_list, {_WRAPPED: values}) is None
+
+    def _fault(self, annotation: Any, value: Any) -> BaseException | None:
+        try:
+            msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True, dec_hook=self._decoding)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
+            return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
+        return None
 
     @cached_property
     def _wrapped(self) -> type[Struct]:
@@ -136,7 +149,7 @@ class _Kind:
         if (entry := field_types.entries_of(self.annotation)) is None:
             return None
         key_type, item_type = entry
-        return None if key_type is str else _Kind(_mapping(key_type), self._budget), item_type
+        return None if key_type is str else _Kind(_mapping(key_type), self._budget, None), item_type
 
     @cached_property
     def allowed(self) -> tuple[str, ...]:
@@ -177,11 +190,12 @@ class _Table:
 class _Walk:
     """One walk over the values that finds everything wrong with them."""
 
-    def __init__(self, schema: Schema, most: int) -> None:
+    def __init__(self, schema: Schema, most: int, decoding: Decoding | None) -> None:
         self.first: list[Finding] = []
         self.total = 0
         self._most = most
         self._schema = schema
+        self._decoding = decoding
         self._budget = Budget()
         self._patience = _PATIENCE
         self._said = _ALL_SAID
@@ -195,7 +209,7 @@ class _Walk:
 
     def _kind(self, annotation: Any) -> _Kind:
         if (kind := self._kinds.get(id(annotation))) is None:
-            kind = _Kind(annotation, self._budget)  # it keeps the annotation, so nothing else gets this id
+            kind = _Kind(annotation, self._budget, self._decoding)  # it keeps the annotation, so nothing else gets this id
             self._kinds[id(annotation)] = kind
         return kind
 
@@ -297,7 +311,14 @@ class _Walk:
     def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
             return Finding(path, _cut(type_and_message(fault)), "rule")
-        if (cause := fault.__cause__) is not None:  # raised by a __post_init__ or an Enum
+        if isinstance(cause := fault.__cause__, Undecodable):
+            hint = cause.hint or self._near(value, kind)
+            return Finding(path, str(cause), cause.code, hint)
+        if isinstance(cause, DecoderFailed):
+            cause = cause.raised
+            said = message_of(cause) if isinstance(cause, ValueError | TypeError) else type_and_message(cause)
+            return Finding(path, _cut(said or type_name_of(cause)), "rule")
+        if cause is not None:  # raised by a __post_init__ or an Enum
             return Finding(path, _cut(message_of(cause) or type_name_of(cause)), "rule")
         message, code, hint = translate(str(fault), value)
         if code != "not-an-option":
@@ -312,16 +333,6 @@ class _Walk:
 
 def _mapping(key_type: Any) -> Any:
     return collections.abc.Mapping[key_type, Any]
-
-
-def _fault(annotation: Any, value: Any) -> BaseException | None:
-    try:
-        msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
-        return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
-    return None
 
 
 def _cut(said: str) -> str:

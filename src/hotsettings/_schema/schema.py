@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,13 +13,12 @@ from msgspec.structs import FieldInfo
 
 from .._layers.toml.keys import ABSENT, Path, dotted
 from . import field_types
+from .codecs import Decoder, Decoding, Kept, enc_hook, keep, only_instances, without_records
 from .frozen import ATOMS, freeze
 from .marks import RESTART_REQUIRED, SECRET, Section
 from .masking import is_secret, mask_nested, names_of_secrets
 from .shape import Shape
-
-NATIVE = (datetime.datetime, datetime.date, datetime.time)
-"""TOML has these types itself, so a string is not taken for one of them."""
+from .stand_ins import NATIVE, put_stand_ins
 
 
 class Leaf(Struct, frozen=True, dict=True):
@@ -74,18 +73,22 @@ class Leaf(Struct, frozen=True, dict=True):
 class Schema:
     """A settings class, analysed once.
 
-    Raises TypeError, naming the field, for a field that could be mutated or whose default does not fit its type.
+    Raises TypeError, naming the field, for a field that settings cannot hold or whose default does not fit its type.
     """
 
     def __init__(self, cls: type[Struct]) -> None:
+        structs = tuple(dict.fromkeys(field_types.structs_below(cls)))
+        self.decoders = _decoders(cls, structs)
+        put_stand_ins(dict.fromkeys(map(field_types.struct_class, structs)), self.decoders.__contains__)
         fields = msgspec.structs.fields(cls)
         for field in fields:
             label = f"{cls.__name__}.{field.name}"
             _refuse_undecodable(field.type, label)
-            field_types.refuse_mutable(field.type, label)
+            field_types.refuse_unusable(field.type, label, self.decoders)
             mask_nested(field.type)
-        for struct in dict.fromkeys(field_types.structs_below(cls)):
+        for struct in structs:
             _refuse_defaults(struct)
+        self._asks_decoders = field_types.asks_decoders(cls, self.decoders)
         self.cls = cls
         self.keys = frozenset(field.encode_name for field in fields)
         self.freezing = tuple(field.name for field in fields if field_types.needs_freezing(field.type))
@@ -94,6 +97,10 @@ class Schema:
         self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
         self.secret_names = tuple({leaf.path[-1] for leaf in self.leaves if leaf.secret} | names_of_secrets(cls))
         self._by_path: dict[Path, Leaf] = {leaf.path: leaf for leaf in self.leaves}
+
+    def decoding(self) -> Decoding | None:
+        """Return what decodes the values of one load whose types msgspec does not know. None if it knows all types."""
+        return Decoding(self.decoders) if self._asks_decoders else None
 
     def leaf_of(self, path: Path) -> Leaf | None:
         """The leaf that ``path`` names or leads into; None for a table of leaves and for an unknown key."""
@@ -146,6 +153,14 @@ def schema_of(cls: type[Any]) -> Schema:
         schema = Schema(cls)
         type.__setattr__(cls, "__schema__", schema)
     return schema
+
+
+def _decoders(cls: type[Struct], structs: Iterable[type[Struct]]) -> Mapping[Any, Decoder]:
+    """Return the decoders of a settings class, and those of settings classes that it nests."""
+    decoders: dict[Any, Decoder] = {}
+    for struct in reversed([cls, *structs]):
+        decoders |= getattr(field_types.struct_class(struct), "__decoders__", {})
+    return decoders
 
 
 class _Context(Struct, frozen=True, kw_only=True):
@@ -234,7 +249,8 @@ def _refuse_defaults(struct: type[Struct]) -> None:
 
 def _misfit(default: Any, annotation: Any) -> str | None:
     try:
-        decoded = msgspec.convert(as_values(default), annotation, builtin_types=NATIVE, str_keys=True)
+        given = _builtins(default, NATIVE, keep)
+        decoded = msgspec.convert(given, annotation, builtin_types=NATIVE, str_keys=True, dec_hook=only_instances)
         if field_types.needs_freezing(annotation):
             return None
         if not isinstance(default, type(decoded)) and not isinstance(decoded, float):
@@ -255,12 +271,17 @@ def plain(value: Any) -> Any:
     import uuid
 
     own = (bytes, datetime.timedelta, decimal.Decimal, uuid.UUID)
-    return _arrays(msgspec.to_builtins(value, builtin_types=(*NATIVE, *own), str_keys=True))
+    return _builtins(value, (*NATIVE, *own), keep)
 
 
 def as_values(value: Any) -> Any:
     """Return settings, or a part of them, as the plain tables, arrays and scalars that a layer would hold."""
-    return _arrays(msgspec.to_builtins(value, builtin_types=NATIVE, str_keys=True))
+    return _builtins(value, NATIVE, enc_hook)
+
+
+def _builtins(value: Any, types: tuple[type, ...], encode: Callable[[Any], Any]) -> Any:
+    bare = without_records(value, encode)
+    return _arrays(msgspec.to_builtins(bare, builtin_types=(*types, Kept), str_keys=True, enc_hook=encode))
 
 
 def _arrays(value: Any) -> Any:
@@ -270,4 +291,6 @@ def _arrays(value: Any) -> Any:
             if type(item) not in ATOMS:
                 value[key] = _arrays(item)
         return value
+    if isinstance(value, Kept):
+        return value.value
     return list(map(_arrays, value)) if isinstance(value, list | tuple) else value
