@@ -225,8 +225,8 @@ class Decoding:
 
     def _decoded(self, kind: Any, value: Any) -> Any:
         kind = original_of(kind)
-        if not isinstance(kind, type) and get_origin(kind) in (Union, UnionType):
-            return decode_union(kind, value, self)
+        if get_origin(kind) in (Union, UnionType):
+            return _member(kind, value, self)
         if isinstance(value, get_origin(kind) or kind):
             return value  # given in code
         decoder = decoder_for(kind, self._decoders)
@@ -236,11 +236,11 @@ class Decoding:
         try:
             decoded = decoder(_copied(value))
         except Exception as error:
-            failure: ValueError = DecoderFailed(error.with_traceback(None))
+            failure = DecoderFailed(error.with_traceback(None))
         else:
             if isinstance(decoded, get_origin(kind) or kind):
                 return decoded
-            failure = Undecodable(f"its decoder returned {type(decoded).__name__} instead of {name_of(kind)}")
+            raise Undecodable(f"its decoder returned {type(decoded).__name__} instead of {name_of(kind)}")
         raise failure
 
     def _standard(self, known: Standard, kind: Any, value: Any) -> Any:
@@ -259,11 +259,24 @@ def only_instances(kind: Any, value: Any) -> Any:
         msgspec.ValidationError: The value is none of a union.
     """
     kind = original_of(kind)
-    if not isinstance(kind, type) and get_origin(kind) in (Union, UnionType):
-        return decode_union(kind, value, only_instances)
+    if get_origin(kind) in (Union, UnionType):
+        return _member(kind, value, only_instances)
     if not isinstance(value, get_origin(kind) or kind):
         raise Undecodable(f"expected {name_of(kind)}, got {type(value).__name__}")
     return value
+
+
+def _member(union: Any, value: Any, hook: Callable[[Any, Any], Any]) -> Any:
+    try:
+        return decode_union(union, value, hook)
+    except LookupError:
+        from .describe import type_name  # needed for mistakes only
+
+        refused = Undecodable(
+            f"expected {type_name(union)}" + ("" if isinstance(value, str) else f", got {toml_type(value)}"),
+            "not-an-option" if isinstance(value, str) else "wrong-type",
+        )
+    raise refused
 
 
 def name_of(kind: Any) -> str:

@@ -217,10 +217,11 @@ def _default(field: FieldInfo, table: Any) -> Any:
         return None
     if isinstance(table, Struct):
         return getattr(table, field.name)
-    return freeze(_own_default(field))
+    return freeze(own_default(field))
 
 
-def _own_default(field: FieldInfo) -> Any:
+def own_default(field: FieldInfo) -> Any:
+    """Return the default of a field by itself, or ``ABSENT``."""
     if field.default_factory is not NODEFAULT:
         return field.default_factory()
     return ABSENT if field.default is NODEFAULT else field.default
@@ -241,7 +242,7 @@ def _refuse_defaults(struct: type[Struct]) -> None:
     """Raise TypeError, naming the field, for a default that loading would refuse or that could be mutated."""
     name = getattr(field_types.struct_class(struct), "__name__", "")
     for field in msgspec.structs.fields(struct):
-        default = _own_default(field)
+        default = own_default(field)
         if default is not ABSENT and (reason := _misfit(default, field.type)) is not None:
             about = "" if is_secret(field.type) else f": {_lower(reason)}"
             raise TypeError(f"{name}.{field.name}: its default does not fit its type{about}")

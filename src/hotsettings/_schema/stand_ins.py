@@ -31,13 +31,12 @@ class StandIn(type):
         # What a union may hold has been checked by its decoder.
         return not isinstance(cls.original, type) or isinstance(instance, cls.original)
 
-    def __repr__(cls) -> str:
-        return repr(cls.original)
-
 
 def stand_in(original: Any) -> StandIn:
     """Return a class that stands in for a type."""
-    return StandIn(getattr(original, "__name__", "Union"), (), {"original": original})
+    members = typing.get_args(original) or (original,)
+    name = " | ".join(getattr(member, "__name__", str(member)) for member in members)
+    return StandIn(name, (), {"original": original, "__module__": "builtins"})  # so it is shown as the original
 
 
 def original_of(kind: Any) -> Any:
@@ -115,14 +114,23 @@ def parts(annotation: Any) -> tuple[dict[type, Any], list[Any]]:
 
 
 def decode_union(union: Any, value: Any, hook: Callable[[Any, Any], Any]) -> Any:
-    """Decode a value of a union that `is_mixed`. Raises msgspec.ValidationError."""
+    """Decode a value of a union that `is_mixed`.
+
+    Raises:
+        msgspec.ValidationError: The value is none of the member that its type tells.
+        LookupError: It is none of any.
+    """
     native, others = parts(union)
     kind = next((kind for kind in NATIVE if isinstance(value, kind)), None)
     if kind in native:
-        target = native[kind]
-    else:
-        target = _union(others or list(native.values()))
-    return msgspec.convert(value, target, builtin_types=NATIVE, str_keys=True, dec_hook=hook)
+        return msgspec.convert(value, native[kind], builtin_types=NATIVE, dec_hook=hook)
+    try:
+        if others:
+            return msgspec.convert(value, _union(others), builtin_types=NATIVE, str_keys=True, dec_hook=hook)
+    except msgspec.ValidationError:
+        if isinstance(value, dict | list):
+            raise
+    raise LookupError
 
 
 def _union(members: Iterable[Any]) -> Any:
