@@ -10,7 +10,7 @@ from msgspec import Struct, ValidationError
 from .._boundary import guarded, unforeseen
 from .._layers.file import FileLayer, read
 from .._layers.layer import CollectorPaused, Document, Unreadable
-from .._layers.toml.keys import Values
+from .._layers.toml.keys import Path, Values
 from .._schema.schema import Schema
 from ..errors import NOWHERE, SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
 from .decode import decode
@@ -31,8 +31,8 @@ class Loaded(Struct, frozen=True):
     settings: Any
     pending: frozenset[str] = frozenset()
     """Keys whose new value in the documents waits for a restart. ``settings`` has the old one."""
-    hidden: frozenset[str] = frozenset()
-    """Pending keys whose live value came from a secret layer when the process started. It may be in no document any more."""
+    hidden: frozenset[Path] = frozenset()
+    """Leaves of pending keys whose live value came from a secret layer when the process started. It may be in no document any more."""
 
 
 def load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:

@@ -13,9 +13,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._layers.toml.keys import ABSENT, Path, Values, follow
+from .._schema.shape import Shape, merges
 
 
 def merge(layers: Iterable[Values]) -> Values:
@@ -57,3 +58,39 @@ def _counting(said: Sequence[tuple[int, Any, bool]]) -> Iterator[tuple[int, Any,
         table = isinstance(value, dict)
         yield index, value, counts and merges and (table or place == 0)
         merges = merges and table
+
+
+class Winner(NamedTuple):
+    """The highest layer that says something of a key, by its index (``layer``), and for a table the winners of the keys in it."""
+
+    layer: int
+    inside: dict[str, Winner] | None
+
+
+def winners(layers: Sequence[Values], shape: Shape) -> dict[str, Winner]:
+    """Find which of the layers, given in rising precedence, wins each key. It agrees with ``trace``, and takes one walk."""
+    return _winners([(index, layers[index]) for index in reversed(range(len(layers)))], shape)
+
+
+def _winners(said: list[tuple[int, Values]], shape: Shape | None) -> dict[str, Winner]:
+    found: dict[str, Winner] = {}
+    for key in dict.fromkeys(key for _, table in said for key in table):
+        values = [(index, table[key]) for index, table in said if key in table]
+        index, value = values[0]
+        if not isinstance(value, dict):
+            found[key] = Winner(index, None)
+            continue
+        inner = None if shape is None else shape.inside(_tagged(said, shape), key)
+        tables = values[:1]
+        for each in values[1:]:
+            if not isinstance(each[1], dict) or not merges(inner, each[1], _tagged(tables, inner)):
+                break
+            tables.append(each)
+        found[key] = Winner(index, _winners(tables, inner))
+    return found
+
+
+def _tagged(said: list[tuple[int, Values]], shape: Shape | None) -> Values:
+    """The highest of these tables that names the tag of a union, if one does, or else the highest."""
+    field = None if shape is None else shape.tag_field
+    return next((table for _, table in said if field in table), said[0][1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..._loading.explain import set_by_secrets
+from ..._loading.explain import live_parts, set_by_secrets
 from ..._loading.load import Loaded, validated
 from ..._schema.schema import Leaf, as_values
 from ...errors import InvalidSettings
@@ -30,7 +30,9 @@ def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) 
         _put(values, leaf, first.settings)
     kept = _validated(loaded, values, redactor)
     pending = changed_keys(schema, kept, settings)
-    hidden = frozenset(leaf.key for leaf in schema.leaves if leaf.key in pending and set_by_secrets(first, leaf))
+    hidden = frozenset(
+        part.path for leaf, part in live_parts(first) if leaf.key in pending and set_by_secrets(first, part.path)
+    )
     return Loaded(schema, loaded.documents, kept, pending, hidden)
 
 
