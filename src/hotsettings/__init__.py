@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._layers.file import FileLayer
 from ._layers.toml.parser import use_parser
+from ._schema.codecs import enc_hook
 from ._schema.marks import RestartRequired, Secret, Section
 from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError
 from .settings import BaseSettings
@@ -55,6 +56,7 @@ __all__ = [
     "Status",
     "UnforeseenError",
     "Wait",
+    "enc_hook",
     "use_parser",
 ]
 

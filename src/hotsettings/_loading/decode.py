@@ -11,9 +11,10 @@ from .._schema.frozen import freeze_fields
 from .._schema.schema import NATIVE, Schema
 
 
-def decode(schema: Schema, values: Values, decoding: Decoding | None) -> Struct:
+def decode(schema: Schema, values: Values, decoding: Decoding | None = None) -> Struct:
     """Decode merged values. Raises msgspec.ValidationError, or what a ``__post_init__`` raised, with values in its text."""
-    settings = msgspec.convert(values, schema.cls, builtin_types=NATIVE, str_keys=True, dec_hook=decoding)
+    hook = decoding or schema.decoding()
+    settings = msgspec.convert(values, schema.cls, builtin_types=NATIVE, str_keys=True, dec_hook=hook)
     if schema.freezing:
         freeze_fields(settings, schema.freezing)
     return settings

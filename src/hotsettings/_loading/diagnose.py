@@ -25,7 +25,7 @@ from .._schema import field_types
 from .._schema.codecs import DecoderFailed, Decoding, Undecodable
 from .._schema.schema import NATIVE, Schema
 from ..errors import Code
-from .msgspec_errors import translate
+from .msgspec_errors import is_assignment, translate
 
 _SLICES = (500, 20)
 """Items of a long array that are checked at once; an invalid slice is checked again in smaller ones."""
@@ -39,6 +39,7 @@ _LISTED = 50
 """Allowed values that a message lists."""
 _FEW = 10
 """Values of one annotation after which a Struct is made for it, so that msgspec analyses it only once."""
+_INSTEAD = "convert what a layer says with Before(...), and compute other values in a property"
 _WRAPPED = "value"
 _BY_TYPE = (str, int, float, bool)
 _DECIDED_BY_TYPE = frozenset({str, bool, dict, list, NoneType})
@@ -309,6 +310,8 @@ class _Walk:
         return f"did you mean {leaf.key}?"
 
     def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
+        if is_assignment(fault):
+            return Finding(path, "__post_init__ assigns to an attribute, but settings are immutable", "rule", _INSTEAD)
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
             return Finding(path, _cut(type_and_message(fault)), "rule")
         if isinstance(cause := fault.__cause__, Undecodable):

@@ -26,6 +26,8 @@ _CODES: Final[tuple[tuple[re.Pattern[str], Code], ...]] = (
 )
 """The first pattern that matches a message tells its code."""
 
+_IMMUTABLE: Final = re.compile(r"immutable type: '\w+'")
+
 _UNQUOTED: Final = {
     "int": r"[+-]?\d+",
     "float": r"[+-]?\d+(\.\d+)?",
@@ -63,6 +65,11 @@ def translate(report: str, value: Any) -> Translation:
     else:
         message = _FROM_VALUE.sub("", what)
     return Translation(message[:1].lower() + message[1:], _code(what), _hint(what, value))
+
+
+def is_assignment(error: BaseException) -> bool:
+    """Whether an exception is that of an assignment to an attribute of a frozen Struct."""
+    return type(error) is AttributeError and _IMMUTABLE.fullmatch(str(error)) is not None
 
 
 def _code(what: str) -> Code:

@@ -104,12 +104,15 @@ def enc_hook(value: Any) -> Any:
         NotImplementedError: No settings class decodes this type.
     """
     if not _is_known(type(value)):
-        raise NotImplementedError(f"no settings class decodes {type(value).__name__}")
+        raise NotImplementedError(f"no settings class has a decoder for {type(value).__name__}")
     if not isinstance(value, re.Pattern):
         return str(value)
     flags = "".join(letter for letter, flag in _FLAGS.items() if value.flags & flag)
     # Flags in the pattern itself have their effect again when it is read.
     return value.pattern if not flags or value == re.compile(value.pattern) else f"(?{flags}){value.pattern}"
+
+
+enc_hook.__module__ = "hotsettings"
 
 
 def _is_known(kind: type) -> bool:
@@ -166,7 +169,7 @@ def checked(decoders: Mapping[Any, Decoder], name: str) -> Mapping[Any, Decoder]
         label = f"{name}: decoders={{{name_of(kind)}: ...}}"
         if not isinstance(kind, type) or not callable(decoder):
             raise TypeError(f"{label}: decoders has a class for each function that makes its instances of a TOML value")
-        if _is_mutable(kind):
+        if is_mutable(kind):
             raise TypeError(f"{label}: {kind.__qualname__} is mutable; settings hold immutable values only")
         if not is_record(kind) and not isinstance(inspect.type_info(kind), inspect.CustomType):
             raise TypeError(
@@ -180,9 +183,10 @@ def checked(decoders: Mapping[Any, Decoder], name: str) -> Mapping[Any, Decoder]
     return decoders
 
 
-def _is_mutable(kind: type) -> bool:
+def is_mutable(kind: Any) -> bool:
+    """Whether instances of a class can obviously change."""
     unfrozen = not getattr(getattr(kind, "__dataclass_params__", None), "frozen", True)
-    return kind.__hash__ is None or unfrozen or issubclass(kind, bytearray | memoryview)
+    return getattr(kind, "__hash__", None) is None or unfrozen or issubclass(kind, bytearray | memoryview)
 
 
 def decoder_for(kind: Any, decoders: Mapping[Any, Decoder]) -> Decoder | Standard | None:

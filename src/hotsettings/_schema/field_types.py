@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Struct, inspect
 
-from .codecs import Decoder, decoder_for, name_of
+from .codecs import Decoder, decoder_for, is_mutable, name_of
 from .stand_ins import is_mixed, original_of
 
 _TypeAlias = getattr(typing, "TypeAliasType", ())  # Python 3.12: `type Port = ...`
@@ -198,7 +198,7 @@ def refuse_foreign(metadata: Iterable[Any], label: str) -> None:
         if library in _OTHER_LIBRARIES:
             raise TypeError(
                 f"{label}: {library} is not asked about settings, so its {kind.__name__} would be ignored; "
-                f"use msgspec.Meta for limits, and a __post_init__ for other rules"
+                "use msgspec.Meta for limits, msgspec.field for defaults, and a __post_init__ for other rules"
             )
 
 
@@ -206,20 +206,16 @@ def _refuse_undecodable(bare: Any, label: str) -> None:
     known = inspect.type_info(bare)
     if isinstance(known, inspect.TypedDictType):
         raise TypeError(f"{label}: {_name(bare)} is mutable; use a msgspec.Struct with frozen=True")
+    kind = typing.get_origin(bare) or bare
+    decoder = f", or name a function that makes one in the class line: decoders={{{name_of(kind)}: ...}}"
     if isinstance(known, inspect.DataclassType | inspect.NamedTupleType):
-        raise TypeError(
-            f"{label}: {_name(bare)} is not supported; use a msgspec.Struct with frozen=True, "
-            f"or name a function that makes one in the class line: {_decoders(bare)}"
-        )
+        raise TypeError(f"{label}: {_name(bare)} is not supported; use a msgspec.Struct with frozen=True{decoder}")
+    if isinstance(known, inspect.CustomType) and is_mutable(kind):
+        raise TypeError(f"{label}: {_name(bare)} is mutable; use tuple[...], Mapping[...] or frozenset[...]")
     if isinstance(known, inspect.CustomType | inspect.RawType | inspect.ExtType):
         raise TypeError(
-            f"{label}: no TOML value is decoded to {_name(bare)}; use str or another type of msgspec, "
-            f"or name a function that makes one in the class line: {_decoders(bare)}"
+            f"{label}: TOML values cannot be decoded to {_name(bare)}; use str or another type of msgspec{decoder}"
         )
-
-
-def _decoders(bare: Any) -> str:
-    return f"decoders={{{name_of(typing.get_origin(bare) or bare)}: ...}}"
 
 
 def _name(kind: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -147,13 +148,41 @@ class Schema:
 def schema_of(cls: type[Any]) -> Schema:
     """Return the schema of a settings class. It is made at the first call.
 
-    Raises TypeError for a field that could be mutated, NameError for an annotation that is not defined yet.
+    Raises TypeError for a field that settings cannot hold, NameError for an annotation that is not defined.
     """
-    schema: Schema | None = cls.__dict__.get("__schema__")
+    schema: Schema | None = cls.__dict__.get("__schema__") or make_schema(cls)
     if schema is None:
-        schema = Schema(cls)
-        type.__setattr__(cls, "__schema__", schema)
+        raise _undefined(cls)
     return schema
+
+
+def make_schema(cls: type[Any]) -> Schema | None:
+    """Make the schema of a settings class. Return None if an annotation names a class that may come later in the module."""
+    try:
+        schema = Schema(cls)
+    except NameError:
+        return None
+    type.__setattr__(cls, "__schema__", schema)
+    return schema
+
+
+def _undefined(cls: type[Struct]) -> NameError:
+    """Return an error that names the field whose annotation has a name that is not defined."""
+    struct, missing = cls, ""
+    try:
+        for struct in field_types.structs_below(cls):  # noqa: B007 - it stops behind the one whose fields are not known
+            pass
+    except NameError as error:
+        missing = error.name
+    owner: Any = field_types.struct_class(struct)
+    words = re.compile(rf"\b{re.escape(missing)}\b")
+    annotations = {name: str(kind) for base in owner.__mro__ for name, kind in getattr(base, "__annotations__", {}).items()}
+    label = next((f"{owner.__name__}.{name}" for name, kind in annotations.items() if words.search(kind)), owner.__name__)
+    return NameError(
+        f"{label}: its annotation names {missing}, which is not defined; define it at the top level of its module, "
+        "not in a function, and import it where the program runs, not only for type checkers",
+        name=missing,
+    )
 
 
 def _decoders(cls: type[Struct], structs: Iterable[type[Struct]]) -> Mapping[Any, Decoder]:
@@ -242,10 +271,15 @@ def _refuse_defaults(struct: type[Struct]) -> None:
     """Raise TypeError, naming the field, for a default that loading would refuse or that could be mutated."""
     name = getattr(field_types.struct_class(struct), "__name__", "")
     for field in msgspec.structs.fields(struct):
+        label = f"{name}.{field.name}"
+        if hasattr(field.default_factory, "from_values"):
+            factory: Any = field.default_factory
+            raise TypeError(f"{label}: {factory.__name__}() reads files; use default_factory={factory.__name__}.from_values")
         default = own_default(field)
+        field_types.refuse_foreign([default], label)
         if default is not ABSENT and (reason := _misfit(default, field.type)) is not None:
             about = "" if is_secret(field.type) else f": {_lower(reason)}"
-            raise TypeError(f"{name}.{field.name}: its default does not fit its type{about}")
+            raise TypeError(f"{label}: its default does not fit its type{about}")
 
 
 def _misfit(default: Any, annotation: Any) -> str | None:
@@ -257,7 +291,7 @@ def _misfit(default: Any, annotation: Any) -> str | None:
         if not isinstance(default, type(decoded)) and not isinstance(decoded, float):
             return f"Expected `{type(decoded).__name__}`, got `{type(default).__name__}`"
         hash(default)  # fails where something in it could be mutated
-    except (msgspec.ValidationError, TypeError) as error:
+    except (msgspec.ValidationError, TypeError, NotImplementedError) as error:
         return str(error)
     return None
 
