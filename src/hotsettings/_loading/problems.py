@@ -20,6 +20,7 @@ from .._layers.toml.keys import Path, Values, dotted, follow
 from .._layers.toml.positions import Place, Span, covered
 from .._layers.toml.spelling import MisspeltKeys, misspells
 from .._redaction import Redactor
+from .._schema.codecs import Decoding
 from .._schema.schema import Schema
 from .._schema.shape import secret_paths, whole_at
 from ..errors import MOST_PROBLEMS, NOWHERE, PROGRAM, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
@@ -91,13 +92,17 @@ def _around(text: str, at: int) -> str:
 
 
 def problems_in(
-    schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None = None
+    schema: Schema,
+    documents: Sequence[Document],
+    values: Values,
+    redactor: Redactor | None = None,
+    decoding: Decoding | None = None,
 ) -> Problems:
     """Explain what is wrong with ``values``, which were merged from ``documents``.
 
-    Without a ``redactor``, only the secrets of these documents are known.
+    Without a ``redactor``, only the secrets of these documents are known. ``decoding`` knows what it has already decoded.
     """
-    found = diagnose(schema, values, MOST_PROBLEMS)
+    found = diagnose(schema, values, MOST_PROBLEMS, decoding or schema.decoding())
     return Problems(as_problems(schema, documents, found.first, redactor), found.total)
 
 
