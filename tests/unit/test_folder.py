@@ -205,6 +205,25 @@ class TestProblems:
             Settings(layers=[FolderLayer("run/secrets")])
         assert Settings(layers=[FolderLayer("run/secrets", required=False)]) == Settings.from_values()
 
+    def test_a_hint_that_quotes_the_content_is_shown_only_with_it(self, tmp_path: Path) -> None:
+        class Numbers(BaseSettings):
+            mode: int = 0
+            pin: Secret[int] = 0
+
+        for name, secret, hint in [
+            ("mode", False, "write 644, or 0o644 if it is octal"),
+            ("mode", True, "leave the 0 out, or write 0o if it is octal"),
+            ("pin", False, "leave the 0 out, or write 0o if it is octal"),
+        ]:
+            folder = tmp_path / f"{name}-{secret}"
+            folder.mkdir()
+            (folder / name).write_text("0644\n")
+            with pytest.raises(LayerError) as caught:
+                Numbers(layers=[FolderLayer(folder, secret=secret)])
+            [problem] = caught.value.problems
+            assert (problem.key, problem.hint) == (name, hint)
+            assert bool(problem.excerpt) is ("644" in hint)
+
     @pytest.mark.parametrize("required", [True, False])
     def test_an_empty_folder(self, tmp_path: Path, required: bool) -> None:
         hint = "write one file for each key into it; if it is a mount, check that it is there"

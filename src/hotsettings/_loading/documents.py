@@ -146,7 +146,9 @@ class _Maker:
         else:
             offset = min(max(0, parsed.offset - len(_BEFORE)) + skipped, len(content))
             hint = parsed.problem.hint or "the key takes no string, so write its value as in TOML"
-            self._broken(layer, path, parsed.problem.message, hint, content, offset, parsed.problem.code)
+            self._broken(
+                layer, path, parsed.problem.message, hint, content, offset, parsed.problem.code, parsed.rewrite
+            )
 
     def _broken(
         self,
@@ -157,11 +159,12 @@ class _Maker:
         content: str,
         at: int,
         code: Code | Literal[""] = "invalid-toml",
+        rewrite: str = "",
     ) -> None:
         problem = Problem(dotted(path), message, origin_of(layer, *line_column(content, at)), hint, code)
         # The text of a broken secret must not be shown, and only what is no secret may have an excerpt.
         text = "" if self._keys.is_secret(path) else content
-        self._failed.append(Unreadable(layer, problem, text, at))
+        self._failed.append(Unreadable(layer, problem, text, at, rewrite))
 
     def _put(self, name: str, path: Path, value: Any, text: str, content: str, skipped: int | None) -> None:
         label = file_layer(self._layer, "", name).label
