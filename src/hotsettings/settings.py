@@ -15,7 +15,7 @@ from ._layers.file import StrPath
 from ._layers.layer import Layer, in_memory
 from ._layers.toml.keys import dotted
 from ._loading.load import assemble, load
-from ._schema.class_body import Body, in_body, refuse_bases, refuse_ignored
+from ._schema.class_body import Body, in_body, refuse_ignored, too_many_bases
 from ._schema.codecs import checked
 from ._schema.frozen import freeze
 from ._schema.masking import masked_items, masked_repr
@@ -131,7 +131,7 @@ else:
         """Makes settings classes immutable and strict, and makes calling one load its files."""
 
         @classmethod
-        def __prepare__(mcls, name, bases, **config):
+        def __prepare__(mcls, name, bases, **config):  # noqa: N804 - it is a metaclass
             return Body()
 
         def __new__(mcls, name, bases, namespace, decoders=None, **config):
@@ -145,8 +145,10 @@ else:
                     # msgspec refuses it too, but names neither the field nor the remedy, and quotes the default, which may be secret.
                     kind = type(value).__name__
                     raise TypeError(f"{name}.{attribute}: its default is a {kind}, which is mutable; write a {instead}")
-            refuse_bases(name, bases)
-            cls = super().__new__(mcls, name, bases, namespace, **config)
+            try:
+                cls = super().__new__(mcls, name, bases, namespace, **config)
+            except TypeError as error:
+                raise too_many_bases(name, bases) or error from None
             _refuse_taken_names(cls)
             refuse_ignored(cls, namespace)
             inherited = getattr(cls, "__decoders__", {})
@@ -159,9 +161,7 @@ else:
 
         def __call__(cls, config_path=CONFIG_FILE, *paths, override_path=None, secrets_path=SECRETS_FILE, **values):
             if in_body(sys._getframe(1)):
-                raise TypeError(
-                    f"{cls.__name__}() reads files, and so is no default; use {cls.__name__}.from_values()"
-                )
+                raise TypeError(f"{cls.__name__}() reads files, and so is no default; use {cls.__name__}.from_values()")
             if paths:
                 raise TypeError(
                     f"{cls.__name__}() takes one path by its place, config_path; "

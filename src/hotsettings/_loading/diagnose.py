@@ -23,7 +23,8 @@ from .._layers.toml.spelling import Budget, Vocabulary
 from .._redaction.exceptions import message_of, type_and_message, type_name_of
 from .._schema import field_types
 from .._schema.codecs import DecoderFailed, Decoding, Undecodable
-from .._schema.schema import NATIVE, Schema
+from .._schema.schema import Schema
+from .._schema.stand_ins import NATIVE
 from ..errors import Code
 from .msgspec_errors import is_assignment, translate
 
@@ -210,8 +211,8 @@ class _Walk:
 
     def _kind(self, annotation: Any) -> _Kind:
         if (kind := self._kinds.get(id(annotation))) is None:
-            kind = _Kind(annotation, self._budget, self._decoding)  # it keeps the annotation, so nothing else gets this id
-            self._kinds[id(annotation)] = kind
+            # It keeps the annotation, so nothing else gets this id.
+            kind = self._kinds[id(annotation)] = _Kind(annotation, self._budget, self._decoding)
         return kind
 
     def value(self, annotation: Any, value: Any, path: Path) -> None:

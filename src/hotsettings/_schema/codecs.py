@@ -33,7 +33,7 @@ class Undecodable(ValueError):
 
     def __init__(self, message: str, code: Code = "invalid-value", hint: str = "") -> None:
         super().__init__(message)
-        self.code = code
+        self.code: Code = code
         self.hint = hint
 
 
@@ -136,6 +136,8 @@ def keep(value: Any) -> Kept:
     return Kept(value) if _is_known(type(value)) else enc_hook(value)
 
 
+_STRUCT: Final[Any] = Struct
+
 _records: WeakSet[type] = WeakSet()
 """Classes with a decoder that msgspec would encode by itself, as a table or an array."""
 
@@ -153,7 +155,7 @@ def _without_records(value: Any, encode: Callable[[Any], Any]) -> Any:
     if type(value) in (list, tuple, set, frozenset):
         return [_without_records(item, encode) for item in value]
     if isinstance(value, Struct):
-        copied = Struct.__copy__(value)
+        copied = _STRUCT.__copy__(value)  # that of settings would return the settings themselves
         for name in value.__struct_fields__:
             force_setattr(copied, name, _without_records(getattr(value, name), encode))
         return copied
@@ -203,7 +205,7 @@ class Decoding:
 
     def __init__(self, decoders: Mapping[Any, Decoder]) -> None:
         self._decoders = decoders
-        self._known: dict[tuple[Any, int], tuple[Any, Any, ValueError | None]] = {}
+        self._known: dict[tuple[Any, int], tuple[Any, Any, Exception | None]] = {}
         self._effort = 0
 
     def __call__(self, kind: Any, value: Any) -> Any:
@@ -216,7 +218,8 @@ class Decoding:
         """
         place = (kind, id(value))
         if place not in self._known:
-            decoded, failure = None, None
+            decoded: Any = None
+            failure: Exception | None = None
             try:
                 decoded = self._decoded(kind, value)
             except (Undecodable, DecoderFailed, ValidationError) as error:
@@ -298,7 +301,9 @@ def _copied(value: Any) -> Any:
 def _read(known: Standard, kind: Any, value: Any) -> Any:
     """Make a value of a standard type. Raises Undecodable."""
     if not isinstance(value, str):
-        raise Undecodable(f"expected {known.noun}, got {toml_type(value)}", "wrong-type", f'write it like "{known.example}"')
+        raise Undecodable(
+            f"expected {known.noun}, got {toml_type(value)}", "wrong-type", f'write it like "{known.example}"'
+        )
     more, hint = "", f'write it like "{known.example}"'
     try:
         if kind is not re.Pattern:
@@ -333,7 +338,7 @@ def _about_network(kind: Any, value: str, hint: str) -> tuple[str, str]:
     return ", but it has bits behind its prefix", f"did you mean {meant}?"
 
 
-_TOML_TYPES: Final = {dict: "table", list: "array"}
+_TOML_TYPES: Final[dict[type, str]] = {dict: "table", list: "array"}
 
 
 def toml_type(value: Any) -> str:

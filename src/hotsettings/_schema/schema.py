@@ -80,7 +80,7 @@ class Schema:
     def __init__(self, cls: type[Struct]) -> None:
         structs = tuple(dict.fromkeys(field_types.structs_below(cls)))
         self.decoders = _decoders(cls, structs)
-        put_stand_ins(dict.fromkeys(map(field_types.struct_class, structs)), self.decoders.__contains__)
+        put_stand_ins(structs, self.decoders.__contains__)
         fields = msgspec.structs.fields(cls)
         for field in fields:
             label = f"{cls.__name__}.{field.name}"
@@ -173,11 +173,15 @@ def _undefined(cls: type[Struct]) -> NameError:
         for struct in field_types.structs_below(cls):  # noqa: B007 - it stops behind the one whose fields are not known
             pass
     except NameError as error:
-        missing = error.name
+        missing = error.name or ""
     owner: Any = field_types.struct_class(struct)
     words = re.compile(rf"\b{re.escape(missing)}\b")
-    annotations = {name: str(kind) for base in owner.__mro__ for name, kind in getattr(base, "__annotations__", {}).items()}
-    label = next((f"{owner.__name__}.{name}" for name, kind in annotations.items() if words.search(kind)), owner.__name__)
+    annotations = {
+        name: str(kind) for base in owner.__mro__ for name, kind in getattr(base, "__annotations__", {}).items()
+    }
+    label = next(
+        (f"{owner.__name__}.{name}" for name, kind in annotations.items() if words.search(kind)), owner.__name__
+    )
     return NameError(
         f"{label}: its annotation names {missing}, which is not defined; define it at the top level of its module, "
         "not in a function, and import it where the program runs, not only for type checkers",
@@ -274,7 +278,9 @@ def _refuse_defaults(struct: type[Struct]) -> None:
         label = f"{name}.{field.name}"
         if hasattr(field.default_factory, "from_values"):
             factory: Any = field.default_factory
-            raise TypeError(f"{label}: {factory.__name__}() reads files; use default_factory={factory.__name__}.from_values")
+            raise TypeError(
+                f"{label}: {factory.__name__}() reads files; use default_factory={factory.__name__}.from_values"
+            )
         default = own_default(field)
         field_types.refuse_foreign([default], label)
         if default is not ABSENT and (reason := _misfit(default, field.type)) is not None:

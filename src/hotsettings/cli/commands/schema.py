@@ -106,7 +106,13 @@ class _Components:
         if isinstance(items, repeat):
             return {"type": "array", "items": self._of(next(items))}
         if parts := [self._of(item) for item in items]:
-            return {"type": "array", "prefixItems": parts, "minItems": len(parts), "maxItems": len(parts), "items": False}
+            return {
+                "type": "array",
+                "prefixItems": parts,
+                "minItems": len(parts),
+                "maxItems": len(parts),
+                "items": False,
+            }
         return {"anyOf": [self._of(member) for member in field_types.alternatives(bare)]}
 
 
@@ -126,10 +132,8 @@ def _facts(metadata: Iterable[Any], array: bool) -> dict[str, Any]:
     for mark in metadata:
         if isinstance(mark, Meta):
             kind = "Items" if array else "Properties"
-            found = {
-                **{f"min{kind}": mark.min_length, f"max{kind}": mark.max_length},
-                **{"title": mark.title, "description": mark.description, "examples": mark.examples},
-            }
+            found: dict[str, Any] = {"title": mark.title, "description": mark.description, "examples": mark.examples}
+            found |= {f"min{kind}": mark.min_length, f"max{kind}": mark.max_length}
             facts |= {key: value for key, value in found.items() if value is not None} | (mark.extra_json_schema or {})
     return facts
 
