@@ -316,8 +316,7 @@ class _Walk:
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
             return Finding(path, _cut(type_and_message(fault)), "rule")
         if isinstance(cause := fault.__cause__, Undecodable):
-            hint = cause.hint or self._near(value, kind)
-            return Finding(path, str(cause), cause.code, hint)
+            return Finding(path, str(cause), cause.code, cause.hint)
         if isinstance(cause, DecoderFailed):
             cause = cause.raised
             said = message_of(cause) if isinstance(cause, ValueError | TypeError) else type_and_message(cause)

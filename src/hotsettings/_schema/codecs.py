@@ -18,8 +18,9 @@ from weakref import WeakSet
 from msgspec import Struct, ValidationError, inspect
 from msgspec.structs import force_setattr
 
+from .._layers.toml.spelling import closest
 from ..errors import Code
-from .stand_ins import decode_union, is_record, original_of
+from .stand_ins import decode_union, is_record, options, original_of
 
 Decoder: TypeAlias = Callable[[Any], Any]
 """Makes a value of a type from a TOML value, or raises."""
@@ -279,10 +280,12 @@ def _member(union: Any, value: Any, hook: Callable[[Any, Any], Any]) -> Any:
     except LookupError:
         from .describe import type_name  # needed for mistakes only
 
-        refused = Undecodable(
-            f"expected {type_name(union)}" + ("" if isinstance(value, str) else f", got {toml_type(value)}"),
-            "not-an-option" if isinstance(value, str) else "wrong-type",
-        )
+        message = f"expected {type_name(union)}"
+        if isinstance(value, str):
+            near = closest(value, options(union))
+            refused = Undecodable(message, "not-an-option", f"did you mean {near}?" if near else "")
+        else:
+            refused = Undecodable(f"{message}, got {toml_type(value)}", "wrong-type")
     raise refused
 
 

@@ -92,7 +92,7 @@ def _replaced(annotation: Any, decoded: Callable[[Any], bool]) -> Any:
         return annotation
     if origin in _UNIONS:
         return _union(replaced)
-    return annotation.copy_with(replaced) if hasattr(annotation, "copy_with") else operator.getitem(origin, replaced)
+    return annotation.copy_with(replaced) if hasattr(annotation, "copy_with") else annotation.__origin__[replaced]
 
 
 def is_mixed(annotation: Any) -> bool:
@@ -131,8 +131,7 @@ def decode_union(union: Any, value: Any, hook: Callable[[Any, Any], Any]) -> Any
         if others:
             return msgspec.convert(value, _union(others), builtin_types=NATIVE, str_keys=True, dec_hook=hook)
     except msgspec.ValidationError:
-        if isinstance(value, dict | list):
-            raise
+        pass
     raise LookupError
 
 
@@ -144,6 +143,17 @@ def _bare(member: Any) -> Any:
     while typing.get_origin(member) is Annotated:
         member = member.__origin__
     return member
+
+
+def options(union: Any) -> list[str]:
+    """Return the strings among the values that a union lists."""
+    listed: list[Any] = []
+    for member in map(_bare, typing.get_args(union)):
+        if typing.get_origin(member) is typing.Literal:
+            listed += typing.get_args(member)
+        elif _is_enum(member):
+            listed += [option.value for option in member]
+    return [option for option in listed if isinstance(option, str)]
 
 
 def _is_enum(member: Any) -> bool:
