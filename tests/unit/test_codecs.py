@@ -10,6 +10,7 @@ import pathlib
 import pickle
 import re
 import sys
+import types
 import zoneinfo
 from collections.abc import Mapping
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
@@ -45,13 +46,12 @@ class Box(Struct, Generic[T], frozen=True):
     content: T
 
 
+BOX: Any = Box
+
+
 def define(annotation: Any, *default: Any, **options: Any) -> Any:
-    names: dict[str, Any] = {
-        "__annotations__": {"x": annotation},
-        "__module__": __name__,
-        **dict(zip("x", default, strict=False)),
-    }
-    return type(BaseSettings)("S", (BaseSettings,), names, **options)
+    body = {"__annotations__": {"x": annotation}, "__module__": __name__, **dict(zip("x", default, strict=False))}
+    return types.new_class("S", (BaseSettings,), options, lambda names: names.update(body))
 
 
 def problems(cls: Any, **values: Any) -> list[str]:
@@ -84,8 +84,8 @@ AROUND: list[Any] = [
     (lambda kind: TUPLE[kind, ...], lambda value: [value]),
     (lambda kind: TUPLE[int, kind], lambda value: [1, value]),
     (lambda kind: MAPPING[str, TUPLE[kind, ...]], lambda value: {"a": [value]}),
-    (lambda kind: Box[kind], lambda value: {"content": value}),
-    (lambda kind: TUPLE[Box[kind | None], ...], lambda value: [{"content": value}]),
+    (lambda kind: BOX[kind], lambda value: {"content": value}),
+    (lambda kind: TUPLE[BOX[kind | None], ...], lambda value: [{"content": value}]),
 ]
 
 
@@ -110,7 +110,7 @@ def test_a_string_becomes_a_value_at_any_depth(kind: Any, text: str, value: Any,
 @pytest.mark.parametrize(("kind", "text", "value"), STANDARD)
 def test_values_are_defaults_and_strings_are_none(kind: Any, text: str, value: Any) -> None:
     assert define(kind, value).from_values().x == value
-    assert define(Box[kind], Box(value)).from_values().x.content == value
+    assert define(BOX[kind], Box(value)).from_values().x.content == value
     name = getattr(kind, "__name__", "re.Pattern[str]").removeprefix("re.Pattern[str]") or "Pattern"
     with pytest.raises(TypeError, match=rf"^S.x: its default does not fit its type: expected {name}, got str$"):
         define(kind, text)
@@ -161,7 +161,7 @@ def test_values_are_defaults_and_strings_are_none(kind: Any, text: str, value: A
     [
         (lambda kind: kind, lambda value: value, "x"),
         (lambda kind: TUPLE[kind | None, ...], lambda value: [None, value], "x[1]"),
-        (lambda kind: MAPPING[str, Box[kind]], lambda value: {"a": {"content": value}}, "x.a.content"),
+        (lambda kind: MAPPING[str, BOX[kind]], lambda value: {"a": {"content": value}}, "x.a.content"),
     ],
 )
 def test_a_mistake_is_a_problem_in_its_place(
@@ -506,7 +506,7 @@ kinds: Any = st.recursive(
     lambda inner: st.one_of(
         inner.map(lambda each: (TUPLE[each[0], ...], st.lists(each[1], max_size=3).map(tuple))),
         inner.map(lambda each: (MAPPING[str, each[0]], st.dictionaries(st.text(max_size=3), each[1], max_size=3))),
-        inner.map(lambda each: (Box[each[0]], each[1].map(Box))),
+        inner.map(lambda each: (BOX[each[0]], each[1].map(Box))),
         st.tuples(inner, inner).map(lambda two: (TUPLE[two[0][0], two[1][0]], st.tuples(two[0][1], two[1][1]))),
     ),
     max_leaves=4,

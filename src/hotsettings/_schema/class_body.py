@@ -37,7 +37,7 @@ def refuse_ignored(cls: StructMeta, body: Mapping[str, Any]) -> None:
         return
     for attribute, value in body.items():
         label = f"{cls.__name__}.{attribute}"
-        if attribute in cls.__struct_fields__ or attribute.startswith("_"):
+        if attribute.startswith("_") or (attribute in annotated and attribute in cls.__struct_fields__):
             continue
         if attribute in _OF_OTHER_LIBRARIES and not (isinstance(value, type) and issubclass(value, Struct | enum.Enum)):
             raise TypeError(f"{label} is ignored; {_OF_OTHER_LIBRARIES[attribute].format(name=cls.__name__)}")
