@@ -80,7 +80,7 @@ class Schema:
     def __init__(self, cls: type[Struct]) -> None:
         structs = tuple(dict.fromkeys(field_types.structs_below(cls)))
         self.decoders = _decoders(cls, structs)
-        put_stand_ins(dict.fromkeys(map(field_types.struct_class, structs)), self.decoders.__contains__)
+        put_stand_ins(structs, self.decoders.__contains__)
         fields = msgspec.structs.fields(cls)
         for field in fields:
             label = f"{cls.__name__}.{field.name}"
@@ -173,7 +173,7 @@ def _undefined(cls: type[Struct]) -> NameError:
         for struct in field_types.structs_below(cls):  # noqa: B007 - it stops behind the one whose fields are not known
             pass
     except NameError as error:
-        missing = error.name
+        missing = error.name or ""
     owner: Any = field_types.struct_class(struct)
     words = re.compile(rf"\b{re.escape(missing)}\b")
     annotations = {
