@@ -17,6 +17,7 @@ from ._layers.file import FileLayer
 from ._layers.folder import FolderLayer
 from ._layers.toml.parser import use_parser
 from ._layers.values import ValuesLayer
+from ._schema.codecs import enc_hook
 from ._schema.marks import RestartRequired, Secret, Section
 from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError
 from .settings import BaseSettings
@@ -59,6 +60,7 @@ __all__ = [
     "UnforeseenError",
     "ValuesLayer",
     "Wait",
+    "enc_hook",
     "use_parser",
 ]
 

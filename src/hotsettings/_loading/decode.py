@@ -6,13 +6,15 @@ import msgspec
 from msgspec import Struct
 
 from .._layers.toml.keys import Values
+from .._schema.codecs import Decoding
 from .._schema.frozen import freeze_fields
 from .._schema.schema import NATIVE, Schema
 
 
-def decode(schema: Schema, values: Values) -> Struct:
+def decode(schema: Schema, values: Values, decoding: Decoding | None = None) -> Struct:
     """Decode merged values. Raises msgspec.ValidationError, or what a ``__post_init__`` raised, with values in its text."""
-    settings = msgspec.convert(values, schema.cls, builtin_types=NATIVE, str_keys=True)
+    hook = decoding or schema.decoding()
+    settings = msgspec.convert(values, schema.cls, builtin_types=NATIVE, str_keys=True, dec_hook=hook)
     if schema.freezing:
         freeze_fields(settings, schema.freezing)
     return settings

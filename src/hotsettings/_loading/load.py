@@ -94,8 +94,9 @@ def validated(schema: Schema, documents: Sequence[Document], values: Values, red
 
 
 def _validated(schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None) -> Any:
+    decoding = schema.decoding()
     try:
-        return decode(schema, values)
+        return decode(schema, values, decoding)
     except ValidationError:  # its text may hold secrets; diagnosis finds the mistakes again
         failure: BaseException = InvalidSettings([Problem("", _FICKLE, NOWHERE, code="rule")])
     except KeyboardInterrupt:
@@ -108,7 +109,7 @@ def _validated(schema: Schema, documents: Sequence[Document], values: Values, re
         failure = error
     from .problems import problems_in
 
-    problems = problems_in(schema, documents, values, redactor)
+    problems = problems_in(schema, documents, values, redactor, decoding)
     if problems.total:
         failure = InvalidSettings(problems.first, problems.total)
     raise failure
