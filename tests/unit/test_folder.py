@@ -514,3 +514,12 @@ def test_a_string_that_is_too_short_is_not_taken_for_toml(tmp_path: Path) -> Non
     folder(tmp_path, {"key": "12\n"})
     with pytest.raises(InvalidSettings, match=r"key: expected str of length >= 8"):
         Limited(layers=[FolderLayer(tmp_path)])
+
+
+def test_a_key_above_another_one_by_an_escaped_name(tmp_path: Path) -> None:
+    files = {'labels."a.b.c"': "x", '"labels"."a\\u002eb\\u002ec"': "y"}
+    with pytest.raises(LayerError, match="set the same key"):
+        loaded(tmp_path, files)
+    files = {'anything."a.b.c"': "x", 'anything."a\\u002eb\\u002ec".d': "y"}
+    with pytest.raises(LayerError, match="set the same key"):
+        loaded(tmp_path / "other", files)
