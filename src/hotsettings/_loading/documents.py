@@ -176,8 +176,9 @@ class _Maker:
         self._failed.append(Unreadable(self._layer, problem, text, at))
 
     def _put(self, name: str, path: Path, value: Any, text: str, content: str, skipped: int | None) -> None:
-        above = next((path[:end] for end in range(1, len(path)) if path[:end] in self._names), None)
-        if other := self._names.get(path) or (above and self._names[above]):
+        upwards = (path[:end] for end in range(1, len(path) + 1))
+        other = next((self._names[each] for each in upwards if each in self._names), None)
+        if other is not None:
             message = f"{printable(other)} and {printable(name)} set the same key"
             problem = Problem(
                 dotted(path), message, self._origin(name), "remove one of the two files", "conflicting-keys"
