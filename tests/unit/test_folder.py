@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, FileLayer, FolderLayer, InvalidSettings, LayerError, Secret, ValuesLayer
-from hotsettings._layers import file as layer_files
 from hotsettings._layers import folder as folder_module
+from hotsettings._layers.file import fetch
 from hotsettings._layers.folder import MOST_NAMES
 from hotsettings._layers.toml.keys import dotted
 from hotsettings._layers.toml.values import toml
@@ -436,7 +436,7 @@ class TestVolumes:
 
     def test_two_volumes_are_never_mixed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.volume(tmp_path, 1, {"name": "old", "count": "1"})
-        fetch, files = layer_files.fetch, []
+        files: list[str] = []
 
         def swapped(layer: FileLayer) -> bytes | None:
             files.append(layer.label)
@@ -451,7 +451,7 @@ class TestVolumes:
         assert (found.name, found.count, len(files)) == ("new", 2, 4)
 
     def test_a_folder_that_never_stands_still(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        fetch, files = layer_files.fetch, []
+        files: list[str] = []
 
         def grown(layer: FileLayer) -> bytes | None:
             files.append(layer.label)
@@ -534,3 +534,12 @@ def test_a_string_that_is_too_short_is_not_taken_for_toml(tmp_path: Path) -> Non
     folder(tmp_path, {"key": "12\n"})
     with pytest.raises(InvalidSettings, match=r"key: expected str of length >= 8"):
         Limited(layers=[FolderLayer(tmp_path)])
+
+
+def test_a_key_above_another_one_by_an_escaped_name(tmp_path: Path) -> None:
+    files = {'labels."a.b.c"': "x", '"labels"."a\\u002eb\\u002ec"': "y"}
+    with pytest.raises(LayerError, match="set the same key"):
+        loaded(tmp_path, files)
+    files = {'anything."a.b.c"': "x", 'anything."a\\u002eb\\u002ec".d': "y"}
+    with pytest.raises(LayerError, match="set the same key"):
+        loaded(tmp_path / "other", files)
