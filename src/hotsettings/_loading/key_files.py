@@ -25,7 +25,8 @@ from .._layers.toml.keys import Path
 from .._layers.toml.limits import MAX_DEPTH
 from .._layers.toml.spelling import Vocabulary
 from .._schema import field_types
-from .._schema.schema import NATIVE, Schema
+from .._schema.schema import Schema
+from .._schema.stand_ins import NATIVE
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _NO_STRINGS: Final = (int, float, bool, type(None), datetime.datetime, datetime.date, datetime.time, tuple, frozenset)
