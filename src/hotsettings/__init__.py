@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._layers.file import FileLayer
 from ._layers.toml.parser import use_parser
-from ._schema.marks import RestartRequired, Secret, Section
+from ._schema.marks import Before, Check, Deprecated, Renamed, RestartRequired, Secret, Section, Tolerant
 from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError
 from .settings import BaseSettings
 
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Applied",
     "BaseSettings",
+    "Before",
     "Change",
+    "Check",
+    "Deprecated",
     "Described",
     "Explanation",
     "FileLayer",
@@ -44,6 +47,7 @@ __all__ = [
     "Redacted",
     "Rejected",
     "Rejection",
+    "Renamed",
     "Resource",
     "ResourceDown",
     "RestartRequired",
@@ -53,6 +57,7 @@ __all__ = [
     "Snapshot",
     "Statistics",
     "Status",
+    "Tolerant",
     "UnforeseenError",
     "Wait",
     "use_parser",

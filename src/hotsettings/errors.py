@@ -39,6 +39,7 @@ Code: TypeAlias = Literal[
     "not-an-option",
     "invalid-value",
     "rule",
+    "conflict",
     # A store.
     "store-unreachable",
     "missing-bucket",
@@ -49,6 +50,9 @@ Code: TypeAlias = Literal[
     "publish-refused",
     "publish-conflict",
     "publish-unknown",
+    # Warnings of every load.
+    "deprecated",
+    "renamed",
     # Warnings of `check`.
     "misplaced-secret",
     "undeclared-secret",

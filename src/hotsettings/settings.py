@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct, StructMeta
-from msgspec.structs import fields
 
 from ._boundary import guarded, without_frames
 from ._layers.default_layers import CONFIG_FILE, SECRETS_FILE, file_layers
 from ._layers.file import StrPath
 from ._layers.layer import Layer, in_memory
 from ._layers.toml.keys import dotted
-from ._loading.load import assemble, load
+from ._loading.load import Loaded, assemble, documents_or_error, load, log_warnings
 from ._schema.frozen import freeze
 from ._schema.masking import masked_items, masked_repr
 from ._schema.schema import Schema, plain, schema_of
@@ -43,8 +42,7 @@ def _from_values(cls: type[Any], base: Any, values: dict[str, Any]) -> Any:
 
 
 def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
-    cls, below = schema.cls, {} if base is None else plain(base)
-    keys = {field.name: field.encode_name for field in fields(cls)}
+    keys = {attribute: key for key, attribute in schema.shape.attributes.items()}
     above: dict[str, Any] = {}
     problems: list[Problem] = []
     for name, value in values.items():
@@ -58,13 +56,19 @@ def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
         refused = {problem.key for problem in problems}
         total = len(problems)
         try:  # assemble once more only to collect the other problems too
-            assemble(schema, [in_memory({**below, **above})])
+            _assembled(schema, above, base)
         except InvalidSettings as error:
             others = [problem for problem in error.problems if problem.key not in refused]
             total += error.total - len(error.problems) + len(others)
             problems += others
         raise InvalidSettings(problems[:MOST_PROBLEMS], total)
-    return assemble(schema, [in_memory({**below, **above})])
+    loaded = _assembled(schema, above, base)
+    log_warnings(loaded.warnings)
+    return loaded.settings
+
+
+def _assembled(schema: Schema, values: dict[str, Any], base: Any) -> Loaded:
+    return assemble(schema, documents_or_error(schema, [in_memory(values)]), base=base)
 
 
 def _refuse_taken_names(cls: Any) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
-from .._layers.toml.keys import Values
-from .._schema.frozen import freeze_fields
+from .._layers.toml.keys import ABSENT, Values
+from .._schema.frozen import freeze, freeze_fields
 from .._schema.schema import NATIVE, Schema
 
 
@@ -16,3 +18,13 @@ def decode(schema: Schema, values: Values) -> Struct:
     if schema.freezing:
         freeze_fields(settings, schema.freezing)
     return settings
+
+
+def decode_part(annotation: Any, value: Any) -> Any:
+    """Decode one value by itself. Return ABSENT if it does not fit."""
+    try:
+        return freeze(msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a rule of a Struct in it may raise anything
+        return ABSENT

@@ -23,8 +23,10 @@ from .._layers.toml.spelling import Budget, Vocabulary
 from .._redaction.exceptions import message_of, type_and_message, type_name_of
 from .._schema import field_types
 from .._schema.schema import NATIVE, Schema
+from .._schema.shape import Shape
 from ..errors import Code
 from .msgspec_errors import translate
+from .prepare import Prepared
 
 _SLICES = (500, 20)
 """Items of a long array that are checked at once; an invalid slice is checked again in smaller ones."""
@@ -60,6 +62,8 @@ class Finding(Struct, frozen=True):
     hint: str = ""
     at: Literal["key", "value", "missing"] = "value"
     brief: str = ""
+    document: int | None = None
+    """The document that says it. None: the one whose value won."""
 
 
 class Findings(Struct, frozen=True):
@@ -72,10 +76,10 @@ class Findings(Struct, frozen=True):
     total: int
 
 
-def diagnose(schema: Schema, values: Values, most: int) -> Findings:
-    """Find everything that is wrong with ``values``. Explain the first ``most`` findings, and only count the rest."""
-    walk = _Walk(schema, most)
-    walk.value(schema.cls, values, ())
+def diagnose(schema: Schema, prepared: Prepared, most: int) -> Findings:
+    """Find everything that is wrong with prepared values. Explain the first ``most`` findings, and only count the rest."""
+    walk = _Walk(schema, prepared, most)
+    walk.value(schema.cls, prepared.values, ())
     return Findings(walk.first, walk.total)
 
 
@@ -164,8 +168,8 @@ class _Table:
         fields = msgspec.structs.fields(struct)
         self.fields = {field.encode_name: field.type for field in fields}
         self.required = [field.encode_name for field in fields if field.required]
-        self.strict = kind.__struct_config__.forbid_unknown_fields
         self.tag_field = kind.__struct_config__.tag_field
+        self.renamed = Shape(struct).renamed
         self._budget = budget
 
     @cached_property
@@ -177,7 +181,7 @@ class _Table:
 class _Walk:
     """One walk over the values that finds everything wrong with them."""
 
-    def __init__(self, schema: Schema, most: int) -> None:
+    def __init__(self, schema: Schema, prepared: Prepared, most: int) -> None:
         self.first: list[Finding] = []
         self.total = 0
         self._most = most
@@ -187,6 +191,12 @@ class _Walk:
         self._said = _ALL_SAID
         self._kinds: dict[int, _Kind] = {}
         self._tables: dict[type[Struct], _Table] = {}
+        self._refused = prepared.refused
+        known = (*prepared.refused, *prepared.unknown)
+        self._above = {
+            path[:end] for path in dict.fromkeys(path[:-1] for path in known) for end in range(len(path) + 1)
+        }
+        """Where mistakes are inside of tables and arrays that msgspec may accept."""
 
     def _counted(self) -> bool:
         """Count a finding. Return whether it is one of the first, which are explained."""
@@ -201,6 +211,10 @@ class _Walk:
 
     def value(self, annotation: Any, value: Any, path: Path) -> None:
         """Check a value. Report what is wrong inside of an invalid table or array, or all of it if each part is valid."""
+        if self._refused and path in self._refused:
+            if self._counted():
+                self.first.append(Finding(path, cut(self._refused[path]), "rule"))
+            return
         kind = self._kind(annotation)
         if kind.tag_field is not None and isinstance(value, dict):
             chosen = self._by_tag(kind, kind.tag_field, value, path)
@@ -208,7 +222,7 @@ class _Walk:
                 return
             kind = self._kind(chosen)
         fault = kind.fault(value)
-        if fault is None:
+        if fault is None and not (self._above and path in self._above):
             return
         before = self.total
         self._patience -= 1
@@ -216,7 +230,7 @@ class _Walk:
         if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
             for member in kind.members:
                 self._inside(self._kind(member), value, path)
-        if self.total == before and self._counted():
+        if fault is not None and self.total == before and self._counted():
             self.first.append(self._explained(fault, kind, value, path))
 
     def _by_tag(self, kind: _Kind, field: str, table: Values, path: Path) -> Any:
@@ -248,7 +262,8 @@ class _Walk:
 
     def _items(self, annotation: Any, items: Sequence[Item], path: Path) -> None:
         """Check items, given with their keys or indices. If they are many, check only those in invalid slices."""
-        for part, item in items if len(items) <= _SLICES[-1] else self._doubtful(self._kind(annotation), items):
+        whole = len(items) <= _SLICES[-1] or (self._above and path in self._above)
+        for part, item in items if whole else self._doubtful(self._kind(annotation), items):
             if self._said < 0 and self.total >= self._most:
                 self.total += 1
                 return
@@ -277,7 +292,11 @@ class _Walk:
         for key, value in values.items():
             if key in fields:
                 self.value(fields[key], value, (*path, key))
-            elif table.strict and key != table.tag_field and self._counted():
+            elif key in table.renamed:
+                if self._counted():
+                    message = f"the old name of {dotted((table.renamed[key],))}, which is set too"
+                    self.first.append(Finding((*path, key), message, "conflict", "remove it", "key"))
+            elif key != table.tag_field and self._counted():
                 self.first.append(
                     Finding((*path, key), "unknown key", "unknown-key", self._meant(key, table, path), "key")
                 )
@@ -296,9 +315,9 @@ class _Walk:
 
     def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
-            return Finding(path, _cut(type_and_message(fault)), "rule")
+            return Finding(path, cut(type_and_message(fault)), "rule")
         if (cause := fault.__cause__) is not None:  # raised by a __post_init__ or an Enum
-            return Finding(path, _cut(message_of(cause) or type_name_of(cause)), "rule")
+            return Finding(path, cut(message_of(cause) or type_name_of(cause)), "rule")
         message, code, hint = translate(str(fault), value)
         if code != "not-an-option":
             return Finding(path, message, code, hint)
@@ -324,7 +343,7 @@ def _fault(annotation: Any, value: Any) -> BaseException | None:
     return None
 
 
-def _cut(said: str) -> str:
+def cut(said: str) -> str:
     """Cut a message: a thousand of any length need not be kept. One character too many shows that there was more."""
     return said[: LONGEST_SAID + 1]
 

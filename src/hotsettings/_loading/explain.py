@@ -113,7 +113,7 @@ def _explained(loaded: Loaded, path: Path) -> Explanation | None:
 
 def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
     """What the layers say, the highest first."""
-    for index, value, live in trace([document.values for document in loaded.documents], path):
+    for index, value, live in trace([document.values for document in loaded.documents], path, loaded.schema.merging):
         document = loaded.documents[index]
         place = document.locate([path]).get(path)
         origin = document.origin(place.value[0]) if place else document.layer.origin()
@@ -140,7 +140,10 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
 
 def _is_written(loaded: Loaded, path: Path) -> bool:
     """Whether layers say something of a key that counts."""
-    return any(counts for _, _, counts in trace([document.values for document in loaded.documents], path))
+    return any(
+        counts
+        for _, _, counts in trace([document.values for document in loaded.documents], path, loaded.schema.merging)
+    )
 
 
 class Setting(Struct, frozen=True):
@@ -192,7 +195,7 @@ def _places(loaded: Loaded) -> dict[str, Origin]:
     for leaf in loaded.schema.leaves:
         if leaf.key in loaded.pending:
             found[leaf.key] = KEPT
-        elif (winner := next(trace(values, leaf.path), None)) is not None:
+        elif (winner := next(trace(values, leaf.path, loaded.schema.merging), None)) is not None:
             won[winner[0]][leaf.path] = leaf.key
             found[leaf.key] = loaded.documents[winner[0]].layer.origin()
     for document, keys in zip(loaded.documents, won, strict=True):

@@ -89,6 +89,12 @@ def struct_of(annotation: Any) -> type[Struct] | None:
     return None if kind is None or kind.__struct_config__.array_like else bare
 
 
+def is_tagged(struct: Any) -> bool:
+    """Whether a key tells which Struct of a union a table is."""
+    kind = struct_class(struct)
+    return kind is not None and kind.__struct_config__.tag is not None
+
+
 def items_of(annotation: Any) -> Iterable[Any]:
     """Return the annotations of the elements of a tuple or frozenset, one after the other; none for anything else."""
     bare, _ = unwrap(annotation)

@@ -8,15 +8,16 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
-from msgspec import NODEFAULT, Meta, Struct
+from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
 from .._layers.toml.keys import ABSENT, Path, dotted
 from . import field_types
 from .frozen import ATOMS, freeze
+from .mark_places import refuse_misplaced
 from .marks import RESTART_REQUIRED, SECRET, Section
-from .masking import is_secret, mask_nested, names_of_secrets
-from .shape import Shape
+from .masking import former_names, is_secret, mask_nested, names_of_secrets
+from .shape import Shape, default_of
 
 NATIVE = (datetime.datetime, datetime.date, datetime.time)
 """TOML has these types itself, so a string is not taken for one of them."""
@@ -31,7 +32,7 @@ class Leaf(Struct, frozen=True, dict=True):
     annotation: Any
     defaults: tuple[Any, ...]
     """The value while no layer sets the key; ``ABSENT`` if a layer must set it. Number n is for when layers write the outermost
-    n of the tables around it, because a table in a layer replaces a default table as a whole."""
+    n of the tables around it: the fields of an optional table have no value, and then their own defaults."""
     secret: bool
     """Whether the leaf, or anything in it, is declared Secret."""
     restart: bool
@@ -84,12 +85,22 @@ class Schema:
             _refuse_undecodable(field.type, label)
             field_types.refuse_mutable(field.type, label)
             mask_nested(field.type)
+        refuse_misplaced(cls, cls.__name__)
         for struct in dict.fromkeys(field_types.structs_below(cls)):
             _refuse_defaults(struct)
         self.cls = cls
         self.keys = frozenset(field.encode_name for field in fields)
         self.freezing = tuple(field.name for field in fields if field_types.needs_freezing(field.type))
+        self.shape = Shape(cls)
+        self.merging = self.shape if any(map(field_types.is_tagged, field_types.structs_below(cls))) else None
+        """The shape, if merging tables has to look at their tags."""
         self.tolerant = not cls.__struct_config__.forbid_unknown_fields
+        self.is_prepared = any(
+            field.is_prepared or (self.tolerant and field.has_tables) for field in (self.shape.fields or {}).values()
+        ) or bool(self.shape.default_tables)
+        """Whether values need more than msgspec before they are decoded."""
+        self.is_renamed = self.shape.is_renamed
+        """Whether any field has a former key."""
         self.leaves = tuple(_leaves(cls, _Context()))
         self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
         self.secret_names = tuple({leaf.path[-1] for leaf in self.leaves if leaf.secret} | names_of_secrets(cls))
@@ -112,14 +123,9 @@ class Schema:
         return self._by_name.get(name)
 
     @cached_property
-    def shape(self) -> Shape:
-        """What the tables of all layers together are made of."""
-        return Shape(self.cls)
-
-    @cached_property
     def names(self) -> frozenset[str]:
         """Every name of a field or table of the class, as layers write it."""
-        return frozenset(part for leaf in self.leaves for part in leaf.path)
+        return frozenset(part for leaf in self.leaves for part in leaf.path) | former_names(self.cls)
 
     @cached_property
     def _by_name(self) -> dict[str, Leaf]:
@@ -162,6 +168,7 @@ class _Context(Struct, frozen=True, kw_only=True):
 
 def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
     section = context.section
+    tables = (*context.defaults, _written(context.defaults[-1] if context.defaults else ABSENT))
     for field in msgspec.structs.fields(struct):
         _, metadata = field_types.unwrap(field.type)
         section = next((mark.title for mark in metadata if isinstance(mark, Section)), section)
@@ -172,7 +179,7 @@ def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
             secret=context.secret or SECRET in metadata,
             restart=context.restart or RESTART_REQUIRED in metadata,
             section=section,
-            defaults=tuple(_default(field, table) for table in (*context.defaults, ABSENT)),
+            defaults=tuple(_default(field, table) for table in tables),
         )
         nested = field_types.struct_of(field.type)
         if nested is not None and nested not in inner.above:
@@ -196,19 +203,18 @@ def _leaf(field: FieldInfo, metadata: tuple[Any, ...], context: _Context) -> Lea
     )
 
 
+def _written(table: Any) -> Any:
+    """What lies under a table that layers write: its default, if that is a table too."""
+    return table if isinstance(table, Struct) else ABSENT
+
+
 def _default(field: FieldInfo, table: Any) -> Any:
     """The field's default: the one in the default of its table if there is one, else its own."""
     if table is None:
         return None
     if isinstance(table, Struct):
         return getattr(table, field.name)
-    return freeze(_own_default(field))
-
-
-def _own_default(field: FieldInfo) -> Any:
-    if field.default_factory is not NODEFAULT:
-        return field.default_factory()
-    return ABSENT if field.default is NODEFAULT else field.default
+    return freeze(default_of(field))
 
 
 def _refuse_undecodable(annotation: Any, label: str) -> None:
@@ -226,7 +232,7 @@ def _refuse_defaults(struct: type[Struct]) -> None:
     """Raise TypeError, naming the field, for a default that loading would refuse or that could be mutated."""
     name = getattr(field_types.struct_class(struct), "__name__", "")
     for field in msgspec.structs.fields(struct):
-        default = _own_default(field)
+        default = default_of(field)
         if default is not ABSENT and (reason := _misfit(default, field.type)) is not None:
             about = "" if is_secret(field.type) else f": {_lower(reason)}"
             raise TypeError(f"{name}.{field.name}: its default does not fit its type{about}")
@@ -255,19 +261,19 @@ def plain(value: Any) -> Any:
     import uuid
 
     own = (bytes, datetime.timedelta, decimal.Decimal, uuid.UUID)
-    return _arrays(msgspec.to_builtins(value, builtin_types=(*NATIVE, *own), str_keys=True))
+    return as_arrays(msgspec.to_builtins(value, builtin_types=(*NATIVE, *own), str_keys=True))
 
 
 def as_values(value: Any) -> Any:
     """Return settings, or a part of them, as the plain tables, arrays and scalars that a layer would hold."""
-    return _arrays(msgspec.to_builtins(value, builtin_types=NATIVE, str_keys=True))
+    return as_arrays(msgspec.to_builtins(value, builtin_types=NATIVE, str_keys=True))
 
 
-def _arrays(value: Any) -> Any:
+def as_arrays(value: Any) -> Any:
     """Replace tuples by lists, at any depth; msgspec leaves them as they are. Its tables are new, so they change in place."""
     if isinstance(value, dict):
         for key, item in value.items():
             if type(item) not in ATOMS:
-                value[key] = _arrays(item)
+                value[key] = as_arrays(item)
         return value
-    return list(map(_arrays, value)) if isinstance(value, list | tuple) else value
+    return list(map(as_arrays, value)) if isinstance(value, list | tuple) else value

@@ -59,7 +59,7 @@ def load_or_exit(settings_class: str, *sides: Files, json: bool) -> list[Loaded]
         layers = list(dict.fromkeys(layer for files in sides for layer in files.layers()))
         documents = dict(zip(layers, read_all(schema, layers), strict=True))
         chosen = [tuple(documents[layer] for layer in files.layers()) for files in sides]
-        return [Loaded(schema, each, assemble(schema, each)) for each in chosen]
+        return [assemble(schema, each) for each in chosen]
     except SettingsError as error:
         output.fail(error, json=json)
 

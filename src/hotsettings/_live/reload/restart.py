@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from ..._loading.explain import set_by_secrets
 from ..._loading.load import Loaded, validated
+from ..._loading.prepare import Prepared
 from ..._schema.schema import Leaf, as_values
 from ...errors import InvalidSettings
 from ..snapshot import changed_keys, same
@@ -31,12 +34,12 @@ def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) 
     kept = _validated(loaded, values, redactor)
     pending = changed_keys(schema, kept, settings)
     hidden = frozenset(leaf.key for leaf in schema.leaves if leaf.key in pending and set_by_secrets(first, leaf))
-    return Loaded(schema, loaded.documents, kept, pending, hidden)
+    return replace(loaded, settings=kept, pending=pending, hidden=hidden)
 
 
 def _validated(loaded: Loaded, values: dict[str, Any], redactor: Redactor | None) -> Any:
     try:
-        return validated(loaded.schema, loaded.documents, values, redactor)
+        return validated(loaded.schema, loaded.documents, Prepared(values), redactor)
     except InvalidSettings as error:
         refused = InvalidSettings(error.problems, error.total, while_waiting=True)
     raise refused

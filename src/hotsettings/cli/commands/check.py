@@ -10,9 +10,8 @@ from msgspec import Struct
 from rich.text import Text
 
 from ..._loading.explain import origins
-from ..._loading.load import Loaded, collector_paused, read_all, validated
-from ..._loading.merge import merge
-from ..._loading.problems import tolerated
+from ..._loading.load import Loaded, collector_paused, read_all, validated, warnings_about
+from ..._loading.prepare import prepare
 from ...errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
 from .. import output
 from ..options import Files, SettingsClass
@@ -49,10 +48,11 @@ def _check(settings_class: str, files: Files) -> Found:
     try:
         schema = import_schema(settings_class, files.secrets)
         documents = read_all(schema, files.layers())
-        loud, unknown = tuple(warnings(schema, documents)), tolerated(schema, documents)
-        unwise = Problems((*loud, *unknown.first)[:MOST_PROBLEMS], len(loud) + unknown.total)
         with collector_paused(documents):
-            settings = validated(schema, documents, merge([document.values for document in documents]))
+            prepared = prepare(schema, documents)
+            loud, said = tuple(warnings(schema, documents)), warnings_about(schema, documents, prepared)
+            unwise = Problems((*loud, *said.first)[:MOST_PROBLEMS], len(loud) + said.total)
+            settings = validated(schema, documents, prepared)
     except UnforeseenError:
         raise
     except SettingsError as error:
