@@ -15,54 +15,22 @@ from typing import ClassVar, Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
+_OfReading = Literal["missing-file", "not-a-file", "too-large", "unreadable", "still-written", "lost-content"]
+_OfParsing = Literal["not-utf8", "invalid-toml", "unsupported-toml", "no-parser"]
+_OfKeys = Literal["unknown-key", "wrong-key", "required", "conflict"]
+_OfValues = Literal["wrong-type", "out-of-range", "wrong-length", "no-match", "not-an-option", "invalid-value", "rule"]
+_OfStores = Literal[
+    "store-unreachable", "missing-bucket", "missing-key", "missing-revision", "not-in-copy", "unusable-copy"
+]
+_OfPublishing = Literal["publish-refused", "publish-conflict", "publish-unknown"]
+_OfOldKeys = Literal["deprecated", "renamed"]
+_OfSecretsFiles = Literal[
+    "misplaced-secret", "undeclared-secret", "exposed-file", "in-git", "not-ignored", "git-unknown"
+]
+_Other = Literal["not-set", "unforeseen"]
+
 Code: TypeAlias = Literal[
-    # A layer cannot be read.
-    "missing-file",
-    "not-a-file",
-    "too-large",
-    "unreadable",
-    "still-written",
-    "lost-content",
-    # It cannot be parsed.
-    "not-utf8",
-    "invalid-toml",
-    "unsupported-toml",
-    "no-parser",
-    # Its values do not fit the class.
-    "unknown-key",
-    "wrong-key",
-    "required",
-    "wrong-type",
-    "out-of-range",
-    "wrong-length",
-    "no-match",
-    "not-an-option",
-    "invalid-value",
-    "rule",
-    "conflict",
-    # A store.
-    "store-unreachable",
-    "missing-bucket",
-    "missing-key",
-    "missing-revision",
-    "not-in-copy",
-    "unusable-copy",
-    "publish-refused",
-    "publish-conflict",
-    "publish-unknown",
-    # Warnings of every load.
-    "deprecated",
-    "renamed",
-    # Warnings of `check`.
-    "misplaced-secret",
-    "undeclared-secret",
-    "exposed-file",
-    "in-git",
-    "not-ignored",
-    "git-unknown",
-    # Neither a layer nor a value.
-    "not-set",
-    "unforeseen",
+    _OfReading, _OfParsing, _OfKeys, _OfValues, _OfStores, _OfPublishing, _OfOldKeys, _OfSecretsFiles, _Other
 ]
 """What kind of problem it is. `docs/errors.md` explains each code."""
 

@@ -149,6 +149,17 @@ def test_integrations_import_the_public_face_only() -> None:
     assert wrong == []
 
 
+def test_integrations_use_the_public_face_only() -> None:
+    """Not even a private attribute of what they are given."""
+    files = (PACKAGE / "integrations").rglob("*.py")
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    private = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr.startswith("_")]
+    dunders = {"__module__", "__name__", "__qualname__"}
+    others = [node for node in private if node.attr not in dunders and ast.unparse(node.value) != "self"]
+    assert list(map(ast.unparse, others)) == []
+    assert private, "this test sees attributes"
+
+
 def test_this_test_sees_what_is_there() -> None:
     assert Import("_loading.load", "_layers.layer", True, True) in IMPORTS
     assert Import("_loading.diagnose", "_schema.field_types", True, True) in IMPORTS

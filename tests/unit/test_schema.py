@@ -96,7 +96,7 @@ def test_secrets() -> None:
     assert {key for key, leaf in LEAVES.items() if leaf.secret} == {
         *("TOKEN", "LIMITS", "db.password", "vault.size", "vault.limits", "box.token", "pets", "pet"),
     }
-    assert set(SCHEMA.secret_names) == {"TOKEN", "LIMITS", "password", "size", "limits", "token", "pets", "pet"}
+    assert set(SCHEMA.secret_names) == {"TOKEN", "LIMITS", "password", "size", "limits", "token"}
 
 
 def test_restarts() -> None:

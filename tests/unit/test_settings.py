@@ -776,11 +776,11 @@ def test_a_recursive_struct(tmp_path: Path) -> None:
     ]
 
 
-def test_a_recursive_struct_with_a_secret_names_the_table_only(tmp_path: Path) -> None:
+def test_a_recursive_struct_with_a_secret_hides_the_secret_only(tmp_path: Path) -> None:
     config = "[db.replica.replica]\npassword = 5\nhots = 'hunter2-canary'"
     assert lines(Settings, tmp_path, config) == [
-        "config.toml:2:12  db.replica: expected str, got int (value hidden)",
-        "config.toml:3:1  db.replica: unknown key",
+        "config.toml:2:12  db.replica.replica.password: expected str, got int (value hidden)",
+        "config.toml:3:1  db.replica.replica.hots: unknown key; did you mean db.replica.replica.host?",
     ]
 
 

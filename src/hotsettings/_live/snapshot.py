@@ -55,7 +55,7 @@ class Snapshot(Generic[S]):
         what the secrets file says. So a changed secret does not change it.
         """
         if self._digest is None:
-            shown = {setting.leaf.key: setting.value for setting in effective(self.loaded)}
+            shown = {setting.key: setting.value for setting in effective(self.loaded)}
             self._digest = hashlib.sha256(msgspec.json.encode(shown, enc_hook=repr, order="deterministic")).hexdigest()
         return self._digest
 

@@ -51,7 +51,7 @@ def _renamed(shape: Shape, value: Any, below: Any, path: Path, former: dict[Path
         return {key: _renamed(inner, item, below.get(key), (*path, key), former) for key, item in value.items()}
     present: Values = {}
     for key, item in value.items():
-        new = chosen.renamed[key] if key in chosen.renamed else key
+        new: str = dict.get(chosen.renamed, key) or key
         if new != key and (new in value or new in present):
             new = key
         elif new != key:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from .._boundary import guarded, unforeseen
 from .._layers.file import FileLayer, read
 from .._layers.layer import CollectorPaused, Document, Unreadable
-from .._layers.toml.keys import ABSENT
+from .._layers.toml.keys import ABSENT, Path
 from .._schema.schema import Schema
 from ..errors import NO_PROBLEMS, NOWHERE, SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
 from .decode import decode
@@ -32,8 +32,8 @@ class Loaded(Struct, frozen=True):
     settings: Any
     pending: frozenset[str] = frozenset()
     """Keys whose new value in the documents waits for a restart. ``settings`` has the old one."""
-    hidden: frozenset[str] = frozenset()
-    """Pending keys whose live value came from a secret layer when the process started. It may be in no document any more."""
+    hidden: frozenset[Path] = frozenset()
+    """Leaves of pending keys whose live value came from a secret layer when the process started. It may be in no document any more."""
     warnings: Problems = NO_PROBLEMS
     """What should be changed in the documents."""
 

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .._layers.toml.keys import ABSENT, Path, Values, follow
 from .._schema.shape import Shape, merges, tagged
@@ -77,13 +77,41 @@ def trace(layers: Sequence[Values], path: Path, shape: Shape | None = None) -> I
 
 def _counting(said: Sequence[Said], shape: Shape | None) -> list[Said]:
     """Tell which of these values, the winner first, become the merged one."""
-    merged: list[Any] = []
-    for _, value, counts in reversed(said):
-        if not (merged and isinstance(value, dict) and isinstance(merged[-1], dict)) or not merges(
-            shape, tagged(shape, merged), value
-        ):
-            merged = []
-        if counts:
-            merged.append(value)
-    last = len(merged)
+    last = _merged([value for _, value, counts in said if counts], shape)
     return [(index, value, counts and place < last) for place, (index, value, counts) in enumerate(said)]
+
+
+def _merged(values: Sequence[Any], shape: Shape | None) -> int:
+    """How many of these values, the winner first, become the merged one."""
+    merged: list[Any] = []
+    for value in reversed(values):
+        both = merged and isinstance(value, dict) and isinstance(merged[-1], dict)
+        if not both or not merges(shape, tagged(shape, merged), value):
+            merged = []
+        merged.append(value)
+    return len(merged)
+
+
+class Winner(NamedTuple):
+    """The highest layer that says something of a key, by its index (``layer``), and for a table the winners of the keys in it."""
+
+    layer: int
+    inside: dict[str, Winner] | None
+
+
+def winners(layers: Sequence[Values], shape: Shape) -> dict[str, Winner]:
+    """Find which of the layers, given in rising precedence, wins each key. It agrees with ``trace``, and takes one walk."""
+    return _winners([(index, layers[index]) for index in reversed(range(len(layers)))], shape)
+
+
+def _winners(said: list[tuple[int, Values]], shape: Shape | None) -> dict[str, Winner]:
+    found: dict[str, Winner] = {}
+    for key in dict.fromkeys(key for _, table in said for key in table):
+        values = [(index, table[key]) for index, table in said if key in table]
+        index, value = values[0]
+        if not isinstance(value, dict):
+            found[key] = Winner(index, None)
+            continue
+        inner = None if shape is None else shape.inside(tagged(shape, [table for _, table in reversed(said)]), key)
+        found[key] = Winner(index, _winners(values[: _merged([each for _, each in values], inner)], inner))
+    return found

@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from .._layers.layer import Document, Unreadable
 from .._layers.toml.excerpts import excerpt, line_around
-from .._layers.toml.keys import Path, dotted
+from .._layers.toml.keys import Path, dotted, follow
 from .._layers.toml.positions import Place, Span, covered
 from .._layers.toml.spelling import MisspeltKeys, misspells
 from .._redaction import Redactor
 from .._schema.schema import Schema
+from .._schema.shape import secret_paths, whole_at
 from ..errors import MOST_PROBLEMS, NOWHERE, PROGRAM, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
 from .diagnose import LONGEST_SAID, Finding, Findings, cut, diagnose
 from .merge import trace
@@ -210,12 +211,16 @@ class _Report:
         return self._documents[index].origin(place.value[0] if finding.at == "value" else place.key[0])
 
     def _hidden(self, finding: Finding, index: int | None) -> Path | None:
-        """The key to name if the value must not be shown: that of the leaf, since keys below it belong to its value."""
-        leaf = self._schema.leaf_of(finding.path)
-        in_secrets = index is not None and self._documents[index].layer.secret
-        if in_secrets or (leaf is not None and leaf.secret):
-            return finding.path if leaf is None else leaf.path
-        return None
+        """The key to name if the value must not be shown. Keys below what is secret as a whole belong to its value."""
+        document = None if index is None else self._documents[index]
+        values = {} if document is None else document.values
+        whole = whole_at(self._schema.shape, values, finding.path)
+        if whole is not None or (document is not None and document.layer.secret):
+            return finding.path if whole is None else whole
+        shape, value = self._schema.shape.at(finding.path, values), follow(values, finding.path)
+        if shape is None or shape.fields is not None or isinstance(value, dict):
+            return None
+        return finding.path if shape.hides(value) else None
 
     def _problem(self, finding: Finding, index: int | None) -> Problem:
         if finding.at == "missing":
@@ -241,15 +246,14 @@ class _Report:
             return Problem(key, "required", PROGRAM, code=finding.code)
         else:
             looked = ", ".join(file.layer.label + (" (no such file)" if file.missing else "") for file in files)
-            leaf = self._schema.leaf_of(finding.path)
-            belongs = [file.layer.label for file in files if file.layer.secret == (leaf is not None and leaf.secret)]
+            belongs = [file.layer.label for file in files if file.layer.secret == (hidden is not None)]
             message, hint = f"required, but not set in {looked}", f"set it in {belongs[0]}" if belongs else ""
         return Problem(key, message, self._origin(finding, index), hint, finding.code)
 
     def _message(self, finding: Finding) -> str:
         if finding.code != "rule":
-            leaf = self._schema.leaf_of(finding.path) if finding.brief else None
-            return finding.brief if leaf is not None and leaf.secret else finding.message
+            shape = self._schema.shape.at(finding.path) if finding.brief else None
+            return finding.brief if shape is not None and shape.holds_secret else finding.message
         said = self._redactor.redact(finding.message[:LONGEST_SAID])
         if len(finding.message) > LONGEST_SAID:
             said = said[: -LONGEST_SAID // 2] + "…"  # where it was cut, a part of a secret could be left
@@ -272,11 +276,8 @@ class _Report:
         if index in self._delicate:
             return self._delicate[index]
         names = frozenset(self._schema.secret_names)
-        delicate: set[Path] = {leaf.path for leaf in self._schema.leaves if leaf.secret}
-        for finding, blamed in self._blamed:
-            below = self._schema.leaves_below(finding.path)
-            if blamed == index and (finding.at == "key" or any(leaf.secret for leaf in below)):
-                delicate.add(finding.path)
+        delicate = set(secret_paths(self._schema.shape, self._documents[index].values))
+        delicate |= {finding.path for finding, blamed in self._blamed if blamed == index and finding.at == "key"}
         self._delicate[index] = _Spans(covered(self._documents[index].text, delicate, names))
         return self._delicate[index]
 

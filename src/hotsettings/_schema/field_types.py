@@ -110,21 +110,6 @@ def entries_of(annotation: Any) -> tuple[Any, Any] | None:
     return typing.get_args(bare) if typing.get_origin(bare) is collections.abc.Mapping else None
 
 
-def may_hold(annotation: Any, path: tuple[str | int, ...]) -> bool:
-    """Whether a value of the annotation can have something at this path of keys."""
-    return not path or any(_may_hold(member, path[0], path[1:]) for member in alternatives(annotation))
-
-
-def _may_hold(member: Any, key: str | int, rest: tuple[str | int, ...]) -> bool:
-    if (struct := struct_of(member)) is not None:
-        config = struct_class(struct).__struct_config__  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
-        inside = [field.type for field in msgspec.structs.fields(struct) if field.encode_name == key]
-        return any(may_hold(each, rest) for each in inside) or (key == config.tag_field and not rest)
-    if (entry := entries_of(member)) is not None:
-        return may_hold(entry[1], rest)
-    return member in (Any, object, collections.abc.Mapping)
-
-
 def _inner(bare: Any) -> Iterator[tuple[str, Any]]:
     """Yield what a type is made of: each field of a Struct with its name, each argument of a generic with ""."""
     if struct_class(bare) is not None:

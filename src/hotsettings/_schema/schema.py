@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 from msgspec.structs import FieldInfo
 
 from .._layers.toml.keys import ABSENT, Path, dotted
@@ -103,7 +103,7 @@ class Schema:
         """Whether any field has a former key."""
         self.leaves = tuple(_leaves(cls, _Context()))
         self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
-        self.secret_names = tuple({leaf.path[-1] for leaf in self.leaves if leaf.secret} | names_of_secrets(cls))
+        self.secret_names = tuple(names_of_secrets(cls))
         self._by_path: dict[Path, Leaf] = {leaf.path: leaf for leaf in self.leaves}
 
     def leaf_of(self, path: Path) -> Leaf | None:
@@ -125,7 +125,9 @@ class Schema:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name of a field or table of the class, as layers write it."""
-        return frozenset(part for leaf in self.leaves for part in leaf.path) | former_names(self.cls)
+        structs = field_types.structs_below(self.cls)
+        present = (field.encode_name for struct in structs for field in msgspec.structs.fields(struct))
+        return frozenset(present) | former_names(self.cls)
 
     @cached_property
     def _by_name(self) -> dict[str, Leaf]:
@@ -185,11 +187,10 @@ def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
         if nested is not None and nested not in inner.above:
             yield from _leaves(nested, inner)
         else:
-            yield _leaf(field, metadata, inner)
+            yield _leaf(field, inner)
 
 
-def _leaf(field: FieldInfo, metadata: tuple[Any, ...], context: _Context) -> Leaf:
-    descriptions = [mark.description for mark in metadata if isinstance(mark, Meta) and mark.description]
+def _leaf(field: FieldInfo, context: _Context) -> Leaf:
     return Leaf(
         path=context.path,
         attributes=context.attributes,
@@ -198,7 +199,7 @@ def _leaf(field: FieldInfo, metadata: tuple[Any, ...], context: _Context) -> Lea
         secret=context.secret or is_secret(field.type),
         restart=context.restart,
         section=context.section,
-        description=descriptions[-1] if descriptions else "",
+        description=Shape(field.type).description,
         marked=context.secret,
     )
 

@@ -13,10 +13,10 @@ from itertools import islice, repeat
 from typing import Any, Final
 
 import msgspec
-from msgspec import NODEFAULT, Struct
+from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo
 
-from .._layers.toml.keys import ABSENT, Path, Values
+from .._layers.toml.keys import ABSENT, Path, Values, follow
 from . import field_types
 from .marks import SECRET, TOLERANT, Before, Check, Deprecated, Renamed
 from .masking import HIDDEN, is_secret
@@ -42,6 +42,12 @@ class Shape:
     def holds_secret(self) -> bool:
         """Whether the values, or any part of them, are declared Secret."""
         return self.secret or is_secret(self.annotation)
+
+    @property
+    def description(self) -> str:
+        """What the annotation says about the values, if it says something."""
+        said = [mark.description for mark in self.metadata if isinstance(mark, Meta) and mark.description]
+        return said[-1] if said else ""
 
     @cached_property
     def members(self) -> list[Shape]:
@@ -210,7 +216,9 @@ class Shape:
         )
 
     def hides(self, value: Any) -> bool:
-        """Whether a value that is no table must not be shown."""
+        """Whether a leaf must not be shown. An empty table or array shows nothing, unless it is secret as a whole."""
+        if value in ({}, []) and not self.is_whole(value):
+            return False
         return any(member.holds_secret for member in self.members_for(value))
 
 
@@ -282,11 +290,23 @@ def secret_paths(shape: Shape, value: Any, path: Path = ()) -> Iterator[Path]:
         yield path
 
 
+def whole_at(shape: Shape, value: Any, path: Path) -> Path | None:
+    """Return the first part of a path at which a value is secret as a whole, keys included, if there is one."""
+    for end in range(len(path) + 1):
+        inner = shape.at(path[:end], value)
+        if inner is not None and inner.is_whole(follow(value, path[:end])):
+            return path[:end]
+    return None
+
+
 def _opens(shape: Shape | None, value: Any) -> bool:
     """Whether a value is a table or an array of tables whose leaves are told apart."""
-    if not (isinstance(value, dict) or (isinstance(value, list) and _has_tables(value))) or not value:
+    if shape is None or not value or not isinstance(value, dict | list) or shape.is_whole(value):
         return False
-    return shape is not None and not shape.is_whole(value)
+    members = shape.members_for(value)
+    if isinstance(value, dict):
+        return any(each.fields is not None or each.entries is not None or each.bare in _UNTYPED for each in members)
+    return _has_tables(value) and shape.inside(value, 0) is not None
 
 
 def _has_tables(values: list[Any]) -> bool:

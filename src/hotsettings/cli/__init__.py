@@ -25,9 +25,8 @@ def main() -> None:
         missing = error.name
     else:
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(
-                stream, io.TextIOWrapper
-            ):  # a file name that is not Unicode, or a terminal that is not UTF-8, must not end the command
+            # A file name that is not Unicode, or a terminal that is not UTF-8, must not end the command.
+            if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         rejoin_class(os.environ)
         try:

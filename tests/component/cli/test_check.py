@@ -194,7 +194,7 @@ def test_keys_in_the_secrets_file_that_are_not_declared_secret(run: Run, folder:
     out = run("check", CLASS).out
     assert "  secrets.toml:2:1  NAME: in the secrets file, but not declared Secret" in out
     assert "  secrets.toml:5:1  db.host: in the secrets file, but not declared Secret" in out
-    assert "LABELS: in the secrets file, but not declared Secret" in out
+    assert "LABELS.a: in the secrets file, but not declared Secret" in out
     assert "Warnings: 3\n" in out
 
 

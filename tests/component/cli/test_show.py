@@ -31,7 +31,7 @@ def test_show_is_toml_with_origins(run: Run) -> None:
             'db.host = "localhost"  # default\n'
             "db.port = 5433  # config.toml:2:11\n"
             "# db.password = not set  # default\n"
-            'LABELS = { tier = "one" }  # default\n'
+            'LABELS.tier = "one"  # default\n'
             "# KEYS = ********  # default\n"
             "WORKERS = 2  # worker.toml:2:11\n"
         ),
@@ -47,7 +47,7 @@ def test_show_json(run: Run) -> None:
     assert found["TOKEN"]["value"] == "********"
     nowhere = {"layer": "default", "file": None, "line": None, "column": None, "kind": "default"}
     assert found["PROXY"] == {"value": None, **nowhere}
-    assert found["LABELS"]["value"] == {"tier": "one"}
+    assert found["LABELS.tier"]["value"] == "one"
 
 
 def test_what_the_secrets_file_says_is_masked_even_if_not_declared(run: Run, folder: Path) -> None:

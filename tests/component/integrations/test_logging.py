@@ -22,12 +22,17 @@ class Nested(Struct, frozen=True):
     level: str = "info"
 
 
+class Renamed(Struct, frozen=True, rename={"of_root": "the root"}):
+    of_root: str
+
+
 class Settings(BaseSettings):
     LOG_LEVEL: Level = "INFO"
     NUMBER: int = 25
     ANY: str = "ERROR"
     OTHER: int = 0
     log: Nested = Nested()
+    maybe: Renamed | None = None
 
 
 @pytest.fixture
@@ -88,6 +93,18 @@ async def test_numbers_nested_keys_and_any_case(logger: logging.Logger) -> None:
         await held.publish(held.current.replace(log=Nested("debug")))
         await held.wait_applied()
         assert logger.level == logging.DEBUG
+
+
+async def test_a_renamed_key_in_a_table_that_may_be_absent(logger: logging.Logger) -> None:
+    async with live(Settings.from_values(maybe={"the root": "debug"})) as held:
+        handle = follow_level(held, 'maybe."the root"', logger)
+        assert logger.level == logging.DEBUG
+        await held.publish(held.current.replace(maybe=None))
+        await held.wait_applied()
+        assert (logger.level, handle.failures) == (logging.DEBUG, 1)
+        await held.publish(held.current.replace(maybe=Renamed("warning")))
+        await held.wait_applied()
+        assert logger.level == logging.WARNING
 
 
 async def test_a_key_that_is_not_there(logger: logging.Logger) -> None:

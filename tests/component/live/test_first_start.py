@@ -14,7 +14,7 @@ import pytest
 from support.live import Settings
 
 from hotsettings import LayerError
-from hotsettings._live.reload import reloader as runtime
+from hotsettings._live.reload import reloader
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ def watcher(request: pytest.FixtureRequest) -> Kind:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("PATIENCE", 0.5), ("_ACCEPT_OPEN_AFTER", 0.8), ("_START_FAILS_AFTER", 1.2)):
-        monkeypatch.setattr(runtime, name, seconds)
+        monkeypatch.setattr(reloader, name, seconds)
 
 
 @contextmanager

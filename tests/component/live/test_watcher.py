@@ -192,7 +192,7 @@ async def test_a_failure_after_a_long_time_is_a_new_one(
                 while watcher._without_events:
                     await watcher.check(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
-            assert not watcher.writing()
+            assert not watcher.reader.writing()
             watcher._lost.cancel()
         tasks.cancel_scope.cancel()
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]

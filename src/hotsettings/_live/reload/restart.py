@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from ..._loading.explain import set_by_secrets
+from ..._loading.explain import live_parts, set_by_secrets
 from ..._loading.load import Loaded, validated
 from ..._loading.prepare import Prepared
 from ..._schema.schema import Leaf, as_values
@@ -33,7 +33,9 @@ def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) 
         _put(values, leaf, first.settings)
     kept = _validated(loaded, values, redactor)
     pending = changed_keys(schema, kept, settings)
-    hidden = frozenset(leaf.key for leaf in schema.leaves if leaf.key in pending and set_by_secrets(first, leaf))
+    hidden = frozenset(
+        part.path for leaf, part in live_parts(first) if leaf.key in pending and set_by_secrets(first, part.path)
+    )
     return replace(loaded, settings=kept, pending=pending, hidden=hidden)
 
 

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import IntEnum
 
 import anyio
@@ -99,7 +99,8 @@ class Inotify:
             if watches == self._watches:
                 return False
             for wd in set(self._watches.values()) - set(watches.values()):
-                self._remove_watch(wd)
+                with suppress(OSError):  # the watch went with what it watched
+                    self._inotify.rm_watch(wd)
             before = self._watches
             self._watches, self._paths = watches, {}
             for path, wd in watches.items():  # a watch follows an inode, which may have several paths
@@ -125,12 +126,6 @@ class Inotify:
             return None
         except ValueError:  # no file can have this name
             return None
-
-    def _remove_watch(self, wd: int) -> None:
-        try:
-            self._inotify.rm_watch(wd)
-        except OSError:
-            pass  # the watch went with what it watched
 
     def read_pending(self) -> None:
         if self._read_events() is not _Relevance.NONE:

@@ -61,7 +61,8 @@ def _check(settings_class: str, files: Files) -> Found:
 
 
 def _summary(loaded: Loaded) -> str:
-    counts = Counter(origin.file for origin in origins(loaded).values())
+    fields = {leaf.key for leaf in loaded.schema.leaves}
+    counts = Counter(origin.file for key, origin in origins(loaded).items() if key in fields)
     files = dict.fromkeys(document.layer.label for document in loaded.documents)
     parts = [f"{counts[file]} from {file}" for file in files if counts[file]]
     return f"Valid: {', '.join([*parts, f'{counts[None]} by default'])}"

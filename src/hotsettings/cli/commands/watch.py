@@ -15,12 +15,12 @@ from rich.text import Text
 
 from ..._live.live import Live
 from ..._live.status import Applied, Rejection
-from ..._loading.explain import Explanation, effective
+from ..._loading.explain import Explanation
 from ..._log import NAME
 from ..._watching.events import Kind
 from ...errors import SHOWN_PROBLEMS, SettingsError, unshown
 from .. import output
-from ..changes import KeyChange
+from ..changes import KeyChange, between_settings
 from ..options import Files, Json, SettingsClass
 from ..settings_class import schema_or_exit
 
@@ -56,13 +56,13 @@ async def _print_events(live: Live[Any], files: Sequence[str], printer: Printer)
     """Print events until cancelled."""
     events = live.events()
     printer.start(files)
-    before, waited = effective(live.snapshot.loaded), frozenset[str]()
+    before, waited = live.snapshot.loaded, frozenset[str]()
     async for event in events:
         if isinstance(event, Rejection):
             printer.rejected(event, live.snapshot.generation)
             continue
-        after = effective(live.snapshot.loaded)
-        changes = tuple(change for change in map(KeyChange, before, after) if change.key in event.keys)
+        after = live.snapshot.loaded
+        changes = tuple(between_settings(before, after))
         waiting = tuple(live.explain(key) for key in sorted(event.pending_restart - waited))
         before, waited = after, event.pending_restart
         printer.applied(Edit(event, changes, waiting))

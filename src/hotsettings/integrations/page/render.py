@@ -23,7 +23,7 @@ from ... import (
 )
 from ...errors import SHOWN_PROBLEMS, counted, unshown
 from .markup import Html, cut, join, tag
-from .record import Changed, Entry, Record, Refused, shown, waiting
+from .record import ChangedKey, HistoryEntry, Record, RejectedEntry, shown, waiting
 
 LONGEST_REASON = 20_000
 """Characters of the text of a rejection that are shown."""
@@ -120,7 +120,7 @@ def _lines(rejection: Rejection) -> Iterator[tuple[str, str]]:
     yield from (("problem", f"  {line}") for line in unshown(rejection.total))
 
 
-def _pending(pending: dict[str, Changed]) -> Html:
+def _pending(pending: dict[str, ChangedKey]) -> Html:
     if not pending:
         return tag("div", data_part=True)
     items = [tag("li", _change(change)) for change in pending.values()]
@@ -135,7 +135,7 @@ def _pending(pending: dict[str, Changed]) -> Html:
     return tag("div", section, data_part=True)
 
 
-def _sections(settings: Sequence[Described], pending: dict[str, Changed]) -> Iterator[Html]:
+def _sections(settings: Sequence[Described], pending: dict[str, ChangedKey]) -> Iterator[Html]:
     groups = groupby(settings, key=lambda setting: setting.section)
     for number, (title, group) in enumerate(groups):
         heading = f"section-{number}"
@@ -155,7 +155,7 @@ def _sections(settings: Sequence[Described], pending: dict[str, Changed]) -> Ite
         )
 
 
-def _row(setting: Described, waits: Changed | None) -> Html:
+def _row(setting: Described, waits: ChangedKey | None) -> Html:
     about = " ".join(setting.description.split())
     change = ("restart", "needs a restart") if setting.restart else ("hot", "applied while running")
     is_default = setting.origin.kind == "default"
@@ -170,7 +170,7 @@ def _row(setting: Described, waits: Changed | None) -> Html:
     )
 
 
-def _value(setting: Described, waits: Changed | None) -> Iterator[Html]:
+def _value(setting: Described, waits: ChangedKey | None) -> Iterator[Html]:
     yield tag("code", shown(setting.value), class_="set")
     if setting.hidden:
         yield join(" ", tag("span", "secret", class_="badge secret"))
@@ -190,16 +190,16 @@ def _origin(origin: Origin) -> Html:
     return tag("code", str(origin), class_=f"layer {origin.layer}", title=f"layer: {origin.layer}")
 
 
-def _history(entries: Sequence[Entry]) -> Html:
+def _history(entries: Sequence[HistoryEntry]) -> Html:
     if not entries:
         nothing = tag("p", "Nothing has changed since this page was set up.", class_="quiet")
         return tag("div", nothing, data_part=True)
     return tag("div", tag("ol", *(tag("li", *_entry(entry)) for entry in entries)), data_part=True)
 
 
-def _redacted(entry: Entry, live: Live[Any]) -> Entry:
+def _redacted(entry: HistoryEntry, live: Live[Any]) -> HistoryEntry:
     """A text of before may hold what has become a secret since."""
-    if not isinstance(entry, Refused):
+    if not isinstance(entry, RejectedEntry):
         return entry
     told = entry.rejection
     problems = tuple(_redacted_problem(problem, live) for problem in told.problems[:SHOWN_PROBLEMS])
@@ -216,8 +216,8 @@ def _redacted_problem(problem: Problem, live: Live[Any]) -> Problem:
     )
 
 
-def _entry(entry: Entry) -> Iterator[Html]:
-    if isinstance(entry, Refused):
+def _entry(entry: HistoryEntry) -> Iterator[Html]:
+    if isinstance(entry, RejectedEntry):
         times = f", {entry.times} times" if entry.times > 1 else ""
         yield tag("h3", tag("span", f"Rejected{times}", class_="bad"), " ", _time(entry.rejection.at))
         yield _problems(entry.rejection)
@@ -231,7 +231,7 @@ def _entry(entry: Entry) -> Iterator[Html]:
         yield tag("ul", *changes, *further, *waits, class_="changes")
 
 
-def _change(change: Changed) -> Html:
+def _change(change: ChangedKey) -> Html:
     values = (
         tag("del", tag("span", "was ", class_="unseen"), tag("code", change.old)),
         tag("span", " → ", aria_hidden="true"),
@@ -244,9 +244,9 @@ def _change(change: Changed) -> Html:
     )
 
 
-def _sentence(entry: Entry) -> str:
+def _sentence(entry: HistoryEntry) -> str:
     """What a screen reader says when it happens."""
-    if isinstance(entry, Refused):
+    if isinstance(entry, RejectedEntry):
         _, first = next(_lines(entry.rejection))
         return f"An edit was rejected. {first}"
     keys = [change.key for change in entry.changes]

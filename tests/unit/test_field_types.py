@@ -25,7 +25,6 @@ from hotsettings._schema.field_types import (
     alternatives,
     entries_of,
     items_of,
-    may_hold,
     metadata_below,
     needs_freezing,
     refuse_mutable,
@@ -35,6 +34,7 @@ from hotsettings._schema.field_types import (
     unwrap,
 )
 from hotsettings._schema.marks import SECRET
+from hotsettings._schema.shape import Shape
 
 # What is in these is only known at run time, so they are no types to type checkers.
 TUPLE: Any = tuple
@@ -246,8 +246,8 @@ def test_metadata_below(annotation: Any, found: bool) -> None:
         (Dog | Cat, ("lives",), True),
     ],
 )
-def test_may_hold(annotation: Any, path: tuple[str, ...], possible: bool) -> None:
-    assert may_hold(annotation, path) is possible
+def test_what_can_be_at_a_path(annotation: Any, path: tuple[str, ...], possible: bool) -> None:
+    assert (Shape(annotation).at(path) is not None) is possible
 
 
 def test_structs_below() -> None:
