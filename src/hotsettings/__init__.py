@@ -14,7 +14,9 @@ How data flows, and where:
 from typing import TYPE_CHECKING, Any
 
 from ._layers.file import FileLayer
+from ._layers.folder import FolderLayer
 from ._layers.toml.parser import use_parser
+from ._layers.values import ValuesLayer
 from ._schema.marks import Before, Check, Deprecated, Renamed, RestartRequired, Secret, Section, Tolerant
 from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError
 from .settings import BaseSettings
@@ -38,6 +40,7 @@ __all__ = [
     "Described",
     "Explanation",
     "FileLayer",
+    "FolderLayer",
     "InvalidSettings",
     "LayerError",
     "LayerStatus",
@@ -59,6 +62,7 @@ __all__ = [
     "Status",
     "Tolerant",
     "UnforeseenError",
+    "ValuesLayer",
     "Wait",
     "use_parser",
 ]

@@ -282,7 +282,7 @@ def test_a_signal_that_ends_the_process_while_a_rule_runs(tmp_path: Path) -> Non
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
     try:
         with pytest.raises(SystemExit) as caught:
-            Slow(tmp_path / "config.toml", secrets_path=tmp_path / "none.toml")
+            Slow(tmp_path / "config.toml", secrets_path=None)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert caught.value.code == 7
@@ -299,7 +299,7 @@ def test_an_interrupt_while_a_rule_runs_goes_on_as_one(tmp_path: Path) -> None:
         Interrupted.from_values(x=2)
     write(tmp_path, "x = 2\n")
     with pytest.raises(KeyboardInterrupt):
-        Interrupted(tmp_path / "config.toml", secrets_path=tmp_path / "none.toml")
+        Interrupted(tmp_path / "config.toml", secrets_path=None)
 
 
 class Interrupts(Exception):

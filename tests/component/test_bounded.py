@@ -55,7 +55,7 @@ def refused(folder: Path, cls: Any, text: str) -> InvalidSettings:
     path = folder / "config.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidSettings) as caught:
-        cls(path, secrets_path=folder / "none.toml")
+        cls(path, secrets_path=None)
     return caught.value
 
 
@@ -221,7 +221,7 @@ def test_a_text_that_may_name_very_many_phrases_is_not_searched_for_each(
         struct: Any = msgspec.defstruct("Phrases", phrases, frozen=True, rename=rename)
         (tmp_path / "config.toml").write_text(f"{text}\nx = 'y\n")
         with pytest.raises(LayerError) as caught:
-            settings({"phrases": (struct | None, None)})(tmp_path / "config.toml", secrets_path=tmp_path / "none.toml")
+            settings({"phrases": (struct | None, None)})(tmp_path / "config.toml", secrets_path=None)
         shown[number, text] = bool(caught.value.problems[0].excerpt)
     assert list(shown.values()) == [True, False, True]
     assert Searched.searches < 100
@@ -286,7 +286,7 @@ def test_a_good_load_builds_no_index(tmp_path: Path) -> None:
     cls = settings({name(number): (int, 0) for number in range(50)})
     path = tmp_path / "config.toml"
     path.write_text("".join(f"{name(number)} = 1\n" for number in range(50)), encoding="utf-8")
-    cls(path, secrets_path=tmp_path / "none.toml")
+    cls(path, secrets_path=None)
     assert not {"names", "_by_name", "_tables"} & vars(schema_of(cls)).keys()
 
 
@@ -302,16 +302,16 @@ def test_the_collector_is_paused_for_large_layers_only(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     for text in ("y", "x" * 200_000):
         path.write_text(f"x = '{text}'\n", encoding="utf-8")
-        S(path, secrets_path=tmp_path / "none.toml")
+        S(path, secrets_path=None)
         assert gc.isenabled()
     path.write_text(f"x = '{'x' * 200_000}'\ny = 1\n", encoding="utf-8")
     with pytest.raises(InvalidSettings):
-        S(path, secrets_path=tmp_path / "none.toml")
+        S(path, secrets_path=None)
     assert gc.isenabled()
     gc.disable()
     try:
         with pytest.raises(InvalidSettings):
-            S(path, secrets_path=tmp_path / "none.toml")
+            S(path, secrets_path=None)
         assert not gc.isenabled()  # it was off before
     finally:
         gc.enable()
@@ -346,14 +346,14 @@ def test_large_layers_are_old_at_once(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[x]\n" + "".join(f"k{at}.y = [1]\n" for at in range(15_000)), encoding="utf-8")
     gc.collect()
-    loaded = cls(path, secrets_path=tmp_path / "none.toml")
+    loaded = cls(path, secrets_path=None)
     young = [each for generation in (0, 1) for each in gc.get_objects(generation=generation)]
     assert not any(each is loaded.x for each in young)
     del young
     gc.freeze()
     try:
         frozen = gc.get_freeze_count()
-        cls(path, secrets_path=tmp_path / "none.toml")
+        cls(path, secrets_path=None)
         assert gc.get_freeze_count() >= frozen - 100  # a few may have gone
     finally:
         gc.unfreeze()
@@ -377,7 +377,7 @@ def test_all_problems_are_counted_and_the_first_are_told(
     error = refused(tmp_path, settings(fields), text)
     assert (len(error.problems), error.total) == (1000, total)
     shown = str(error).splitlines()
-    assert shown[0] == f"Invalid settings: {total} problems"
+    assert shown[0] == f"Invalid settings: {total} problems; the first 100 are shown"
     assert shown[-1] == f"  … and {total - 100} more"
     assert sum(line.startswith("  ") and not line.startswith("   ") for line in shown) == 101
     assert {bool(problem.excerpt) for problem in error.problems[100:]} == {False}

@@ -15,7 +15,16 @@ import pytest
 from msgspec import Meta
 
 import hotsettings
-from hotsettings import BaseSettings, Deprecated, Origin, Problem, Renamed, Secret, SettingsError
+from hotsettings import (
+    BaseSettings,
+    Deprecated,
+    FolderLayer,
+    Origin,
+    Problem,
+    Renamed,
+    Secret,
+    SettingsError,
+)
 from hotsettings._boundary import unforeseen
 from hotsettings._layers.file import FileLayer
 from hotsettings._layers.toml import parser
@@ -60,14 +69,22 @@ def of(work: Callable[[], object]) -> Sequence[Problem]:
 
 def load(text: str | bytes, cls: type[BaseSettings] = Settings, path: str = "config.toml") -> Sequence[Problem]:
     Path("config.toml").write_bytes(text.encode() if isinstance(text, str) else text)
-    return of(lambda: cls(path, secrets_path="none.toml"))
+    return of(lambda: cls(path, secrets_path=None))
+
+
+def folder(files: Mapping[str, str]) -> FolderLayer:
+    path = Path("folder")
+    path.mkdir()
+    for name, content in files.items():
+        (path / name).write_text(content)
+    return FolderLayer(path)
 
 
 def lost() -> Sequence[Problem]:
     path = Path("config.toml")
 
     async def watch() -> None:
-        async with Settings.watch(secrets_path="none.toml", settle=0.01) as live:
+        async with Settings.watch(secrets_path=None, settle=0.01) as live:
             await anyio.Path(path).write_text("")
             await live.reload()
 
@@ -79,7 +96,7 @@ def still_written(monkeypatch: pytest.MonkeyPatch) -> Sequence[Problem]:
     monkeypatch.setattr(reloader, "_START_FAILS_AFTER", 0.0)
 
     async def watch() -> None:
-        async with Settings.watch(secrets_path="none.toml", settle=0.01):
+        async with Settings.watch(secrets_path=None, settle=0.01):
             pass
 
     with Path("config.toml").open("a") as file:  # a writer that may go on
@@ -138,8 +155,11 @@ MISTAKES: dict[str, Callable[[pytest.MonkeyPatch], Iterable[Problem]]] = {
     "unreadable": lambda _: load("", path="config.toml/x"),
     "still-written": still_written,
     "lost-content": lambda _: lost(),
+    "empty-folder": lambda _: of(lambda: Settings(layers=[folder({})])),
+    "conflicting-keys": lambda _: of(lambda: Settings(layers=[folder({"NUMBER": "1", '"NUMBER"': "2"})])),
     "not-utf8": lambda _: load(b"\xff"),
     "invalid-toml": lambda _: load("NUMBER = = 1"),
+    "duplicate-key": lambda _: load("NUMBER = 1\nNUMBER = 2"),
     "unsupported-toml": lambda _: load("NUMBER = 99999999999999999999"),
     "no-parser": without_parser,
     "unknown-key": lambda _: load("NUMBR = 1"),

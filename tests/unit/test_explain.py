@@ -21,7 +21,7 @@ from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from hotsettings._live.reload.restart import keep_first
-from hotsettings._loading.explain import (
+from hotsettings._loading.explain import , set_by_secrets(
     Entry,
     Explanation,
     UnknownKey,
@@ -190,7 +190,7 @@ def test_the_winner_is_live_and_stands_where_it_is_said_to_stand(
             if leaf.path == path:
                 assert found[leaf.key] == winner.origin
             if (setting := shown.get(dotted(path))) is not None:
-                hidden = any(d.layer.secret and follow(d.values, path) is not ABSENT for d in stack)
+                hidden = set_by_secrets(it, path)
                 assert setting.value is HIDDEN if hidden else same_values(setting.value, value)
                 if not any(isinstance(part, int) for part in path):
                     assert setting.origin == winner.origin
@@ -568,6 +568,6 @@ def test_from_files(tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch, name: s
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_bytes(b"\xef\xbb\xbflevel = '\xc3\xa9'\r\nport = 1\r\n")
-    it = load(schema_of(Settings), file_layers(name, "none.toml", None))
+    it = load(schema_of(Settings), file_layers(name, None, None))
     assert str(explain(it, "port").winner.origin) == f"{name}:2:8"
     assert str(explain(it, "level").winner.origin) == f"{name}:1:9"

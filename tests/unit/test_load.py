@@ -201,7 +201,7 @@ def test_every_field_is_what_a_plain_implementation_says(
     if without_secrets:
         read[1] = {}
     config, secrets, override = module_files.paths
-    loaded = Sample(config, secrets_path=secrets, override_path=override)
+    loaded = Sample(config, secrets_path=None if without_secrets else secrets, override_path=override)
     assert {name: exactly(getattr(loaded, name)) for name in loaded.__struct_fields__} == {
         name: exactly(value) for name, value in expected(combined(*read)).items()
     }

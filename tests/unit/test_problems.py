@@ -112,7 +112,7 @@ def test_files_are_read_in_order_and_each_from_top_to_bottom(tmp_path: Path) -> 
         "config.toml:3:2  db.host: required, but missing from this table",
         "config.toml:4:1  db.hsot: unknown key; did you mean db.host?",
         "config.toml:5:8  db.port: expected int, got str",
-        "config.toml:6:2  pools: expected array, got table",
+        "config.toml:6:2  pools: expected array, got table; write [[table]] as its header, or put it in square brackets",
         "override.toml:1:10  HOSTS[0]: expected str, got int; put it in quotes",
         "override.toml:1:18  HOSTS[2]: expected str, got int; put it in quotes",
         "override.toml:2:1  UNKNOWN: unknown key",
@@ -330,7 +330,7 @@ def test_more_problems_than_anybody_reads(tmp_path: Path) -> None:
     config = f"HOSTS = [{', '.join(['5'] * 100_000)}]"
     error = failure(Settings, tmp_path, config)
     assert len(error.problems) == MOST_PROBLEMS
-    assert str(error).startswith("Invalid settings: 100000 problems\n")
+    assert str(error).startswith("Invalid settings: 100000 problems; the first 100 are shown\n")
     assert str(error).endswith("\n  … and 99900 more")
     exactly = failure(Settings, tmp_path, f"HOSTS = [{', '.join(['5'] * SHOWN_PROBLEMS)}]")
     assert (len(exactly.problems), exactly.total) == (SHOWN_PROBLEMS, SHOWN_PROBLEMS)

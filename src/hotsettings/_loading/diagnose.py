@@ -16,13 +16,13 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, ValidationError
-from msgspec.structs import replace
 
 from .._layers.toml.keys import Path, Values, dotted
 from .._layers.toml.spelling import Budget, Vocabulary
 from .._redaction.exceptions import message_of, type_and_message, type_name_of
 from .._schema import field_types
-from .._schema.schema import NATIVE, Schema
+from .._schema.describe import type_name
+from .._schema.schema import NATIVE, Leaf, Schema
 from .._schema.shape import Shape
 from ..errors import Code
 from .msgspec_errors import translate
@@ -62,6 +62,8 @@ class Finding(Struct, frozen=True):
     hint: str = ""
     at: Literal["key", "value", "missing"] = "value"
     brief: str = ""
+    rewrite: str = ""
+    """A hint that quotes the value. It takes the place of the other one if the line may be shown."""
     document: int | None = None
     """The document that says it. None: the one whose value won."""
 
@@ -135,28 +137,48 @@ class _Kind:
         return field_types.struct_of(self.annotation)
 
     @cached_property
-    def entries(self) -> tuple[_Kind | None, Any] | None:
-        """For a mapping, the annotation of its keys unless it is str, and that of its values."""
+    def takes_tables(self) -> bool:
+        """Whether some of its values are tables."""
+        return any(field_types.struct_of(member) is not None for member in self.members)
+
+    @cached_property
+    def entries(self) -> tuple[_Keys | None, Any] | None:
+        """For a mapping, its keys unless they are any str, and the annotation of its values."""
         if (entry := field_types.entries_of(self.annotation)) is None:
             return None
         key_type, item_type = entry
-        return None if key_type is str else _Kind(_mapping(key_type), self._budget), item_type
+        return None if key_type is str else _Keys(key_type, self._budget), item_type
 
     @cached_property
     def allowed(self) -> tuple[str, ...]:
         """The allowed values of a Literal or Enum, or the tags of a union of tables."""
-        return tuple(map(str, _allowed(self.annotation) or [tag for _, tag in self.tags]))
+        listed = [value for member in self.members for value in _allowed(member)]
+        return tuple(map(str, listed or [tag for _, tag in self.tags]))
 
     @cached_property
     def one_of(self) -> str:
         """The message for a value that is not allowed."""
         more = f" and {len(self.allowed) - _LISTED} more" if len(self.allowed) > _LISTED else ""
-        return f"expected one of {', '.join(self.allowed[:_LISTED])}{more}"
+        listed = f"one of {', '.join(self.allowed[:_LISTED])}{more}"
+        others = [type_name(member) for member in self.members if not _allowed(member)] if not self.tags else []
+        return f"expected {' or '.join([*others, listed])}"
 
     @cached_property
     def names(self) -> Vocabulary:
         """The allowed values, to find which one was probably meant."""
         return Vocabulary(self.allowed, self._budget)
+
+
+class _Keys:
+    """What is known of the keys of a mapping. msgspec is asked about them as keys: it reads ``"1"`` as an int then."""
+
+    def __init__(self, key_type: Any, budget: Budget) -> None:
+        self.kind = _Kind(key_type, budget)
+        self._mapping = _Kind(collections.abc.Mapping[key_type, Any], budget)
+
+    def fault(self, keys: Iterable[str]) -> BaseException | None:
+        """Return the exception with which msgspec or code of the user rejects one of these keys, if it does."""
+        return self._mapping.fault(dict.fromkeys(keys))
 
 
 class _Table:
@@ -276,13 +298,14 @@ class _Walk:
             if not kind.fit([item for _, item in some]):
                 yield from self._doubtful(kind, some, sizes[1:]) if sizes[1:] else some
 
-    def _entries(self, keys: _Kind | None, annotation: Any, values: Values, path: Path) -> None:
-        if keys is not None and keys.fault(dict.fromkeys(values)) is not None:
+    def _entries(self, keys: _Keys | None, annotation: Any, values: Values, path: Path) -> None:
+        if keys is not None and keys.fault(values) is not None:
             for key in values:
-                if (fault := keys.fault({key: None})) is not None and self._counted():
-                    finding = self._explained(fault, keys, {key: None}, (*path, key))
-                    message = f"wrong key: {finding.message}"
-                    self.first.append(replace(finding, message=message, code="wrong-key", hint="", at="key"))
+                if (fault := keys.fault([key])) is not None and self._counted():
+                    found = self._explained(fault, keys.kind, key, (*path, key))
+                    hint = found.hint if found.code == "not-an-option" else ""  # the others are about values
+                    said, brief = f"wrong key: {found.message}", found.brief and f"wrong key: {found.brief}"
+                    self.first.append(Finding(found.path, said, "wrong-key", hint, "key", brief))
         self._items(annotation, list(values.items()), path)
 
     def _fields(self, struct: type[Struct], values: Values, path: Path) -> None:
@@ -307,30 +330,35 @@ class _Walk:
     def _meant(self, key: str, table: _Table, path: Path) -> str:
         if (near := table.names.closest(key)) is not None:
             return f"did you mean {dotted((*path, near))}?"
-        if (leaf := self._schema.leaf_named(key)) is None:
+        if (leaf := self._schema.leaf_named(key) or self._joined.get(_with_underscores((key,)))) is None:
             return ""
         if leaf.path == (key,):
             return f"did you mean {key}? Move it above the first [table]: keys below a header belong to that table"
         return f"did you mean {leaf.key}?"
+
+    @cached_property
+    def _joined(self) -> dict[str, Leaf]:
+        """The leaves by their keys with underscores in place of dots, as ``db_port`` for ``db.port``."""
+        return {_with_underscores(leaf.path): leaf for leaf in self._schema.leaves}
 
     def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
             return Finding(path, cut(type_and_message(fault)), "rule")
         if (cause := fault.__cause__) is not None:  # raised by a __post_init__ or an Enum
             return Finding(path, cut(message_of(cause) or type_name_of(cause)), "rule")
-        message, code, hint = translate(str(fault), value)
+        message, code, hint, rewrite = translate(str(fault), value)
+        if isinstance(value, dict) and isinstance(kind.items, repeat) and self._kind(next(kind.items)).takes_tables:
+            hint = "write [[table]] as its header, or put it in square brackets"
+        if code == "wrong-type" and kind.allowed and not kind.tags:
+            return Finding(path, kind.one_of, code, hint if isinstance(value, str) else "", brief=message)
         if code != "not-an-option":
-            return Finding(path, message, code, hint)
+            return Finding(path, message, code, hint, rewrite=rewrite)
         brief = "not one of the allowed values"
         return Finding(path, kind.one_of if kind.allowed else brief, code, self._near(value, kind), brief=brief)
 
     def _near(self, value: Any, kind: _Kind) -> str:
         near = kind.names.closest(value) if isinstance(value, str) else None
         return f"did you mean {near}?" if near else ""
-
-
-def _mapping(key_type: Any) -> Any:
-    return collections.abc.Mapping[key_type, Any]
 
 
 def _fault(annotation: Any, value: Any) -> BaseException | None:
@@ -341,6 +369,10 @@ def _fault(annotation: Any, value: Any) -> BaseException | None:
     except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
         return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
     return None
+
+
+def _with_underscores(path: Path) -> str:
+    return "_".join(map(str, path)).casefold().replace("-", "_")
 
 
 def cut(said: str) -> str:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._boundary import guarded
+from .._layers.layer import origin_of
 from .._layers.toml.keys import ABSENT, Path, dotted, follow
 from .._layers.toml.parser import ParserError, loads
 from .._layers.toml.spelling import closest
@@ -95,7 +96,7 @@ def explain(loaded: Loaded, key: str) -> Explanation:
 
 
 def _origins_of(loaded: Loaded) -> list[Origin]:
-    return [document.layer.origin() for document in loaded.documents]
+    return [origin_of(document.layer) for document in loaded.documents]
 
 
 def _explained(loaded: Loaded, path: Path) -> Explanation | None:
@@ -117,7 +118,7 @@ def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
     for index, value, live in trace([document.values for document in loaded.documents], path, loaded.schema.merging):
         document = loaded.documents[index]
         place = document.locate([path]).get(path)
-        origin = document.origin(place.value[0]) if place else document.layer.origin()
+        origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         yield Entry(masked(loaded.schema.shape.at(path, document.values), value, document.layer.secret), origin, live)
 
 
@@ -256,7 +257,7 @@ def _places(loaded: Loaded, wanted: Iterable[tuple[Path, Leaf]]) -> dict[Path, O
         else:
             index, written = winner
             won[index][path] = written
-            found[path] = loaded.documents[index].layer.origin()
+            found[path] = origin_of(loaded.documents[index].layer)
     for document, paths in zip(loaded.documents, won, strict=True):
         places = document.locate(paths.values())
         for path, written in paths.items():

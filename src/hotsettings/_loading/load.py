@@ -9,12 +9,13 @@ from msgspec import Struct, ValidationError
 from msgspec.structs import replace
 
 from .._boundary import guarded, unforeseen
-from .._layers.file import FileLayer, read
-from .._layers.layer import CollectorPaused, Document, Unreadable
+from .._layers.folder import FolderDocument
+from .._layers.layer import CollectorPaused, Document, Layer, Unreadable, origin_of
 from .._layers.toml.keys import ABSENT, Path
 from .._schema.schema import Schema
-from ..errors import NO_PROBLEMS, NOWHERE, SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
+from ..errors import MOST_PROBLEMS, NO_PROBLEMS, NOWHERE, SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
 from .decode import decode
+from .documents import read
 from .prepare import Prepared, prepare, refused_by_checks
 
 if TYPE_CHECKING:
@@ -38,24 +39,30 @@ class Loaded(Struct, frozen=True):
     """What should be changed in the documents."""
 
 
-def load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
+def load(schema: Schema, layers: Sequence[Layer]) -> Loaded:
     """Load layers given in rising precedence. Raises LayerError, InvalidSettings or UnforeseenError."""
-    return guarded([layer.origin() for layer in layers], _load, schema, layers)
+    return guarded([origin_of(layer) for layer in layers], _load, schema, layers)
 
 
-def _load(schema: Schema, layers: Sequence[FileLayer]) -> Loaded:
+def _load(schema: Schema, layers: Sequence[Layer]) -> Loaded:
     with CollectorPaused() as collector:
         documents = read_all(schema, layers, collector)
+        if any(isinstance(document, FolderDocument) and document.ignored for document in documents):
+            log_warnings(ignored(documents))
         loaded = assemble(schema, documents)
     log_warnings(loaded.warnings)
     return loaded
 
 
-def read_all(
-    schema: Schema, layers: Sequence[FileLayer], collector: CollectorPaused | None = None
-) -> tuple[Document, ...]:
+def read_all(schema: Schema, layers: Sequence[Layer], collector: CollectorPaused | None = None) -> tuple[Document, ...]:
     """Read every layer. Raises one LayerError for all unreadable layers, or UnforeseenError."""
-    return documents_or_error(schema, [read(layer, collector) for layer in layers])
+    return documents_or_error(schema, [read(schema, layer, collector) for layer in layers])
+
+
+def ignored(documents: Sequence[Document]) -> Problems:
+    """Return a warning for each file in a folder that is named after no key."""
+    found = [problem for each in documents if isinstance(each, FolderDocument) for problem in each.ignored]
+    return Problems(tuple(found[:MOST_PROBLEMS]), len(found))
 
 
 def documents_or_error(
@@ -139,7 +146,7 @@ def _validated(schema: Schema, documents: Sequence[Document], prepared: Prepared
 
 
 def _origins(documents: Sequence[Document]) -> list[Origin]:
-    return [document.layer.origin() for document in documents]
+    return [origin_of(document.layer) for document in documents]
 
 
 def collector_paused(documents: Sequence[Document]) -> CollectorPaused:

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from msgspec.structs import replace
 
-from .._layers.layer import Document, Unreadable
+from .._layers.layer import Document, Unreadable, origin_of
 from .._layers.toml.excerpts import excerpt, line_around
 from .._layers.toml.keys import Path, dotted, follow
 from .._layers.toml.positions import Place, Span, covered
@@ -49,7 +49,7 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
     and it shows no line at all.
     """
     redactor.learn([part for part in parts if isinstance(part, Document)])
-    failed = [part for part in parts if isinstance(part, Unreadable)]
+    failed = [each for part in parts if isinstance(part, Unreadable) for each in (part, *part.others)]
     hidden = any(part.layer.secret for part in failed)
     return LayerError(in_order(_unreadable(part, redactor, hidden) for part in failed))
 
@@ -57,9 +57,20 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
 def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
     if not part.text:
         return part.problem
+    key = dotted(_nameable(part.path, redactor.schema, part.layer.secret))
+    problem = replace(part.problem, key=redactor.redact(key))
     if hidden or _may_show_secret(part, redactor):
-        return replace(part.problem, message=f"{part.problem.message} (line hidden)", hint="")
-    return replace(part.problem, excerpt=excerpt(part.text, part.offset, part.offset + 1))
+        return replace(problem, message=f"{problem.message} (line hidden)")
+    shown = excerpt(part.text, part.offset, part.offset + 1)
+    return replace(problem, hint=part.rewrite or problem.hint, excerpt=shown)
+
+
+def _nameable(path: Path, schema: Schema, in_secrets: bool) -> Path:
+    """Return the part of a path that may be named: keys below a secret, and below an unknown key, may belong to a value."""
+    if (leaf := schema.leaf_of(path)) is not None:
+        return leaf.path if leaf.secret or in_secrets else path
+    known = next((end for end in range(1, len(path)) if not schema.leaves_below(path[:end])), len(path))
+    return path[:known]
 
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
@@ -152,6 +163,10 @@ def _place(origin: Origin) -> tuple[int, bool, str, int, int]:
     return known, origin.file is None, origin.file or "", origin.line or 0, origin.column or 0
 
 
+def _name_of(document: Document) -> str:
+    return document.layer.label or document.layer.name
+
+
 class _Spans:
     """Spans of a text, sorted by their starts."""
 
@@ -183,7 +198,8 @@ class _Report:
         found.sort(key=lambda each: _place(each[0].origin))
         for number, (problem, finding, index) in enumerate(found):
             shown = number < SHOWN_PROBLEMS and finding.at == "value" and self._hidden(finding, index) is None
-            yield replace(problem, excerpt=self._excerpt(finding, index)) if shown and index is not None else problem
+            lines = self._excerpt(finding, index) if shown and index is not None else ()
+            yield replace(problem, excerpt=lines, hint=finding.rewrite or problem.hint) if lines else problem
 
     def _blame(self, finding: Finding) -> int | None:
         """The document whose value won. For a missing key, one whose table lacks it, best the one where it belongs."""
@@ -242,11 +258,11 @@ class _Report:
             key, message, hint = dotted(hidden), f"{finding.path[-1]} is required, but missing from a table in it", ""
         elif index is not None:
             message, hint = "required, but missing from this table", ""
-        elif not (files := [document for document in self._documents if document.layer.label]):
+        elif not (files := [document for document in self._documents if origin_of(document.layer) != PROGRAM]):
             return Problem(key, "required", PROGRAM, code=finding.code)
         else:
-            looked = ", ".join(file.layer.label + (" (no such file)" if file.missing else "") for file in files)
-            belongs = [file.layer.label for file in files if file.layer.secret == (hidden is not None)]
+            looked = ", ".join(_name_of(file) + (" (no such file)" if file.missing else "") for file in files)
+            belongs = [_name_of(file) for file in files if file.layer.secret == (hidden is not None)]
             message, hint = f"required, but not set in {looked}", f"set it in {belongs[0]}" if belongs else ""
         return Problem(key, message, self._origin(finding, index), hint, finding.code)
 
@@ -269,7 +285,7 @@ class _Report:
             return ()
         if self._misspelt.found_in(around):
             return ()  # a table that ignores unknown keys has no finding for it
-        return excerpt(text, start, end)
+        return self._documents[index].excerpt(start, end)
 
     def _delicate_spans(self, index: int) -> _Spans:
         """The spans that no excerpt may show: secrets, and what could be a misplaced or misspelt secret."""

@@ -94,7 +94,7 @@ def names_of_secrets(annotation: Any) -> frozenset[str]:
             if (within or field.name in secret) and struct_of(
                 field.type
             ) is None:  # a table's fields have names of their own
-                names.update((field.encode_name, *_former(field.type)))
+                names.update((field.encode_name, *former_names_of(field.type)))
             collect(field.type, within)
 
     collect(annotation, within=False)
@@ -106,7 +106,8 @@ def former_names(annotation: Any) -> frozenset[str]:
     return frozenset(name for mark in metadata_below(annotation) if isinstance(mark, Renamed) for name in mark.old)
 
 
-def _former(annotation: Any) -> Iterator[str]:
+def former_names_of(annotation: Any) -> Iterator[str]:
+    """The former keys of a field with this annotation."""
     _, metadata = unwrap(annotation)
     return (name for mark in metadata if isinstance(mark, Renamed) for name in mark.old)
 

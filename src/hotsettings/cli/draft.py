@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from .._layers.file import FileLayer, fetch
-from .._layers.layer import Document, Layer, parse
+from .._layers.layer import Document, Layer, RevisionLayer, origin_of, parse
 from .._layers.toml.keys import dotted
 from .._loading.diagnose import Finding, diagnose
 from .._loading.load import documents_or_error, read_all, validated, warnings_about
@@ -48,7 +48,7 @@ def draft_of_file(schema: Schema, path: str) -> Draft:
 
 def stored_document(schema: Schema, label: str, revision: int, data: bytes | None) -> Document:
     """Parse what a revision of a key says. Raises LayerError."""
-    layer = Layer(name="store", label=label, revision=revision or None)
+    layer = RevisionLayer(name="store", label=label, revision=revision or None)
     return Document(layer, "", {}, missing=True) if data is None else _parsed(schema, layer, data)
 
 
@@ -80,7 +80,7 @@ def validate(schema: Schema, document: Document, below: Sequence[str], above: Se
     if not document.text:
         why = "it is empty, and processes would take that for a failed write"
         hint = "if you mean it, write a comment into it"
-        empty = Problem("", why, document.layer.origin(), hint, "lost-content")
+        empty = Problem("", why, origin_of(document.layer), hint, "lost-content")
         problems = Problems((*problems.first, empty), problems.total + 1)
     private = [each for each in documents if each.layer.secret]
     exposed = tuple(secrets_in(schema, document, private))

@@ -71,7 +71,7 @@ def problems(console: Console, title: str, found: Problems, colour: str) -> None
 def problem(console: Console, what: Problem, colour: str) -> None:
     """Print the line of a problem, and its excerpt, cut to the width of the terminal."""
     text = Text(str(what))
-    place = str(what.origin) if what.origin.file else ""
+    place = what.place
     key = len(place) + 2 if place else 0  # as str() writes them, with two spaces between them
     text.stylize("bold", 0, len(place))
     text.stylize(f"bold {colour}", key, key + len(what.key))

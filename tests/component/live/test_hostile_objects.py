@@ -340,7 +340,7 @@ async def test_what_a_class_does_while_it_is_decoded(tmp_path: Any) -> None:
     path = tmp_path / "config.toml"
     path.write_text("A = 0")
     errors = list(hostile())[::20]
-    async with Checked.watch(path, secrets_path=tmp_path / "none", settle=0.0, rescan_interval=0.05) as held:
+    async with Checked.watch(path, secrets_path=None, settle=0.0, rescan_interval=0.05) as held:
         for number, (name, error) in enumerate(errors, 1):
             attack.error, before = error, attack.raised
             path.with_name("new").write_text(f"A = {number}")
