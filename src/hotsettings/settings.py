@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,9 +16,11 @@ from ._layers.layer import Layer
 from ._layers.values import ValuesLayer
 from ._loading.given import made_of
 from ._loading.load import load
+from ._schema.class_body import Body, in_body, refuse_bases, refuse_ignored
+from ._schema.codecs import checked
 from ._schema.frozen import freeze
 from ._schema.masking import masked_items, masked_repr
-from ._schema.schema import schema_of
+from ._schema.schema import make_schema, schema_of
 from .errors import PROGRAM
 
 if TYPE_CHECKING:
@@ -113,7 +116,11 @@ else:
     class _SettingsMeta(StructMeta):
         """Makes settings classes immutable and strict, and makes calling one load its files."""
 
-        def __new__(mcls, name, bases, namespace, **config):
+        @classmethod
+        def __prepare__(mcls, name, bases, **config):
+            return Body()
+
+        def __new__(mcls, name, bases, namespace, decoders=None, **config):
             for option, needed in (("frozen", True), ("kw_only", True), ("array_like", False)):
                 if config.setdefault(option, needed) is not needed:
                     raise TypeError(f"{name}: settings always have {option}={needed}; leave it out")
@@ -124,17 +131,28 @@ else:
                     # msgspec refuses it too, but names neither the field nor the remedy, and quotes the default, which may be secret.
                     kind = type(value).__name__
                     raise TypeError(f"{name}.{attribute}: its default is a {kind}, which is mutable; write a {instead}")
+            refuse_bases(name, bases)
             cls = super().__new__(mcls, name, bases, namespace, **config)
             _refuse_taken_names(cls)
-            try:
-                schema_of(cls)
-            except NameError:
-                pass  # an annotation names a class that comes later in the module; the schema is made at the first use
+            refuse_ignored(cls, namespace)
+            inherited = getattr(cls, "__decoders__", {})
+            type.__setattr__(cls, "__decoders__", {**inherited, **checked(decoders or {}, name)})
+            make_schema(cls)
             return cls
 
+        def __init__(cls, name, bases, namespace, decoders=None, **config):
+            super().__init__(name, bases, namespace)
+
         def __call__(
-            cls, config_path=CONFIG_FILE, *, override_path=None, secrets_path=SECRETS_FILE, layers=None, **values
+            cls, config_path=CONFIG_FILE, *paths, override_path=None, secrets_path=SECRETS_FILE, layers=None, **values
         ):
+            if in_body(sys._getframe(1)):
+                raise TypeError(f"{cls.__name__}() reads files, and so is no default; use {cls.__name__}.from_values()")
+            if paths:
+                raise TypeError(
+                    f"{cls.__name__}() takes one path by its place, config_path; "
+                    "name the others: override_path=..., secrets_path=..."
+                )
             if values:
                 named = ", ".join(f"{key}=..." for key in values)
                 values.clear()  # a traceback may show the locals

@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ import pytest
 from msgspec import Struct
 from support.examples import covering
 from support.layer_files import write
-from support.seams import CANARY, FAULTS, SEAMS, spoil
+from support.seams import CANARY, FAULTS, SEAMS, reached, spoil
 
 import hotsettings
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret, SettingsError, UnforeseenError
@@ -121,10 +122,10 @@ def test_a_fault_at_any_seam(
     write(tmp_path, TEXTS[text], secrets=f"TOKEN = '{CANARY}'\n")
     called = entries(tmp_path)
     hit = set()
-    for seam in SEAMS.values():
-        for name, entry in called.items():
-            if text != "good" and "load" not in name:
-                continue
+    for name, entry in called.items():
+        if text != "good" and "load" not in name:
+            continue
+        for seam in reached(partial(outcome, entry), SEAMS.values()):
             with monkeypatch.context() as patch:
                 calls = spoil(patch, seam, error)
                 failure = outcome(entry)

@@ -21,7 +21,7 @@ from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from hotsettings._live.reload.restart import keep_first
-from hotsettings._loading.explain import , set_by_secrets(
+from hotsettings._loading.explain import (
     Entry,
     Explanation,
     UnknownKey,
@@ -30,6 +30,7 @@ from hotsettings._loading.explain import , set_by_secrets(
     known_path,
     origins,
     parse_key,
+    set_by_secrets,
 )
 from hotsettings._loading.load import Loaded, assemble, documents_or_error
 from hotsettings._loading.merge import merge

@@ -158,6 +158,8 @@ FOREIGN = [
     ('{"mode": 1}\n', "JSON"),
     ('\n[ { "mode" : 1 } ]', "JSON"),
     ("{}", "JSON"),
+    ("// of waiting\n{\n  mode: 1\n}\n", "JSON"),
+    ("{'mode': 1}\n", "JSON"),
     ('<?xml version="1.0"?>\n<settings/>\n', "XML"),
     ("# of waiting\nmode: 1\nhosts:\n  - a\n  - b\n", "YAML"),
     ("---\nmode: 1\n", "YAML"),
@@ -253,7 +255,7 @@ def test_a_duplicate_key_is_named_with_the_line_where_it_stood_first(
         ("[db]\npassword.hunter2 = 1\npassword.hunter2 = 1", "db.password"),
         ("[db]\nnew.hunter2 = 1\nnew.hunter2 = 1", "db.new"),
         ("[db]\n[db]\nuser = 'hunter2'", "db"),
-        ("[labels]\nhunter2 = 1\nhunter2 = 2", "labels"),
+        ("[labels]\nname = 'hunter2'\nname = 'hunter2'", "labels.name"),
     ],
 )
 def test_a_duplicate_key_is_named_as_far_as_it_is_no_part_of_a_secret(tmp_path: Path, text: str, key: str) -> None:
@@ -329,6 +331,8 @@ def test_no_text_is_quoted(text: str) -> None:
         "a = " + "1_" * 1000,
         "a" + ".a" * 1000,
         "[[" * 16 + "'\n" * 1000,
+        "// " * 300,
+        "a = " + "1 000 " * 100 + "!",
     ],
     ids=lambda text: text[:9],
 )

@@ -33,7 +33,7 @@ class Statistics(Struct, frozen=True):
         callback_failures: Exceptions that callbacks have raised.
         resources: Resources that are held now.
         rebuilds: New instances of resources that have replaced another.
-        looks: How often the layers were looked at.
+        looks: How often the layers were checked.
         reads: How often one of them had changed, so that all were read.
         watching: False once the block has ended.
     """

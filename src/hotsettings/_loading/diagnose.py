@@ -21,11 +21,12 @@ from .._layers.toml.keys import Path, Values, dotted
 from .._layers.toml.spelling import Budget, Vocabulary
 from .._redaction.exceptions import message_of, type_and_message, type_name_of
 from .._schema import field_types
+from .._schema.codecs import DecoderFailed, Decoding, Undecodable
 from .._schema.describe import type_name
 from .._schema.schema import NATIVE, Leaf, Schema
 from .._schema.shape import Shape
 from ..errors import Code
-from .msgspec_errors import translate
+from .msgspec_errors import is_assignment, translate
 from .prepare import Prepared
 
 _SLICES = (500, 20)
@@ -40,6 +41,7 @@ _LISTED = 50
 """Allowed values that a message lists."""
 _FEW = 10
 """Values of one annotation after which a Struct is made for it, so that msgspec analyses it only once."""
+_INSTEAD = "convert what a layer says with Before(...), and compute other values in a property"
 _WRAPPED = "value"
 _BY_TYPE = (str, int, float, bool)
 _DECIDED_BY_TYPE = frozenset({str, bool, dict, list, NoneType})
@@ -78,9 +80,9 @@ class Findings(Struct, frozen=True):
     total: int
 
 
-def diagnose(schema: Schema, prepared: Prepared, most: int) -> Findings:
+def diagnose(schema: Schema, prepared: Prepared, most: int, decoding: Decoding | None = None) -> Findings:
     """Find everything that is wrong with prepared values. Explain the first ``most`` findings, and only count the rest."""
-    walk = _Walk(schema, prepared, most)
+    walk = _Walk(schema, prepared, most, decoding)
     walk.value(schema.cls, prepared.values, ())
     return Findings(walk.first, walk.total)
 
@@ -88,7 +90,7 @@ def diagnose(schema: Schema, prepared: Prepared, most: int) -> Findings:
 class _Kind:
     """What is known of an annotation, worked out once for all its values."""
 
-    def __init__(self, annotation: Any, budget: Budget) -> None:
+    def __init__(self, annotation: Any, budget: Budget, decoding: Decoding | None) -> None:
         self.annotation = annotation
         self.members = field_types.alternatives(annotation)
         self.tags: dict[tuple[type, Any], Any] = {}
@@ -101,6 +103,7 @@ class _Kind:
         self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
         self._verdicts: dict[type, BaseException | None] = {}
         self._budget = budget
+        self._decoding = decoding
         self._asked = 0
 
     def fault(self, value: Any) -> BaseException | None:
@@ -108,14 +111,25 @@ class _Kind:
         kind = type(value)
         if self._by_type and kind in _DECIDED_BY_TYPE:
             if kind not in self._verdicts:
-                self._verdicts[kind] = _fault(self.annotation, value)
+                self._verdicts[kind] = self._fault(self.annotation, value)
             return self._verdicts[kind]
         self._asked += 1
-        return _fault(self._wrapped, {_WRAPPED: value}) if self._asked > _FEW else _fault(self.annotation, value)
+        if self._asked > _FEW:
+            return self._fault(self._wrapped, {_WRAPPED: value})
+        return self._fault(self.annotation, value)
 
     def fit(self, values: list[Any]) -> bool:
         """Whether all these values are valid. For many, asking one by one is a hundred times slower."""
-        return _fault(self._wrapped_list, {_WRAPPED: values}) is None
+        return self._fault(self._wrapped_list, {_WRAPPED: values}) is None
+
+    def _fault(self, annotation: Any, value: Any) -> BaseException | None:
+        try:
+            msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True, dec_hook=self._decoding)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
+            return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
+        return None
 
     @cached_property
     def _wrapped(self) -> type[Struct]:
@@ -173,8 +187,8 @@ class _Keys:
     """What is known of the keys of a mapping. msgspec is asked about them as keys: it reads ``"1"`` as an int then."""
 
     def __init__(self, key_type: Any, budget: Budget) -> None:
-        self.kind = _Kind(key_type, budget)
-        self._mapping = _Kind(collections.abc.Mapping[key_type, Any], budget)
+        self.kind = _Kind(key_type, budget, None)
+        self._mapping = _Kind(collections.abc.Mapping[key_type, Any], budget, None)
 
     def fault(self, keys: Iterable[str]) -> BaseException | None:
         """Return the exception with which msgspec or code of the user rejects one of these keys, if it does."""
@@ -203,11 +217,12 @@ class _Table:
 class _Walk:
     """One walk over the values that finds everything wrong with them."""
 
-    def __init__(self, schema: Schema, prepared: Prepared, most: int) -> None:
+    def __init__(self, schema: Schema, prepared: Prepared, most: int, decoding: Decoding | None) -> None:
         self.first: list[Finding] = []
         self.total = 0
         self._most = most
         self._schema = schema
+        self._decoding = decoding
         self._budget = Budget()
         self._patience = _PATIENCE
         self._said = _ALL_SAID
@@ -227,7 +242,9 @@ class _Walk:
 
     def _kind(self, annotation: Any) -> _Kind:
         if (kind := self._kinds.get(id(annotation))) is None:
-            kind = _Kind(annotation, self._budget)  # it keeps the annotation, so nothing else gets this id
+            kind = _Kind(
+                annotation, self._budget, self._decoding
+            )  # it keeps the annotation, so nothing else gets this id
             self._kinds[id(annotation)] = kind
         return kind
 
@@ -342,9 +359,18 @@ class _Walk:
         return {_with_underscores(leaf.path): leaf for leaf in self._schema.leaves}
 
     def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
+        if is_assignment(fault):
+            return Finding(path, "__post_init__ assigns to an attribute, but settings are immutable", "rule", _INSTEAD)
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
             return Finding(path, cut(type_and_message(fault)), "rule")
-        if (cause := fault.__cause__) is not None:  # raised by a __post_init__ or an Enum
+        if isinstance(cause := fault.__cause__, Undecodable):
+            hint = cause.hint or self._near(value, kind)
+            return Finding(path, str(cause), cause.code, hint)
+        if isinstance(cause, DecoderFailed):
+            cause = cause.raised
+            said = message_of(cause) if isinstance(cause, ValueError | TypeError) else type_and_message(cause)
+            return Finding(path, cut(said or type_name_of(cause)), "rule")
+        if cause is not None:  # raised by a __post_init__ or an Enum
             return Finding(path, cut(message_of(cause) or type_name_of(cause)), "rule")
         message, code, hint, rewrite = translate(str(fault), value)
         if isinstance(value, dict) and isinstance(kind.items, repeat) and self._kind(next(kind.items)).takes_tables:
@@ -359,16 +385,6 @@ class _Walk:
     def _near(self, value: Any, kind: _Kind) -> str:
         near = kind.names.closest(value) if isinstance(value, str) else None
         return f"did you mean {near}?" if near else ""
-
-
-def _fault(annotation: Any, value: Any) -> BaseException | None:
-    try:
-        msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
-        return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
-    return None
 
 
 def _with_underscores(path: Path) -> str:

@@ -120,10 +120,11 @@ def validated(
 
 def _validated(schema: Schema, documents: Sequence[Document], prepared: Prepared, redactor: Redactor | None) -> Any:
     settings: Any = ABSENT
+    decoding = schema.decoding()
     failure: BaseException = InvalidSettings([Problem("", _FICKLE, NOWHERE, code="rule")])
     try:
         if prepared.is_sound:
-            settings = decode(schema, prepared.values)
+            settings = decode(schema, prepared.values, decoding)
     except ValidationError:  # its text may hold secrets; diagnosis finds the mistakes again
         pass
     except KeyboardInterrupt:
@@ -134,12 +135,12 @@ def _validated(schema: Schema, documents: Sequence[Document], prepared: Prepared
         BaseException
     ) as error:  # a rule has called sys.exit, or else the handler of a signal, which must end the process
         failure = error
-    refused = list(refused_by_checks(schema, prepared, settings)) if prepared.to_check else []
+    refused = list(refused_by_checks(schema, prepared, settings, decoding)) if prepared.to_check else []
     if settings is not ABSENT and not refused:
         return settings
     from .problems import problems_in
 
-    problems = problems_in(schema, documents, prepared, refused, settings is ABSENT, redactor)
+    problems = problems_in(schema, documents, prepared, refused, settings is ABSENT, redactor, decoding)
     if problems.total:
         failure = InvalidSettings(problems.first, problems.total)
     raise failure

@@ -28,6 +28,8 @@ _CODES: Final[tuple[tuple[re.Pattern[str], Code], ...]] = (
 )
 """The first pattern that matches a message tells its code."""
 
+_IMMUTABLE: Final = re.compile(r"immutable type: '\w+'")
+
 _SENTENCES: Final = {
     "Only units 'D', 'H', 'M', and 'S' are supported": "expected a duration in days, hours, minutes and seconds",
 }
@@ -80,6 +82,11 @@ def translate(report: str, value: Any) -> Translation:
     message = message or _FROM_VALUE.sub("", what)
     hint, rewrite = _hint(what, value)
     return Translation(message[:1].lower() + message[1:], _code(what), hint, rewrite)
+
+
+def is_assignment(error: BaseException) -> bool:
+    """Whether an exception is that of an assignment to an attribute of a frozen Struct."""
+    return type(error) is AttributeError and _IMMUTABLE.fullmatch(str(error)) is not None
 
 
 def _code(what: str) -> Code:

@@ -18,9 +18,11 @@ from msgspec import Struct
 
 from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Path, Values, follow
+from .._schema.codecs import Decoding
 from .._schema.field_types import struct_class
-from .._schema.schema import NATIVE, Schema, as_arrays
-from .._schema.shape import Shape, default_of
+from .._schema.schema import Schema, as_arrays
+from .._schema.shape import Shape, own_default
+from .._schema.stand_ins import NATIVE
 from .decode import decode_part
 from .merge import merge
 
@@ -131,7 +133,7 @@ class _Walk:
             if base is not None:
                 default = getattr(base, shape.attributes[key])
             elif key in result and key in shape.default_tables:
-                default = default_of(shape.default_tables[key])
+                default = own_default(shape.default_tables[key])
             if key in result:
                 if not (_concerns(inner, tolerant) or isinstance(default, Struct)):
                     continue
@@ -168,29 +170,32 @@ def _called(function: Callable[[Any], Any], value: Any) -> tuple[Any, str | None
         return value, type_and_message(error)
 
 
-def refused_by_checks(schema: Schema, prepared: Prepared, settings: Any) -> Iterator[tuple[Path, str]]:
+def refused_by_checks(
+    schema: Schema, prepared: Prepared, settings: Any, decoding: Decoding | None
+) -> Iterator[tuple[Path, str]]:
     """Have each `Check` look at its value, once. Yield what is refused, and why.
 
     Args:
         schema: What the settings class declares.
         prepared: What was decoded.
         settings: What became of it. ABSENT if it could not be decoded as a whole; then each value is decoded by itself.
+        decoding: What has decoded it.
     """
     spoilt = {path[:end] for path in prepared.refused for end in range(len(path) + 1)}
     for path, shape in prepared.to_check:
         if path in spoilt:
             continue
         if settings is ABSENT:
-            value = decode_part(shape.annotation, follow(prepared.values, path))
+            value = decode_part(shape.annotation, follow(prepared.values, path), decoding)
         else:
-            value = _decoded_at(schema.shape, settings, prepared.values, path)
+            value = _decoded_at(schema.shape, settings, prepared.values, path, decoding)
         for check in shape.checks if value is not ABSENT else ():
             _, refusal = _called(check, value)
             if refusal is not None:
                 yield path, refusal
 
 
-def _decoded_at(shape: Shape, decoded: Any, value: Any, path: Path) -> Any:
+def _decoded_at(shape: Shape, decoded: Any, value: Any, path: Path, decoding: Decoding | None) -> Any:
     """Return what the value at a path has become."""
     for part in path:
         member = next(each for each in shape.members_for(value) if each.inside(value, part) is not None)
@@ -201,16 +206,18 @@ def _decoded_at(shape: Shape, decoded: Any, value: Any, path: Path) -> Any:
             decoded = getattr(decoded, names[part])  # type: ignore[index]
         elif isinstance(part, str):
             assert member.entries is not None
-            decoded = decoded[_key(member.entries[0].annotation, part)]
+            decoded = decoded[_key(member.entries[0].annotation, part, decoding)]
         else:
             decoded = decoded[part]
         shape, value = inner, value[part]
     return decoded
 
 
-def _key(annotation: Any, written: str) -> Any:
+def _key(annotation: Any, written: str, decoding: Decoding | None) -> Any:
     """Return what a key of a mapping has become."""
     if annotation is str:
         return written
-    [key] = msgspec.convert({written: None}, dict[annotation, None], builtin_types=NATIVE, str_keys=True)
+    [key] = msgspec.convert(
+        {written: None}, dict[annotation, None], builtin_types=NATIVE, str_keys=True, dec_hook=decoding
+    )
     return key

@@ -20,6 +20,7 @@ from .._layers.toml.keys import Path, dotted, follow
 from .._layers.toml.positions import Place, Span, covered
 from .._layers.toml.spelling import MisspeltKeys, misspells
 from .._redaction import Redactor
+from .._schema.codecs import Decoding
 from .._schema.schema import Schema
 from .._schema.shape import secret_paths, whole_at
 from ..errors import MOST_PROBLEMS, NOWHERE, PROGRAM, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
@@ -57,20 +58,21 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
 def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
     if not part.text:
         return part.problem
-    key = dotted(_nameable(part.path, redactor.schema, part.layer.secret))
-    problem = replace(part.problem, key=redactor.redact(key))
+    key = redactor.redact(dotted(_nameable(part.path, redactor.schema))) if part.path else part.problem.key
+    problem = replace(part.problem, key=key)
     if hidden or _may_show_secret(part, redactor):
         return replace(problem, message=f"{problem.message} (line hidden)")
     shown = excerpt(part.text, part.offset, part.offset + 1)
     return replace(problem, hint=part.rewrite or problem.hint, excerpt=shown)
 
 
-def _nameable(path: Path, schema: Schema, in_secrets: bool) -> Path:
-    """Return the part of a path that may be named: keys below a secret, and below an unknown key, may belong to a value."""
-    if (leaf := schema.leaf_of(path)) is not None:
-        return leaf.path if leaf.secret or in_secrets else path
-    known = next((end for end in range(1, len(path)) if not schema.leaves_below(path[:end])), len(path))
-    return path[:known]
+def _nameable(path: Path, schema: Schema) -> Path:
+    """Return the part of a path that may be named: keys below what is secret as a whole, or unknown, may belong to a value."""
+    for end in range(1, len(path)):
+        shape = schema.shape.at(path[:end])
+        if shape is None or shape.is_whole({}):
+            return path[:end]
+    return path
 
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
@@ -97,6 +99,7 @@ def problems_in(
     refused: Sequence[tuple[Path, str]],
     undecodable: bool,
     redactor: Redactor | None = None,
+    decoding: Decoding | None = None,
 ) -> Problems:
     """Explain what is wrong with values that were merged from ``documents``.
 
@@ -107,8 +110,9 @@ def problems_in(
         refused: What a `Check` refuses, and why.
         undecodable: Whether the values could not be decoded.
         redactor: Knows other secrets than those of these documents.
+        decoding: Knows what it has already decoded.
     """
-    found = diagnose(schema, prepared, MOST_PROBLEMS) if undecodable else Findings([], 0)
+    found = diagnose(schema, prepared, MOST_PROBLEMS, decoding) if undecodable else Findings([], 0)
     checked = [Finding(path, cut(why), "rule") for path, why in refused]
     first = [*found.first, *checked][:MOST_PROBLEMS]
     return Problems(as_problems(schema, documents, first, redactor), found.total + len(checked))

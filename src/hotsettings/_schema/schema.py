@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,14 +14,13 @@ from msgspec.structs import FieldInfo
 
 from .._layers.toml.keys import ABSENT, Path, dotted
 from . import field_types
+from .codecs import Decoder, Decoding, Kept, enc_hook, keep, only_instances, without_records
 from .frozen import ATOMS, freeze
 from .mark_places import refuse_misplaced
 from .marks import RESTART_REQUIRED, SECRET, Section
 from .masking import former_names, is_secret, mask_nested, names_of_secrets
-from .shape import Shape, default_of
-
-NATIVE = (datetime.datetime, datetime.date, datetime.time)
-"""TOML has these types itself, so a string is not taken for one of them."""
+from .shape import Shape, own_default
+from .stand_ins import NATIVE, put_stand_ins
 
 
 class Leaf(Struct, frozen=True, dict=True):
@@ -75,19 +75,23 @@ class Leaf(Struct, frozen=True, dict=True):
 class Schema:
     """A settings class, analysed once.
 
-    Raises TypeError, naming the field, for a field that could be mutated or whose default does not fit its type.
+    Raises TypeError, naming the field, for a field that settings cannot hold or whose default does not fit its type.
     """
 
     def __init__(self, cls: type[Struct]) -> None:
+        structs = tuple(dict.fromkeys(field_types.structs_below(cls)))
+        self.decoders = _decoders(cls, structs)
+        put_stand_ins(dict.fromkeys(map(field_types.struct_class, structs)), self.decoders.__contains__)
         fields = msgspec.structs.fields(cls)
         for field in fields:
             label = f"{cls.__name__}.{field.name}"
             _refuse_undecodable(field.type, label)
-            field_types.refuse_mutable(field.type, label)
+            field_types.refuse_unusable(field.type, label, self.decoders)
             mask_nested(field.type)
         refuse_misplaced(cls, cls.__name__)
-        for struct in dict.fromkeys(field_types.structs_below(cls)):
+        for struct in structs:
             _refuse_defaults(struct)
+        self._asks_decoders = field_types.asks_decoders(cls, self.decoders)
         self.cls = cls
         self.keys = frozenset(field.encode_name for field in fields)
         self.freezing = tuple(field.name for field in fields if field_types.needs_freezing(field.type))
@@ -105,6 +109,10 @@ class Schema:
         self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
         self.secret_names = tuple(names_of_secrets(cls))
         self._by_path: dict[Path, Leaf] = {leaf.path: leaf for leaf in self.leaves}
+
+    def decoding(self) -> Decoding | None:
+        """Return what decodes the values of one load whose types msgspec does not know. None if it knows all types."""
+        return Decoding(self.decoders) if self._asks_decoders else None
 
     def leaf_of(self, path: Path) -> Leaf | None:
         """The leaf that ``path`` names or leads into; None for a table of leaves and for an unknown key."""
@@ -147,13 +155,53 @@ class Schema:
 def schema_of(cls: type[Any]) -> Schema:
     """Return the schema of a settings class. It is made at the first call.
 
-    Raises TypeError for a field that could be mutated, NameError for an annotation that is not defined yet.
+    Raises TypeError for a field that settings cannot hold, NameError for an annotation that is not defined.
     """
-    schema: Schema | None = cls.__dict__.get("__schema__")
+    schema: Schema | None = cls.__dict__.get("__schema__") or make_schema(cls)
     if schema is None:
-        schema = Schema(cls)
-        type.__setattr__(cls, "__schema__", schema)
+        raise _undefined(cls)
     return schema
+
+
+def make_schema(cls: type[Any]) -> Schema | None:
+    """Make the schema of a settings class. Return None if an annotation names a class that may come later in the module."""
+    try:
+        schema = Schema(cls)
+    except NameError:
+        return None
+    type.__setattr__(cls, "__schema__", schema)
+    return schema
+
+
+def _undefined(cls: type[Struct]) -> NameError:
+    """Return an error that names the field whose annotation has a name that is not defined."""
+    struct, missing = cls, ""
+    try:
+        for struct in field_types.structs_below(cls):  # noqa: B007 - it stops behind the one whose fields are not known
+            pass
+    except NameError as error:
+        missing = error.name
+    owner: Any = field_types.struct_class(struct)
+    words = re.compile(rf"\b{re.escape(missing)}\b")
+    annotations = {
+        name: str(kind) for base in owner.__mro__ for name, kind in getattr(base, "__annotations__", {}).items()
+    }
+    label = next(
+        (f"{owner.__name__}.{name}" for name, kind in annotations.items() if words.search(kind)), owner.__name__
+    )
+    return NameError(
+        f"{label}: its annotation names {missing}, which is not defined; define it at the top level of its module, "
+        "not in a function, and import it where the program runs, not only for type checkers",
+        name=missing,
+    )
+
+
+def _decoders(cls: type[Struct], structs: Iterable[type[Struct]]) -> Mapping[Any, Decoder]:
+    """Return the decoders of a settings class, and those of settings classes that it nests."""
+    decoders: dict[Any, Decoder] = {}
+    for struct in reversed([cls, *structs]):
+        decoders |= getattr(field_types.struct_class(struct), "__decoders__", {})
+    return decoders
 
 
 class _Context(Struct, frozen=True, kw_only=True):
@@ -215,7 +263,7 @@ def _default(field: FieldInfo, table: Any) -> Any:
         return None
     if isinstance(table, Struct):
         return getattr(table, field.name)
-    return freeze(default_of(field))
+    return freeze(own_default(field))
 
 
 def _refuse_undecodable(annotation: Any, label: str) -> None:
@@ -233,21 +281,29 @@ def _refuse_defaults(struct: type[Struct]) -> None:
     """Raise TypeError, naming the field, for a default that loading would refuse or that could be mutated."""
     name = getattr(field_types.struct_class(struct), "__name__", "")
     for field in msgspec.structs.fields(struct):
-        default = default_of(field)
+        label = f"{name}.{field.name}"
+        if hasattr(field.default_factory, "from_values"):
+            factory: Any = field.default_factory
+            raise TypeError(
+                f"{label}: {factory.__name__}() reads files; use default_factory={factory.__name__}.from_values"
+            )
+        default = own_default(field)
+        field_types.refuse_foreign([default], label)
         if default is not ABSENT and (reason := _misfit(default, field.type)) is not None:
             about = "" if is_secret(field.type) else f": {_lower(reason)}"
-            raise TypeError(f"{name}.{field.name}: its default does not fit its type{about}")
+            raise TypeError(f"{label}: its default does not fit its type{about}")
 
 
 def _misfit(default: Any, annotation: Any) -> str | None:
     try:
-        decoded = msgspec.convert(as_values(default), annotation, builtin_types=NATIVE, str_keys=True)
+        given = _builtins(default, NATIVE, keep)
+        decoded = msgspec.convert(given, annotation, builtin_types=NATIVE, str_keys=True, dec_hook=only_instances)
         if field_types.needs_freezing(annotation):
             return None
         if not isinstance(default, type(decoded)) and not isinstance(decoded, float):
             return f"Expected `{type(decoded).__name__}`, got `{type(default).__name__}`"
         hash(default)  # fails where something in it could be mutated
-    except (msgspec.ValidationError, TypeError) as error:
+    except (msgspec.ValidationError, TypeError, NotImplementedError) as error:
         return str(error)
     return None
 
@@ -262,12 +318,17 @@ def plain(value: Any) -> Any:
     import uuid
 
     own = (bytes, datetime.timedelta, decimal.Decimal, uuid.UUID)
-    return as_arrays(msgspec.to_builtins(value, builtin_types=(*NATIVE, *own), str_keys=True))
+    return _builtins(value, (*NATIVE, *own), keep)
 
 
 def as_values(value: Any) -> Any:
     """Return settings, or a part of them, as the plain tables, arrays and scalars that a layer would hold."""
-    return as_arrays(msgspec.to_builtins(value, builtin_types=NATIVE, str_keys=True))
+    return _builtins(value, NATIVE, enc_hook)
+
+
+def _builtins(value: Any, types: tuple[type, ...], encode: Callable[[Any], Any]) -> Any:
+    bare = without_records(value, encode)
+    return as_arrays(msgspec.to_builtins(bare, builtin_types=(*types, Kept), str_keys=True, enc_hook=encode))
 
 
 def as_arrays(value: Any) -> Any:
@@ -277,4 +338,6 @@ def as_arrays(value: Any) -> Any:
             if type(item) not in ATOMS:
                 value[key] = as_arrays(item)
         return value
+    if isinstance(value, Kept):
+        return value.value
     return list(map(as_arrays, value)) if isinstance(value, list | tuple) else value

@@ -126,7 +126,7 @@ class Shape:
     def default_tables(self) -> dict[str, FieldInfo]:
         """The fields of a Struct whose default is a Struct, which lies under what the layers say."""
         fields = () if self.struct is None else msgspec.structs.fields(self.struct)
-        return {field.encode_name: field for field in fields if isinstance(default_of(field), Struct)}
+        return {field.encode_name: field for field in fields if isinstance(own_default(field), Struct)}
 
     @cached_property
     def attributes(self) -> dict[str, str]:
@@ -227,7 +227,7 @@ def _config(struct: Any) -> Any:
     return kind.__struct_config__
 
 
-def default_of(field: FieldInfo) -> Any:
+def own_default(field: FieldInfo) -> Any:
     """Return the default of a field, or ABSENT."""
     if field.default_factory is not NODEFAULT:
         return field.default_factory()

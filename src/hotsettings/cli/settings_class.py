@@ -56,9 +56,7 @@ def import_schema(settings_class: str, layers: Sequence[Layer] = _DEFAULT) -> Sc
             f"{module_name!r} is a path; " + (f"did you mean {meant}?" if class_name else f"write it as {meant}")
         )
     if not colon or not all(module_name.split(".")) or not class_name:
-        package, _, last = module_name.rpartition(".")
-        meant = f"did you mean {package}:{last}?" if package and not colon and last[:1].isupper() else ""
-        raise Usage(f"{settings_class!r} does not name a class; {meant or 'write it as package.module:Class'}")
+        raise Usage(f"{settings_class!r} does not name a class; {_guess(settings_class)}")
     here = os.getcwd()
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the module prints does not belong to the output
@@ -74,6 +72,15 @@ def import_schema(settings_class: str, layers: Sequence[Layer] = _DEFAULT) -> Sc
     else:
         return _schema_in(module, class_name)
     raise Usage(f"no module {missing} in {here} or on the Python path; run this where it can be imported")
+
+
+def _guess(dotted: str) -> str:
+    """Say what a name with a dot in place of the colon means: ``app.Settings`` is a class by its capital letter."""
+    parts = dotted.split(".")
+    at = next((at for at, part in enumerate(parts) if part[:1].isupper()), 0)
+    if not at or ":" in dotted or not all(parts):
+        return "write it as package.module:Class"
+    return f"did you mean {'.'.join(parts[:at])}:{'.'.join(parts[at:])}?"
 
 
 def _as_module(path: str) -> str:

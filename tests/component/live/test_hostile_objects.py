@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from support.examples import some_of
+from support.examples import covering, some_of
 from support.live import Ledger, Settings, given, idle, parts, until
 
 from hotsettings import Rejected, SettingsError
@@ -191,8 +191,7 @@ async def test_hooks(way: str) -> None:
                 await works(held, number + 1)
 
 
-@pytest.mark.parametrize("kind", ["overlap", "exclusive"])
-@pytest.mark.parametrize("where", ["call", "enter", "closing"])
+@pytest.mark.parametrize(("where", "kind"), covering(["enter", "closing", "call"], ["exclusive", "overlap"]))
 async def test_builds(kind: Any, where: str) -> None:
     attack, opened = Attack(), 0
 

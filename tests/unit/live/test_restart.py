@@ -178,10 +178,7 @@ def test_of_very_many_keys_that_wait_some_are_named() -> None:
                 raise ValueError("no")
 
     schema = schema_of(Many)
-    first, new = [
-        assemble(schema, [document(values)])
-        for values in ({}, {"debug": True} | dict.fromkeys(names, 0))
-    ]
+    first, new = [assemble(schema, [document(values)]) for values in ({}, {"debug": True} | dict.fromkeys(names, 0))]
     with pytest.raises(InvalidSettings, match="and k4 stays 1 and 4 more stay as they are until a restart"):
         keep_first(first, new)
 

@@ -12,7 +12,7 @@ from ..._loading.explain import live_parts, set_by_secrets
 from ..._loading.load import Loaded, validated
 from ..._loading.prepare import Prepared
 from ..._schema.masking import HIDDEN
-from ..._schema.schema import Leaf, as_values
+from ..._schema.schema import Leaf, as_values, plain
 from ..._schema.shape import masked
 from ...errors import InvalidSettings
 from ..snapshot import changed_keys, same
@@ -38,7 +38,7 @@ def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) 
     waiting = [leaf for leaf in schema.restarting if not same(leaf.value_in(first.settings), leaf.value_in(settings))]
     if not waiting:
         return loaded
-    values = as_values(settings)
+    values = plain(settings)
     for leaf in waiting:
         _put(values, leaf, first.settings)
     try:
@@ -77,7 +77,7 @@ def _put(values: dict[str, Any], leaf: Leaf, first: Any) -> None:
     for part, attribute in zip(leaf.path[:-1], leaf.attributes[:-1], strict=True):
         value = getattr(value, attribute)
         if value is None or not isinstance(values.get(part), dict):
-            values[part] = as_values(value)
+            values[part] = plain(value)
             return
         values = values[part]
-    values[leaf.path[-1]] = as_values(getattr(value, leaf.attributes[-1]))
+    values[leaf.path[-1]] = plain(getattr(value, leaf.attributes[-1]))
