@@ -18,6 +18,7 @@ from ._layers.folder import FolderLayer
 from ._layers.toml.parser import use_parser
 from ._layers.values import ValuesLayer
 from ._schema.codecs import enc_hook
+from ._schema.derived import derived
 from ._schema.marks import Before, Check, Deprecated, Renamed, RestartRequired, Secret, Section, Tolerant
 from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError
 from .settings import BaseSettings
@@ -65,6 +66,7 @@ __all__ = [
     "UnforeseenError",
     "ValuesLayer",
     "Wait",
+    "derived",
     "enc_hook",
     "use_parser",
 ]

@@ -45,7 +45,11 @@ Code: TypeAlias = Literal[
 
 CODES: Final[tuple[Code, ...]] = get_args(Code)
 
-OriginKind: TypeAlias = Literal["layer", "default", "program", "kept", "none"]
+OriginKind: TypeAlias = Literal["layer", "default", "program", "kept", "derived", "none"]
+
+
+_NAMED_KEYS: Final = 5
+"""Keys that the text of a derived value names."""
 
 
 class Origin(Struct, frozen=True):
@@ -59,6 +63,7 @@ class Origin(Struct, frozen=True):
     - "default": a default of the class.
     - "program": values given in code, in the layer called ``layer`` if that is one of several.
     - "kept": the value that the process was started with. It stays until a restart, whatever the layers say by now.
+    - "derived": a value that the class derives from the settings ``keys``.
     - "none": no single place, as for a rule about several keys.
     """
 
@@ -70,8 +75,12 @@ class Origin(Struct, frozen=True):
     column: int | None = None
     revision: int | None = None
     kind: OriginKind = "layer"
+    keys: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.kind == "derived":
+            more = f" and {len(self.keys) - _NAMED_KEYS} more" if len(self.keys) > _NAMED_KEYS else ""
+            return f"derived from {', '.join(self.keys[:_NAMED_KEYS])}{more}"
         if self.kind == "kept":
             return "live until the restart"
         named = self.file or self.layer

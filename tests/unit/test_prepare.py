@@ -434,3 +434,18 @@ class Twice(Struct, frozen=True):
 def test_a_mark_without_effect_is_refused(annotation: Any, message: str) -> None:
     with pytest.raises(TypeError, match=f"^{message}"):
         type("S", (BaseSettings,), {"__annotations__": {"x": annotation}, "x": msgspec.field(default=None)})
+
+
+def test_what_a_secret_is_converted_to_is_secret_too() -> None:
+    def refused(value: str) -> None:
+        raise ValueError(f"{value} is not allowed")
+
+    class S(BaseSettings):
+        token: Annotated[Secret[str], Before(lambda text: text[::-1]), Check(refused)] = ""
+        port: int = 1
+
+    for port in (2, "x"):
+        with pytest.raises(InvalidSettings) as caught:
+            S.from_values(token="abcdefghijkl", port=port)
+        assert "lkjihgfedcba" not in str(caught.value)
+        assert "is not allowed" in str(caught.value)

@@ -345,6 +345,8 @@ class _Walk:
                 self.first.append(Finding((*path, key), "required", "required", at="missing"))
 
     def _meant(self, key: str, table: _Table, path: Path) -> str:
+        if not path and (derived := self._schema.derived_named(key)) is not None:
+            return f"it is derived from {', '.join(leaf.key for leaf in derived.sources[:3])}: set these"
         if (near := table.names.closest(key)) is not None:
             return f"did you mean {dotted((*path, near))}?"
         if (leaf := self._schema.leaf_named(key) or self._joined.get(_with_underscores((key,)))) is None:

@@ -16,7 +16,7 @@ from .._schema.schema import Schema
 from ..errors import MOST_PROBLEMS, NO_PROBLEMS, NOWHERE, SHOWN_PROBLEMS, InvalidSettings, Origin, Problem, Problems
 from .decode import decode
 from .documents import read
-from .prepare import Prepared, prepare, refused_by_checks
+from .prepare import Prepared, prepare, refused_by_checks, underivable
 
 if TYPE_CHECKING:
     from .._redaction import Redactor
@@ -37,6 +37,11 @@ class Loaded(Struct, frozen=True):
     """Leaves of pending keys whose live value came from a secret layer when the process started. It may be in no document any more."""
     warnings: Problems = NO_PROBLEMS
     """What should be changed in the documents."""
+
+    @property
+    def unwritten(self) -> Any:
+        """The settings, if they may hold secrets that are not written in the documents; else None."""
+        return self.settings if self.pending or self.schema.makes_secrets else None
 
 
 def load(schema: Schema, layers: Sequence[Layer]) -> Loaded:
@@ -136,11 +141,13 @@ def _validated(schema: Schema, documents: Sequence[Document], prepared: Prepared
     ) as error:  # a rule has called sys.exit, or else the handler of a signal, which must end the process
         failure = error
     refused = list(refused_by_checks(schema, prepared, settings, decoding)) if prepared.to_check else []
+    if settings is not ABSENT and schema.derived:
+        refused += underivable(schema, settings)
     if settings is not ABSENT and not refused:
         return settings
     from .problems import problems_in
 
-    problems = problems_in(schema, documents, prepared, refused, settings is ABSENT, redactor, decoding)
+    problems = problems_in(schema, documents, prepared, refused, settings, redactor, decoding)
     if problems.total:
         failure = InvalidSettings(problems.first, problems.total)
     raise failure

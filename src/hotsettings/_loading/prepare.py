@@ -195,6 +195,14 @@ def refused_by_checks(
                 yield path, refusal
 
 
+def underivable(schema: Schema, settings: Any) -> Iterator[tuple[Path, str]]:
+    """Work out the derived values. Yield which cannot be, and why."""
+    for leaf in schema.derived:
+        _, refusal = _called(leaf.value_in, settings)
+        if refusal is not None:
+            yield leaf.path, refusal
+
+
 def _decoded_at(shape: Shape, decoded: Any, value: Any, path: Path, decoding: Decoding | None) -> Any:
     """Return what the value at a path has become."""
     for part in path:

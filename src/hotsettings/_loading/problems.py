@@ -11,12 +11,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
+from typing import Any
 
 from msgspec.structs import replace
 
-from .._layers.layer import Document, Unreadable, origin_of
+from .._layers.layer import Document, Unreadable, in_memory, origin_of
 from .._layers.toml.excerpts import excerpt, line_around
-from .._layers.toml.keys import Path, dotted, follow
+from .._layers.toml.keys import ABSENT, Path, dotted, follow
 from .._layers.toml.positions import Place, Span, covered
 from .._layers.toml.spelling import MisspeltKeys, misspells
 from .._redaction import Redactor
@@ -97,7 +98,7 @@ def problems_in(
     documents: Sequence[Document],
     prepared: Prepared,
     refused: Sequence[tuple[Path, str]],
-    undecodable: bool,
+    settings: Any,
     redactor: Redactor | None = None,
     decoding: Decoding | None = None,
 ) -> Problems:
@@ -107,12 +108,16 @@ def problems_in(
         schema: What the settings class declares.
         documents: In rising precedence.
         prepared: Their values.
-        refused: What a `Check` refuses, and why.
-        undecodable: Whether the values could not be decoded.
+        refused: What a `Check` refuses, or cannot be derived, and why.
+        settings: What the values were decoded to. ABSENT if they could not be.
         redactor: Knows other secrets than those of these documents.
         decoding: Knows what it has already decoded.
     """
-    found = diagnose(schema, prepared, MOST_PROBLEMS, decoding) if undecodable else Findings([], 0)
+    decoded = settings is not ABSENT
+    if schema.makes_secrets:
+        redactor = redactor or Redactor(schema)
+        redactor.learn([in_memory(prepared.values)], settings if decoded else None)
+    found = Findings([], 0) if decoded else diagnose(schema, prepared, MOST_PROBLEMS, decoding)
     checked = [Finding(path, cut(why), "rule") for path, why in refused]
     first = [*found.first, *checked][:MOST_PROBLEMS]
     return Problems(as_problems(schema, documents, first, redactor), found.total + len(checked))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,9 +15,11 @@ from msgspec.structs import FieldInfo
 from .._layers.toml.keys import ABSENT, Path, dotted
 from . import field_types
 from .codecs import Decoder, Decoding, Kept, enc_hook, keep, only_instances, without_records
+from .derived import derived_in
 from .frozen import ATOMS, freeze
+from .key_patterns import select
 from .mark_places import refuse_misplaced
-from .marks import RESTART_REQUIRED, SECRET, Section
+from .marks import RESTART_REQUIRED, SECRET, Before, Section
 from .masking import former_names, is_secret, mask_nested, names_of_secrets
 from .shape import Shape, own_default
 from .stand_ins import NATIVE, put_stand_ins
@@ -40,6 +42,8 @@ class Leaf(Struct, frozen=True, dict=True):
     description: str
     marked: bool = False
     """Whether the leaf as a whole, or a table around it, is declared Secret."""
+    sources: tuple[Leaf, ...] = ()
+    """The leaves that a derived value depends on."""
 
     def __repr__(self) -> str:
         return f"Leaf({self.key})"  # its default may be secret
@@ -107,8 +111,28 @@ class Schema:
         """Whether any field has a former key."""
         self.leaves = tuple(_leaves(cls, _Context()))
         self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
+        self.derived = _derived_leaves(cls, self.leaves)
+        """The derived values. No layer sets them, so they are no leaves among the others."""
+        for struct in structs:
+            kind = field_types.struct_class(struct)
+            if kind not in (None, cls) and derived_in(kind):
+                found = derived_in(kind)[0]
+                raise TypeError(f"{kind.__name__}.{found.name}: only settings classes have derived values")
+        self.makes_secrets = bool(self.derived) or any(
+            isinstance(mark, Before) for mark in field_types.metadata_below(cls)
+        )
+        """Whether settings may hold secrets that no layer says as they are."""
         self.secret_names = tuple(names_of_secrets(cls))
         self._by_path: dict[Path, Leaf] = {leaf.path: leaf for leaf in self.leaves}
+
+    @cached_property
+    def followed(self) -> tuple[str, ...]:
+        """What subscribers can follow: the keys of all leaves, and the names of derived values."""
+        return tuple(leaf.key for leaf in (*self.leaves, *self.derived))
+
+    def derived_named(self, name: str | int) -> Leaf | None:
+        """The derived value of this name."""
+        return next((leaf for leaf in self.derived if leaf.path == (name,)), None)
 
     def decoding(self) -> Decoding | None:
         """Return what decodes the values of one load whose types msgspec does not know. None if it knows all types."""
@@ -236,6 +260,33 @@ def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
             yield from _leaves(nested, inner)
         else:
             yield _leaf(field, inner)
+
+
+def _derived_leaves(cls: type[Struct], leaves: Sequence[Leaf]) -> tuple[Leaf, ...]:
+    """Return the derived values of a class as leaves. Raises TypeError for a pattern that matches no key."""
+    made: list[Leaf] = []
+    for each in derived_in(cls):
+        try:
+            keys = select([leaf.key for leaf in leaves], each.patterns)
+        except ValueError as error:
+            raise TypeError(f"{cls.__name__}.{each.name}: {error}") from None
+        sources = tuple(leaf for leaf in leaves if leaf.key in keys)
+        secret = any(leaf.secret for leaf in sources) or is_secret(each.annotation)
+        made.append(
+            Leaf(
+                path=(each.name,),
+                attributes=(each.name,),
+                annotation=each.annotation,
+                defaults=(None,),
+                secret=secret,
+                restart=False,
+                section="Derived",
+                description=(each.__doc__ or "").strip().partition("\n")[0],
+                marked=secret,
+                sources=sources,
+            )
+        )
+    return tuple(made)
 
 
 def _leaf(field: FieldInfo, context: _Context) -> Leaf:

@@ -157,11 +157,11 @@ def _decoded(
     accepted: Loaded | None,
 ) -> Loaded:
     if accepted is not None:
-        redactor.learn(accepted.documents, accepted.settings if accepted.pending else None)
+        redactor.learn(accepted.documents, accepted.unwritten)
     documents = documents_or_error(schema, parts, redactor)
     loaded = assemble(schema, documents, redactor)
     loaded = keep_first(started_with or loaded, loaded, redactor)
-    redactor.learn(documents, loaded.settings if loaded.pending else None)
+    redactor.learn(documents, loaded.unwritten)
     return loaded
 
 

@@ -48,7 +48,7 @@ def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) 
         problems = [replace(problem, message=f"{problem.message}, {why}") for problem in error.problems]
         refused = InvalidSettings(problems, error.total, while_waiting=True)
     else:
-        pending = changed_keys(schema, kept, settings)
+        pending = changed_keys(schema, kept, settings) - {leaf.key for leaf in schema.derived}
         hidden = frozenset(
             part.path for leaf, part in live_parts(first) if leaf.key in pending and set_by_secrets(first, part.path)
         )
