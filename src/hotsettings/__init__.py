@@ -18,7 +18,8 @@ from ._layers.folder import FolderLayer
 from ._layers.toml.parser import use_parser
 from ._layers.values import ValuesLayer
 from ._schema.codecs import enc_hook
-from ._schema.marks import RestartRequired, Secret, Section
+from ._schema.derived import derived
+from ._schema.marks import Before, Check, Deprecated, Renamed, RestartRequired, Secret, Section, Tolerant
 from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError
 from .settings import BaseSettings
 
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Applied",
     "BaseSettings",
+    "Before",
     "Change",
+    "Check",
+    "Deprecated",
     "Described",
     "Explanation",
     "FileLayer",
@@ -48,6 +52,7 @@ __all__ = [
     "Redacted",
     "Rejected",
     "Rejection",
+    "Renamed",
     "Resource",
     "ResourceDown",
     "RestartRequired",
@@ -57,9 +62,11 @@ __all__ = [
     "Snapshot",
     "Statistics",
     "Status",
+    "Tolerant",
     "UnforeseenError",
     "ValuesLayer",
     "Wait",
+    "derived",
     "enc_hook",
     "use_parser",
 ]

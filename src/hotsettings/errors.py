@@ -26,23 +26,30 @@ _OfReading = Literal[
     "conflicting-keys",
 ]
 _OfParsing = Literal["not-utf8", "invalid-toml", "duplicate-key", "unsupported-toml", "no-parser"]
-_OfKeys = Literal["unknown-key", "wrong-key", "required"]
+_OfKeys = Literal["unknown-key", "wrong-key", "required", "conflict"]
 _OfValues = Literal["wrong-type", "out-of-range", "wrong-length", "no-match", "not-an-option", "invalid-value", "rule"]
 _OfStores = Literal[
     "store-unreachable", "missing-bucket", "missing-key", "missing-revision", "not-in-copy", "unusable-copy"
 ]
 _OfPublishing = Literal["publish-refused", "publish-conflict", "publish-unknown"]
+_OfOldKeys = Literal["deprecated", "renamed"]
 _OfSecretsFiles = Literal[
     "misplaced-secret", "undeclared-secret", "exposed-file", "in-git", "not-ignored", "git-unknown"
 ]
 _Other = Literal["not-set", "unforeseen"]
 
-Code: TypeAlias = Literal[_OfReading, _OfParsing, _OfKeys, _OfValues, _OfStores, _OfPublishing, _OfSecretsFiles, _Other]
+Code: TypeAlias = Literal[
+    _OfReading, _OfParsing, _OfKeys, _OfValues, _OfStores, _OfPublishing, _OfOldKeys, _OfSecretsFiles, _Other
+]
 """What kind of problem it is. `docs/errors.md` explains each code."""
 
 CODES: Final[tuple[Code, ...]] = get_args(Code)
 
-OriginKind: TypeAlias = Literal["layer", "default", "program", "kept", "none"]
+OriginKind: TypeAlias = Literal["layer", "default", "program", "kept", "derived", "none"]
+
+
+_NAMED_KEYS: Final = 5
+"""Keys that the text of a derived value names."""
 
 
 class Origin(Struct, frozen=True):
@@ -56,6 +63,7 @@ class Origin(Struct, frozen=True):
     - "default": a default of the class.
     - "program": values given in code, in the layer called ``layer`` if that is one of several.
     - "kept": the value that the process was started with. It stays until a restart, whatever the layers say by now.
+    - "derived": a value that the class derives from the settings ``keys``.
     - "none": no single place, as for a rule about several keys.
     """
 
@@ -67,8 +75,12 @@ class Origin(Struct, frozen=True):
     column: int | None = None
     revision: int | None = None
     kind: OriginKind = "layer"
+    keys: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.kind == "derived":
+            more = f" and {len(self.keys) - _NAMED_KEYS} more" if len(self.keys) > _NAMED_KEYS else ""
+            return f"derived from {', '.join(self.keys[:_NAMED_KEYS])}{more}"
         if self.kind == "kept":
             return "live until the restart"
         named = self.file or self.layer

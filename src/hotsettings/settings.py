@@ -18,6 +18,7 @@ from ._loading.given import made_of
 from ._loading.load import load
 from ._schema.class_body import Body, in_body, refuse_ignored, too_many_bases
 from ._schema.codecs import checked
+from ._schema.derived import Derived
 from ._schema.frozen import freeze
 from ._schema.masking import masked_items, masked_repr
 from ._schema.schema import make_schema, schema_of
@@ -52,7 +53,10 @@ def _from_values(cls: type[Any], base: Any, values: dict[str, Any]) -> Any:
     return guarded([PROGRAM], made_of, schema_of(cls), base, values)
 
 
-def _refuse_taken_names(cls: Any) -> None:
+def _refuse_taken_names(cls: Any, namespace: dict[str, Any]) -> None:
+    for name, value in namespace.items():
+        if isinstance(value, Derived) and hasattr(BaseSettings, name):
+            raise TypeError(f"{cls.__name__}.{name}: the name is a method of settings; rename the derived value")
     for name in cls.__struct_fields__:
         if name in vars(BaseSettings):
             raise TypeError(
@@ -131,11 +135,13 @@ else:
                     # msgspec refuses it too, but names neither the field nor the remedy, and quotes the default, which may be secret.
                     kind = type(value).__name__
                     raise TypeError(f"{name}.{attribute}: its default is a {kind}, which is mutable; write a {instead}")
+            if any(isinstance(value, Derived) for value in namespace.values()):
+                config["dict"] = True  # a place for the values
             try:
                 cls = super().__new__(mcls, name, bases, namespace, **config)
             except TypeError as error:
                 raise too_many_bases(name, bases) or error from None
-            _refuse_taken_names(cls)
+            _refuse_taken_names(cls, namespace)
             refuse_ignored(cls, namespace)
             inherited = getattr(cls, "__decoders__", {})
             type.__setattr__(cls, "__decoders__", {**inherited, **checked(decoders or {}, name)})

@@ -27,8 +27,9 @@ from hotsettings._live import snapshot
 from hotsettings._live.snapshot import same
 from hotsettings._loading import problems
 from hotsettings._loading.explain import effective, explain
-from hotsettings._loading.load import Loaded, assemble, load
-from hotsettings._loading.problems import tolerated
+from hotsettings._loading.load import assemble, load
+from hotsettings._loading.prepare import prepare
+from hotsettings._loading.problems import warnings_in
 from hotsettings._redaction import Redactor, redactor
 from hotsettings._redaction.secrets import secrets_of
 from hotsettings._schema import frozen
@@ -255,7 +256,7 @@ def test_the_lines_of_unknown_keys_are_counted_once() -> None:
     looked_at = []
     for number in (400, 800):
         text, document = documented(*keys(number))
-        tolerated(schema, [document])
+        warnings_in(schema, [document], prepare(schema, [document]))
         looked_at.append(text.looked_at)
     assert looked_at[1] <= MOST * looked_at[0]
 
@@ -265,7 +266,7 @@ def test_the_lines_of_origins_are_counted_once() -> None:
     for number in (400, 800):
         text, document = documented(*keys(number))
         schema = schema_of(settings({f"k{at}": (int, 0) for at in range(number)}))
-        effective(Loaded(schema, (document,), assemble(schema, [document])))
+        effective(assemble(schema, [document]))
         looked_at.append(text.looked_at)
     assert looked_at[1] <= MOST * looked_at[0]
 
@@ -276,7 +277,7 @@ def test_what_is_explained_is_all_that_is_looked_at() -> None:
     for number in (200, 400):
         values = [{"y": 1, "x": {f"k{at}": {"a": {"b": at}} for at in range(number)}} for _ in range(2)]
         documents = tuple(Document(Layer(name="base"), "y = 1\n", each) for each in values)
-        loaded = Loaded(schema, documents, assemble(schema, documents))
+        loaded = assemble(schema, documents)
         taken.append(steps(lambda loaded=loaded: explain(loaded, "y")))  # type: ignore[misc]
     assert taken[1] <= 1.1 * taken[0]
 
@@ -404,7 +405,9 @@ def test_small_tables_nested_deep_are_frozen_one_by_one(monkeypatch: pytest.Monk
 def test_a_mapping_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
     schema = schema_of(settings({"x": (Mapping[str, Any], {}), "y": (int, 0)}))
     tables = {f"k{at}": {"a": at} for at in range(50)}
-    one, other = (assemble(schema, [Document(Layer(name="base"), "", {"x": {**tables, "z": last}})]) for last in (1, 2))
+    one, other = (
+        assemble(schema, [Document(Layer(name="base"), "", {"x": {**tables, "z": last}})]).settings for last in (1, 2)
+    )
     compared = 0
 
     def counted(first: Any, second: Any) -> bool:

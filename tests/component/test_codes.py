@@ -15,11 +15,21 @@ import pytest
 from msgspec import Meta
 
 import hotsettings
-from hotsettings import BaseSettings, FolderLayer, Origin, Problem, Secret, SettingsError
+from hotsettings import (
+    BaseSettings,
+    Deprecated,
+    FolderLayer,
+    Origin,
+    Problem,
+    Renamed,
+    Secret,
+    SettingsError,
+)
 from hotsettings._boundary import unforeseen
 from hotsettings._layers.file import FileLayer
 from hotsettings._layers.toml import parser
 from hotsettings._live.reload import reloader
+from hotsettings._loading.load import load as load_layers
 from hotsettings._loading.load import read_all
 from hotsettings._schema.schema import schema_of
 from hotsettings.cli.secret_warnings import warnings
@@ -38,6 +48,8 @@ class Settings(BaseSettings):
     WEIGHTS: Mapping[int, int] = {}
     KEY: bytes = b""
     TOKEN: Secret[str] = "of the class"
+    NEW: Annotated[int, Renamed("OLD")] = 1
+    GONE: Annotated[int, Deprecated("leave it out")] = 1
 
     def __post_init__(self) -> None:
         if self.NUMBER == 13:
@@ -110,6 +122,11 @@ def warned(config: str = "", secrets: str = "", *, mode: int = 0o600, git: Seque
     return warnings(schema, read_all(schema, layers))
 
 
+def warned_by_loading(config: str) -> Iterable[Problem]:
+    Path("config.toml").write_text(config)
+    return load_layers(schema_of(Settings), [FileLayer("config.toml")]).warnings.first
+
+
 def in_git() -> Iterable[Problem]:
     Path("secrets.toml").write_text("")
     return warned(git=["init -q", "add secrets.toml"])
@@ -155,6 +172,9 @@ MISTAKES: dict[str, Callable[[pytest.MonkeyPatch], Iterable[Problem]]] = {
     "not-an-option": lambda _: load("LEVEL = 'medium'"),
     "invalid-value": lambda _: load("KEY = '!'"),
     "rule": lambda _: load("NUMBER = 13"),
+    "conflict": lambda _: load("OLD = 1\nNEW = 2"),
+    "deprecated": lambda _: warned_by_loading("GONE = 2"),
+    "renamed": lambda _: warned_by_loading("OLD = 2"),
     "misplaced-secret": lambda _: warned(config="TOKEN = 'x'"),
     "undeclared-secret": lambda _: warned(secrets="NUMBER = 2"),
     "exposed-file": lambda _: warned(mode=0o644),

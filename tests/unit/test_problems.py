@@ -13,6 +13,7 @@ from support.layer_files import failure, lines, load, write
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Origin, Problem, Secret
 from hotsettings._loading.diagnose import Finding
 from hotsettings._loading.load import validated
+from hotsettings._loading.prepare import Prepared
 from hotsettings._loading.problems import in_order
 from hotsettings._schema.schema import schema_of
 from hotsettings.errors import MOST_PROBLEMS, NOWHERE, PROGRAM, SHOWN_PROBLEMS
@@ -371,7 +372,7 @@ def test_several_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_value_that_no_file_says_has_no_place() -> None:
     """As when a key that waits for a restart keeps a value that does not fit to the rest any more."""
     with pytest.raises(InvalidSettings) as caught:
-        validated(schema_of(Settings), [], {"PORT": "5", "TOKEN": 5, "rule": {"low": 5}})
+        validated(schema_of(Settings), [], Prepared({"PORT": "5", "TOKEN": 5, "rule": {"low": 5}}))
     assert caught.value.problems == (
         Problem("PORT", "expected int, got str", NOWHERE, "write it without quotes", "wrong-type"),
         Problem("TOKEN", "expected str, got int (value hidden)", NOWHERE, code="wrong-type"),

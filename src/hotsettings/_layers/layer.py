@@ -79,12 +79,14 @@ class Document(Struct, frozen=True, dict=True):
         text: Its text; empty if the layer is missing, and for values given in code.
         values: The values that were parsed from the text.
         missing: Whether the layer is optional and missing.
+        former: The keys that the text has in the place of present ones, by the paths of these.
     """
 
     layer: Layer
     text: str
     values: dict[str, Any]
     missing: bool = False
+    former: dict[Path, str] = {}
 
     def __repr__(self) -> str:
         return f"Document({self.layer.label or self.layer.name!r})"  # its content may be secret
@@ -94,15 +96,20 @@ class Document(Struct, frozen=True, dict=True):
 
     def locate(self, paths: Iterable[Path]) -> dict[Path, Place]:
         """Find where each of these paths is written first. Paths that are not in the document are left out."""
-        wanted = set(paths)
+        wanted = {self._in_text(path): path for path in paths}
         found: dict[Path, Place] = {}
-        for path, place in places(self.text, wanted) if wanted else ():
+        for path, place in places(self.text, set(wanted)) if wanted else ():
             if path in wanted:
-                found[path] = place
-                wanted.remove(path)
+                found[wanted.pop(path)] = place
                 if not wanted:
                     break
         return found
+
+    def _in_text(self, path: Path) -> Path:
+        """Return a path as the text has it."""
+        if not self.former:
+            return path
+        return tuple(self.former.get(path[: end + 1], part) for end, part in enumerate(path))
 
     def origin(self, offset: int) -> Origin:
         """Return the origin for an offset into the text."""

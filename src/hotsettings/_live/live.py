@@ -260,7 +260,7 @@ class Live(CurrentSlot[S], Generic[S]):
         self._core.callbacks.accompany(work)
 
     def _keys(self, patterns: tuple[str, ...]) -> frozenset[str] | None:
-        return select([leaf.key for leaf in self._core.schema.leaves], patterns) if patterns else None
+        return select(self._core.schema.followed, patterns) if patterns else None
 
 
 def _registering(register: Callable[[Any, tuple[str, ...]], Handle], arguments: tuple[Any, ...]) -> Any:

@@ -24,9 +24,11 @@ from .._schema import field_types
 from .._schema.codecs import DecoderFailed, Decoding, Undecodable
 from .._schema.describe import type_name
 from .._schema.schema import Leaf, Schema
+from .._schema.shape import Shape
 from .._schema.stand_ins import NATIVE
 from ..errors import Code
 from .msgspec_errors import is_assignment, translate
+from .prepare import Prepared
 
 _SLICES = (500, 20)
 """Items of a long array that are checked at once; an invalid slice is checked again in smaller ones."""
@@ -65,6 +67,8 @@ class Finding(Struct, frozen=True):
     brief: str = ""
     rewrite: str = ""
     """A hint that quotes the value. It takes the place of the other one if the line may be shown."""
+    document: int | None = None
+    """The document that says it. None: the one whose value won."""
 
 
 class Findings(Struct, frozen=True):
@@ -77,10 +81,10 @@ class Findings(Struct, frozen=True):
     total: int
 
 
-def diagnose(schema: Schema, values: Values, most: int, decoding: Decoding | None = None) -> Findings:
-    """Find everything that is wrong with ``values``. Explain the first ``most`` findings, and only count the rest."""
-    walk = _Walk(schema, most, decoding)
-    walk.value(schema.cls, values, ())
+def diagnose(schema: Schema, prepared: Prepared, most: int, decoding: Decoding | None = None) -> Findings:
+    """Find everything that is wrong with prepared values. Explain the first ``most`` findings, and only count the rest."""
+    walk = _Walk(schema, prepared, most, decoding)
+    walk.value(schema.cls, prepared.values, ())
     return Findings(walk.first, walk.total)
 
 
@@ -201,8 +205,8 @@ class _Table:
         fields = msgspec.structs.fields(struct)
         self.fields = {field.encode_name: field.type for field in fields}
         self.required = [field.encode_name for field in fields if field.required]
-        self.strict = kind.__struct_config__.forbid_unknown_fields
         self.tag_field = kind.__struct_config__.tag_field
+        self.renamed = Shape(struct).renamed
         self._budget = budget
 
     @cached_property
@@ -214,7 +218,7 @@ class _Table:
 class _Walk:
     """One walk over the values that finds everything wrong with them."""
 
-    def __init__(self, schema: Schema, most: int, decoding: Decoding | None) -> None:
+    def __init__(self, schema: Schema, prepared: Prepared, most: int, decoding: Decoding | None) -> None:
         self.first: list[Finding] = []
         self.total = 0
         self._most = most
@@ -225,6 +229,12 @@ class _Walk:
         self._said = _ALL_SAID
         self._kinds: dict[int, _Kind] = {}
         self._tables: dict[type[Struct], _Table] = {}
+        self._refused = prepared.refused
+        known = (*prepared.refused, *prepared.unknown)
+        self._above = {
+            path[:end] for path in dict.fromkeys(path[:-1] for path in known) for end in range(len(path) + 1)
+        }
+        """Where mistakes are inside of tables and arrays that msgspec may accept."""
 
     def _counted(self) -> bool:
         """Count a finding. Return whether it is one of the first, which are explained."""
@@ -239,6 +249,10 @@ class _Walk:
 
     def value(self, annotation: Any, value: Any, path: Path) -> None:
         """Check a value. Report what is wrong inside of an invalid table or array, or all of it if each part is valid."""
+        if self._refused and path in self._refused:
+            if self._counted():
+                self.first.append(Finding(path, cut(self._refused[path]), "rule"))
+            return
         kind = self._kind(annotation)
         if kind.tag_field is not None and isinstance(value, dict):
             chosen = self._by_tag(kind, kind.tag_field, value, path)
@@ -246,7 +260,7 @@ class _Walk:
                 return
             kind = self._kind(chosen)
         fault = kind.fault(value)
-        if fault is None:
+        if fault is None and not (self._above and path in self._above):
             return
         before = self.total
         self._patience -= 1
@@ -254,7 +268,7 @@ class _Walk:
         if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
             for member in kind.members:
                 self._inside(self._kind(member), value, path)
-        if self.total == before and self._counted():
+        if fault is not None and self.total == before and self._counted():
             self.first.append(self._explained(fault, kind, value, path))
 
     def _by_tag(self, kind: _Kind, field: str, table: Values, path: Path) -> Any:
@@ -286,7 +300,8 @@ class _Walk:
 
     def _items(self, annotation: Any, items: Sequence[Item], path: Path) -> None:
         """Check items, given with their keys or indices. If they are many, check only those in invalid slices."""
-        for part, item in items if len(items) <= _SLICES[-1] else self._doubtful(self._kind(annotation), items):
+        whole = len(items) <= _SLICES[-1] or (self._above and path in self._above)
+        for part, item in items if whole else self._doubtful(self._kind(annotation), items):
             if self._said < 0 and self.total >= self._most:
                 self.total += 1
                 return
@@ -316,7 +331,11 @@ class _Walk:
         for key, value in values.items():
             if key in fields:
                 self.value(fields[key], value, (*path, key))
-            elif table.strict and key != table.tag_field and self._counted():
+            elif key in table.renamed:
+                if self._counted():
+                    message = f"the old name of {dotted((table.renamed[key],))}, which is set too"
+                    self.first.append(Finding((*path, key), message, "conflict", "remove it", "key"))
+            elif key != table.tag_field and self._counted():
                 self.first.append(
                     Finding((*path, key), "unknown key", "unknown-key", self._meant(key, table, path), "key")
                 )
@@ -325,6 +344,8 @@ class _Walk:
                 self.first.append(Finding((*path, key), "required", "required", at="missing"))
 
     def _meant(self, key: str, table: _Table, path: Path) -> str:
+        if not path and (derived := self._schema.derived_named(key)) is not None:
+            return f"it is derived from {', '.join(leaf.key for leaf in derived.sources[:3])}: set these"
         if (near := table.names.closest(key)) is not None:
             return f"did you mean {dotted((*path, near))}?"
         if (leaf := self._schema.leaf_named(key) or self._joined.get(_with_underscores((key,)))) is None:
@@ -342,15 +363,15 @@ class _Walk:
         if is_assignment(fault):
             return Finding(path, "__post_init__ assigns to an attribute, but settings are immutable", "rule", _INSTEAD)
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
-            return Finding(path, _cut(type_and_message(fault)), "rule")
+            return Finding(path, cut(type_and_message(fault)), "rule")
         if isinstance(cause := fault.__cause__, Undecodable):
             return Finding(path, str(cause), cause.code, cause.hint)
         if isinstance(cause, DecoderFailed):
             cause = cause.raised
             said = message_of(cause) if isinstance(cause, ValueError | TypeError) else type_and_message(cause)
-            return Finding(path, _cut(said or type_name_of(cause)), "rule")
+            return Finding(path, cut(said or type_name_of(cause)), "rule")
         if cause is not None:  # raised by a __post_init__ or an Enum
-            return Finding(path, _cut(message_of(cause) or type_name_of(cause)), "rule")
+            return Finding(path, cut(message_of(cause) or type_name_of(cause)), "rule")
         message, code, hint, rewrite = translate(str(fault), value)
         if isinstance(value, dict) and isinstance(kind.items, repeat) and self._kind(next(kind.items)).takes_tables:
             hint = "write [[table]] as its header, or put it in square brackets"
@@ -370,7 +391,7 @@ def _with_underscores(path: Path) -> str:
     return "_".join(map(str, path)).casefold().replace("-", "_")
 
 
-def _cut(said: str) -> str:
+def cut(said: str) -> str:
     """Cut a message: a thousand of any length need not be kept. One character too many shows that there was more."""
     return said[: LONGEST_SAID + 1]
 

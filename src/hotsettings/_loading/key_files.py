@@ -25,7 +25,9 @@ from .._layers.toml.keys import Path
 from .._layers.toml.limits import MAX_DEPTH
 from .._layers.toml.spelling import Vocabulary
 from .._schema import field_types
+from .._schema.masking import former_names_of
 from .._schema.schema import Schema
+from .._schema.shape import Shape
 from .._schema.stand_ins import NATIVE
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
@@ -63,7 +65,8 @@ class KeyFiles:
     def is_secret(self, path: Path) -> bool:
         """Whether a key, or anything below it, is declared Secret."""
         leaf = self._schema.leaf_of(path)
-        return any(each.secret for each in ([leaf] if leaf is not None else self._schema.leaves_below(path)))
+        inside = [leaf] if leaf is not None else self._schema.leaves_below(path)
+        return any(each.secret for each in inside) or not inside  # what is below a former key is not looked up
 
     def hint(self, name: str) -> str:
         """Return which key was probably meant by the name of a file."""
@@ -80,6 +83,8 @@ class KeyFiles:
             content: The content, less one line end.
         """
         strings, others, annotations = self._kinds(path)
+        if any(Shape(annotation).conversions for annotation in annotations):
+            return "either"
         if not strings:
             return "toml"
         return "either" if others and not any(_accepts(each, content) for each in annotations) else "string"
@@ -107,7 +112,9 @@ class KeyFiles:
     def _fields(self, struct: type[Struct]) -> dict[str, Any]:
         """The annotation of each key of a Struct, that of its tag included."""
         if (table := self._tables.get(struct)) is None:
-            table = {field.encode_name: field.type for field in msgspec.structs.fields(struct)}
+            fields = msgspec.structs.fields(struct)
+            table = {old: field.type for field in fields for old in former_names_of(field.type)}
+            table |= {field.encode_name: field.type for field in fields}
             config = getattr(field_types.struct_class(struct), "__struct_config__", None)
             if config is not None and config.tag is not None:
                 table[config.tag_field] = type(config.tag)

@@ -108,7 +108,7 @@ def load_or_exit(settings_class: str, *sides: Files, json: bool) -> list[Loaded]
         layers = list(dict.fromkeys(layer for each in sets for layer in each))
         documents = dict(zip(layers, read_all(schema, layers), strict=True))
         chosen = [tuple(documents[layer] for layer in each) for each in sets]
-        return [Loaded(schema, each, assemble(schema, each)) for each in chosen]
+        return [assemble(schema, each) for each in chosen]
     except SettingsError as error:
         output.fail(error, json=json)
 

@@ -130,13 +130,15 @@ def _hidden(value: Any) -> str:
 
 
 def origin_json(origin: Origin) -> dict[str, Any]:
-    """The layer, file, line, column and kind of an origin, and its revision if it is in a store.
+    """The layer, file, line, column and kind of an origin, its revision if it is in a store, its keys if it is derived.
 
     A file name that is not Unicode is written with escapes.
     """
     values = msgspec.structs.asdict(origin)
     if origin.revision is None:
         del values["revision"]
+    if not origin.keys:
+        del values["keys"]
     if origin.file is not None:
         values["file"] = origin.file.encode(errors="backslashreplace").decode()
     return values

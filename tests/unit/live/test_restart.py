@@ -45,7 +45,7 @@ class Settings(BaseSettings):
 
 def loaded(values: dict[str, Any]) -> Loaded:
     schema, documents = schema_of(Settings), (document(values),)
-    return Loaded(schema, documents, assemble(schema, documents))
+    return assemble(schema, documents)
 
 
 small = st.integers(0, 2)
@@ -124,7 +124,7 @@ def server(config: dict[str, Any], secrets: dict[str, Any]) -> Loaded:
     layers = (Layer(name="base", label="config.toml"), Layer(name="secrets", label="secrets.toml", secret=True))
     documents = tuple(Document(layer, "", values) for layer, values in zip(layers, (config, secrets), strict=True))
     schema = schema_of(Server)
-    return Loaded(schema, documents, assemble(schema, documents))
+    return assemble(schema, documents)
 
 
 @pytest.mark.parametrize(
@@ -178,10 +178,7 @@ def test_of_very_many_keys_that_wait_some_are_named() -> None:
                 raise ValueError("no")
 
     schema = schema_of(Many)
-    first, new = [
-        Loaded(schema, (document(values),), assemble(schema, [document(values)]))
-        for values in ({}, {"debug": True} | dict.fromkeys(names, 0))
-    ]
+    first, new = [assemble(schema, [document(values)]) for values in ({}, {"debug": True} | dict.fromkeys(names, 0))]
     with pytest.raises(InvalidSettings, match="and k4 stays 1 and 4 more stay as they are until a restart"):
         keep_first(first, new)
 

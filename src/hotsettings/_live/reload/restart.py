@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ..._layers.toml.values import toml
 from ..._loading.explain import live_parts, set_by_secrets
 from ..._loading.load import Loaded, validated
+from ..._loading.prepare import Prepared
 from ..._schema.masking import HIDDEN
 from ..._schema.schema import Leaf, as_values, plain
 from ..._schema.shape import masked
@@ -41,17 +42,17 @@ def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) 
     for leaf in waiting:
         _put(values, leaf, first.settings)
     try:
-        kept = validated(schema, loaded.documents, values, redactor)
+        kept = validated(schema, loaded.documents, Prepared(values), redactor)
     except InvalidSettings as error:
         why = _why(first, loaded, waiting, redactor)
         problems = [replace(problem, message=f"{problem.message}, {why}") for problem in error.problems]
         refused = InvalidSettings(problems, error.total, while_waiting=True)
     else:
-        pending = changed_keys(schema, kept, settings)
+        pending = changed_keys(schema, kept, settings) - {leaf.key for leaf in schema.derived}
         hidden = frozenset(
             part.path for leaf, part in live_parts(first) if leaf.key in pending and set_by_secrets(first, part.path)
         )
-        return Loaded(schema, loaded.documents, kept, pending, hidden)
+        return replace(loaded, settings=kept, pending=pending, hidden=hidden)
     raise refused
 
 

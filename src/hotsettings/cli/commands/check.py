@@ -10,9 +10,8 @@ from msgspec import Struct
 from rich.text import Text
 
 from ..._loading.explain import origins
-from ..._loading.load import Loaded, collector_paused, ignored, read_all, validated
-from ..._loading.merge import merge
-from ..._loading.problems import tolerated
+from ..._loading.load import Loaded, collector_paused, ignored, read_all, validated, warnings_about
+from ..._loading.prepare import prepare
 from ...errors import DEFAULT, MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
 from .. import output
 from ..options import Files, SettingsClass
@@ -49,11 +48,13 @@ def _check(settings_class: str, files: Files) -> Found:
     try:
         schema = import_schema(settings_class, layers)
         documents = read_all(schema, layers)
-        loud, unknown, others = tuple(warnings(schema, documents)), tolerated(schema, documents), ignored(documents)
-        first = (*loud, *unknown.first, *others.first)[:MOST_PROBLEMS]
-        unwise = Problems(first, len(loud) + unknown.total + others.total)
         with collector_paused(documents):
-            settings = validated(schema, documents, merge([document.values for document in documents]))
+            prepared = prepare(schema, documents)
+            loud, said = tuple(warnings(schema, documents)), warnings_about(schema, documents, prepared)
+            others = ignored(documents)
+            first = (*loud, *said.first, *others.first)[:MOST_PROBLEMS]
+            unwise = Problems(first, len(loud) + said.total + others.total)
+            settings = validated(schema, documents, prepared)
     except UnforeseenError:
         raise
     except SettingsError as error:
