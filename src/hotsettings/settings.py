@@ -16,7 +16,7 @@ from ._layers.layer import Layer
 from ._layers.values import ValuesLayer
 from ._loading.given import made_of
 from ._loading.load import load
-from ._schema.class_body import Body, in_body, refuse_bases, refuse_ignored
+from ._schema.class_body import Body, in_body, refuse_ignored, too_many_bases
 from ._schema.codecs import checked
 from ._schema.derived import Derived
 from ._schema.frozen import freeze
@@ -121,7 +121,7 @@ else:
         """Makes settings classes immutable and strict, and makes calling one load its files."""
 
         @classmethod
-        def __prepare__(mcls, name, bases, **config):
+        def __prepare__(mcls, name, bases, **config):  # noqa: N804 - it is a metaclass
             return Body()
 
         def __new__(mcls, name, bases, namespace, decoders=None, **config):
@@ -135,10 +135,12 @@ else:
                     # msgspec refuses it too, but names neither the field nor the remedy, and quotes the default, which may be secret.
                     kind = type(value).__name__
                     raise TypeError(f"{name}.{attribute}: its default is a {kind}, which is mutable; write a {instead}")
-            refuse_bases(name, bases)
             if any(isinstance(value, Derived) for value in namespace.values()):
                 config["dict"] = True  # a place for the values
-            cls = super().__new__(mcls, name, bases, namespace, **config)
+            try:
+                cls = super().__new__(mcls, name, bases, namespace, **config)
+            except TypeError as error:
+                raise too_many_bases(name, bases) or error from None
             _refuse_taken_names(cls, namespace)
             refuse_ignored(cls, namespace)
             inherited = getattr(cls, "__decoders__", {})

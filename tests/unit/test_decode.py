@@ -18,7 +18,8 @@ from hotsettings._loading.decode import decode
 from hotsettings._loading.diagnose import Finding, diagnose
 from hotsettings._loading.msgspec_errors import translate
 from hotsettings._loading.prepare import Prepared, prepare
-from hotsettings._schema.schema import NATIVE, schema_of
+from hotsettings._schema.schema import schema_of
+from hotsettings._schema.stand_ins import NATIVE
 from hotsettings.errors import Code
 
 

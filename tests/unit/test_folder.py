@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
 from hotsettings import BaseSettings, FileLayer, FolderLayer, InvalidSettings, LayerError, Secret, ValuesLayer
-from hotsettings._layers import file as layer_files
 from hotsettings._layers import folder as folder_module
+from hotsettings._layers.file import fetch
 from hotsettings._layers.folder import MOST_NAMES
 from hotsettings._layers.toml.keys import dotted
 from hotsettings._layers.toml.values import toml
@@ -204,6 +204,25 @@ class TestProblems:
         with pytest.raises(LayerError, match=f"run/secrets  no such folder in {tmp_path}; create it"):
             Settings(layers=[FolderLayer("run/secrets")])
         assert Settings(layers=[FolderLayer("run/secrets", required=False)]) == Settings.from_values()
+
+    def test_a_hint_that_quotes_the_content_is_shown_only_with_it(self, tmp_path: Path) -> None:
+        class Numbers(BaseSettings):
+            mode: int = 0
+            pin: Secret[int] = 0
+
+        for name, secret, hint in [
+            ("mode", False, "write 644, or 0o644 if it is octal"),
+            ("mode", True, "leave the 0 out, or write 0o if it is octal"),
+            ("pin", False, "leave the 0 out, or write 0o if it is octal"),
+        ]:
+            folder = tmp_path / f"{name}-{secret}"
+            folder.mkdir()
+            (folder / name).write_text("0644\n")
+            with pytest.raises(LayerError) as caught:
+                Numbers(layers=[FolderLayer(folder, secret=secret)])
+            [problem] = caught.value.problems
+            assert (problem.key, problem.hint) == (name, hint)
+            assert bool(problem.excerpt) is ("644" in hint)
 
     @pytest.mark.parametrize("required", [True, False])
     def test_an_empty_folder(self, tmp_path: Path, required: bool) -> None:
@@ -417,7 +436,7 @@ class TestVolumes:
 
     def test_two_volumes_are_never_mixed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.volume(tmp_path, 1, {"name": "old", "count": "1"})
-        fetch, files = layer_files.fetch, []
+        files: list[str] = []
 
         def swapped(layer: FileLayer) -> bytes | None:
             files.append(layer.label)
@@ -432,7 +451,7 @@ class TestVolumes:
         assert (found.name, found.count, len(files)) == ("new", 2, 4)
 
     def test_a_folder_that_never_stands_still(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        fetch, files = layer_files.fetch, []
+        files: list[str] = []
 
         def grown(layer: FileLayer) -> bytes | None:
             files.append(layer.label)
@@ -515,3 +534,12 @@ def test_a_string_that_is_too_short_is_not_taken_for_toml(tmp_path: Path) -> Non
     folder(tmp_path, {"key": "12\n"})
     with pytest.raises(InvalidSettings, match=r"key: expected str of length >= 8"):
         Limited(layers=[FolderLayer(tmp_path)])
+
+
+def test_a_key_above_another_one_by_an_escaped_name(tmp_path: Path) -> None:
+    files = {'labels."a.b.c"': "x", '"labels"."a\\u002eb\\u002ec"': "y"}
+    with pytest.raises(LayerError, match="set the same key"):
+        loaded(tmp_path, files)
+    files = {'anything."a.b.c"': "x", 'anything."a\\u002eb\\u002ec".d': "y"}
+    with pytest.raises(LayerError, match="set the same key"):
+        loaded(tmp_path / "other", files)

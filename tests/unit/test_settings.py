@@ -456,7 +456,7 @@ class TestLoading:
             library = Path(hotsettings.__file__).parent
             inside = [e.frame.f_locals for e in caught.traceback if Path(e.path).is_relative_to(library)]
             assert [{*locals_} - {"cls"} for locals_ in inside] == [
-                {"config_path", "override_path", "secrets_path", "layers", "values"},
+                {"config_path", "paths", "override_path", "secrets_path", "layers", "values"},
                 {"function"},
             ]
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import datetime
 import decimal
 import enum
+import ipaddress
+import re
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -16,7 +19,7 @@ from hypothesis import settings as examples_of
 from hypothesis import strategies as st
 from msgspec import Struct, field
 
-from hotsettings import BaseSettings
+from hotsettings import BaseSettings, enc_hook
 from hotsettings.testing import Workspace
 
 
@@ -49,7 +52,23 @@ class Pair(Struct, frozen=True, array_like=True):
     other: float = 0
 
 
-class Settings(BaseSettings):
+class Money:
+    """A type that msgspec does not know, and that is written as a table."""
+
+    def __init__(self, cents: int) -> None:
+        self.cents = cents
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Money) and self.cents == other.cents
+
+    def __hash__(self) -> int:
+        return self.cents
+
+
+enc_hook.register(Money, lambda money: {"cents": money.cents})
+
+
+class Settings(BaseSettings, decoders={Money: lambda table: Money(table["cents"])}):
     text: str = ""
     number: int = 0
     rate: float = 0
@@ -75,9 +94,11 @@ class Settings(BaseSettings):
     dog: Dog = Dog()
     pair: Pair = Pair()
     maybe: Pool | None = None
-    path: str = ""
-
-    known: ClassVar[frozenset[str]] = frozenset()
+    path: Path = Path()
+    address: ipaddress.IPv6Address | None = None
+    zone: ZoneInfo = ZoneInfo("UTC")
+    pattern: re.Pattern[str] = re.compile("")
+    money: Money | None = None
 
 
 int64 = st.integers(-(2**63), 2**63 - 1)
@@ -112,7 +133,11 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "dog": st.builds(Dog, st.text()),
     "pair": st.builds(Pair, int64, st.floats(allow_nan=False)),
     "maybe": pools,
-    "path": st.text().map(Path),
+    "path": st.text(st.characters(exclude_characters="\0")).map(Path),
+    "address": st.ip_addresses(v=6),
+    "zone": st.timezone_keys().map(ZoneInfo),
+    "pattern": st.sampled_from(["a+", "(?i)x", "\\d", "[\"']"]).map(re.compile),
+    "money": st.builds(Money, int64),
 }
 values = st.fixed_dictionaries({}, optional=VALUES)
 
@@ -123,12 +148,20 @@ def test_what_is_written_loads_back(tmp_path: Path, config: dict[str, Any], over
     workspace = Workspace(tmp_path)
     workspace.write(config, secrets={}, override={"number": 1, "text": override.get("text", "")})
     loaded = Settings(**workspace.paths)
-    expected = {**config, "number": 1, "text": override.get("text", ""), "path": str(config.get("path", ""))}
+    expected = {**config, "number": 1, "text": override.get("text", "")}
     assert loaded == Settings.from_values(**expected)
     workspace.write(override=override)
-    if not override.keys() & {"pool", "by_number", "by_colour", "by_name", "cat", "dog", "maybe"}:  # tables merge
-        expected = {**config, **override, "path": str({**config, **override}.get("path", ""))}
-        assert Settings(**workspace.paths) == Settings.from_values(**expected)
+    if not override.keys() & {
+        "pool",
+        "by_number",
+        "by_colour",
+        "by_name",
+        "cat",
+        "dog",
+        "maybe",
+        "money",
+    }:  # tables merge
+        assert Settings(**workspace.paths) == Settings.from_values(**{**config, **override})
 
 
 @pytest.mark.parametrize(

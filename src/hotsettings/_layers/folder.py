@@ -146,13 +146,21 @@ def too_large(layer: FolderLayer) -> Problem:
 
 def file_layer(layer: FolderLayer, inside: str, name: str) -> FileLayer:
     """Return the file of a key as a layer."""
-    label = os.path.join(layer.label, printable(name))
-    return FileLayer(os.path.join(inside, name), name=layer.name, label=label, secret=layer.secret)
+    return FileLayer(os.path.join(inside, name), name=layer.name, label=label_of(layer, name), secret=layer.secret)
+
+
+def label_of(layer: FolderLayer, name: str) -> str:
+    """Return how errors name a file in the folder."""
+    return os.path.join(layer.label, printable(name))
 
 
 def printable(name: str) -> str:
     """Return the name of a file, which may be of any bytes, as a text that can be shown."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+    return (
+        name
+        if name.isprintable()
+        else "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+    )
 
 
 def fetch_folder(layer: FolderLayer, is_key: IsKey) -> Folder | None:

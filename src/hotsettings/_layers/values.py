@@ -29,8 +29,9 @@ class ValuesLayer(Layer, frozen=True):
     values: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.values, Mapping):
-            raise TypeError(f"values is a mapping of keys to values, not {type(self.values).__qualname__}")
+        given: Any = self.values
+        if not isinstance(given, Mapping):
+            raise TypeError(f"values is a mapping of keys to values, not {type(given).__qualname__}")
         for key in map(type, self.values):
             if not issubclass(key, str):
                 raise TypeError(f"a key of values is a str, not {key.__qualname__}")

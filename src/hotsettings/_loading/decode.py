@@ -10,7 +10,8 @@ from msgspec import Struct
 from .._layers.toml.keys import ABSENT, Values
 from .._schema.codecs import Decoding
 from .._schema.frozen import freeze, freeze_fields
-from .._schema.schema import NATIVE, Schema
+from .._schema.schema import Schema
+from .._schema.stand_ins import NATIVE
 
 
 def decode(schema: Schema, values: Values, decoding: Decoding | None = None) -> Struct:

@@ -23,8 +23,9 @@ from .._redaction.exceptions import message_of, type_and_message, type_name_of
 from .._schema import field_types
 from .._schema.codecs import DecoderFailed, Decoding, Undecodable
 from .._schema.describe import type_name
-from .._schema.schema import NATIVE, Leaf, Schema
+from .._schema.schema import Leaf, Schema
 from .._schema.shape import Shape
+from .._schema.stand_ins import NATIVE
 from ..errors import Code
 from .msgspec_errors import is_assignment, translate
 from .prepare import Prepared
@@ -242,10 +243,8 @@ class _Walk:
 
     def _kind(self, annotation: Any) -> _Kind:
         if (kind := self._kinds.get(id(annotation))) is None:
-            kind = _Kind(
-                annotation, self._budget, self._decoding
-            )  # it keeps the annotation, so nothing else gets this id
-            self._kinds[id(annotation)] = kind
+            # It keeps the annotation, so nothing else gets this id.
+            kind = self._kinds[id(annotation)] = _Kind(annotation, self._budget, self._decoding)
         return kind
 
     def value(self, annotation: Any, value: Any, path: Path) -> None:
@@ -366,8 +365,7 @@ class _Walk:
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
             return Finding(path, cut(type_and_message(fault)), "rule")
         if isinstance(cause := fault.__cause__, Undecodable):
-            hint = cause.hint or self._near(value, kind)
-            return Finding(path, str(cause), cause.code, hint)
+            return Finding(path, str(cause), cause.code, cause.hint)
         if isinstance(cause, DecoderFailed):
             cause = cause.raised
             said = message_of(cause) if isinstance(cause, ValueError | TypeError) else type_and_message(cause)

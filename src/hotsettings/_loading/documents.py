@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from .._boundary import guarded
 from .._layers.file import FileLayer
 from .._layers.file import read as read_file
-from .._layers.folder import Folder, FolderDocument, FolderLayer, Spot, fetch_folder, file_layer, printable
+from .._layers.folder import Folder, FolderDocument, FolderLayer, Spot, fetch_folder, label_of, printable
 from .._layers.layer import CollectorPaused, Document, Layer, Unreadable, origin_of, parse
 from .._layers.toml.keys import Path, Values, dotted, quoted, written
 from .._layers.toml.limits import unfit
@@ -73,18 +73,14 @@ def _folder_document(keys: KeyFiles, layer: FolderLayer, folder: Folder | None) 
     if folder is None:
         return Document(layer, "", {}, missing=True)
     made = _Maker(keys, layer)
-    for name in sorted(folder.files, key=_depth):  # what is above comes first
+    for name in sorted(folder.files, key=lambda name: len(keys.path_of(name) or ())):  # what is above comes first
         made.add(name, folder.files[name])
     return made.document(tuple(_ignored(keys, layer, name) for name in folder.ignored))
 
 
 def _ignored(keys: KeyFiles, layer: FolderLayer, name: str) -> Problem:
-    origin = origin_of(file_layer(layer, "", name))
+    origin = Origin(layer.name, label_of(layer, name))
     return Problem(printable(name), "no key, ignored", origin, keys.hint(name), "unknown-key")
-
-
-def _depth(name: str) -> tuple[int, str]:
-    return name.count("."), name
 
 
 class _Maker:
@@ -117,59 +113,63 @@ class _Maker:
 
     def add(self, name: str, data: bytes | Problem) -> None:
         """Add the value in a file."""
-        layer, path = file_layer(self._layer, "", name), self._keys.path_of(name)
+        path = self._keys.path_of(name)
         assert path is not None
         if isinstance(data, Problem):
-            self._failed.append(Unreadable(layer, replace(data, key=dotted(path))))
+            self._failed.append(Unreadable(self._layer, replace(data, key=dotted(path))))
             return
         try:
             content = data.decode().removeprefix("\ufeff")
         except UnicodeDecodeError:
-            problem = Problem(dotted(path), "not UTF-8", origin_of(layer), "save it as UTF-8", "not-utf8")
-            self._failed.append(Unreadable(layer, problem))
+            problem = Problem(dotted(path), "not UTF-8", self._origin(name), "save it as UTF-8", "not-utf8")
+            self._failed.append(Unreadable(self._layer, problem))
             return
         string, inner = _less_one_line_end(content), content.strip()
         reading = self._keys.reading(path, string)
         if not inner or reading == "string":
             self._put(name, path, string, quoted(string), content, None)
             return
-        parsed = parse(layer, f"{_BEFORE}{inner}".encode())
+        parsed = parse(self._layer, f"{_BEFORE}{inner}".encode())
         skipped = len(content) - len(content.lstrip())
         if isinstance(parsed, Document) and parsed.values.keys() == {"x"}:
             self._put(name, path, parsed.values["x"], inner, content, skipped)
         elif reading == "either":  # a string that is not allowed: decoding says which ones are
             self._put(name, path, string, quoted(string), content, None)
         elif isinstance(parsed, Document):
-            self._broken(
-                layer, path, "more than one value", "a file holds the value of its key alone", content, skipped
-            )
+            self._broken(name, path, "more than one value", "a file holds the value of its key alone", content, skipped)
         else:
             offset = min(max(0, parsed.offset - len(_BEFORE)) + skipped, len(content))
             hint = parsed.problem.hint or "the key takes no string, so write its value as in TOML"
-            self._broken(layer, path, parsed.problem.message, hint, content, offset, parsed.problem.code)
+            code, rewrite = parsed.problem.code, parsed.rewrite
+            self._broken(name, path, parsed.problem.message, hint, content, offset, code, rewrite)
+
+    def _origin(self, name: str, line: int | None = None, column: int | None = None) -> Origin:
+        return Origin(self._layer.name, label_of(self._layer, name), line, column)
 
     def _broken(
         self,
-        layer: FileLayer,
+        name: str,
         path: Path,
         message: str,
         hint: str,
         content: str,
         at: int,
         code: Code | Literal[""] = "invalid-toml",
+        rewrite: str = "",
     ) -> None:
-        problem = Problem(dotted(path), message, origin_of(layer, *line_column(content, at)), hint, code)
+        problem = Problem(dotted(path), message, self._origin(name, *line_column(content, at)), hint, code)
         # The text of a broken secret must not be shown, and only what is no secret may have an excerpt.
         text = "" if self._keys.is_secret(path) else content
-        self._failed.append(Unreadable(layer, problem, text, at))
+        self._failed.append(Unreadable(self._layer, problem, text, at, rewrite))
 
     def _put(self, name: str, path: Path, value: Any, text: str, content: str, skipped: int | None) -> None:
-        label = file_layer(self._layer, "", name).label
-        above = next((path[:end] for end in range(1, len(path)) if path[:end] in self._names), None)
-        if other := self._names.get(path) or (above and self._names[above]):
+        upwards = (path[:end] for end in range(1, len(path) + 1))
+        other = next((self._names[each] for each in upwards if each in self._names), None)
+        if other is not None:
             message = f"{printable(other)} and {printable(name)} set the same key"
-            origin = Origin(self._layer.name, label)
-            problem = Problem(dotted(path), message, origin, "remove one of the two files", "conflicting-keys")
+            problem = Problem(
+                dotted(path), message, self._origin(name), "remove one of the two files", "conflicting-keys"
+            )
             self._failed.append(Unreadable(self._layer, problem))
             return
         self._names[path] = name
@@ -180,7 +180,7 @@ class _Maker:
         table[last] = value
         key = ".".join(map(written, [*tables, last]))
         at, value_at = self._size, self._size + len(key) + 1
-        self._spots.append(Spot(at, value_at, label, content, skipped))
+        self._spots.append(Spot(at, value_at, label_of(self._layer, name), content, skipped))
         self._text.append(f"{key}={text}\n")
         self._size = value_at + len(text) + 1
 

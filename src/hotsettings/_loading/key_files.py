@@ -14,18 +14,21 @@ import enum
 import re
 import typing
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
+from .._layers.folder import MOST_NAMES
 from .._layers.toml.keys import Path
 from .._layers.toml.limits import MAX_DEPTH
 from .._layers.toml.spelling import Vocabulary
 from .._schema import field_types
 from .._schema.masking import former_names_of
-from .._schema.schema import NATIVE, Schema
+from .._schema.schema import Schema
 from .._schema.shape import Shape
+from .._schema.stand_ins import NATIVE
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _NO_STRINGS: Final = (int, float, bool, type(None), datetime.datetime, datetime.date, datetime.time, tuple, frozenset)
@@ -41,8 +44,11 @@ class KeyFiles:
         self._schema = schema
         self._tables: dict[Any, dict[str, Any]] = {}
         self._meant: Vocabulary | None = None
+        # A folder is read again and again, and keeps most of its names.
+        self.path_of = lru_cache(MOST_NAMES)(self._path_of)
+        self._kinds = lru_cache(MOST_NAMES)(self._kinds_at)
 
-    def path_of(self, name: str) -> Path | None:
+    def _path_of(self, name: str) -> Path | None:
         """Return the path of the key that a file is named after. None if the class has no such key."""
         if _BARE.fullmatch(name):
             path: Path | None = tuple(name.split("."))
@@ -76,14 +82,18 @@ class KeyFiles:
             path: The key.
             content: The content, less one line end.
         """
+        strings, others, annotations = self._kinds(path)
+        if not strings:
+            return "toml"
+        return "either" if others and not any(_accepts(each, content) for each in annotations) else "string"
+
+    def _kinds_at(self, path: Path) -> tuple[bool, bool, list[Any]]:
+        """Whether a key takes strings, whether it takes anything else, and its annotations."""
         annotations = list(self._at(self._schema.cls, path))
         if any(Shape(annotation).conversions for annotation in annotations):
-            return "either"
+            return True, True, annotations
         members = [member for annotation in annotations for member in field_types.alternatives(annotation)]
-        if not any(map(_takes_strings, members)):
-            return "toml"
-        others = any(map(_takes_others, members))
-        return "either" if others and not any(_accepts(each, content) for each in annotations) else "string"
+        return any(map(_takes_strings, members)), any(map(_takes_others, members)), annotations
 
     def _at(self, annotation: Any, path: Path) -> Iterator[Any]:
         """Yield what annotations a value at this path below a value of ``annotation`` may have."""

@@ -14,8 +14,9 @@ from msgspec import Struct
 from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Values, follow
 from .._schema import field_types
-from .._schema.schema import NATIVE, Schema, as_values
+from .._schema.schema import Schema, as_values
 from .._schema.shape import Shape
+from .._schema.stand_ins import NATIVE
 from .readings import plain
 
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")

@@ -37,7 +37,7 @@ def refuse_ignored(cls: StructMeta, body: Mapping[str, Any]) -> None:
         return
     for attribute, value in body.items():
         label = f"{cls.__name__}.{attribute}"
-        if attribute in cls.__struct_fields__ or attribute.startswith("_"):
+        if attribute.startswith("_") or (attribute in annotated and attribute in cls.__struct_fields__):
             continue
         if attribute in _OF_OTHER_LIBRARIES and not (isinstance(value, type) and issubclass(value, Struct | enum.Enum)):
             raise TypeError(f"{label} is ignored; {_OF_OTHER_LIBRARIES[attribute].format(name=cls.__name__)}")
@@ -55,11 +55,13 @@ def _is_no_value(value: Any) -> bool:
     return isinstance(value, _NO_VALUES) or hasattr(value, "__get__") or typing.get_origin(value) is not None
 
 
-def refuse_bases(name: str, bases: tuple[type, ...]) -> None:
-    """Raise TypeError for several bases with fields, which msgspec cannot merge into one layout."""
+def too_many_bases(name: str, bases: tuple[type, ...]) -> TypeError | None:
+    """Return an error for several bases with fields, which have no common layout."""
     several = [base.__name__ for base in bases if isinstance(base, StructMeta) and base.__struct_fields__]
-    if len(several) > 1:
-        raise TypeError(
-            f"{name}: only one base of a settings class can have fields, not {' and '.join(several)}; "
-            f"derive from {several[0]}, and nest the other as a field: {several[1].lower()}: {several[1]}"
-        )
+    if len(several) < 2:
+        return None
+    first, second = several[:2]
+    return TypeError(
+        f"{name}: {first} and {second} both have fields, and only one base of a settings class can; "
+        f"derive from {first}, and nest {second}, as in {second.lower()}: {second}"
+    )

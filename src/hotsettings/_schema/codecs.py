@@ -18,8 +18,9 @@ from weakref import WeakSet
 from msgspec import Struct, ValidationError, inspect
 from msgspec.structs import force_setattr
 
+from .._layers.toml.spelling import closest
 from ..errors import Code
-from .stand_ins import decode_union, is_record, original_of
+from .stand_ins import decode_union, is_record, options, original_of
 
 Decoder: TypeAlias = Callable[[Any], Any]
 """Makes a value of a type from a TOML value, or raises."""
@@ -33,7 +34,7 @@ class Undecodable(ValueError):
 
     def __init__(self, message: str, code: Code = "invalid-value", hint: str = "") -> None:
         super().__init__(message)
-        self.code = code
+        self.code: Code = code
         self.hint = hint
 
 
@@ -136,6 +137,8 @@ def keep(value: Any) -> Kept:
     return Kept(value) if _is_known(type(value)) else enc_hook(value)
 
 
+_STRUCT: Final[Any] = Struct
+
 _records: WeakSet[type] = WeakSet()
 """Classes with a decoder that msgspec would encode by itself, as a table or an array."""
 
@@ -153,7 +156,7 @@ def _without_records(value: Any, encode: Callable[[Any], Any]) -> Any:
     if type(value) in (list, tuple, set, frozenset):
         return [_without_records(item, encode) for item in value]
     if isinstance(value, Struct):
-        copied = Struct.__copy__(value)
+        copied = _STRUCT.__copy__(value)  # that of settings would return the settings themselves
         for name in value.__struct_fields__:
             force_setattr(copied, name, _without_records(getattr(value, name), encode))
         return copied
@@ -203,7 +206,7 @@ class Decoding:
 
     def __init__(self, decoders: Mapping[Any, Decoder]) -> None:
         self._decoders = decoders
-        self._known: dict[tuple[Any, int], tuple[Any, Any, ValueError | None]] = {}
+        self._known: dict[tuple[Any, int], tuple[Any, Any, Exception | None]] = {}
         self._effort = 0
 
     def __call__(self, kind: Any, value: Any) -> Any:
@@ -216,7 +219,8 @@ class Decoding:
         """
         place = (kind, id(value))
         if place not in self._known:
-            decoded, failure = None, None
+            decoded: Any = None
+            failure: Exception | None = None
             try:
                 decoded = self._decoded(kind, value)
             except (Undecodable, DecoderFailed, ValidationError) as error:
@@ -276,10 +280,12 @@ def _member(union: Any, value: Any, hook: Callable[[Any, Any], Any]) -> Any:
     except LookupError:
         from .describe import type_name  # needed for mistakes only
 
-        refused = Undecodable(
-            f"expected {type_name(union)}" + ("" if isinstance(value, str) else f", got {toml_type(value)}"),
-            "not-an-option" if isinstance(value, str) else "wrong-type",
-        )
+        message = f"expected {type_name(union)}"
+        if isinstance(value, str):
+            near = closest(value, options(union))
+            refused = Undecodable(message, "not-an-option", f"did you mean {near}?" if near else "")
+        else:
+            refused = Undecodable(f"{message}, got {toml_type(value)}", "wrong-type")
     raise refused
 
 
@@ -335,7 +341,7 @@ def _about_network(kind: Any, value: str, hint: str) -> tuple[str, str]:
     return ", but it has bits behind its prefix", f"did you mean {meant}?"
 
 
-_TOML_TYPES: Final = {dict: "table", list: "array"}
+_TOML_TYPES: Final[dict[type, str]] = {dict: "table", list: "array"}
 
 
 def toml_type(value: Any) -> str:

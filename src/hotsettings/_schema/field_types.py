@@ -34,24 +34,20 @@ _INSTEAD = {
     memoryview: "bytes",
 }
 _OTHER_LIBRARIES = frozenset(
-    [
-        "annotated_types",
-        "attr",
-        "attrs",
-        "beartype",
-        "cattrs",
-        "cerberus",
-        "dataclasses",
-        "marshmallow",
-        "pydantic",
-        "pydantic_core",
-        "pydantic_settings",
-        "schematics",
-        "traitlets",
-        "typeguard",
-        "typic",
-        "voluptuous",
-    ]
+    {
+        *(
+            "annotated_types",
+            "attr",
+            "attrs",
+            "beartype",
+            "cattrs",
+            "cerberus",
+            "dataclasses",
+            "marshmallow",
+            "pydantic",
+        ),
+        *("pydantic_core", "pydantic_settings", "schematics", "traitlets", "typeguard", "voluptuous"),
+    }
 )
 _NO_DECODERS: Mapping[Any, Decoder] = {}
 # Immutable by themselves; what is inside of them is checked too.

@@ -85,7 +85,7 @@ class Schema:
     def __init__(self, cls: type[Struct]) -> None:
         structs = tuple(dict.fromkeys(field_types.structs_below(cls)))
         self.decoders = _decoders(cls, structs)
-        put_stand_ins(dict.fromkeys(map(field_types.struct_class, structs)), self.decoders.__contains__)
+        put_stand_ins(structs, self.decoders.__contains__)
         fields = msgspec.structs.fields(cls)
         for field in fields:
             label = f"{cls.__name__}.{field.name}"
@@ -117,7 +117,9 @@ class Schema:
             kind = field_types.struct_class(struct)
             if kind not in (None, cls) and derived_in(kind):
                 found = derived_in(kind)[0]
-                raise TypeError(f"{kind.__name__}.{found.name}: only the settings class itself has derived values, no class that it nests")
+                raise TypeError(
+                    f"{kind.__name__}.{found.name}: only the settings class itself has derived values, no class that it nests"
+                )
         self.makes_secrets = bool(self.derived) or any(
             isinstance(mark, Before) for mark in field_types.metadata_below(cls)
         )
@@ -204,7 +206,7 @@ def _undefined(cls: type[Struct]) -> NameError:
         for struct in field_types.structs_below(cls):  # noqa: B007 - it stops behind the one whose fields are not known
             pass
     except NameError as error:
-        missing = error.name
+        missing = error.name or ""
     owner: Any = field_types.struct_class(struct)
     words = re.compile(rf"\b{re.escape(missing)}\b")
     annotations = {

@@ -22,6 +22,9 @@ NATIVE: Final = (datetime.datetime, datetime.date, datetime.time)
 """TOML has these types itself, so a string is not taken for one of them. A datetime is a date too, so it comes first."""
 
 
+_UNIONS: Final = (typing.Union, types.UnionType)
+
+
 class StandIn(type):
     """The class of classes that stand in for another type, their ``original``."""
 
@@ -56,10 +59,10 @@ def put_stand_ins(structs: Iterable[type[Struct]], decoded: Callable[[Any], bool
     This has to happen before msgspec uses a Struct for the first time.
 
     Args:
-        structs: The classes, without type parameters.
+        structs: The classes. Type parameters do not matter.
         decoded: Says whether there is a decoder for a class that msgspec decodes by itself.
     """
-    for struct in structs:
+    for struct in dict.fromkeys(typing.get_origin(struct) or struct for struct in structs):
         for field in msgspec.structs.fields(struct):
             if (replaced := _replaced(field.type, decoded)) is not field.type:
                 owner = next(base for base in struct.__mro__ if field.name in getattr(base, "__annotations__", ()))
@@ -68,7 +71,7 @@ def put_stand_ins(structs: Iterable[type[Struct]], decoded: Callable[[Any], bool
 
 def _replaced(annotation: Any, decoded: Callable[[Any], bool]) -> Any:
     """Return the annotation with stand-ins in it, or the same object if it needs none."""
-    origin = typing.get_origin(annotation)
+    origin: Any = typing.get_origin(annotation)
     if is_record(annotation):
         return stand_in(annotation) if decoded(annotation) else annotation
     if origin is Annotated:
@@ -77,19 +80,19 @@ def _replaced(annotation: Any, decoded: Callable[[Any], bool]) -> Any:
     if hasattr(annotation, "__value__"):  # type Name = ...
         value = _replaced(annotation.__value__, decoded)
         return annotation if value is annotation.__value__ else value
-    if origin in (typing.Union, types.UnionType) and is_mixed(annotation):
+    if origin in _UNIONS and is_mixed(annotation):
         members = [member for member in typing.get_args(annotation) if member is not types.NoneType]
         union = stand_in(_union(members))
-        return union if len(members) == len(typing.get_args(annotation)) else union | None
+        return union if len(members) == len(typing.get_args(annotation)) else _union([union, None])
     if origin is None or origin is typing.Literal:
         return annotation
     arguments = typing.get_args(annotation)
     replaced = tuple(_replaced(argument, decoded) for argument in arguments)
     if all(map(operator.is_, arguments, replaced)):
         return annotation
-    if origin in (typing.Union, types.UnionType):
+    if origin in _UNIONS:
         return _union(replaced)
-    return annotation.copy_with(replaced) if hasattr(annotation, "copy_with") else origin[replaced]
+    return annotation.copy_with(replaced) if hasattr(annotation, "copy_with") else annotation.__origin__[replaced]
 
 
 def is_mixed(annotation: Any) -> bool:
@@ -128,8 +131,7 @@ def decode_union(union: Any, value: Any, hook: Callable[[Any, Any], Any]) -> Any
         if others:
             return msgspec.convert(value, _union(others), builtin_types=NATIVE, str_keys=True, dec_hook=hook)
     except msgspec.ValidationError:
-        if isinstance(value, dict | list):
-            raise
+        pass
     raise LookupError
 
 
@@ -141,6 +143,17 @@ def _bare(member: Any) -> Any:
     while typing.get_origin(member) is Annotated:
         member = member.__origin__
     return member
+
+
+def options(union: Any) -> list[str]:
+    """Return the strings among the values that a union lists."""
+    listed: list[Any] = []
+    for member in map(_bare, typing.get_args(union)):
+        if typing.get_origin(member) is typing.Literal:
+            listed += typing.get_args(member)
+        elif _is_enum(member):
+            listed += [option.value for option in member]
+    return [option for option in listed if isinstance(option, str)]
 
 
 def _is_enum(member: Any) -> bool:

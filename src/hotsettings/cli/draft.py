@@ -16,6 +16,7 @@ from .._loading.prepare import prepare
 from .._loading.problems import as_problems
 from .._schema.schema import Schema
 from ..errors import MOST_PROBLEMS, NO_PROBLEMS, InvalidSettings, Problem, Problems
+from .options import path_layer
 from .secret_warnings import secrets_in
 
 
@@ -63,7 +64,7 @@ def validate(schema: Schema, document: Document, below: Sequence[str], above: Se
     The verdict quotes nothing of the other files, since they may hold secrets. Raises LayerError for those that cannot be
     read.
     """
-    others = [read_all(schema, [FileLayer(path, secret=True) for path in paths]) for paths in (below, above)]
+    others = [read_all(schema, [path_layer(path, secret=True) for path in paths]) for paths in (below, above)]
     documents = (*others[0], document, *others[1])
     prepared = prepare(schema, documents)
     problems = NO_PROBLEMS

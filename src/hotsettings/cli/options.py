@@ -80,15 +80,21 @@ class Files(Struct, frozen=True):
 
 def layer_of(text: str) -> FileLayer | FolderLayer:
     """Return the layer that ``PATH[,secret][,optional]`` means. What is no word for a layer is a usage error."""
-    path, *marks = text.rsplit(",", text.count(",")) if not os.path.exists(text) else [text]
-    while marks and not set(marks) <= {"secret", "optional"}:
-        path, marks = f"{path},{marks[0]}", marks[1:]
+    path, marks = text, set[str]()
+    while not os.path.exists(path) and path.endswith((",secret", ",optional")):
+        path, _, mark = path.rpartition(",")
+        marks.add(mark)
     if not path:
         raise Usage(f"--layer {text}: the path is empty")
     if "," in path and not os.path.exists(path):
         raise Usage(f"--layer {text}: write it as PATH, PATH,secret or PATH,secret,optional")
+    return path_layer(path, secret="secret" in marks, required="optional" not in marks)
+
+
+def path_layer(path: str, *, secret: bool = False, required: bool = True) -> FileLayer | FolderLayer:
+    """Return the layer at a path: a folder, if there is one or the path ends in a slash, or else a file."""
     kind = FolderLayer if os.path.isdir(path) or path.endswith(os.sep) else FileLayer
-    return kind(path, secret="secret" in marks, required="optional" not in marks)
+    return kind(path, secret=secret, required=required)
 
 
 def load_or_exit(settings_class: str, *sides: Files, json: bool) -> list[Loaded]:

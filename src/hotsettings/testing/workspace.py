@@ -17,6 +17,8 @@ from .._layers.default_layers import CONFIG_FILE, SECRETS_FILE
 from .._layers.toml.keys import Path as KeyPath
 from .._layers.toml.keys import dotted, written
 from .._layers.toml.values import toml
+from .._schema.codecs import enc_hook
+from .._schema.stand_ins import NATIVE
 
 
 class Paths(TypedDict):
@@ -55,8 +57,8 @@ class Workspace:
     ) -> None:
         """Replace the content of the layers that are given, each atomically.
 
-        Values are written as TOML: durations, Enums, decimals, UUIDs, paths and bytes as the strings that settings are
-        read from, sets as arrays, Structs as tables. A field of a Struct that is None, and is so by default, is left out.
+        Values are written as TOML: durations, Enums, decimals, UUIDs, paths, bytes and types with decoders as what settings
+        are read from, sets as arrays, Structs as tables. A field of a Struct that is None, and is so by default, is left out.
 
         Raises:
             ValueError: A value is None, which TOML does not have. The error names the key.
@@ -96,9 +98,10 @@ def _plain(value: Any, path: KeyPath) -> Any:
             return value
         case _:
             try:
-                return msgspec.to_builtins(value, enc_hook=_as_text)
+                plain = msgspec.to_builtins(value, builtin_types=NATIVE, enc_hook=enc_hook)
             except NotImplementedError:
                 raise TypeError(f"{dotted(path)}: {type(value).__name__} cannot be written as TOML") from None
+            return plain if isinstance(plain, str) else _plain(plain, path)
 
 
 def _table(values: Mapping[Any, Any], path: KeyPath) -> dict[str, Any]:
@@ -125,10 +128,3 @@ def _struct(value: Struct, path: KeyPath) -> Any:
 
 def _is_left_out(value: Struct, field: FieldInfo) -> bool:
     return field.default is None and getattr(value, field.name) is None
-
-
-def _as_text(value: Any) -> str:
-    """Write what msgspec does not know as strings of settings are written."""
-    if isinstance(value, os.PathLike):
-        return str(os.fspath(value))
-    raise NotImplementedError

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from support.live import until
 
 from hotsettings import BaseSettings, Change, FileLayer, FolderLayer, LayerError, Live, Rejected, Secret, ValuesLayer
 from hotsettings._layers import file as layer_files
+from hotsettings._layers.folder import list_folder
 from hotsettings._watching.sources import file as files
 from hotsettings._watching.sources import folder as folders
 
@@ -45,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def follow(folder: Path, watcher: Any = "inotify", **options: Any) -> Any:
+def follow(folder: Path, watcher: Any = "inotify", **options: Any) -> AbstractAsyncContextManager[Live[Settings]]:
     rescan = 0.05 if watcher == "poll" else 60.0
     layers = [ValuesLayer({"B": 1}, name="options"), FolderLayer(folder, **options)]
     return Settings.watch(layers=layers, watcher=watcher, settle=SETTLE, rescan_interval=rescan)
@@ -270,7 +272,7 @@ async def test_a_failing_read_is_tried_again(folder: Path, monkeypatch: pytest.M
         if part == "a file":
             monkeypatch.setattr(files, "fetch_once", fails(layer_files.fetch_once))
         else:
-            monkeypatch.setattr(folders, "list_folder", fails(folders.list_folder))
+            monkeypatch.setattr(folders, "list_folder", fails(list_folder))
         (folder / "A").write_text("2")
         await until(lambda: live.status.layers[1].state == "unreadable")
         await until(lambda: "cannot be read: too many open files" in str(live.status.last_error))
@@ -311,15 +313,15 @@ async def test_wrong_values_fail_the_start() -> None:
 async def test_the_folder_may_change_at_any_moment_of_a_check(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that comes after the paths were resolved is resolved by the next check."""
     listed: Iterator[int] = iter(range(10_000))
-    true_list = folders.list_folder
+    true_list = list_folder
     grow = False
 
-    def list_folder(layer: FolderLayer) -> Any:
+    def growing(layer: FolderLayer) -> Any:
         if grow and next(listed) == 2:
             (folder / "NAME").write_text("new")
         return true_list(layer)
 
-    monkeypatch.setattr(folders, "list_folder", list_folder)
+    monkeypatch.setattr(folders, "list_folder", growing)
     async with follow(folder) as live:
         grow = True
         await live.reload(timeout=10)

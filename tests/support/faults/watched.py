@@ -47,7 +47,7 @@ class LogTeller(logging.Handler):
         tell("", "log", level=record.levelname, message=record.getMessage())
 
 
-def watch(paths: dict[str, str], options: dict[str, Any]) -> Any:
+def watch(paths: dict[str, Any], options: dict[str, Any]) -> Any:
     """Follow the files of a place, or all that is in a folder."""
     if "folder" in paths:
         return TaggedFolder.watch(layers=[FolderLayer(paths["folder"], name="base")], **options)

@@ -133,13 +133,8 @@ def _facts(metadata: Iterable[Any], array: bool) -> dict[str, Any]:
     for mark in metadata:
         if isinstance(mark, Meta):
             kind = "Items" if array else "Properties"
-            found = {
-                f"min{kind}": mark.min_length,
-                f"max{kind}": mark.max_length,
-                "title": mark.title,
-                "description": mark.description,
-                "examples": mark.examples,
-            }
+            found: dict[str, Any] = {"title": mark.title, "description": mark.description, "examples": mark.examples}
+            found |= {f"min{kind}": mark.min_length, f"max{kind}": mark.max_length}
             facts |= {key: value for key, value in found.items() if value is not None} | (mark.extra_json_schema or {})
     return facts
 

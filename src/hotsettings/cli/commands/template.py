@@ -81,7 +81,8 @@ def example(annotation: Any) -> Any:
 
 
 def _example(info: inspect.Type) -> Any:
-    match behind(info):
+    info = behind(info)
+    match info:
         case inspect.CustomType(cls=cls):
             return known.example if (known := standard(cls)) is not None else "CHANGE-ME"
         case inspect.Metadata(type=inner, extra_json_schema=extra):

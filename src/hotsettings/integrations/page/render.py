@@ -82,8 +82,9 @@ def _panel(name: str, kind: str, title: Html, *children: str) -> Html:
 
 def _layer(layer: LayerStatus) -> Iterator[Html]:
     yield tag("span", layer.name, class_=f"layer {layer.name}")
-    yield join(" ")
-    yield tag("code", layer.file)
+    if layer.file:
+        yield join(" ")
+        yield tag("code", layer.file)
     if layer.state != "read":
         yield tag("span", f" {layer.state}", class_="quiet" if layer.state == "missing" else "warning")
 
