@@ -39,8 +39,8 @@ async def search(live: Live[SearchSettings]) -> None:
 
 async def run() -> None:
     async with (
-        MailSettings.watch("mail.toml", secrets_path="secrets.mail.toml") as mail_settings,
-        SearchSettings.watch("search.toml", secrets_path="secrets.search.toml") as search_settings,
+        MailSettings.watch("mail.toml", secrets_path=None) as mail_settings,
+        SearchSettings.watch("search.toml", secrets_path=None) as search_settings,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(mail, mail_settings)

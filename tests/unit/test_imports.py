@@ -12,7 +12,7 @@ import hotsettings
 PACKAGE = Path(hotsettings.__file__).parent
 
 # A package stands for all modules in it. A new module goes below everything that it needs.
-CORE = ["errors", "_boundary", "_log", "_layers", "_schema", "_redaction", "_loading"]
+CORE = ["errors", "_boundary", "_log", "_extras", "_layers", "_schema", "_redaction", "_loading"]
 WITH_ANYIO = ["_concurrency", "_watching", "_live"]
 FACE = ["settings", "__init__"]
 AROUND = ["frozen", "testing", "pytest_plugin", "nats", "cli", "integrations"]
@@ -133,8 +133,8 @@ def test_the_face_does_not_import_what_watches() -> None:
 
 
 # What an integration may need besides the public face, none of which knows a live object: how to log, how to name an exception
-# without quoting it, and how TOML writes a character that cannot be shown.
-NEUTRAL = {"_log", "_boundary", "_layers.toml.keys"}
+# without quoting it, how to install what an extra brings, and how TOML writes a character that cannot be shown.
+NEUTRAL = {"_log", "_extras", "_boundary", "_layers.toml.keys"}
 
 
 def test_integrations_import_the_public_face_only() -> None:

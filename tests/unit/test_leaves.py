@@ -9,7 +9,7 @@ from msgspec import Struct
 from hotsettings import BaseSettings, Secret
 from hotsettings._layers.layer import Layer, in_memory
 from hotsettings._loading.explain import effective, explain, origins, parse_key
-from hotsettings._loading.load import Loaded, assemble
+from hotsettings._loading.load import assemble
 from hotsettings._loading.merge import merge, trace, winners
 from hotsettings._schema.masking import HIDDEN
 from hotsettings._schema.schema import schema_of
@@ -134,7 +134,7 @@ def test_show_and_explain_by_leaf() -> None:
         document("base", {"dbs": {"main": {"host": "db-1"}, "other": {"host": "db-2"}}}),
         document("secrets", {"dbs": {"main": {"password": "hunter2-canary"}}}, secret=True),
     )
-    it = Loaded(schema_of(S), documents, assemble(schema_of(S), documents))
+    it = assemble(schema_of(S), documents)
     shown = {setting.key: (setting.value, setting.origin.layer) for setting in effective(it)}
     assert shown["dbs.main.host"] == ("db-1", "base")
     assert shown["dbs.main.password"] == (HIDDEN, "secrets")

@@ -33,7 +33,7 @@ class Statistics(Struct, frozen=True):
         callback_failures: Exceptions that callbacks have raised.
         resources: Resources that are held now.
         rebuilds: New instances of resources that have replaced another.
-        looks: How often the layers were looked at.
+        looks: How often the layers were checked.
         reads: How often one of them had changed, so that all were read.
         watching: False once the block has ended.
     """
@@ -95,6 +95,7 @@ def describe(loaded: Loaded) -> tuple[Described, ...]:
     """Describe what is live, leaf by leaf, in the order of the class."""
     described: list[Described] = []
     raw = {part.path: part.value for _, part in live_parts(loaded)}
+    raw |= {leaf.path: leaf.value_in(loaded.settings) for leaf in loaded.schema.derived}
     for leaf, settings in groupby(effective(loaded), key=lambda setting: setting.leaf):
         waiting: tuple[str | None, Origin | None] = None, None
         if leaf.key in loaded.pending:  # what waits may have other leaves inside, so both are shown whole

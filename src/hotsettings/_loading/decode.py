@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
-from .._layers.toml.keys import Values
+from .._layers.toml.keys import ABSENT, Values
 from .._schema.codecs import Decoding
-from .._schema.frozen import freeze_fields
+from .._schema.frozen import freeze, freeze_fields
 from .._schema.schema import Schema
 from .._schema.stand_ins import NATIVE
 
@@ -19,3 +21,13 @@ def decode(schema: Schema, values: Values, decoding: Decoding | None = None) -> 
     if schema.freezing:
         freeze_fields(settings, schema.freezing)
     return settings
+
+
+def decode_part(annotation: Any, value: Any, decoding: Decoding | None) -> Any:
+    """Decode one value by itself. Return ABSENT if it does not fit."""
+    try:
+        return freeze(msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True, dec_hook=decoding))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a rule of a Struct in it may raise anything
+        return ABSENT

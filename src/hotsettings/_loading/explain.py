@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from .._boundary import guarded
+from .._layers.layer import origin_of
 from .._layers.toml.keys import ABSENT, Path, dotted, follow
 from .._layers.toml.parser import ParserError, loads
 from .._layers.toml.spelling import closest
@@ -95,10 +96,13 @@ def explain(loaded: Loaded, key: str) -> Explanation:
 
 
 def _origins_of(loaded: Loaded) -> list[Origin]:
-    return [document.layer.origin() for document in loaded.documents]
+    return [origin_of(document.layer) for document in loaded.documents]
 
 
 def _explained(loaded: Loaded, path: Path) -> Explanation | None:
+    if (derived := loaded.schema.derived_named(path[0])) is not None:
+        setting = _derived(loaded, derived)
+        return Explanation(setting.key, (Entry(setting.value, setting.origin, live=True),))
     entries = [*_written(loaded, path), *_default(loaded, path)]
     if not entries:
         return None
@@ -114,10 +118,10 @@ def _explained(loaded: Loaded, path: Path) -> Explanation | None:
 
 def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
     """What the layers say, the highest first."""
-    for index, value, live in trace([document.values for document in loaded.documents], path):
+    for index, value, live in trace([document.values for document in loaded.documents], path, loaded.schema.merging):
         document = loaded.documents[index]
         place = document.locate([path]).get(path)
-        origin = document.origin(place.value[0]) if place else document.layer.origin()
+        origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         yield Entry(masked(loaded.schema.shape.at(path, document.values), value, document.layer.secret), origin, live)
 
 
@@ -148,7 +152,10 @@ def _live(loaded: Loaded, path: Path) -> Any:
 
 def _is_written(loaded: Loaded, path: Path) -> bool:
     """Whether layers say something of a key that counts."""
-    return any(counts for _, _, counts in trace([document.values for document in loaded.documents], path))
+    return any(
+        counts
+        for _, _, counts in trace([document.values for document in loaded.documents], path, loaded.schema.merging)
+    )
 
 
 def _shown(loaded: Loaded, path: Path, value: Any) -> Any:
@@ -187,18 +194,39 @@ class Setting(Struct, frozen=True):
         return dotted(self.path)
 
 
+def _derived(loaded: Loaded, leaf: Leaf) -> Setting:
+    """Return a derived value as it may be shown."""
+    value = leaf.value_in(loaded.settings)
+    secret = leaf.secret or any(
+        is_hidden(loaded, part)
+        for source in leaf.sources
+        for part in parts_of(source.shape, as_values(source.value_in(loaded.settings)), source.path)
+    )
+    origin = Origin("derived", kind="derived", keys=tuple(source.key for source in leaf.sources))
+    return Setting(leaf, leaf.path, HIDDEN if secret and value is not None else _written_as(value), origin)
+
+
+def _written_as(value: Any) -> Any:
+    """Return a value as TOML would have it, or else its text."""
+    try:
+        return as_values(value)
+    except Exception:  # an object of the user's own, that no setting could hold
+        return str(value)
+
+
 def effective(loaded: Loaded) -> tuple[Setting, ...]:
-    """Return what is live, in the order of the class. Raises UnforeseenError."""
+    """Return what is live, in the order of the class, derived values last. Raises UnforeseenError."""
     return guarded(_origins_of(loaded), _effective, loaded)
 
 
 def _effective(loaded: Loaded) -> tuple[Setting, ...]:
     parts = list(live_parts(loaded))
     places = _places(loaded, [(part.path, leaf) for leaf, part in parts])
-    return tuple(
+    settings = (
         Setting(leaf, part.path, HIDDEN if is_hidden(loaded, part) else part.value, places[part.path])
         for leaf, part in parts
     )
+    return (*settings, *(_derived(loaded, leaf) for leaf in loaded.schema.derived))
 
 
 def live_parts(loaded: Loaded) -> Iterator[tuple[Leaf, Part]]:
@@ -253,7 +281,7 @@ def _places(loaded: Loaded, wanted: Iterable[tuple[Path, Leaf]]) -> dict[Path, O
         else:
             index, written = winner
             won[index][path] = written
-            found[path] = loaded.documents[index].layer.origin()
+            found[path] = origin_of(loaded.documents[index].layer)
     for document, paths in zip(loaded.documents, won, strict=True):
         places = document.locate(paths.values())
         for path, written in paths.items():
@@ -288,9 +316,9 @@ def known_path(schema: Schema, key: str, origins: Sequence[Origin] = ()) -> Path
 def _meant(schema: Schema, key: str) -> Path | UnknownKey:
     """Return the path, or the error that there is none."""
     path = parse_key(key)
-    if path is not None and schema.shape.at(path) is not None:
+    if path is not None and (schema.shape.at(path) is not None or path in {leaf.path for leaf in schema.derived}):
         return path
-    near = closest(key, [leaf.key for leaf in schema.leaves])
+    near = closest(key, schema.followed)
     return UnknownKey(f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else ""), near)
 
 

@@ -49,8 +49,13 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
                 yield from _marked(leaf.shape, value, leaf.path[-1])
 
 
-def secrets_in(schema: Schema, settings: Struct) -> Iterator[SecretText]:
-    """Yield the secrets that settings hold."""
+def secrets_in(schema: Schema, settings: Struct, documents: Iterable[Document] = ()) -> Iterator[SecretText]:
+    """Yield the secrets that settings hold, and what is derived of values in the secret layers among these documents."""
+    secret = [document.values for document in documents if document.layer.secret]
+    for leaf in schema.derived:
+        said = any(follow(values, source.path) is not ABSENT for values in secret for source in leaf.sources)
+        if leaf.secret or said:
+            yield from _texts(vars(settings).get(leaf.path[-1]), leaf.path[-1])  # None if it cannot be worked out
     for leaf in schema.leaves:
         if leaf.secret:
             yield from _marked(leaf.shape, as_values(leaf.value_in(settings)), leaf.path[-1])

@@ -35,18 +35,8 @@ _INSTEAD = {
 }
 _OTHER_LIBRARIES = frozenset(
     {
-        *(
-            "annotated_types",
-            "attr",
-            "attrs",
-            "beartype",
-            "cattrs",
-            "cerberus",
-            "dataclasses",
-            "marshmallow",
-            "pydantic",
-        ),
-        *("pydantic_core", "pydantic_settings", "schematics", "traitlets", "typeguard", "voluptuous"),
+        *("annotated_types", "attr", "attrs", "beartype", "cattrs", "cerberus", "dataclasses", "marshmallow"),
+        *("pydantic", "pydantic_core", "pydantic_settings", "schematics", "traitlets", "typeguard", "voluptuous"),
     }
 )
 _NO_DECODERS: Mapping[Any, Decoder] = {}
@@ -109,6 +99,12 @@ def struct_of(annotation: Any) -> type[Struct] | None:
     bare, _ = unwrap(annotation)
     kind = struct_class(bare)
     return None if kind is None or kind.__struct_config__.array_like else bare
+
+
+def is_tagged(struct: Any) -> bool:
+    """Whether a key tells which Struct of a union a table is."""
+    kind = struct_class(struct)
+    return kind is not None and kind.__struct_config__.tag is not None
 
 
 def items_of(annotation: Any) -> Iterable[Any]:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 import datetime
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import msgspec
-from msgspec import NODEFAULT, Struct
+from msgspec import Struct
 from msgspec.structs import FieldInfo
 
 from .._layers.toml.keys import ABSENT, Path, dotted
 from . import field_types
 from .codecs import Decoder, Decoding, Kept, enc_hook, keep, only_instances, without_records
+from .derived import derived_in
 from .frozen import ATOMS, freeze
-from .marks import RESTART_REQUIRED, SECRET, Section
-from .masking import is_secret, mask_nested, names_of_secrets
-from .shape import Shape
+from .key_patterns import select
+from .mark_places import refuse_misplaced
+from .marks import RESTART_REQUIRED, SECRET, Before, Section
+from .masking import former_names, is_secret, mask_nested, names_of_secrets
+from .shape import Shape, own_default
 from .stand_ins import NATIVE, put_stand_ins
 
 
@@ -32,7 +35,7 @@ class Leaf(Struct, frozen=True, dict=True):
     annotation: Any
     defaults: tuple[Any, ...]
     """The value while no layer sets the key; ``ABSENT`` if a layer must set it. Number n is for when layers write the outermost
-    n of the tables around it, because a table in a layer replaces a default table as a whole."""
+    n of the tables around it: the fields of an optional table have no value, and then their own defaults."""
     secret: bool
     """Whether the leaf, or anything in it, is declared Secret."""
     restart: bool
@@ -40,6 +43,8 @@ class Leaf(Struct, frozen=True, dict=True):
     description: str
     marked: bool = False
     """Whether the leaf as a whole, or a table around it, is declared Secret."""
+    sources: tuple[Leaf, ...] = ()
+    """The leaves that a derived value depends on."""
 
     def __repr__(self) -> str:
         return f"Leaf({self.key})"  # its default may be secret
@@ -88,17 +93,47 @@ class Schema:
             _refuse_undecodable(field.type, label)
             field_types.refuse_unusable(field.type, label, self.decoders)
             mask_nested(field.type)
+        refuse_misplaced(cls, cls.__name__)
         for struct in structs:
             _refuse_defaults(struct)
         self._asks_decoders = field_types.asks_decoders(cls, self.decoders)
         self.cls = cls
         self.keys = frozenset(field.encode_name for field in fields)
         self.freezing = tuple(field.name for field in fields if field_types.needs_freezing(field.type))
+        self.shape = Shape(cls)
+        self.merging = self.shape if any(map(field_types.is_tagged, field_types.structs_below(cls))) else None
+        """The shape, if merging tables has to look at their tags."""
         self.tolerant = not cls.__struct_config__.forbid_unknown_fields
+        self.is_prepared = any(
+            field.is_prepared or (self.tolerant and field.has_tables) for field in (self.shape.fields or {}).values()
+        ) or bool(self.shape.default_tables)
+        """Whether values need more than msgspec before they are decoded."""
+        self.is_renamed = self.shape.is_renamed
+        """Whether any field has a former key."""
         self.leaves = tuple(_leaves(cls, _Context()))
         self.restarting = tuple(leaf for leaf in self.leaves if leaf.restart)
+        self.derived = _derived_leaves(cls, self.leaves)
+        """The derived values. No layer sets them, so they are no leaves among the others."""
+        for struct in structs:
+            kind = field_types.struct_class(struct)
+            if kind not in (None, cls) and derived_in(kind):
+                found = derived_in(kind)[0]
+                raise TypeError(f"{kind.__name__}.{found.name}: only settings classes have derived values")
+        self.makes_secrets = bool(self.derived) or any(
+            isinstance(mark, Before) for mark in field_types.metadata_below(cls)
+        )
+        """Whether settings may hold secrets that no layer says as they are."""
         self.secret_names = tuple(names_of_secrets(cls))
         self._by_path: dict[Path, Leaf] = {leaf.path: leaf for leaf in self.leaves}
+
+    @cached_property
+    def followed(self) -> tuple[str, ...]:
+        """What subscribers can follow: the keys of all leaves, and the names of derived values."""
+        return tuple(leaf.key for leaf in (*self.leaves, *self.derived))
+
+    def derived_named(self, name: str | int) -> Leaf | None:
+        """The derived value of this name."""
+        return next((leaf for leaf in self.derived if leaf.path == (name,)), None)
 
     def decoding(self) -> Decoding | None:
         """Return what decodes the values of one load whose types msgspec does not know. None if it knows all types."""
@@ -121,15 +156,11 @@ class Schema:
         return self._by_name.get(name)
 
     @cached_property
-    def shape(self) -> Shape:
-        """What the tables of all layers together are made of."""
-        return Shape(self.cls)
-
-    @cached_property
     def names(self) -> frozenset[str]:
         """Every name of a field or table of the class, as layers write it."""
         structs = field_types.structs_below(self.cls)
-        return frozenset(field.encode_name for struct in structs for field in msgspec.structs.fields(struct))
+        present = (field.encode_name for struct in structs for field in msgspec.structs.fields(struct))
+        return frozenset(present) | former_names(self.cls)
 
     @cached_property
     def _by_name(self) -> dict[str, Leaf]:
@@ -206,6 +237,7 @@ class _Context(Struct, frozen=True, kw_only=True):
 
 def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
     section = context.section
+    tables = (*context.defaults, _written(context.defaults[-1] if context.defaults else ABSENT))
     for field in msgspec.structs.fields(struct):
         _, metadata = field_types.unwrap(field.type)
         section = next((mark.title for mark in metadata if isinstance(mark, Section)), section)
@@ -216,13 +248,40 @@ def _leaves(struct: type[Struct], context: _Context) -> Iterator[Leaf]:
             secret=context.secret or SECRET in metadata,
             restart=context.restart or RESTART_REQUIRED in metadata,
             section=section,
-            defaults=tuple(_default(field, table) for table in (*context.defaults, ABSENT)),
+            defaults=tuple(_default(field, table) for table in tables),
         )
         nested = field_types.struct_of(field.type)
         if nested is not None and nested not in inner.above:
             yield from _leaves(nested, inner)
         else:
             yield _leaf(field, inner)
+
+
+def _derived_leaves(cls: type[Struct], leaves: Sequence[Leaf]) -> tuple[Leaf, ...]:
+    """Return the derived values of a class as leaves. Raises TypeError for a pattern that matches no key."""
+    made: list[Leaf] = []
+    for each in derived_in(cls):
+        try:
+            keys = select([leaf.key for leaf in leaves], each.patterns)
+        except ValueError as error:
+            raise TypeError(f"{cls.__name__}.{each.name}: {error}") from None
+        sources = tuple(leaf for leaf in leaves if leaf.key in keys)
+        secret = any(leaf.secret for leaf in sources) or is_secret(each.annotation)
+        made.append(
+            Leaf(
+                path=(each.name,),
+                attributes=(each.name,),
+                annotation=each.annotation,
+                defaults=(None,),
+                secret=secret,
+                restart=False,
+                section="Derived",
+                description=(each.__doc__ or "").strip().partition("\n")[0],
+                marked=secret,
+                sources=sources,
+            )
+        )
+    return tuple(made)
 
 
 def _leaf(field: FieldInfo, context: _Context) -> Leaf:
@@ -239,6 +298,11 @@ def _leaf(field: FieldInfo, context: _Context) -> Leaf:
     )
 
 
+def _written(table: Any) -> Any:
+    """What lies under a table that layers write: its default, if that is a table too."""
+    return table if isinstance(table, Struct) else ABSENT
+
+
 def _default(field: FieldInfo, table: Any) -> Any:
     """The field's default: the one in the default of its table if there is one, else its own."""
     if table is None:
@@ -246,13 +310,6 @@ def _default(field: FieldInfo, table: Any) -> Any:
     if isinstance(table, Struct):
         return getattr(table, field.name)
     return freeze(own_default(field))
-
-
-def own_default(field: FieldInfo) -> Any:
-    """Return the default of a field by itself, or ``ABSENT``."""
-    if field.default_factory is not NODEFAULT:
-        return field.default_factory()
-    return ABSENT if field.default is NODEFAULT else field.default
 
 
 def _refuse_undecodable(annotation: Any, label: str) -> None:
@@ -317,16 +374,16 @@ def as_values(value: Any) -> Any:
 
 def _builtins(value: Any, types: tuple[type, ...], encode: Callable[[Any], Any]) -> Any:
     bare = without_records(value, encode)
-    return _arrays(msgspec.to_builtins(bare, builtin_types=(*types, Kept), str_keys=True, enc_hook=encode))
+    return as_arrays(msgspec.to_builtins(bare, builtin_types=(*types, Kept), str_keys=True, enc_hook=encode))
 
 
-def _arrays(value: Any) -> Any:
+def as_arrays(value: Any) -> Any:
     """Replace tuples by lists, at any depth; msgspec leaves them as they are. Its tables are new, so they change in place."""
     if isinstance(value, dict):
         for key, item in value.items():
             if type(item) not in ATOMS:
-                value[key] = _arrays(item)
+                value[key] = as_arrays(item)
         return value
     if isinstance(value, Kept):
         return value.value
-    return list(map(_arrays, value)) if isinstance(value, list | tuple) else value
+    return list(map(as_arrays, value)) if isinstance(value, list | tuple) else value

@@ -7,17 +7,18 @@ here a `Shape` is asked together with a value.
 from __future__ import annotations
 
 import collections.abc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice, repeat
 from typing import Any, Final
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import NODEFAULT, Meta, Struct
+from msgspec.structs import FieldInfo
 
-from .._layers.toml.keys import Path, Values, follow
+from .._layers.toml.keys import ABSENT, Path, Values, follow
 from . import field_types
-from .marks import SECRET
+from .marks import SECRET, TOLERANT, Before, Check, Deprecated, Renamed
 from .masking import HIDDEN, is_secret
 
 _UNTYPED: Final = (Any, object, collections.abc.Mapping)
@@ -105,6 +106,80 @@ class Shape:
             return repeat(Shape(next(items), self.secret))
         return [Shape(item, self.secret) for item in items]
 
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys that a table of this Struct may have, that of its tag included."""
+        tag = () if self.tag_field is None else (self.tag_field,)
+        return frozenset((*(self.fields or ()), *tag))
+
+    @cached_property
+    def strict(self) -> bool:
+        """Whether msgspec itself refuses unknown keys in a table of this Struct."""
+        return bool(self.struct is not None and _config(self.struct).forbid_unknown_fields)
+
+    @cached_property
+    def renamed(self) -> dict[str, str]:
+        """The former keys of the fields of a Struct, each with the present one."""
+        return {old: key for key, field in (self.fields or {}).items() for old in field.marked(Renamed, "old")}
+
+    @cached_property
+    def default_tables(self) -> dict[str, FieldInfo]:
+        """The fields of a Struct whose default is a Struct, which lies under what the layers say."""
+        fields = () if self.struct is None else msgspec.structs.fields(self.struct)
+        return {field.encode_name: field for field in fields if isinstance(own_default(field), Struct)}
+
+    @cached_property
+    def attributes(self) -> dict[str, str]:
+        """The names of the fields of a Struct, by the keys that layers write."""
+        fields = () if self.struct is None else msgspec.structs.fields(self.struct)
+        return {field.encode_name: field.name for field in fields}
+
+    def marked(self, mark: type[Any], attribute: str) -> list[Any]:
+        """What the marks of this type around the annotation say, the innermost first. A tuple stands for all in it."""
+        said: list[Any] = []
+        for value in (getattr(found, attribute) for found in self.metadata if isinstance(found, mark)):
+            said += value if isinstance(value, tuple) else (value,)
+        return said
+
+    @cached_property
+    def conversions(self) -> list[Callable[[Any], Any]]:
+        """What converts a value before it is decoded."""
+        return self.marked(Before, "function")
+
+    @cached_property
+    def checks(self) -> list[Callable[[Any], Any]]:
+        """What may refuse a decoded value."""
+        return self.marked(Check, "function")
+
+    @cached_property
+    def deprecated(self) -> list[str]:
+        """What to do instead of setting the value."""
+        return self.marked(Deprecated, "instead")
+
+    @cached_property
+    def tolerant(self) -> bool:
+        """Whether tables may have unknown keys, at any depth."""
+        return TOLERANT in self.metadata
+
+    @cached_property
+    def has_tables(self) -> bool:
+        """Whether values are, or hold, tables of Structs."""
+        return next(field_types.structs_below(self.annotation), None) is not None
+
+    @cached_property
+    def is_prepared(self) -> bool:
+        """Whether values, or anything in them, need more than msgspec before they are decoded."""
+        rules = (Before, Check, Deprecated)
+        if any(mark is TOLERANT or isinstance(mark, rules) for mark in field_types.metadata_below(self.annotation)):
+            return True
+        structs = list(field_types.structs_below(self.annotation))
+        return any(Shape(struct).default_tables or not _config(struct).forbid_unknown_fields for struct in structs)
+
+    @cached_property
+    def is_renamed(self) -> bool:
+        """Whether any field in it has a former key."""
+        return any(isinstance(mark, Renamed) for mark in field_types.metadata_below(self.annotation))
+
     def inside(self, value: Any, part: str | int) -> Shape | None:
         """The shape of what a table or array has at a key or index. None for what it cannot have."""
         for member in self.members_for(value):
@@ -145,6 +220,18 @@ class Shape:
         if value in ({}, []) and not self.is_whole(value):
             return False
         return any(member.holds_secret for member in self.members_for(value))
+
+
+def _config(struct: Any) -> Any:
+    kind: Any = field_types.struct_class(struct)  # a generic S[T] does not tell its configuration itself
+    return kind.__struct_config__
+
+
+def own_default(field: FieldInfo) -> Any:
+    """Return the default of a field, or ABSENT."""
+    if field.default_factory is not NODEFAULT:
+        return field.default_factory()
+    return ABSENT if field.default is NODEFAULT else field.default
 
 
 def _get(value: Any, part: str | int) -> Any:
@@ -231,3 +318,10 @@ def merges(shape: Shape | None, below: Values, above: Values) -> bool:
     if shape is None or (field := shape.tag_field) is None or field not in above:
         return True
     return field not in below or below[field] == above[field]
+
+
+def tagged(shape: Shape | None, tables: Sequence[Values]) -> Values:
+    """Return the table that tells the tag of tables that are merged, given in rising precedence."""
+    if shape is not None and (field := shape.tag_field) is not None:
+        return next((table for table in reversed(tables) if field in table), tables[-1])
+    return tables[-1]

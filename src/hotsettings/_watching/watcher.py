@@ -22,6 +22,7 @@ from .._concurrency.worker_thread import Worker
 from .._layers.layer import CollectorPaused, Layer
 from .._layers.status import PATIENCE
 from .._log import logger
+from .._schema.schema import Schema
 from .consistent_read import ConsistentReader, Read, Unchanged, Unsettled
 from .events import Kind, Notifier, opener
 from .events.polling import Polling
@@ -50,18 +51,21 @@ class Watcher:
     """Watches layers. Call its methods on the event loop.
 
     Args:
+        schema: What the settings class declares.
         layers: The layers, in rising precedence.
         settle: Seconds without a change after which a file counts as complete, if nothing else shows that it is.
         rescan_interval: Seconds between two checks if there are no events.
         kind: The kind of notifier.
     """
 
-    def __init__(self, layers: Sequence[Layer], settle: float, rescan_interval: float, kind: Kind) -> None:
+    def __init__(
+        self, schema: Schema, layers: Sequence[Layer], settle: float, rescan_interval: float, kind: Kind
+    ) -> None:
         self._open = opener(kind)
         self.settle = settle
         self._rescan = rescan_interval
         self._notifier: Notifier = Polling()
-        self.reader = ConsistentReader(layers, settle)
+        self.reader = ConsistentReader(schema, layers, settle)
         """Reads the layers in the worker thread. On the event loop it says what it has read."""
         self._opened = anyio.Event()
         self._woken = anyio.Event()

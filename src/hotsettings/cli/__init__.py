@@ -37,7 +37,9 @@ def main() -> None:
         except Exception as error:
             _end(error)
         return
-    sys.exit(f"hotsettings: the command line needs {missing}; install it with: pip install 'hotsettings[cli]'")
+    from .._extras import install_command
+
+    sys.exit(f"hotsettings: the command line needs {missing}; install it with: {install_command('cli')}")
 
 
 def _end(error: Exception) -> NoReturn:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.text import Text
 
-from .._layers.layer import Document
+from .._layers.layer import Document, origin_of
 from .._layers.toml.keys import ABSENT, Path
 from .._live.snapshot import changed_keys, same
 from .._loading.explain import Setting, effective, live_parts
@@ -87,7 +87,7 @@ def _settings(document: Document, parts: dict[Path, Part], leaves: Sequence[tupl
     places = document.locate([path for _, path in leaves])
     for leaf, path in leaves:
         place, part = places.get(path), parts.get(path)
-        origin = document.origin(place.value[0]) if place else document.layer.origin()
+        origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         hidden = part is not None and part.hidden
         yield Setting(leaf, path, HIDDEN if hidden else None if part is None else part.value, origin)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from shlex import quote
 
 from .._layers.file import FileLayer
-from .._layers.layer import Document
+from .._layers.layer import Document, origin_of
 from .._layers.toml.keys import Path, dotted
 from .._layers.toml.positions import Place
 from .._schema.schema import Schema
@@ -36,12 +36,12 @@ def secrets_in(schema: Schema, document: Document, private: Sequence[Document]) 
     """Yield each Secret key in a document that is not one of the ``private`` ones."""
     where = private[0].layer.label if private else "the secrets file"
     for path, place in _set_in(schema, document, secret=True):
-        origin = document.origin(place.value[0]) if place else document.layer.origin()
+        origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         yield Problem(dotted(path), _LOUD, origin, f"move it to {where} and change its value", "misplaced-secret")
 
 
 def _exposed(layer: FileLayer) -> Iterator[Problem]:
-    path, origin = os.fspath(layer.path), layer.origin()
+    path, origin = os.fspath(layer.path), origin_of(layer)
     for exposure in exposures(path, layer.label):
         yield Problem("", exposure.message, origin, exposure.hint, "exposed-file")
     try:
@@ -66,7 +66,7 @@ def _exposed(layer: FileLayer) -> Iterator[Problem]:
 def _not_secret(schema: Schema, document: Document) -> Iterator[Problem]:
     for path, place in _set_in(schema, document, secret=False):
         message = "in the secrets file, but not declared Secret, so its repr shows it"
-        origin = document.origin(place.key[0]) if place else document.layer.origin()
+        origin = document.origin(place.key[0]) if place else origin_of(document.layer)
         hint = "declare it as Secret[...] or move it to another file"
         yield Problem(dotted(path), message, origin, hint, "undeclared-secret")
 

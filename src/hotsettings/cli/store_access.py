@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.text import Text
 
+from .._extras import install_command
 from ..errors import Problems, SettingsError
 from . import output
 from .settings_class import Usage
@@ -64,7 +65,7 @@ class StoreOptions(Struct, frozen=True):
 
     def address(self) -> BucketAddress:
         """Return what they describe. A wrong option, and a missing nats-py, end the command with 2."""
-        _need("nats", "this command needs nats-py; install it with: pip install 'hotsettings[nats]'")
+        _need("nats", f"this command needs nats-py; install it with: {install_command('nats')}")
         from ..nats.connection import servers
 
         options: dict[str, Any] = {"name": "hotsettings command"}

@@ -21,7 +21,7 @@ def follow_level(live: Live[Any], key: str, logger: logging.Logger | None = None
     does not exist raises here, and is logged as a failed callback later. ``.cancel()`` on what is returned ends it, and
     leaves the level as it is. Raises ValueError for an unknown key.
     """
-    if key not in {described.key for described in live.describe()}:
+    if key not in {described.field for described in live.describe()}:
         live.explain(key)  # raises ValueError for what is no key, with a suggestion
         raise ValueError(f"{key} is no single setting")
     followed = logger if logger is not None else logging.getLogger()

@@ -74,7 +74,7 @@ def test_very_many(run: Run, folder: Path) -> None:
     unknown = "".join(f"x{number} = 1\n" for number in range(1500))
     (folder / "config.toml").write_text(unknown, encoding="utf-8")
     text = run("check", CLASS).out.splitlines()
-    assert (text[0], len(text)) == ("Invalid settings: 1500 problems", 102)
+    assert (text[0], len(text)) == ("Invalid settings: 1500 problems; the first 100 are shown", 102)
     assert text[-1] == "  … and 1400 more"
     found = run("check", CLASS, "--format", "json").json()
     assert (len(found["problems"]), found["total"]) == (1000, 1500)
@@ -242,13 +242,13 @@ def test_unreadable_files(run: Run, folder: Path) -> None:
     assert result.code == 1
     assert result.out.startswith(
         "Unreadable settings: 2 problems\n"
-        "  config.toml  no such file; create it, or name the file to read with --config\n"
+        f"  config.toml  no such file in {folder}; create it, or name the file to read with --config\n"
     )
     assert "  secrets.toml:1:9  not valid TOML" in result.out
     assert re.fullmatch(
         r"Unreadable settings: 2 problems\n"
         r"  \.  not a regular file but a directory; name the file in it\n"
-        r"  secrets\.toml:1:9  not valid TOML: .+ \(line hidden\)\n",
+        r"  secrets\.toml:1:9  not valid TOML: .+ \(line hidden\); .+\n",
         run("check", CLASS, "--config", ".").out,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import pytest
@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     OTHER: int = 0
     log: Nested = Nested()
     maybe: Renamed | None = None
+    levels: Mapping[str, str] = {"db": "INFO"}
 
 
 @pytest.fixture
@@ -115,6 +116,8 @@ async def test_a_key_that_is_not_there(logger: logging.Logger) -> None:
             follow_level(held, "LOG_*", logger)
         with pytest.raises(ValueError, match=r"^log is no single setting$"):
             follow_level(held, "log", logger)
+        with pytest.raises(ValueError, match=r"^levels\.db is no single setting$"):
+            follow_level(held, "levels.db", logger)
 
 
 async def test_a_level_that_does_not_exist(logger: logging.Logger) -> None:

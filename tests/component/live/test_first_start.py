@@ -62,7 +62,7 @@ async def test_what_rests_between_two_writes_is_taken_in_the_end(
     path.write_text("A = 1\n")
     began = time.monotonic()
     with appending(path, 5 * SETTLE), anyio.fail_after(20):
-        async with Settings.watch(path, secrets_path=tmp_path / "none", settle=SETTLE, watcher=watcher) as live:
+        async with Settings.watch(path, secrets_path=None, settle=SETTLE, watcher=watcher) as live:
             assert time.monotonic() - began >= 0.8
             assert live.current.A == 1
     waits = [message for message in caplog.messages if "the start waits" in message]
@@ -98,6 +98,6 @@ async def test_a_writer_that_ends_is_waited_for(tmp_path: Path, watcher: Kind) -
     writer = threading.Thread(target=write)
     writer.start()
     opened.wait()
-    async with Settings.watch(path, secrets_path=tmp_path / "none", settle=SETTLE, watcher=watcher) as live:
+    async with Settings.watch(path, secrets_path=None, settle=SETTLE, watcher=watcher) as live:
         assert (live.current.A, live.current.B) == (1, 7)
     writer.join()

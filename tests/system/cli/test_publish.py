@@ -280,7 +280,8 @@ def test_rollback_of_what_does_not_fit_any_more(run: Run, store: Store) -> None:
     ],
 )  # fmt: skip
 def test_a_store_that_cannot_be_used(run: Run, store: Store, options: list[str], code: int, said: str) -> None:
-    known = store.options if "--url" not in options else []
+    pairs = zip(store.options[::2], store.options[1::2], strict=True)
+    known = [part for pair in pairs if pair[0] not in options for part in pair]
     result = run("history", CLASS, "config.toml", *known, *options)
     assert (result.code, result.out) == (code, "")
     assert said in " ".join(result.err.split())
@@ -295,7 +296,9 @@ def test_without_nats(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "nats" else find(name, *more))
     result = run("fleet")
     assert result.code == 2
-    assert result.err == "hotsettings: this command needs nats-py; install it with: pip install 'hotsettings[nats]'\n"
+    assert re.fullmatch(
+        r"hotsettings: this command needs nats-py; install it with: pip install 'nats-py>=[\d.]+'\n", result.err
+    )
 
 
 @pytest.mark.parametrize("command", [["--help"], ["publish", "--help"], ["show", CLASS], ["check", CLASS]])

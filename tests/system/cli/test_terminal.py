@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.command import CLASS
+from support.examples import first
 from support.terminal import ESCAPE
 
 COMMAND = str(Path(sys.executable).with_name("hotsettings"))
@@ -59,15 +60,15 @@ def in_a_pipe(environ: dict[str, str], *args: str) -> str:
 
 
 COMMANDS = [
-    ["show", CLASS, "--config", "fine.toml"],
     ["check", CLASS, "--config", "long.toml"],
+    ["check", "--help"],
+    ["show", CLASS, "--config", "fine.toml"],
     ["explain", CLASS, "PROXY", "--config", "fine.toml"],
     ["diff", CLASS, "--to-config", "fine.toml"],
-    ["check", "--help"],
 ]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", first(2, COMMANDS))
 def test_on_a_terminal(environ: dict[str, str], command: list[str]) -> None:
     for width in (80, 200):
         seen = on_a_terminal(environ, width, *command)
@@ -82,7 +83,7 @@ def test_on_a_terminal(environ: dict[str, str], command: list[str]) -> None:
         assert uncoloured == plain
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", first(2, COMMANDS))
 def test_in_a_pipe(environ: dict[str, str], command: list[str]) -> None:
     seen = in_a_pipe({**environ, "COLUMNS": "40"}, *command)
     assert "\033" not in seen
@@ -101,7 +102,7 @@ def test_a_long_value_goes_on_below_itself(environ: dict[str, str]) -> None:
     assert f'"{LONG}"'.replace(" ", "") in shown
 
 
-@pytest.mark.parametrize("position", ["first", "last"])
+@pytest.mark.parametrize("position", first(1, ["last", "first"]))
 def test_an_excerpt_shows_the_place_at_any_width(environ: dict[str, str], folder: Path, position: str) -> None:
     entries = [f'k{number} = "{number}"' for number in range(12)]
     entries.insert({"first": 0, "last": 12}[position], "bad = 12345")
@@ -189,6 +190,7 @@ class Bash:
         return done.stdout.split()
 
 
+@pytest.mark.thorough  # an interactive bash, in test_completion.py, runs always
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
 def test_completion_in_bash(environ: dict[str, str], folder: Path) -> None:
     bash = Bash(environ)

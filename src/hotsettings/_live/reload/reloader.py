@@ -31,7 +31,7 @@ from ..._concurrency.backoff import Backoff
 from ..._concurrency.tasks import failure_of
 from ..._layers.layer import Document, Unreadable
 from ..._layers.status import PATIENCE, LayerStatus
-from ..._loading.load import Loaded, assemble, documents_or_error
+from ..._loading.load import Loaded, assemble, documents_or_error, log_warnings
 from ..._log import logger
 from ..._redaction import Redactor
 from ..._schema.schema import Schema
@@ -103,6 +103,7 @@ async def first_load(schema: Schema, redactor: Redactor, watcher: Watcher) -> tu
                 failure = outcome
                 break
             watcher.reader.accepted()
+            log_warnings(outcome.warnings)
             return read, outcome
         waited, writing = time.monotonic() - began, watcher.reader.writing()
         if waited >= gives_up:
@@ -156,11 +157,11 @@ def _decoded(
     accepted: Loaded | None,
 ) -> Loaded:
     if accepted is not None:
-        redactor.learn(accepted.documents, accepted.settings if accepted.pending else None)
+        redactor.learn(accepted.documents, accepted.unwritten)
     documents = documents_or_error(schema, parts, redactor)
-    loaded = Loaded(schema, documents, assemble(schema, documents, redactor))
+    loaded = assemble(schema, documents, redactor)
     loaded = keep_first(started_with or loaded, loaded, redactor)
-    redactor.learn(documents, loaded.settings if loaded.pending else None)
+    redactor.learn(documents, loaded.unwritten)
     return loaded
 
 
@@ -182,6 +183,8 @@ class Reloader(Generic[S]):
         self._learnt: Sequence[Document] = core.loaded.documents
         """The documents whose secrets were learnt last. If they are not the live ones, a rejected candidate was learnt
         after the live state, which is to be learnt again."""
+        self._warned = core.loaded.warnings
+        """What was logged last. The same is not logged again."""
         self._contents = first_read.contents
         self._newest_good: Loaded | None = core.loaded
         self._candidate: _Candidate | None = None
@@ -307,6 +310,8 @@ class Reloader(Generic[S]):
         outcome = evaluate(core.schema, core.redactor, _origins(self._watcher), read, self._started_with, accepted)
         if isinstance(outcome, Loaded):
             self._learnt = outcome.documents
+            log_warnings(outcome.warnings, self._warned)
+            self._warned = outcome.warnings
         return outcome
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:

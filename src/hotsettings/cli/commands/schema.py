@@ -16,7 +16,8 @@ from ..._schema import field_types
 from ..._schema.codecs import name_of, standard
 from ..._schema.marks import RESTART_REQUIRED
 from ..._schema.masking import is_secret, secret_fields
-from ..._schema.schema import Schema, as_values, own_default
+from ..._schema.schema import Schema, as_values
+from ..._schema.shape import own_default
 from ..._schema.stand_ins import original_of
 from .. import output
 from ..options import SettingsClass

@@ -53,7 +53,7 @@ def as_table(settings: Sequence[Setting]) -> None:
 
 
 def as_toml(settings: Sequence[Setting]) -> None:
-    """Print TOML for a pipe. A value that is hidden or not set is commented out."""
+    """Print TOML for a pipe. A value that is hidden, not set or derived is commented out."""
     for section, group in groupby(settings, key=lambda setting: setting.leaf.section):
         if section:
             output.line(f"# {section}")
@@ -74,7 +74,8 @@ def _assigned(setting: Setting) -> Path:
 
 
 def _absent(setting: Setting) -> bool:
-    return setting.value is None or isinstance(setting.value, Hidden)
+    """Whether a file could not say it."""
+    return setting.value is None or isinstance(setting.value, Hidden) or bool(setting.leaf.sources)
 
 
 def _array(settings: Sequence[Setting], depth: int) -> Any:

@@ -13,6 +13,7 @@ import typer
 from msgspec import Struct
 from rich.text import Text
 
+from ..._layers.layer import Layer
 from ..._live.live import Live
 from ..._live.status import Applied, Rejection
 from ..._loading.explain import Explanation
@@ -35,21 +36,21 @@ def watch(settings_class: SettingsClass, files: Files, watcher: Watcher = "auto"
     A change shows its keys with their old and new values, where the new ones are written, and what waits for a restart. In a
     pipe each event is one line.
     """
-    cls = schema_or_exit(settings_class).cls
+    layers = files.layers()
+    cls = schema_or_exit(settings_class, layers).cls
     printer = JsonPrinter() if json else Printer() if output.console().is_terminal else LinePrinter()
     logging.getLogger(NAME).addHandler(_Warnings(printer))
     try:
-        anyio.run(_watch, cls, files, watcher, printer)
+        anyio.run(_watch, cls, layers, watcher, printer)
     except KeyboardInterrupt:
         pass
     except SettingsError as error:
         output.fail(error, json=json)
 
 
-async def _watch(cls: Any, files: Files, watcher: Kind, printer: Printer) -> None:
-    paths = {"config_path": files.config, "secrets_path": files.secrets, "override_path": files.override}
-    async with cls.watch(**paths, watcher=watcher) as live:
-        await _print_events(live, [path for path in paths.values() if path is not None], printer)
+async def _watch(cls: Any, layers: Sequence[Layer], watcher: Kind, printer: Printer) -> None:
+    async with cls.watch(layers=layers, watcher=watcher) as live:
+        await _print_events(live, [layer.label for layer in layers], printer)
 
 
 async def _print_events(live: Live[Any], files: Sequence[str], printer: Printer) -> None:
