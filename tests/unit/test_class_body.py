@@ -142,7 +142,9 @@ def test_a_setting_may_have_their_name() -> None:
 
 
 def test_a_cached_property_is_refused_where_it_could_not_keep_its_value() -> None:
-    with pytest.raises(TypeError, match=r"^S\.twice: settings have no place for the value of a cached_property; use @derived or"):
+    with pytest.raises(
+        TypeError, match=r"^S\.twice: settings have no place for the value of a cached_property; use @derived or"
+    ):
         define({"port": int}, twice=functools.cached_property(lambda self: 2))
 
     class WithDict(Other, dict=True):

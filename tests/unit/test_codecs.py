@@ -342,6 +342,17 @@ def test_decoders_are_inherited_and_reach_nested_tables() -> None:
     assert Mall.from_values(shop={"price": {"net": "3 EUR"}}).shop.price.net == Money(3, "EUR")
 
 
+class Early(Struct, frozen=True):
+    amounts: tuple[Money, ...] = ()
+
+
+def test_a_struct_that_msgspec_has_used_without_the_decoder_is_refused() -> None:
+    assert msgspec.convert({"amounts": [{"amount": 1, "currency": "EUR"}]}, Early) == Early((Money(1, "EUR"),))
+    said = "^Early.amounts: msgspec has used Early already, without the decoder; define the settings class before that$"
+    with pytest.raises(TypeError, match=said):
+        define(Early, decoders=DECODERS)
+
+
 def test_a_class_may_read_a_standard_type_in_its_own_way() -> None:
     cls = define(pathlib.Path, decoders={pathlib.Path: lambda text: pathlib.Path("/srv") / text})
     assert cls.from_values(x="a").x == pathlib.Path("/srv/a")
