@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     POD_TIMEOUT: Annotated[timedelta, Section("Pods"), Before(duration)] = timedelta(minutes=5)
 
     @derived("MONGO_*")
-    def MONGODB_URL(self) -> str:
+    def MONGODB_URL(self) -> str:  # noqa: N802 - a key like the others
         login = f"{quote(self.MONGO_USER)}:{quote(self.MONGO_PASSWORD)}"
         return f"mongodb://{login}@{self.MONGO_HOST}:{self.MONGO_PORT}/{self.MONGO_DB}?authSource=admin"
 

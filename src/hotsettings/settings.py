@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,7 +22,7 @@ from ._schema.codecs import checked
 from ._schema.derived import Derived
 from ._schema.frozen import freeze
 from ._schema.masking import masked_items, masked_repr
-from ._schema.schema import make_schema, schema_of
+from ._schema.schema import schema_of
 from .errors import PROGRAM
 
 if TYPE_CHECKING:
@@ -145,7 +146,8 @@ else:
             refuse_ignored(cls, namespace)
             inherited = getattr(cls, "__decoders__", {})
             type.__setattr__(cls, "__decoders__", {**inherited, **checked(decoders or {}, name)})
-            make_schema(cls)
+            with contextlib.suppress(NameError):  # of a class that comes later in the module
+                schema_of(cls)
             return cls
 
         def __init__(cls, name, bases, namespace, decoders=None, **config):

@@ -17,6 +17,7 @@ import pytest
 from msgspec import Struct, field
 
 from hotsettings import BaseSettings, InvalidSettings, LayerError
+from hotsettings._schema.class_body import refuse_ignored
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -77,6 +78,19 @@ def test_so_is_one_that_would_hide_a_field_of_a_base() -> None:
 
         class Changed(Other):
             port = 8080
+
+
+class Unresolved:
+    """A class whose annotations are worked out when they are asked for, as from Python 3.14 on."""
+
+    @property
+    def __annotations__(self) -> Any:  # type: ignore[override]
+        raise NameError("Later")
+
+
+def test_annotations_that_are_not_known_yet_refuse_nothing() -> None:
+    cls: Any = Unresolved()
+    refuse_ignored(cls, {"timeout": 30})
 
 
 def test_what_a_class_may_have_beside_its_settings() -> None:

@@ -153,6 +153,7 @@ def test_values_are_defaults_and_strings_are_none(kind: Any, text: str, value: A
             datetime.datetime(2020, 1, 1),  # noqa: DTZ001
             "expected datetime with a timezone component; end it with Z, or with an offset such as +02:00",
         ),
+        (datetime.time | Mode, "aut", 'expected time or "auto" or "off"; did you mean auto?'),
         (datetime.time | Mode, datetime.date(2020, 1, 1), 'expected time or "auto" or "off", got date'),
     ],
 )  # fmt: skip

@@ -83,6 +83,8 @@ class KeyFiles:
             content: The content, less one line end.
         """
         strings, others, annotations = self._kinds(path)
+        if any(Shape(annotation).conversions for annotation in annotations):
+            return "either"
         if not strings:
             return "toml"
         return "either" if others and not any(_accepts(each, content) for each in annotations) else "string"
@@ -90,8 +92,6 @@ class KeyFiles:
     def _kinds_at(self, path: Path) -> tuple[bool, bool, list[Any]]:
         """Whether a key takes strings, whether it takes anything else, and its annotations."""
         annotations = list(self._at(self._schema.cls, path))
-        if any(Shape(annotation).conversions for annotation in annotations):
-            return True, True, annotations
         members = [member for annotation in annotations for member in field_types.alternatives(annotation)]
         return any(map(_takes_strings, members)), any(map(_takes_others, members)), annotations
 

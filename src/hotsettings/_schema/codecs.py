@@ -18,7 +18,6 @@ from weakref import WeakSet
 from msgspec import Struct, ValidationError, inspect
 from msgspec.structs import force_setattr
 
-from .._layers.toml.spelling import closest
 from ..errors import Code
 from .stand_ins import decode_union, is_record, options, original_of
 
@@ -278,7 +277,8 @@ def _member(union: Any, value: Any, hook: Callable[[Any, Any], Any]) -> Any:
     try:
         return decode_union(union, value, hook)
     except LookupError:
-        from .describe import type_name  # needed for mistakes only
+        from .._layers.toml.spelling import closest  # these two are needed for mistakes only
+        from .describe import type_name
 
         message = f"expected {type_name(union)}"
         if isinstance(value, str):

@@ -35,18 +35,8 @@ _INSTEAD = {
 }
 _OTHER_LIBRARIES = frozenset(
     {
-        *(
-            "annotated_types",
-            "attr",
-            "attrs",
-            "beartype",
-            "cattrs",
-            "cerberus",
-            "dataclasses",
-            "marshmallow",
-            "pydantic",
-        ),
-        *("pydantic_core", "pydantic_settings", "schematics", "traitlets", "typeguard", "voluptuous"),
+        *("annotated_types", "attr", "attrs", "beartype", "cattrs", "cerberus", "dataclasses", "marshmallow"),
+        *("pydantic", "pydantic_core", "pydantic_settings", "schematics", "traitlets", "typeguard", "voluptuous"),
     }
 )
 _NO_DECODERS: Mapping[Any, Decoder] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -183,31 +184,25 @@ def schema_of(cls: type[Any]) -> Schema:
 
     Raises TypeError for a field that settings cannot hold, NameError for an annotation that is not defined.
     """
-    schema: Schema | None = cls.__dict__.get("__schema__") or make_schema(cls)
+    schema: Schema | None = cls.__dict__.get("__schema__")
     if schema is None:
-        raise _undefined(cls)
+        try:
+            schema = Schema(cls)
+        except NameError as error:
+            missing = error.name or ""
+        else:
+            type.__setattr__(cls, "__schema__", schema)
+            return schema
+        raise _undefined(cls, missing)
     return schema
 
 
-def make_schema(cls: type[Any]) -> Schema | None:
-    """Make the schema of a settings class. Return None if an annotation names a class that may come later in the module."""
-    try:
-        schema = Schema(cls)
-    except NameError:
-        return None
-    type.__setattr__(cls, "__schema__", schema)
-    return schema
-
-
-def _undefined(cls: type[Struct]) -> NameError:
+def _undefined(cls: type[Struct], missing: str) -> NameError:
     """Return an error that names the field whose annotation has a name that is not defined."""
-    struct, missing = cls, ""
-    try:
-        for struct in field_types.structs_below(cls):  # noqa: B007 - it stops behind the one whose fields are not known
-            pass
-    except NameError as error:
-        missing = error.name or ""
-    owner: Any = field_types.struct_class(struct)
+    structs: list[type[Struct]] = []
+    with contextlib.suppress(NameError):
+        structs.extend(field_types.structs_below(cls))  # it stops behind the Struct with that field
+    owner: Any = field_types.struct_class(structs[-1])
     words = re.compile(rf"\b{re.escape(missing)}\b")
     annotations = {
         name: str(kind) for base in owner.__mro__ for name, kind in getattr(base, "__annotations__", {}).items()

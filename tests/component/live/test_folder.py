@@ -18,6 +18,11 @@ from support.live import until
 from hotsettings import BaseSettings, Change, FileLayer, FolderLayer, LayerError, Live, Rejected, Secret, ValuesLayer
 from hotsettings._layers import file as layer_files
 from hotsettings._layers.folder import list_folder
+from hotsettings._loading.load import documents_or_error
+from hotsettings._schema.schema import schema_of
+from hotsettings._watching import fingerprint
+from hotsettings._watching.consistent_read import ConsistentReader, Read, Unchanged, Unsettled
+from hotsettings._watching.debounce import LastEvent
 from hotsettings._watching.sources import file as files
 from hotsettings._watching.sources import folder as folders
 
@@ -331,3 +336,75 @@ async def test_the_folder_may_change_at_any_moment_of_a_check(folder: Path, monk
 async def rejected(live: Live[Settings], said: str) -> None:
     await until(lambda: said in str(live.status.last_error))
     assert not live.status.healthy
+
+
+class Checked:
+    """A folder as a reader checks it, without events."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.schema = schema_of(Settings)
+        self.reader = ConsistentReader(self.schema, [FolderLayer(folder)], 0.0)
+
+    def check(self, watch: Callable[[object], bool] = lambda _: False) -> object:
+        return self.reader.check(watch, lambda _: LastEvent(), 0.0)
+
+    def values(self) -> dict[str, Any]:
+        read = self.check()
+        while not isinstance(read, Read):
+            read = self.check()
+        [document] = documents_or_error(self.schema, read.documents)
+        return document.values
+
+
+async def test_a_name_that_comes_after_the_paths_were_resolved(folder: Path) -> None:
+    checked = Checked(folder)
+    assert checked.values() == {"A": 1}
+
+    def watch(_: object) -> bool:
+        (folder / "NAME").write_text("x")
+        return False
+
+    assert isinstance(checked.check(watch), Unsettled)
+    assert checked.values() == {"A": 1, "NAME": "x"}
+
+
+async def test_only_what_has_changed_is_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fingerprint, "_COARSEST_CLOCK", 0.0)
+    (folder / "NAME").write_text("x")
+    checked = Checked(folder)
+    assert checked.values() == {"A": 1, "NAME": "x"}
+    assert isinstance(checked.check(), Unchanged)
+    assert checked.reader.unchanged()
+    read: list[str] = []
+    fetch = files.fetch_once
+
+    def counted(layer: FileLayer) -> bytes | None:
+        read.append(layer.label)
+        return fetch(layer)
+
+    monkeypatch.setattr(files, "fetch_once", counted)
+    renamed(folder / "NAME", "y")
+    assert not checked.reader.unchanged()
+    assert checked.values() == {"A": 1, "NAME": "y"}
+    assert read == [str(folder / "NAME")]
+    (folder / "A").unlink()
+    assert not checked.reader.unchanged()
+    assert checked.values() == {"NAME": "y"}
+    checked.reader.force_read()
+    assert checked.values() == {"NAME": "y"}
+    checked.reader.invalidate()
+    assert checked.values() == {"NAME": "y"}
+
+
+@pytest.mark.parametrize("kind", ["inotify", "watchfiles"])
+async def test_temporary_files_leave_nothing_behind(folder: Path, kind: str) -> None:
+    """The last event about a name is dropped when the name is gone."""
+    async with follow(folder, kind) as live:
+        for number in range(50):
+            (folder / f"beside{number}").write_text(str(number + 2))
+            os.replace(folder / f"beside{number}", folder / "A")
+        await until(lambda: live.current.A == 51)
+        notifier: Any = live._source._watcher._notifier  # type: ignore[attr-defined]
+        (folder / "A").write_text("60")
+        await until(lambda: live.current.A == 60 and len(notifier._last_events) < 8)

@@ -62,7 +62,9 @@ class Watchfiles:
         self._known: dict[str, Identity] = {}
         self._last_events: dict[str, LastEvent] = {}
         self._listed: set[str] = set()
-        """The folders in which every name counts, so that new names are seen at once."""
+        """The folders in which every name counts. The events about new names are kept until these are gone."""
+        self._named: set[str] = set()
+        """What else events are kept for: the entries and targets of the paths."""
         self._stale = False
         self._restart = anyio.Event()
         self._limiter = anyio.CapacityLimiter(1)  # the default one belongs to the user
@@ -90,7 +92,7 @@ class Watchfiles:
             path: self._last_events.get(path, LastEvent()) if os.path.dirname(path) in kept else LastEvent()
             for path in entries | targets | {path for path in self._last_events if os.path.dirname(path) in listed}
         }
-        self._listed = listed
+        self._named, self._listed = entries | targets, listed
         self._known = watched
         self._watched, self._stale = watched, True
         return False  # the new watch starts later, in ``run``, which then wakes the watcher
@@ -158,12 +160,12 @@ class Watchfiles:
         new = {path for path in kinds_by_path if os.path.dirname(path) in self._listed}
         for path in self._last_events.keys() | new:
             kinds = kinds_by_path.get(path, set())
-            if Change.modified in kinds:
+            if Change.deleted in kinds and path not in self._named:
+                self._last_events.pop(path, None)
+            elif Change.modified in kinds:
                 self._last_events[path] = LastEvent(WriterState.UNKNOWN, time.monotonic())
             elif Change.added in kinds:
                 self._last_events[path] = LastEvent(WriterState.ADDED, time.monotonic())
-            elif path in new:
-                self._last_events.pop(path, None)
 
 
 def _identity(path: str, before: Identity | None = None) -> Identity | None:

@@ -29,6 +29,9 @@ from ..symlinks import ResolvedPath, path_change
 from .file import RetryingSource, WatchedFile
 from .source import LastEventOf
 
+_SOON = 0.001
+"""Seconds after which a folder is checked again that has changed during the check."""
+
 
 class FolderFingerprint(Struct, frozen=True):
     """The names in a folder, or why they cannot be had, and the fingerprint of each file of a key."""
@@ -146,7 +149,7 @@ class FolderSource(RetryingSource[FolderLayer, FolderFingerprint]):
         for name, each in self._files.items():
             file = each.file
             if not file.resolved_path.entries:
-                return self._settle / 10  # a name that came after the paths were resolved
+                return _SOON  # the name came after the paths were resolved
             if file.may_have_changed:
                 gone = name not in self._listing.names
                 nothing_to_wait_for = swapped and (gone or not file.fingerprint.size)
