@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar, assert_type
 
 from msgspec import Meta, Struct
 
-from hotsettings import BaseSettings, RestartRequired, Secret
+from hotsettings import BaseSettings, FileLayer, FolderLayer, RestartRequired, Secret, ValuesLayer
 
 
 class Pool(Struct, frozen=True):
