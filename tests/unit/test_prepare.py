@@ -14,6 +14,7 @@ from support.examples import examples
 from hotsettings import BaseSettings, Before, Check, Deprecated, InvalidSettings, Renamed, Secret, Tolerant
 from hotsettings._layers.layer import in_memory
 from hotsettings._layers.toml.keys import follow
+from hotsettings._loading.explain import explain
 from hotsettings._loading.load import assemble
 from hotsettings._loading.merge import merge, trace
 from hotsettings._schema.schema import as_values, schema_of
@@ -449,3 +450,25 @@ def test_what_a_secret_is_converted_to_is_secret_too() -> None:
             S.from_values(token="abcdefghijkl", port=port)
         assert "lkjihgfedcba" not in str(caught.value)
         assert "is not allowed" in str(caught.value)
+
+
+class TestExplained:
+    """What explain calls live is what counts, inside of a union too."""
+
+    def explained(self, key: str, *layers: dict[str, Any]) -> list[tuple[Any, str, bool]]:
+        it = assemble(schema_of(Settings), [in_memory(values) for values in layers])
+        return [(entry.value, entry.origin.kind, entry.live) for entry in explain(it, key).entries]
+
+    def test_a_default_lies_under_a_table_without_a_tag(self) -> None:
+        assert self.explained("store.path", {"store": {"quota": 7}}) == [("/data", "default", True)]
+        assert self.explained("store.quota", {"store": {"quota": 7}}) == [(7, "program", True), (5, "default", False)]
+
+    def test_another_tag_replaces_the_default(self) -> None:
+        layers = {"store": {"type": "bucket"}}, {"store": {"quota": 7}}
+        assert self.explained("store.quota", *layers) == [(7, "program", True), (5, "default", False)]
+        assert self.explained("store.name", *layers) == [("b", "default", True)]
+
+    def test_another_tag_replaces_the_layer_below(self) -> None:
+        layers = {"store": {"type": "disk", "quota": 1}}, {"store": {"type": "bucket"}}
+        assert self.explained("store.quota", *layers)[0][2] is False
+        assert of(*layers).store.quota == 2

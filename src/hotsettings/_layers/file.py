@@ -59,7 +59,7 @@ def complete_names(layer: Any) -> None:
     """Give a layer with a path the label and the name that it has by default."""
     path = os.fsdecode(layer.path)
     name = os.path.basename(path.rstrip(os.sep)) or path
-    for field, value in (("path", path), ("label", layer.label or path), ("name", layer.name or name)):
+    for field, value in (("path", path), ("label", str(layer.label or path)), ("name", layer.name or name)):
         force_setattr(layer, field, value)
 
 

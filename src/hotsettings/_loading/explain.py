@@ -127,7 +127,7 @@ def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
 
 
 def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
-    """What the class says. A table in a layer replaces a default table whole."""
+    """What the class says. A default table lies under what layers write, unless they name another tag."""
     leaf = loaded.schema.leaf_of(path)
     if leaf is not None:
         depth = sum(_is_written(loaded, leaf.path[:end]) for end in range(1, len(leaf.path)))
@@ -135,6 +135,8 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
             value = follow(as_values(default), path[len(leaf.path) :])
             if value is not ABSENT:
                 live = not _is_written(loaded, leaf.path)
+                if isinstance(default, Struct) and type(default) is type(leaf.value_in(loaded.settings)):
+                    live = isinstance(value, dict) or not _is_written(loaded, path)
                 yield Entry(masked(loaded.schema.shape.at(path), value), DEFAULT, live)
                 return
     if not _is_written(loaded, path):

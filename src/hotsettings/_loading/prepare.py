@@ -210,8 +210,8 @@ def _decoded_at(shape: Shape, decoded: Any, value: Any, path: Path, decoding: De
         inner = member.inside(value, part)
         assert inner is not None
         if isinstance(decoded, Struct):
-            names = member.attributes if isinstance(part, str) else decoded.__struct_fields__
-            decoded = getattr(decoded, names[part])  # type: ignore[index]
+            name = member.attributes[part] if isinstance(part, str) else decoded.__struct_fields__[part]
+            decoded = getattr(decoded, name)
         elif isinstance(part, str):
             assert member.entries is not None
             decoded = decoded[_key(member.entries[0].annotation, part, decoding)]

@@ -23,7 +23,7 @@ def derived(*keys: str) -> Callable[[Callable[[S], T]], Derived[S, T]]:
     Raises:
         TypeError: When the class is defined, if a pattern matches no key.
     """
-    if not keys or not all(isinstance(key, str) for key in keys):
+    if not keys or callable(keys[0]):
         raise TypeError('derived names the keys that the value depends on: @derived("MONGO_*")')
     return lambda function: Derived(function, keys)
 

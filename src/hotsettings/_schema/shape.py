@@ -264,7 +264,7 @@ def parts_of(shape: Shape | None, value: Any, path: Path = ()) -> Iterator[Part]
     if _opens(shape, value):
         for part, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from parts_of(shape and shape.inside(value, part), item, (*path, part))
-    else:
+    elif path:  # an empty document has no leaf
         yield Part(path, value, shape)
 
 

@@ -74,6 +74,6 @@ def _not_secret(schema: Schema, document: Document) -> Iterator[Problem]:
 def _set_in(schema: Schema, document: Document, *, secret: bool) -> Iterator[tuple[Path, Place | None]]:
     """Yield the leaves that a document sets, and their places. A table without a header may have no place."""
     parts = parts_of(schema.shape, document.values)
-    here = [part.path for part in parts if part.path and part.shape is not None and part.hidden is secret]
+    here = [part.path for part in parts if part.shape is not None and part.hidden is secret]
     places = document.locate(here)
     return ((path, places.get(path)) for path in here)
