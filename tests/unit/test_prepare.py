@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from support.examples import examples
 
-from hotsettings import BaseSettings, Before, Check, Deprecated, InvalidSettings, Renamed, Secret, Tolerant
+from hotsettings import (
+    BaseSettings,
+    Before,
+    Check,
+    Deprecated,
+    FolderLayer,
+    InvalidSettings,
+    Renamed,
+    Secret,
+    Tolerant,
+)
 from hotsettings._layers.layer import in_memory
 from hotsettings._layers.toml.keys import follow
 from hotsettings._loading.explain import explain
@@ -330,6 +340,36 @@ class TestConversions:
         assert settings.replace(top=2).both == 4
         assert settings.replace(top=2).inner.words == ("a", "b")
         assert settings.replace(inner={"wait": "7s"}).inner == Inner(even=3, wait=7, words=("a", "b"))
+
+    def test_an_interrupt_is_not_caught(self) -> None:
+        def interrupted(value: Any) -> Any:
+            raise KeyboardInterrupt
+
+        class Interrupting(Struct, frozen=True):
+            port: int = 1
+
+            def __post_init__(self) -> None:
+                raise KeyboardInterrupt
+
+        class S(BaseSettings):
+            x: Annotated[int, Before(interrupted)] = 1
+            y: Annotated[Interrupting, Check(interrupted)] | None = None
+            z: int = 1
+
+        given: list[dict[str, Any]] = [{"x": 2}, {"y": {}}, {"y": {}, "z": "x"}]
+        for values in given:
+            with pytest.raises(KeyboardInterrupt):
+                S.from_values(**values)
+
+    def test_what_a_folder_says(self, tmp_path: Path) -> None:
+        for name, content in {"both": "4s\n", "inner.wait": "3s", "inner.words": "a, b"}.items():
+            (tmp_path / name).write_text(content)
+        settings = Marked(layers=[FolderLayer(tmp_path)])
+        assert settings.both == 4
+        assert settings.inner == Inner(even=3, wait=3, words=("a", "b"))
+
+    def test_a_table_of_which_nobody_knows_what_it_is(self) -> None:
+        assert [key for key, _ in problems(Settings, {"stores": {"x": {"quota": 1}}})] == ["stores.x.type"]
 
 
 class TestChecks:

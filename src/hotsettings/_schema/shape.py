@@ -113,11 +113,6 @@ class Shape:
         return frozenset((*(self.fields or ()), *tag))
 
     @cached_property
-    def strict(self) -> bool:
-        """Whether msgspec itself refuses unknown keys in a table of this Struct."""
-        return bool(self.struct is not None and _config(self.struct).forbid_unknown_fields)
-
-    @cached_property
     def renamed(self) -> dict[str, str]:
         """The former keys of the fields of a Struct, each with the present one."""
         return {old: key for key, field in (self.fields or {}).items() for old in field.marked(Renamed, "old")}
