@@ -142,7 +142,9 @@ def test_a_setting_may_have_their_name() -> None:
 
 
 def test_a_cached_property_is_refused_where_it_could_not_keep_its_value() -> None:
-    with pytest.raises(TypeError, match=r"^S\.twice: settings have no place for the value of a cached_property; use a"):
+    with pytest.raises(
+        TypeError, match=r"^S\.twice: settings have no place for the value of a cached_property; use @derived or"
+    ):
         define({"port": int}, twice=functools.cached_property(lambda self: 2))
 
     class WithDict(Other, dict=True):
@@ -262,7 +264,7 @@ def test_assignments_in_a_rule_name_the_way_to_normalise() -> None:
         Changing.from_values(host="A")
     [problem] = caught.value.problems
     assert problem.message == "__post_init__ assigns to an attribute, but settings are immutable"
-    assert problem.hint == "convert what a layer says with Before(...), and compute other values in a property"
+    assert problem.hint == "convert what a layer says with Before(...), and compute other values with @derived"
 
 
 def test_calls_that_cannot_be_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

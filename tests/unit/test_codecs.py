@@ -25,6 +25,9 @@ import hotsettings
 from hotsettings import BaseSettings, InvalidSettings, Secret
 from hotsettings._layers.toml.parser import loads
 from hotsettings._layers.toml.values import toml
+from hotsettings._loading.explain import explain
+from hotsettings._loading.load import load
+from hotsettings._redaction import Redactor
 from hotsettings._schema.codecs import standard
 from hotsettings._schema.schema import as_values, schema_of
 from hotsettings.cli.commands import template
@@ -339,6 +342,17 @@ def test_decoders_are_inherited_and_reach_nested_tables() -> None:
     assert Mall.from_values(shop={"price": {"net": "3 EUR"}}).shop.price.net == Money(3, "EUR")
 
 
+class Early(Struct, frozen=True):
+    amounts: tuple[Money, ...] = ()
+
+
+def test_a_struct_that_msgspec_has_used_without_the_decoder_is_refused() -> None:
+    assert msgspec.convert({"amounts": [{"amount": 1, "currency": "EUR"}]}, Early) == Early((Money(1, "EUR"),))
+    said = "^Early.amounts: msgspec has used Early already, without the decoder; define the settings class before that$"
+    with pytest.raises(TypeError, match=said):
+        define(Early, decoders=DECODERS)
+
+
 def test_a_class_may_read_a_standard_type_in_its_own_way() -> None:
     cls = define(pathlib.Path, decoders={pathlib.Path: lambda text: pathlib.Path("/srv") / text})
     assert cls.from_values(x="a").x == pathlib.Path("/srv/a")
@@ -525,6 +539,20 @@ def test_what_is_encoded_as_toml_is_decoded_again(kind: Any, data: st.DataObject
     assert again.replace() == settings
     json.loads(json_schema(schema_of(cls)))
     assert cls.from_values(**loads(template.config(schema_of(cls)).replace("\n#x", "\nx"))) == settings
+
+
+def test_explain_writes_values_of_the_program_as_toml() -> None:
+    cls = define(pathlib.PurePosixPath, decoders=DECODERS)
+    layer = hotsettings.ValuesLayer({"x": pathlib.PurePosixPath("/a")}, name="options")
+    assert str(explain(load(schema_of(cls), [layer]), "x")) == 'x\n  → "/a"  options'
+
+
+def test_what_a_decoder_makes_of_a_secret_is_masked_too() -> None:
+    cls = define(SECRETLY[Email], decoders={Email: lambda text: Email(text[::-1])})
+    loaded = load(schema_of(cls), [hotsettings.ValuesLayer({"x": "hunter2-canary"}, name="options")])
+    redactor = Redactor(schema_of(cls), loaded.documents)
+    redactor.learn(loaded.documents, loaded.unwritten)
+    assert redactor.redact(f"no {loaded.settings.x}, no hunter2-canary") == "no ********, no ********"
 
 
 class Documented(BaseSettings, decoders={Version: Version.parse}):

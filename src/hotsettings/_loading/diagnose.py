@@ -42,7 +42,7 @@ _LISTED = 50
 """Allowed values that a message lists."""
 _FEW = 10
 """Values of one annotation after which a Struct is made for it, so that msgspec analyses it only once."""
-_INSTEAD = "convert what a layer says with Before(...), and compute other values in a property"
+_INSTEAD = "convert what a layer says with Before(...), and compute other values with @derived"
 _WRAPPED = "value"
 _BY_TYPE = (str, int, float, bool)
 _DECIDED_BY_TYPE = frozenset({str, bool, dict, list, NoneType})

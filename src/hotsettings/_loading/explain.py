@@ -122,7 +122,8 @@ def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
         document = loaded.documents[index]
         place = document.locate([path]).get(path)
         origin = document.origin(place.value[0]) if place else origin_of(document.layer)
-        yield Entry(masked(loaded.schema.shape.at(path, document.values), value, document.layer.secret), origin, live)
+        said = as_values(value)  # in code it may be of a type that TOML does not have
+        yield Entry(masked(loaded.schema.shape.at(path, document.values), said, document.layer.secret), origin, live)
 
 
 def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:

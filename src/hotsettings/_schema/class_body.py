@@ -42,7 +42,9 @@ def refuse_ignored(cls: StructMeta, body: Mapping[str, Any]) -> None:
         if attribute in _OF_OTHER_LIBRARIES and not (isinstance(value, type) and issubclass(value, Struct | enum.Enum)):
             raise TypeError(f"{label} is ignored; {_OF_OTHER_LIBRARIES[attribute].format(name=cls.__name__)}")
         if type(value).__name__ == "cached_property" and not cls.__dictoffset__:
-            raise TypeError(f"{label}: settings have no place for the value of a cached_property; use a property")
+            raise TypeError(
+                f"{label}: settings have no place for the value of a cached_property; use @derived or a property"
+            )
         if attribute not in annotated and not _is_no_value(value):
             raise TypeError(
                 f"{label} has no annotation, so it is no setting; "

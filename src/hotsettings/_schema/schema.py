@@ -118,11 +118,11 @@ class Schema:
             kind = field_types.struct_class(struct)
             if kind not in (None, cls) and derived_in(kind):
                 found = derived_in(kind)[0]
-                raise TypeError(
-                    f"{kind.__name__}.{found.name}: only the settings class itself has derived values, no class that it nests"
-                )
-        self.makes_secrets = bool(self.derived) or any(
-            isinstance(mark, Before) for mark in field_types.metadata_below(cls)
+                raise TypeError(f"{kind.__name__}.{found.name}: only settings classes have derived values")
+        self.makes_secrets = (
+            bool(self.derived)
+            or self._asks_decoders
+            or any(isinstance(mark, Before) for mark in field_types.metadata_below(cls))
         )
         """Whether settings may hold secrets that no layer says as they are."""
         self.secret_names = tuple(names_of_secrets(cls))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import gc
 import operator
 import types
 import typing
@@ -56,7 +57,7 @@ def is_record(kind: Any) -> bool:
 def put_stand_ins(structs: Iterable[type[Struct]], decoded: Callable[[Any], bool]) -> None:
     """Put stand-ins into the annotations of these Structs, where they are needed.
 
-    This has to happen before msgspec uses a Struct for the first time.
+    This has to happen before msgspec uses a Struct for the first time. Raises TypeError where that is too late.
 
     Args:
         structs: The classes. Type parameters do not matter.
@@ -65,8 +66,18 @@ def put_stand_ins(structs: Iterable[type[Struct]], decoded: Callable[[Any], bool
     for struct in dict.fromkeys(typing.get_origin(struct) or struct for struct in structs):
         for field in msgspec.structs.fields(struct):
             if (replaced := _replaced(field.type, decoded)) is not field.type:
+                if _is_fixed(struct):
+                    raise TypeError(
+                        f"{struct.__name__}.{field.name}: msgspec has used {struct.__name__} already, without the decoder; "
+                        "define the settings class before that"
+                    )
                 owner = next(base for base in struct.__mro__ if field.name in getattr(base, "__annotations__", ()))
                 type.__setattr__(owner, "__annotations__", {**owner.__annotations__, field.name: replaced})
+
+
+def _is_fixed(struct: type[Struct]) -> bool:
+    """Whether msgspec has worked out how to decode a Struct. It keeps that with the class, and never looks at it again."""
+    return any(type(kept).__name__ == "StructInfo" for kept in gc.get_referents(struct))
 
 
 def _replaced(annotation: Any, decoded: Callable[[Any], bool]) -> Any:

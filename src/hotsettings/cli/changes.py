@@ -61,7 +61,8 @@ def between_documents(schema: Schema, old: Document, new: Document) -> list[KeyC
     differing = [
         (_leaf_of(schema, path), path)
         for path in sides[0] | sides[1]
-        if not _alike(*(side.get(path, ABSENT) for side in values))
+        if path  # an empty document is a table without keys
+        and not _alike(*(side.get(path, ABSENT) for side in values))
     ]
     differing.sort(key=lambda pair: position.get(pair[0].key, len(position)))
     return list(map(KeyChange, *(_settings(*each, differing) for each in zip((old, new), sides, strict=True))))

@@ -34,33 +34,31 @@ def _not_empty(value: Any) -> Any:
     return value
 
 
-def file_option(
-    option: str, about: str, *, may_be_empty: bool = False, default: str = "", metavar: str = "FILE"
-) -> Any:
-    """An option that takes the name of a file. Help says that the ``default`` is taken if it is not given."""
+def file_option(option: str, about: str, *, may_be_empty: bool = False) -> Any:
+    """An option that takes the name of a file."""
     return typer.Option(
         option,
-        metavar=metavar,
+        metavar="FILE",
         help=about,
         rich_help_panel="Files",
         callback=None if may_be_empty else _not_empty,
-        show_default=default or False,
+        show_default=False,
         autocompletion=completion.paths,
     )
 
 
-_LAYER = "A file, or a folder with one file for each key, instead of the options above; repeatable, each overrides those before."
+_LAYER = "A file or a folder of keys, with ,secret or ,optional behind it, instead of the above. Repeatable."
 
 
 class Files(Struct, frozen=True):
     """One set of layers: three files, or the ones in a list."""
 
-    config: Annotated[str | None, file_option("--config", "The base file.", default=CONFIG_FILE)] = None
+    config: Annotated[str | None, file_option("--config", f"The base file. By default {CONFIG_FILE}.")] = None
     secrets: Annotated[
-        str | None, file_option("--secrets", "The secrets file. Only the default may be missing.", default=SECRETS_FILE)
+        str | None, file_option("--secrets", f"The secrets file. By default {SECRETS_FILE}, which may be missing.")
     ] = None
     override: Annotated[str | None, file_option("--override", "A file that overrides both.")] = None
-    layer: Annotated[list[str] | None, file_option("--layer", _LAYER, metavar="PATH[,secret][,optional]")] = None
+    layer: Annotated[list[str] | None, file_option("--layer", _LAYER)] = None
 
     def layers(self) -> list[FileLayer | FolderLayer]:
         """The layers, in rising precedence. A wrong option is a usage error."""

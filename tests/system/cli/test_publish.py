@@ -139,7 +139,7 @@ def test_arrays_and_tables_are_compared_by_content_and_type(run: Run, store: Sto
     assert result.out == "No key differs, but the text does.\n"
     write("config.toml", "NUMBERS = [1.0, 2]\nLABELS = { a = '1', c = '2' }\n")
     result = run("publish", CLASS, "config.toml", "--dry-run", *store.options)
-    assert [line for line in result.out.splitlines() if line[0] != " "] == ["LABELS", "NUMBERS"]
+    assert [line for line in result.out.splitlines() if line[0] != " "] == ["LABELS.b", "LABELS.c", "NUMBERS"]
 
 
 def test_secrets_are_refused(run: Run, store: Store) -> None:

@@ -21,14 +21,13 @@ def diff(
     ] = None,
     to_layer: Annotated[
         list[str] | None,
-        file_option("--to-layer", "A layer of the other side; repeatable.", metavar="PATH[,secret][,optional]"),
+        file_option("--to-layer", "A layer of the other side. Repeatable."),
     ] = None,
     json: Json = False,
 ) -> None:
     """Show what differs between two sets of files.
 
-    The other side has the same files, except for those that you name with --to-config and so on. Or name all layers of each side with
-    --layer and --to-layer.
+    The other side has the same files, except for those that you name with --to-... Or name all of its layers.
     """
     override = files.override if to_override is None else to_override or None
     three = to_config or to_secrets or to_override is not None
