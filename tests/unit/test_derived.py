@@ -204,6 +204,19 @@ class TestChange:
         assert changed_keys(SCHEMA, old, old.replace(other=1)) == {"other"}
         assert changed_keys(SCHEMA, old, old.replace(db={"port": 2})) == {"db.port", "ports"}
 
+    def test_one_that_never_is_the_same_changes_with_its_keys_only(self) -> None:
+        class S(BaseSettings):
+            x: int = 1
+            other: int = 1
+
+            @derived("x")
+            def fresh(self) -> object:
+                return object()
+
+        old = S.from_values()
+        assert changed_keys(schema_of(S), old, old.replace(other=2)) == {"other"}
+        assert changed_keys(schema_of(S), old, old.replace(x=2)) == {"x", "fresh"}
+
     def test_it_has_the_values_that_are_kept_until_a_restart(self, tmp_path: Path) -> None:
         first = loaded(tmp_path)
         kept = keep_first(first, loaded(tmp_path, "MONGO_PORT = 5\nMONGO_HOST = 'n'"))

@@ -93,10 +93,14 @@ def test_in_a_folder(tmp_path: Path) -> None:
 def test_a_broken_file_with_an_old_name_is_not_quoted(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     folder.mkdir()
-    (folder / "database").write_text("{ key = 'hunter2-hunter2'")
+    (folder / "OLD_PIN").write_text("5550123 5550123")
+
+    class S(BaseSettings):
+        PIN: Annotated[Secret[int], Renamed("OLD_PIN")] = 1
+
     with pytest.raises(LayerError) as caught:
-        Settings(layers=[FolderLayer(folder)])
-    assert "hunter2" not in str(caught.value)
+        S(layers=[FolderLayer(folder)])
+    assert "5550123" not in str(caught.value)
 
 
 def test_a_table_without_a_tag_that_nobody_knows() -> None:
