@@ -75,18 +75,16 @@ def sizes_rounds(shape: str, size: int, count: int) -> Taken:
 
 
 async def _sizes_rounds(path: Path, cls: Any, count: int) -> Taken:
-    secrets = path.with_name("secrets.toml")
-
     def by_hand() -> Any:
         with open(path, "rb") as file:
             return msgspec.convert(toml_rs.loads(file.read().decode()), cls)
 
     def load() -> Any:
-        return cls(path, secrets_path=secrets)
+        return cls(path, secrets_path=None)
 
     assert load() == by_hand()
     measures = {LOADED: timed(load), FLOOR: timed(by_hand)}
-    async with cls.watch(path, secrets_path=secrets, watcher="poll", settle=0.0, rescan_interval=3600.0) as live:
+    async with cls.watch(path, secrets_path=None, watcher="poll", settle=0.0, rescan_interval=3600.0) as live:
         measures[RELOADED] = _reloads(path, live)
         return await rounds(measures, count)
 

@@ -53,11 +53,10 @@ class Config:
         os.replace(beside, self.path)
 
     def watched(self) -> Any:
-        secrets = self.path.with_name("secrets.toml")
-        return Table.watch(self.path, secrets_path=secrets, watcher="poll", settle=0.0, rescan_interval=3600.0)
+        return Table.watch(self.path, secrets_path=None, watcher="poll", settle=0.0, rescan_interval=3600.0)
 
     def load(self) -> Table:
-        return Table(self.path, secrets_path=self.path.with_name("secrets.toml"))
+        return Table(self.path, secrets_path=None)
 
 
 class Heart:

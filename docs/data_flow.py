@@ -111,7 +111,7 @@ class Drawing:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
             f'font-family="system-ui, -apple-system, \'Segoe UI\', Roboto, Helvetica, Arial, sans-serif" role="img">\n'
-            f"<title>How data flows: files are read together, merged and decoded; what is good goes live at once</title>\n"
+            f"<title>How data flows: files are read together, merged and decoded; valid settings go live at once</title>\n"
             f"<defs>{heads}</defs>\n{drawn}\n</svg>\n"
         )
 

@@ -8,7 +8,17 @@ from typing import Annotated, Literal, TypeVar, assert_type
 
 from msgspec import Meta, Struct
 
-from hotsettings import BaseSettings, RestartRequired, Secret
+from hotsettings import (
+    BaseSettings,
+    Before,
+    Check,
+    Deprecated,
+    Renamed,
+    RestartRequired,
+    Secret,
+    Tolerant,
+    derived,
+)
 
 
 class Pool(Struct, frozen=True):
@@ -28,6 +38,12 @@ class Settings(BaseSettings):
     LANGUAGES: tuple[str, ...] = ("en",)
     LIMITS: Mapping[str, int] = {}
     POOL: Pool = Pool()
+    LOOSE: Tolerant[Pool] = Pool()
+    WAIT: Annotated[int, Before(int), Check(print), Renamed("TIMEOUT"), Deprecated("use RATE")] = 1
+
+    @derived("BOOTSTRAP", "WORKERS")
+    def URL(self) -> str:
+        return f"kafka://{self.BOOTSTRAP}"
 
 
 def calls_that_load() -> None:
@@ -49,6 +65,10 @@ def calls_that_are_refused() -> None:
 
 def attributes(settings: Settings) -> None:
     assert_type(settings.SECRET_KEY, str)
+    assert_type(settings.LOOSE, Pool)
+    assert_type(settings.WAIT, int)
+    assert_type(settings.URL, str)
+    settings.URL = "x"  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     assert_type(settings.PASSWORD, str | None)
     assert_type(settings.BOOTSTRAP, str)
     assert_type(settings.OFFSET, Literal["earliest", "latest"])

@@ -88,7 +88,7 @@ def settings_for(profile: str | None, larger_than: str | None, older_than: float
     given = {"LARGER_THAN": larger_than, "OLDER_THAN_DAYS": older_than}
     try:
         # A tool without secrets looks for none in whatever folder it is started.
-        settings = Settings(HERE / "config.toml", override_path=override, secrets_path=HERE / "secrets.toml")
+        settings = Settings(HERE / "config.toml", override_path=override, secrets_path=None)
         return settings.replace(**{key: value for key, value in given.items() if value is not None})
     except SettingsError as error:
         fail(str(error))

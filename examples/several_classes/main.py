@@ -12,7 +12,7 @@ from typing import Annotated
 import anyio
 from msgspec import Meta
 
-from hotsettings import BaseSettings, Live, Secret, SettingsError
+from hotsettings import BaseSettings, FileLayer, Live, Secret, SettingsError
 
 
 class MailSettings(BaseSettings):
@@ -37,10 +37,14 @@ async def search(live: Live[SearchSettings]) -> None:
         print(f"{change.new.RESULTS} results instead of {change.old.RESULTS}")
 
 
+def layers(name: str) -> list[FileLayer]:
+    return [FileLayer(f"{name}.toml"), FileLayer(f"secrets.{name}.toml", secret=True, required=False)]
+
+
 async def run() -> None:
     async with (
-        MailSettings.watch("mail.toml", secrets_path="secrets.mail.toml") as mail_settings,
-        SearchSettings.watch("search.toml", secrets_path="secrets.search.toml") as search_settings,
+        MailSettings.watch(layers=layers("mail")) as mail_settings,
+        SearchSettings.watch(layers=layers("search")) as search_settings,
         anyio.create_task_group() as tasks,
     ):
         tasks.start_soon(mail, mail_settings)

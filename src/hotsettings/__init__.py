@@ -14,8 +14,12 @@ How data flows, and where:
 from typing import TYPE_CHECKING, Any
 
 from ._layers.file import FileLayer
+from ._layers.folder import FolderLayer
 from ._layers.toml.parser import use_parser
-from ._schema.marks import RestartRequired, Secret, Section
+from ._layers.values import ValuesLayer
+from ._schema.codecs import enc_hook
+from ._schema.derived import derived
+from ._schema.marks import Before, Check, Deprecated, Renamed, RestartRequired, Secret, Section, Tolerant
 from .errors import InvalidSettings, LayerError, Origin, Problem, Redacted, Rejected, SettingsError, UnforeseenError
 from .settings import BaseSettings
 
@@ -31,10 +35,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Applied",
     "BaseSettings",
+    "Before",
     "Change",
+    "Check",
+    "Deprecated",
     "Described",
     "Explanation",
     "FileLayer",
+    "FolderLayer",
     "InvalidSettings",
     "LayerError",
     "LayerStatus",
@@ -44,6 +52,7 @@ __all__ = [
     "Redacted",
     "Rejected",
     "Rejection",
+    "Renamed",
     "Resource",
     "ResourceDown",
     "RestartRequired",
@@ -53,8 +62,12 @@ __all__ = [
     "Snapshot",
     "Statistics",
     "Status",
+    "Tolerant",
     "UnforeseenError",
+    "ValuesLayer",
     "Wait",
+    "derived",
+    "enc_hook",
     "use_parser",
 ]
 

@@ -15,56 +15,41 @@ from typing import ClassVar, Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
 
-Code: TypeAlias = Literal[
-    # A layer cannot be read.
+_OfReading = Literal[
     "missing-file",
     "not-a-file",
     "too-large",
     "unreadable",
     "still-written",
     "lost-content",
-    # It cannot be parsed.
-    "not-utf8",
-    "invalid-toml",
-    "unsupported-toml",
-    "no-parser",
-    # Its values do not fit the class.
-    "unknown-key",
-    "wrong-key",
-    "required",
-    "wrong-type",
-    "out-of-range",
-    "wrong-length",
-    "no-match",
-    "not-an-option",
-    "invalid-value",
-    "rule",
-    # A store.
-    "store-unreachable",
-    "missing-bucket",
-    "missing-key",
-    "missing-revision",
-    "not-in-copy",
-    "unusable-copy",
-    "publish-refused",
-    "publish-conflict",
-    "publish-unknown",
-    # Warnings of `check`.
-    "misplaced-secret",
-    "undeclared-secret",
-    "exposed-file",
-    "in-git",
-    "not-ignored",
-    "git-unknown",
-    # Neither a layer nor a value.
-    "not-set",
-    "unforeseen",
+    "empty-folder",
+    "conflicting-keys",
+]
+_OfParsing = Literal["not-utf8", "invalid-toml", "duplicate-key", "unsupported-toml", "no-parser"]
+_OfKeys = Literal["unknown-key", "wrong-key", "required", "conflict"]
+_OfValues = Literal["wrong-type", "out-of-range", "wrong-length", "no-match", "not-an-option", "invalid-value", "rule"]
+_OfStores = Literal[
+    "store-unreachable", "missing-bucket", "missing-key", "missing-revision", "not-in-copy", "unusable-copy"
+]
+_OfPublishing = Literal["publish-refused", "publish-conflict", "publish-unknown"]
+_OfOldKeys = Literal["deprecated", "renamed"]
+_OfSecretsFiles = Literal[
+    "misplaced-secret", "undeclared-secret", "exposed-file", "in-git", "not-ignored", "git-unknown"
+]
+_Other = Literal["not-set", "unforeseen"]
+
+Code: TypeAlias = Literal[
+    _OfReading, _OfParsing, _OfKeys, _OfValues, _OfStores, _OfPublishing, _OfOldKeys, _OfSecretsFiles, _Other
 ]
 """What kind of problem it is. `docs/errors.md` explains each code."""
 
 CODES: Final[tuple[Code, ...]] = get_args(Code)
 
-OriginKind: TypeAlias = Literal["layer", "default", "program", "kept", "none"]
+OriginKind: TypeAlias = Literal["layer", "default", "program", "kept", "derived", "none"]
+
+
+_NAMED_KEYS: Final = 5
+"""Keys that the text of a derived value names."""
 
 
 class Origin(Struct, frozen=True):
@@ -76,8 +61,9 @@ class Origin(Struct, frozen=True):
       it, or its place in a store, where ``revision`` is what was read. ``line`` and ``column`` count from 1, in characters;
       a problem with a whole file has neither.
     - "default": a default of the class.
-    - "program": values given in code.
+    - "program": values given in code, in the layer called ``layer`` if that is one of several.
     - "kept": the value that the process was started with. It stays until a restart, whatever the layers say by now.
+    - "derived": a value that the class derives from the settings ``keys``.
     - "none": no single place, as for a rule about several keys.
     """
 
@@ -89,8 +75,12 @@ class Origin(Struct, frozen=True):
     column: int | None = None
     revision: int | None = None
     kind: OriginKind = "layer"
+    keys: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        if self.kind == "derived":
+            more = f" and {len(self.keys) - _NAMED_KEYS} more" if len(self.keys) > _NAMED_KEYS else ""
+            return f"derived from {', '.join(self.keys[:_NAMED_KEYS])}{more}"
         if self.kind == "kept":
             return "live until the restart"
         named = self.file or self.layer
@@ -128,8 +118,13 @@ class Problem(Struct, frozen=True):
 
     def __str__(self) -> str:
         what = "; ".join(filter(None, (self.message, self.hint)))
-        where = str(self.origin) if self.origin.file else ""
-        return "  ".join(filter(None, (where, f"{self.key}: {what}" if self.key else what)))
+        return "  ".join(filter(None, (self.place, f"{self.key}: {what}" if self.key else what)))
+
+    @property
+    def place(self) -> str:
+        """Where it is: a place in a file, or the name of a layer without one. Empty where no layer is to blame."""
+        named = self.origin.file or (self.origin.kind == "program" and self.origin != PROGRAM)
+        return str(self.origin) if named else ""
 
     def lines(self) -> list[str]:
         """The problem as a person reads it: one line, then the excerpt."""
@@ -171,7 +166,7 @@ class SettingsError(Exception):
 
     @property
     def heading(self) -> str:
-        """The first line of the text: ``Invalid settings: 2 problems``."""
+        """The first line of the text, with the number of all problems: ``Invalid settings: 2 problems``."""
         return f"{self.title}: {counted(self.total)}"
 
     def __str__(self) -> str:
@@ -299,8 +294,9 @@ def rejected_by(reason: BaseException) -> str:
 
 
 def counted(number: int) -> str:
-    """``1 problem``, ``3 problems``."""
-    return f"{number} problem" + ("" if number == 1 else "s")
+    """``1 problem``, ``3 problems``, ``3000 problems; the first 100 are shown``."""
+    shown = f"; the first {SHOWN_PROBLEMS} are shown" if number > SHOWN_PROBLEMS else ""
+    return f"{number} problem" + ("" if number == 1 else "s") + shown
 
 
 def unshown(total: int) -> list[str]:

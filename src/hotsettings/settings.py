@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct, StructMeta
-from msgspec.structs import fields
 
 from ._boundary import guarded, without_frames
-from ._layers.default_layers import CONFIG_FILE, SECRETS_FILE, file_layers
-from ._layers.file import StrPath
-from ._layers.layer import Layer, in_memory
-from ._layers.toml.keys import dotted
-from ._loading.load import assemble, load
+from ._layers.default_layers import CONFIG_FILE, SECRETS_FILE, chosen_layers
+from ._layers.file import FileLayer, StrPath
+from ._layers.folder import FolderLayer
+from ._layers.layer import Layer
+from ._layers.values import ValuesLayer
+from ._loading.given import made_of
+from ._loading.load import load
+from ._schema.class_body import Body, in_body, refuse_ignored, too_many_bases
+from ._schema.codecs import checked
+from ._schema.derived import Derived
 from ._schema.frozen import freeze
 from ._schema.masking import masked_items, masked_repr
-from ._schema.schema import Schema, plain, schema_of
-from .errors import MOST_PROBLEMS, PROGRAM, InvalidSettings, Problem
+from ._schema.schema import schema_of
+from .errors import PROGRAM
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -31,43 +37,27 @@ def _restore(cls: type[Any], values: dict[str, Any]) -> Any:
     return StructMeta.__call__(cls, **values)
 
 
+_ONCE = (FileLayer, FolderLayer, ValuesLayer)
+"""The layers that can be loaded once. A store has to be followed."""
+
+
 @without_frames
-def _loaded(cls: type[Any], config: StrPath, secrets: StrPath, override: StrPath | None) -> Any:
-    schema = schema_of(cls)
-    return load(schema, file_layers(config, secrets, override)).settings
+def _loaded(
+    cls: type[Any], config: StrPath, secrets: StrPath | None, override: StrPath | None, layers: Sequence[Layer] | None
+) -> Any:
+    chosen = chosen_layers(f"{cls.__name__}()", config, secrets, override, layers, _ONCE)
+    return load(schema_of(cls), chosen).settings
 
 
 def _from_values(cls: type[Any], base: Any, values: dict[str, Any]) -> Any:
     """Make settings of values, over those of other settings or over none."""
-    return guarded([PROGRAM], _made, schema_of(cls), base, values)
+    return guarded([PROGRAM], made_of, schema_of(cls), base, values)
 
 
-def _made(schema: Schema, base: Any, values: dict[str, Any]) -> Any:
-    cls, below = schema.cls, {} if base is None else plain(base)
-    keys = {field.name: field.encode_name for field in fields(cls)}
-    above: dict[str, Any] = {}
-    problems: list[Problem] = []
-    for name, value in values.items():
-        key = keys.get(name, name)
-        try:
-            above[key] = plain(value)
-        except Exception:  # an object of no known type, or one that holds itself
-            message = f"cannot be made of {type(value).__name__}"
-            problems.append(Problem(dotted((key,)), message, PROGRAM, code="wrong-type"))
-    if problems:
-        refused = {problem.key for problem in problems}
-        total = len(problems)
-        try:  # assemble once more only to collect the other problems too
-            assemble(schema, [in_memory({**below, **above})])
-        except InvalidSettings as error:
-            others = [problem for problem in error.problems if problem.key not in refused]
-            total += error.total - len(error.problems) + len(others)
-            problems += others
-        raise InvalidSettings(problems[:MOST_PROBLEMS], total)
-    return assemble(schema, [in_memory({**below, **above})])
-
-
-def _refuse_taken_names(cls: Any) -> None:
+def _refuse_taken_names(cls: Any, namespace: dict[str, Any]) -> None:
+    for name, value in namespace.items():
+        if isinstance(value, Derived) and hasattr(BaseSettings, name):
+            raise TypeError(f"{cls.__name__}.{name}: the name is a method of settings; rename the derived value")
     for name in cls.__struct_fields__:
         if name in vars(BaseSettings):
             raise TypeError(
@@ -90,7 +80,8 @@ if TYPE_CHECKING:
             config_path: StrPath = CONFIG_FILE,
             *,
             override_path: StrPath | None = None,
-            secrets_path: StrPath = SECRETS_FILE,
+            secrets_path: StrPath | None = SECRETS_FILE,
+            layers: Sequence[Layer] | None = None,
         ) -> None: ...
 
         def __init_subclass__(cls, *, forbid_unknown_fields: bool = True, **config: Any) -> None: ...
@@ -101,7 +92,10 @@ if TYPE_CHECKING:
             ...
 
         def replace(self, /, **changes: Any) -> Self:
-            """Return a copy with other values, validated like a load. Raises InvalidSettings."""
+            """Return a copy with other values, validated like a load. Raises InvalidSettings.
+
+            A dict for a nested Struct changes only what it names. A Struct, and a dict for a mapping, replace it whole.
+            """
             ...
 
         @classmethod
@@ -110,7 +104,7 @@ if TYPE_CHECKING:
             config_path: StrPath = CONFIG_FILE,
             *,
             override_path: StrPath | None = None,
-            secrets_path: StrPath = SECRETS_FILE,
+            secrets_path: StrPath | None = SECRETS_FILE,
             layers: Sequence[Layer] | None = None,
             settle: float = 0.1,
             rescan_interval: float = 2.0,
@@ -127,7 +121,11 @@ else:
     class _SettingsMeta(StructMeta):
         """Makes settings classes immutable and strict, and makes calling one load its files."""
 
-        def __new__(mcls, name, bases, namespace, **config):
+        @classmethod
+        def __prepare__(mcls, name, bases, **config):  # noqa: N804 - it is a metaclass
+            return Body()
+
+        def __new__(mcls, name, bases, namespace, decoders=None, **config):
             for option, needed in (("frozen", True), ("kw_only", True), ("array_like", False)):
                 if config.setdefault(option, needed) is not needed:
                     raise TypeError(f"{name}: settings always have {option}={needed}; leave it out")
@@ -138,37 +136,56 @@ else:
                     # msgspec refuses it too, but names neither the field nor the remedy, and quotes the default, which may be secret.
                     kind = type(value).__name__
                     raise TypeError(f"{name}.{attribute}: its default is a {kind}, which is mutable; write a {instead}")
-            cls = super().__new__(mcls, name, bases, namespace, **config)
-            _refuse_taken_names(cls)
+            if any(isinstance(value, Derived) for value in namespace.values()):
+                config["dict"] = True  # a place for the values
             try:
+                cls = super().__new__(mcls, name, bases, namespace, **config)
+            except TypeError as error:
+                raise too_many_bases(name, bases) or error from None
+            _refuse_taken_names(cls, namespace)
+            refuse_ignored(cls, namespace)
+            inherited = getattr(cls, "__decoders__", {})
+            type.__setattr__(cls, "__decoders__", {**inherited, **checked(decoders or {}, name)})
+            with contextlib.suppress(NameError):  # of a class that comes later in the module
                 schema_of(cls)
-            except NameError:
-                pass  # an annotation names a class that comes later in the module; the schema is made at the first use
             return cls
 
-        def __call__(cls, config_path=CONFIG_FILE, *, override_path=None, secrets_path=SECRETS_FILE, **values):
+        def __init__(cls, name, bases, namespace, decoders=None, **config):
+            super().__init__(name, bases, namespace)
+
+        def __call__(
+            cls, config_path=CONFIG_FILE, *paths, override_path=None, secrets_path=SECRETS_FILE, layers=None, **values
+        ):
+            if in_body(sys._getframe(1)):
+                raise TypeError(f"{cls.__name__}() reads files, and so is no default; use {cls.__name__}.from_values()")
+            if paths:
+                raise TypeError(
+                    f"{cls.__name__}() takes one path by its place, config_path; "
+                    "name the others: override_path=..., secrets_path=..."
+                )
             if values:
                 named = ", ".join(f"{key}=..." for key in values)
                 values.clear()  # a traceback may show the locals
                 raise TypeError(
                     f"{cls.__name__}() loads files; for values given in code use {cls.__name__}.from_values({named})"
                 )
-            return _loaded(cls, config_path, secrets_path, override_path)
+            return _loaded(cls, config_path, secrets_path, override_path, layers)
 
         @property
         def __signature__(cls):
             from inspect import Parameter, Signature  # slow to import, and needed only by help()
 
             path = Parameter("config_path", Parameter.POSITIONAL_OR_KEYWORD, default=CONFIG_FILE)
-            others = [("override_path", None), ("secrets_path", SECRETS_FILE)]
+            others = [("override_path", None), ("secrets_path", SECRETS_FILE), ("layers", None)]
             return Signature([path, *(Parameter(n, Parameter.KEYWORD_ONLY, default=d) for n, d in others)])
 
     class BaseSettings(Struct, metaclass=_SettingsMeta, forbid_unknown_fields=True):
         """Settings that come from TOML files: subclass it and declare one field for each key.
 
-        Calling the class loads: ``config_path`` ("config.toml" by default), then ``secrets_path`` ("secrets.toml" by default; it
-        may be missing), then ``override_path`` (if given), each overriding what came before. Relative paths are taken from
-        the working directory. Two classes in one folder need a ``secrets_path`` each: a key that only the other one knows is
+        Calling the class loads: ``config_path`` ("config.toml" by default), then ``secrets_path`` ("secrets.toml" by default),
+        then ``override_path`` (if given), each overriding what came before. Only the default secrets file may be missing;
+        ``secrets_path=None`` means that there is none. ``layers=[...]`` takes the place of the paths: any number of layers
+        in rising precedence. Relative paths are taken from the working directory. Two classes in one folder need a ``secrets_path`` each: a key that only the other one knows is
         an error. Only these files are read; no environment variable is.
 
         Raises LayerError when a file cannot be read or parsed, InvalidSettings when the values do not fit the class, and
@@ -185,7 +202,10 @@ else:
 
         @without_frames
         def replace(self, /, **changes):
-            """Return a copy with other values, validated like a load. Raises InvalidSettings."""
+            """Return a copy with other values, validated like a load. Raises InvalidSettings.
+
+            A dict for a nested Struct changes only what it names. A Struct, and a dict for a mapping, replace it whole.
+            """
             return _from_values(type(self), self, changes)
 
         @classmethod
@@ -211,8 +231,9 @@ else:
                 config_path: The base file. The paths are those of a load: a second class in the same folder needs a
                     ``secrets_path`` of its own.
                 override_path: A file that overrides both others, if there is one.
-                secrets_path: The secrets file. It may be missing.
-                layers: Takes the place of the paths: any number of layers in rising precedence, in files or in a store.
+                secrets_path: The secrets file. It may be missing only if it is not named here. None: there is none.
+                layers: Takes the place of the paths: any number of layers in rising precedence, each a FileLayer, a
+                    FolderLayer, a ValuesLayer, or a layer of a store.
                 settle: In-place writes are debounced: where the system reports no close events, a file is read after so
                     many seconds without a write.
                 rescan_interval: The files are checked at least every so many seconds, whatever events arrive.
@@ -225,16 +246,12 @@ else:
                 InvalidSettings: The values do not fit the class when the block is entered.
                 ValueError: ``reload_signal`` is given outside of the main thread, which alone receives signals.
             """
+            from ._layers.store import StoreLayer
             from ._live.watch import watch_layers  # whoever only loads pays neither for anyio nor for a watcher
 
-            schema = schema_of(cls)
-            if layers is None:
-                layers = file_layers(config_path, secrets_path, override_path)
-            elif (config_path, secrets_path, override_path) != (CONFIG_FILE, SECRETS_FILE, None):
-                raise TypeError("watch() takes paths or layers, not both: make the paths a FileLayer each")
             return watch_layers(
-                schema,
-                layers,
+                schema_of(cls),
+                chosen_layers("watch()", config_path, secrets_path, override_path, layers, (*_ONCE, StoreLayer)),
                 settle=settle,
                 rescan_interval=rescan_interval,
                 prepare_timeout=prepare_timeout,

@@ -215,7 +215,7 @@ def test_origin(peer: str, tmp_path: Path) -> None:
 
 
 async def origin_of(file: Path) -> str:
-    async with peers.Settings.watch(file, secrets_path=file.with_name("none.toml")) as live:
+    async with peers.Settings.watch(file, secrets_path=None) as live:
         return str(live.explain("TIMEOUT"))
 
 
@@ -349,7 +349,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 async def both(file: Path) -> AsyncIterator[tuple[Live[peers.Settings], Any]]:
     source = peers.dynamic_source(file)
     await source.init_async()
-    async with peers.Settings.watch(file, secrets_path=file.with_name("none.toml")) as live:
+    async with peers.Settings.watch(file, secrets_path=None) as live:
         async with source.watching_async():
             yield live, source
 
@@ -453,7 +453,7 @@ def test_event_loops(tmp_path: Path) -> None:
     file = write(tmp_path / "config.toml", "TIMEOUT = 2\n")
 
     async def ours() -> None:
-        async with peers.Settings.watch(file, secrets_path=tmp_path / "none.toml") as live:
+        async with peers.Settings.watch(file, secrets_path=None) as live:
             changes = live.changes()
             replaced(file, "TIMEOUT = 3\n")
             assert (await anext(changes)).new.TIMEOUT == 3

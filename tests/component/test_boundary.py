@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ import pytest
 from msgspec import Struct
 from support.examples import covering
 from support.layer_files import write
-from support.seams import CANARY, FAULTS, SEAMS, spoil
+from support.seams import CANARY, FAULTS, SEAMS, reached, spoil
 
 import hotsettings
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Secret, SettingsError, UnforeseenError
@@ -121,10 +122,10 @@ def test_a_fault_at_any_seam(
     write(tmp_path, TEXTS[text], secrets=f"TOKEN = '{CANARY}'\n")
     called = entries(tmp_path)
     hit = set()
-    for seam in SEAMS.values():
-        for name, entry in called.items():
-            if text != "good" and "load" not in name:
-                continue
+    for name, entry in called.items():
+        if text != "good" and "load" not in name:
+            continue
+        for seam in reached(partial(outcome, entry), SEAMS.values()):
             with monkeypatch.context() as patch:
                 calls = spoil(patch, seam, error)
                 failure = outcome(entry)
@@ -282,7 +283,7 @@ def test_a_signal_that_ends_the_process_while_a_rule_runs(tmp_path: Path) -> Non
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
     try:
         with pytest.raises(SystemExit) as caught:
-            Slow(tmp_path / "config.toml", secrets_path=tmp_path / "none.toml")
+            Slow(tmp_path / "config.toml", secrets_path=None)
     finally:
         signal.signal(signal.SIGTERM, before)
     assert caught.value.code == 7
@@ -299,7 +300,7 @@ def test_an_interrupt_while_a_rule_runs_goes_on_as_one(tmp_path: Path) -> None:
         Interrupted.from_values(x=2)
     write(tmp_path, "x = 2\n")
     with pytest.raises(KeyboardInterrupt):
-        Interrupted(tmp_path / "config.toml", secrets_path=tmp_path / "none.toml")
+        Interrupted(tmp_path / "config.toml", secrets_path=None)
 
 
 class Interrupts(Exception):

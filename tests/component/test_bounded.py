@@ -27,8 +27,9 @@ from hotsettings._live import snapshot
 from hotsettings._live.snapshot import same
 from hotsettings._loading import problems
 from hotsettings._loading.explain import effective, explain
-from hotsettings._loading.load import Loaded, assemble, load
-from hotsettings._loading.problems import tolerated
+from hotsettings._loading.load import assemble, load
+from hotsettings._loading.prepare import prepare
+from hotsettings._loading.problems import warnings_in
 from hotsettings._redaction import Redactor, redactor
 from hotsettings._redaction.secrets import secrets_of
 from hotsettings._schema import frozen
@@ -54,7 +55,7 @@ def refused(folder: Path, cls: Any, text: str) -> InvalidSettings:
     path = folder / "config.toml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidSettings) as caught:
-        cls(path, secrets_path=folder / "none.toml")
+        cls(path, secrets_path=None)
     return caught.value
 
 
@@ -220,7 +221,7 @@ def test_a_text_that_may_name_very_many_phrases_is_not_searched_for_each(
         struct: Any = msgspec.defstruct("Phrases", phrases, frozen=True, rename=rename)
         (tmp_path / "config.toml").write_text(f"{text}\nx = 'y\n")
         with pytest.raises(LayerError) as caught:
-            settings({"phrases": (struct | None, None)})(tmp_path / "config.toml", secrets_path=tmp_path / "none.toml")
+            settings({"phrases": (struct | None, None)})(tmp_path / "config.toml", secrets_path=None)
         shown[number, text] = bool(caught.value.problems[0].excerpt)
     assert list(shown.values()) == [True, False, True]
     assert Searched.searches < 100
@@ -255,7 +256,7 @@ def test_the_lines_of_unknown_keys_are_counted_once() -> None:
     looked_at = []
     for number in (400, 800):
         text, document = documented(*keys(number))
-        tolerated(schema, [document])
+        warnings_in(schema, [document], prepare(schema, [document]))
         looked_at.append(text.looked_at)
     assert looked_at[1] <= MOST * looked_at[0]
 
@@ -265,7 +266,7 @@ def test_the_lines_of_origins_are_counted_once() -> None:
     for number in (400, 800):
         text, document = documented(*keys(number))
         schema = schema_of(settings({f"k{at}": (int, 0) for at in range(number)}))
-        effective(Loaded(schema, (document,), assemble(schema, [document])))
+        effective(assemble(schema, [document]))
         looked_at.append(text.looked_at)
     assert looked_at[1] <= MOST * looked_at[0]
 
@@ -276,7 +277,7 @@ def test_what_is_explained_is_all_that_is_looked_at() -> None:
     for number in (200, 400):
         values = [{"y": 1, "x": {f"k{at}": {"a": {"b": at}} for at in range(number)}} for _ in range(2)]
         documents = tuple(Document(Layer(name="base"), "y = 1\n", each) for each in values)
-        loaded = Loaded(schema, documents, assemble(schema, documents))
+        loaded = assemble(schema, documents)
         taken.append(steps(lambda loaded=loaded: explain(loaded, "y")))  # type: ignore[misc]
     assert taken[1] <= 1.1 * taken[0]
 
@@ -285,7 +286,7 @@ def test_a_good_load_builds_no_index(tmp_path: Path) -> None:
     cls = settings({name(number): (int, 0) for number in range(50)})
     path = tmp_path / "config.toml"
     path.write_text("".join(f"{name(number)} = 1\n" for number in range(50)), encoding="utf-8")
-    cls(path, secrets_path=tmp_path / "none.toml")
+    cls(path, secrets_path=None)
     assert not {"names", "_by_name", "_tables"} & vars(schema_of(cls)).keys()
 
 
@@ -301,16 +302,16 @@ def test_the_collector_is_paused_for_large_layers_only(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     for text in ("y", "x" * 200_000):
         path.write_text(f"x = '{text}'\n", encoding="utf-8")
-        S(path, secrets_path=tmp_path / "none.toml")
+        S(path, secrets_path=None)
         assert gc.isenabled()
     path.write_text(f"x = '{'x' * 200_000}'\ny = 1\n", encoding="utf-8")
     with pytest.raises(InvalidSettings):
-        S(path, secrets_path=tmp_path / "none.toml")
+        S(path, secrets_path=None)
     assert gc.isenabled()
     gc.disable()
     try:
         with pytest.raises(InvalidSettings):
-            S(path, secrets_path=tmp_path / "none.toml")
+            S(path, secrets_path=None)
         assert not gc.isenabled()  # it was off before
     finally:
         gc.enable()
@@ -345,14 +346,14 @@ def test_large_layers_are_old_at_once(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text("[x]\n" + "".join(f"k{at}.y = [1]\n" for at in range(15_000)), encoding="utf-8")
     gc.collect()
-    loaded = cls(path, secrets_path=tmp_path / "none.toml")
+    loaded = cls(path, secrets_path=None)
     young = [each for generation in (0, 1) for each in gc.get_objects(generation=generation)]
     assert not any(each is loaded.x for each in young)
     del young
     gc.freeze()
     try:
         frozen = gc.get_freeze_count()
-        cls(path, secrets_path=tmp_path / "none.toml")
+        cls(path, secrets_path=None)
         assert gc.get_freeze_count() >= frozen - 100  # a few may have gone
     finally:
         gc.unfreeze()
@@ -376,7 +377,7 @@ def test_all_problems_are_counted_and_the_first_are_told(
     error = refused(tmp_path, settings(fields), text)
     assert (len(error.problems), error.total) == (1000, total)
     shown = str(error).splitlines()
-    assert shown[0] == f"Invalid settings: {total} problems"
+    assert shown[0] == f"Invalid settings: {total} problems; the first 100 are shown"
     assert shown[-1] == f"  … and {total - 100} more"
     assert sum(line.startswith("  ") and not line.startswith("   ") for line in shown) == 101
     assert {bool(problem.excerpt) for problem in error.problems[100:]} == {False}
@@ -404,7 +405,9 @@ def test_small_tables_nested_deep_are_frozen_one_by_one(monkeypatch: pytest.Monk
 def test_a_mapping_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
     schema = schema_of(settings({"x": (Mapping[str, Any], {}), "y": (int, 0)}))
     tables = {f"k{at}": {"a": at} for at in range(50)}
-    one, other = (assemble(schema, [Document(Layer(name="base"), "", {"x": {**tables, "z": last}})]) for last in (1, 2))
+    one, other = (
+        assemble(schema, [Document(Layer(name="base"), "", {"x": {**tables, "z": last}})]).settings for last in (1, 2)
+    )
     compared = 0
 
     def counted(first: Any, second: Any) -> bool:

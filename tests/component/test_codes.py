@@ -15,11 +15,21 @@ import pytest
 from msgspec import Meta
 
 import hotsettings
-from hotsettings import BaseSettings, Origin, Problem, Secret, SettingsError
+from hotsettings import (
+    BaseSettings,
+    Deprecated,
+    FolderLayer,
+    Origin,
+    Problem,
+    Renamed,
+    Secret,
+    SettingsError,
+)
 from hotsettings._boundary import unforeseen
 from hotsettings._layers.file import FileLayer
 from hotsettings._layers.toml import parser
 from hotsettings._live.reload import reloader
+from hotsettings._loading.load import load as load_layers
 from hotsettings._loading.load import read_all
 from hotsettings._schema.schema import schema_of
 from hotsettings.cli.secret_warnings import warnings
@@ -38,6 +48,8 @@ class Settings(BaseSettings):
     WEIGHTS: Mapping[int, int] = {}
     KEY: bytes = b""
     TOKEN: Secret[str] = "of the class"
+    NEW: Annotated[int, Renamed("OLD")] = 1
+    GONE: Annotated[int, Deprecated("leave it out")] = 1
 
     def __post_init__(self) -> None:
         if self.NUMBER == 13:
@@ -57,14 +69,22 @@ def of(work: Callable[[], object]) -> Sequence[Problem]:
 
 def load(text: str | bytes, cls: type[BaseSettings] = Settings, path: str = "config.toml") -> Sequence[Problem]:
     Path("config.toml").write_bytes(text.encode() if isinstance(text, str) else text)
-    return of(lambda: cls(path, secrets_path="none.toml"))
+    return of(lambda: cls(path, secrets_path=None))
+
+
+def folder(files: Mapping[str, str]) -> FolderLayer:
+    path = Path("folder")
+    path.mkdir()
+    for name, content in files.items():
+        (path / name).write_text(content)
+    return FolderLayer(path)
 
 
 def lost() -> Sequence[Problem]:
     path = Path("config.toml")
 
     async def watch() -> None:
-        async with Settings.watch(secrets_path="none.toml", settle=0.01) as live:
+        async with Settings.watch(secrets_path=None, settle=0.01) as live:
             await anyio.Path(path).write_text("")
             await live.reload()
 
@@ -76,7 +96,7 @@ def still_written(monkeypatch: pytest.MonkeyPatch) -> Sequence[Problem]:
     monkeypatch.setattr(reloader, "_START_FAILS_AFTER", 0.0)
 
     async def watch() -> None:
-        async with Settings.watch(secrets_path="none.toml", settle=0.01):
+        async with Settings.watch(secrets_path=None, settle=0.01):
             pass
 
     with Path("config.toml").open("a") as file:  # a writer that may go on
@@ -100,6 +120,11 @@ def warned(config: str = "", secrets: str = "", *, mode: int = 0o600, git: Seque
     schema = schema_of(Settings)
     layers = [FileLayer("config.toml", name="base"), FileLayer("secrets.toml", name="secrets", secret=True)]
     return warnings(schema, read_all(schema, layers))
+
+
+def warned_by_loading(config: str) -> Iterable[Problem]:
+    Path("config.toml").write_text(config)
+    return load_layers(schema_of(Settings), [FileLayer("config.toml")]).warnings.first
 
 
 def in_git() -> Iterable[Problem]:
@@ -130,8 +155,11 @@ MISTAKES: dict[str, Callable[[pytest.MonkeyPatch], Iterable[Problem]]] = {
     "unreadable": lambda _: load("", path="config.toml/x"),
     "still-written": still_written,
     "lost-content": lambda _: lost(),
+    "empty-folder": lambda _: of(lambda: Settings(layers=[folder({})])),
+    "conflicting-keys": lambda _: of(lambda: Settings(layers=[folder({"NUMBER": "1", '"NUMBER"': "2"})])),
     "not-utf8": lambda _: load(b"\xff"),
     "invalid-toml": lambda _: load("NUMBER = = 1"),
+    "duplicate-key": lambda _: load("NUMBER = 1\nNUMBER = 2"),
     "unsupported-toml": lambda _: load("NUMBER = 99999999999999999999"),
     "no-parser": without_parser,
     "unknown-key": lambda _: load("NUMBR = 1"),
@@ -144,6 +172,9 @@ MISTAKES: dict[str, Callable[[pytest.MonkeyPatch], Iterable[Problem]]] = {
     "not-an-option": lambda _: load("LEVEL = 'medium'"),
     "invalid-value": lambda _: load("KEY = '!'"),
     "rule": lambda _: load("NUMBER = 13"),
+    "conflict": lambda _: load("OLD = 1\nNEW = 2"),
+    "deprecated": lambda _: warned_by_loading("GONE = 2"),
+    "renamed": lambda _: warned_by_loading("OLD = 2"),
     "misplaced-secret": lambda _: warned(config="TOKEN = 'x'"),
     "undeclared-secret": lambda _: warned(secrets="NUMBER = 2"),
     "exposed-file": lambda _: warned(mode=0o644),

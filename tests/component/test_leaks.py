@@ -147,7 +147,7 @@ class Open(BaseSettings):
 
 def test_this_would_find_a_canary(tmp_path: Path) -> None:
     write(tmp_path, f"TOKEN = '{CANARY}'")
-    error = Call(Open, tmp_path / "config.toml", secrets_path=tmp_path / "none")()
+    error = Call(Open, tmp_path / "config.toml", secrets_path=None)()
     for text in (str(error), rich_traceback(error), pickle.dumps(error).decode("latin-1")):
         with pytest.raises(AssertionError):
             assert_clean(text)
@@ -180,19 +180,19 @@ WRONG_SECRETS = [
     f"HOSTS = [1,\n  [{PIN}],\n  '{CANARY}']",
     f"PAIR = ['{CANARY}', {PIN}]",
     f"PAIR = ['{PIN}']",
-    f"LOGINS = {{ {CANARY} = '{CANARY}' }}",
-    f"LOGINS.{CANARY} = {PIN}",
-    f"[LOGINS]\n'x y {CANARY}' = '''\n{CANARY}'''",
+    f"LOGINS = {{ someone = '{CANARY}' }}",
+    f"LOGINS.someone = {PIN}",
+    f"[LOGINS]\n'x y' = '''\n{CANARY}'''",
     f"BY_TOKEN.{CANARY} = 1",
     f"BY_TOKEN.a = '{CANARY}'",
     f"BY_PIN = {{ {CANARY} = 1 }}",
     f"BY_PIN.{PIN} = '{CANARY}'",
     f"ACCOUNTS = [{{ user = '{CANARY}', password = 5, port = '{CANARY}' }}]",
-    f"[[ACCOUNTS]]\nuser = 'x'\npassword = '{CANARY}'\n{CANARY} = '{CANARY}'",
+    f"[[ACCOUNTS]]\nuser = 'x'\npassword = '{CANARY}'\nunknown = '{CANARY}'",
     f"[[ACCOUNTS]]\npassword = '{CANARY}'",
-    f"NAMED.{CANARY} = {{ user = 'x' }}",
-    f"NAMED.{CANARY}.{CANARY} = 1",
-    f"NAMED.{CANARY} = '{CANARY}'",
+    f"NAMED.main = {{ password = ['{CANARY}'], user = 'x' }}",
+    f"NAMED.main.unknown = '{CANARY}'",
+    f"NAMED.main = '{CANARY}'",
     f"VAULT.size = '{CANARY}'",
     f"VAULT = '{CANARY}'",
     f"VAULTS.{CANARY}.size = '{CANARY}'",
@@ -202,7 +202,7 @@ WRONG_SECRETS = [
     f"UNION = {{ type = '{CANARY}', password = '{CANARY}' }}",
     f"UNION = {{ type = {PIN}, password = '{CANARY}' }}",
     f"UNION = {{ type = ['{CANARY}'], password = '{CANARY}' }}",
-    f"UNION = {{ type = 'login', password = ['{CANARY}'], {CANARY} = '{CANARY}' }}",
+    f"UNION = {{ type = 'login', password = ['{CANARY}'], unknown = '{CANARY}' }}",
     f"UNION = {{ password = '{CANARY}' }}",
     f"UNION = '{CANARY}'",
     f"FIXED = ['h', ['{CANARY}']]",
@@ -220,7 +220,7 @@ WRONG_SECRETS = [
     f"[db.nested]\npassword = '{CANARY}'\nuser = 5",
     f"db.nested.nested.password = ['{CANARY}']",
     f"db = {{ user = 'u', password = 'p', nested = '{CANARY}' }}",
-    f"db = {{ user = 'u', password = 'p', nested = {{ {CANARY} = '{CANARY}' }} }}",
+    f"db = {{ user = 'u', password = 'p', nested = {{ unknown = '{CANARY}' }} }}",
 ]
 
 # The canary is a fine secret here, but something beside it, most often in the same line, is wrong.
@@ -270,6 +270,18 @@ def test_a_wrong_secret_is_not_told(tmp_path: Path, text: str) -> None:
     fails(tmp_path, config=f"{text}\r\n".replace("\n", "\r\n").replace("\r\r", "\r"))
 
 
+def test_names_are_no_secrets_and_a_secret_hides_itself_only(tmp_path: Path) -> None:
+    text = f"[NAMED.main]\nuser = 5\npassword = ['{CANARY}']\nprot = 1\n[LOGINS]\nsomeone = '{CANARY}'\n"
+    error = fails(tmp_path, config=text)
+    assert [str(problem).rpartition("config.toml:")[2] for problem in error.problems] == [
+        "2:8  NAMED.main.user: expected str, got int; put it in quotes",
+        "3:12  NAMED.main.password: expected str, got array (value hidden)",
+        "4:1  NAMED.main.prot: unknown key; did you mean NAMED.main.port?",
+        "6:11  LOGINS.someone: expected str of length <= 3 (value hidden)",
+    ]
+    assert [len(problem.excerpt) for problem in error.problems] == [2, 0, 0, 0]
+
+
 @pytest.mark.parametrize("text", WRONG_BESIDE_A_SECRET, ids=range(len(WRONG_BESIDE_A_SECRET)))
 def test_a_secret_beside_a_mistake_is_not_told(tmp_path: Path, text: str) -> None:
     for texts in ({"config": text}, {"config": "", "override": text}, {"config": "", "secrets": text}):
@@ -284,8 +296,8 @@ def test_a_secret_beside_a_mistake_is_not_told(tmp_path: Path, text: str) -> Non
         f"MODE = '{CANARY}'",
         f"NAME = [['{CANARY}'], {PIN}]",
         f"NAME = {PIN}",
-        f"OPEN.{CANARY} = '{CANARY}'",
-        f"OPEN.{CANARY} = {PIN}.5",
+        f"OPEN.a = '{CANARY}'",
+        f"OPEN.a = {PIN}.5",
         f"pool = '{CANARY}'",
         f"pool.size = '{CANARY}'",
         f"UNKNOWN = '{CANARY}'",
@@ -302,7 +314,7 @@ def test_nothing_that_the_secrets_file_says_is_told(tmp_path: Path, text: str) -
 SECRETS_FILE = f"""\
 # {CANARY}
 TOKEN = "{CANARY}"
-LOGINS = {{ {CANARY} = '{CANARY}' }} # {CANARY}
+LOGINS = {{ someone = '{CANARY}' }} # {CANARY}
 HOSTS = ["{CANARY}", '{CANARY}', 1]
 unknown = {PIN}
 KEY = '''
@@ -336,7 +348,7 @@ def test_every_prefix_of_a_config_file_with_a_secret(tmp_path: Path) -> None:
     text = (
         f'PORT = 5\n"TOK\\u0045N" = "{CANARY}" # {CANARY}\nTOKEN = ["""{CANARY}\n{CANARY}""", \'{CANARY}\']\nPORT = 6'
     )
-    call = Call(Settings, config, secrets_path=tmp_path / "none")
+    call = Call(Settings, config, secrets_path=None)
     for end in range(text.index("\n") + 2, len(text) + 1):
         config.write_text(text[:end])
         error = call()
@@ -513,7 +525,7 @@ class Nested(BaseSettings):
     [
         f"inner.token = '{CANARY}'",
         f"inners = [{{ token = '{CANARY}' }}]",
-        f"[named.{CANARY}]\ntoken = '{CANARY}'",
+        f"[named.main]\ntoken = '{CANARY}'",
         f"picky = '{CANARY}'",
     ],
 )
@@ -527,8 +539,8 @@ def test_values_given_in_code(tmp_path: Path) -> None:
     for call in (
         Call(Settings.from_values, TOKEN=CANARY, PORT="x"),
         Call(Settings.from_values, PIN=PIN, HOSTS=[CANARY, object()]),
-        Call(Settings.from_values, LOGINS={CANARY: CANARY}),
-        Call(Settings.from_values, NAMED={CANARY: {CANARY: 1}}),
+        Call(Settings.from_values, LOGINS={"someone": CANARY}),
+        Call(Settings.from_values, NAMED={"main": {"unknown": CANARY}}),
         Call(Settings.from_values, KEY=CANARY.encode(), TOKEN=CANARY.encode()),
         Call(Settings.from_values, db=Account(CANARY, "p")),
         Call(made.replace, TOKEN=CANARY),

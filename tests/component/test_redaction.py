@@ -1,10 +1,11 @@
 """The work of redaction, counted in steps: it grows with the text, whatever the secrets are."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import TypeVar
 
 import pytest
-from support.examples import covering
+from support.examples import first
 from support.redacting import CANARY, document, knowing, redact
 from support.steps import steps
 
@@ -22,9 +23,13 @@ class TestWork:
         assert shown.endswith(f"xxx {MASK} last")
         assert f"... {100_000 + 2 * len(CANARY) + 13 - 32 * 1024} characters left out ..." in shown
 
-    @pytest.mark.parametrize(("unit", "count"), covering(["hunter2-", "hunter2-c", "h", "hunter2-canary"], [1, 500]))
-    def test_it_grows_with_the_length_of_the_text(self, unit: str, count: int) -> None:
+    @pytest.mark.parametrize(
+        "like",
+        first(2, [("hunter2-c", 500), ("hunter2-", 1), *product(["h", "hunter2-canary"], [1, 500])]),
+    )
+    def test_it_grows_with_the_length_of_the_text(self, like: tuple[str, int]) -> None:
         """However the text is like the secrets."""
+        unit, count = like
         known = knowing(*[f"{unit * 40}{CANARY}{number}" for number in range(count)])
         known.redact("")
 

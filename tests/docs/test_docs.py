@@ -75,6 +75,10 @@ class Block(NamedTuple):
     line: int
 
 
+SHOWN_FOLDER = "/srv/app"
+"""What pages say in place of the folder in which they are run."""
+
+
 class Page:
     """One page, run from the top to the bottom."""
 
@@ -147,7 +151,7 @@ class Page:
                         kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
                     )
                     print(f"Traceback (most recent call last):\n  ...\n{name}: {error}")
-            written += printed.getvalue()
+            written += self._as_shown(printed.getvalue())
         return written
 
     def _console(self, block: Block) -> str:
@@ -178,7 +182,10 @@ class Page:
             timeout=60,
         )
         self._status = done.returncode
-        return done.stdout.decode()
+        return self._as_shown(done.stdout.decode())
+
+    def _as_shown(self, printed: str) -> str:
+        return printed.replace(os.path.realpath(self._folder), SHOWN_FOLDER).replace(str(self._folder), SHOWN_FOLDER)
 
     def _sh(self, block: Block) -> str:
         if block.code.startswith("mkdir "):

@@ -22,13 +22,13 @@ OPTIONS = inspect.signature(NatsStore).parameters
 @pytest.mark.parametrize(
     "said",
     [
-        f"every `check_interval` seconds ({OPTIONS['check_interval'].default:g}, and a quarter more or less",
-        f"no answer within `start_timeout` seconds ({OPTIONS['start_timeout'].default:g}) takes it",
+        f"every `check_interval` seconds ({OPTIONS['check_interval'].default:g}, and a quarter more or less at random)",
+        f"no answer within `start_timeout` seconds ({OPTIONS['start_timeout'].default:g}) starts from this copy",
         f"leaves two pings of {PING_INTERVAL:g} seconds unanswered",
         f"spread over {_SPREAD:g} s, and every {RENEWAL:g} seconds",
         f"gone after {TTL:g} seconds",
         f"`nats kv add settings-reports --ttl {TTL:g}s --storage memory`",
-        f"beyond the {HISTORY} revisions of a key",
+        f"ends after {HISTORY} revisions of each key",
     ],
 )
 def test_it_says_what_the_code_does(said: str) -> None:
@@ -37,7 +37,7 @@ def test_it_says_what_the_code_does(said: str) -> None:
 
 def test_in_words() -> None:
     assert _ABANDONED == 30
-    assert "the server forgets what it kept for a process half a minute later" in GUIDE
+    assert "The server forgets what it kept for a process half a minute later" in GUIDE
     delays = [_FIRST_RETRY]
     while delays[-1] < _LONGEST_RETRY:
         delays.append(min(2 * delays[-1], _LONGEST_RETRY))

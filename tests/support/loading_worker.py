@@ -24,7 +24,7 @@ def loaded(config: str, secrets: str | None, override: str | None) -> dict[str, 
     before = peak()
     start = time.thread_time()
     try:
-        shown = repr(Settings(config, secrets_path=secrets or "none.toml", override_path=override))
+        shown = repr(Settings(config, secrets_path=secrets or None, override_path=override))
         outcome = "Settings"
     except SettingsError as error:
         shown = f"{error}\n{error!r}"

@@ -78,7 +78,7 @@ def model(base: type[pydantic.BaseModel] = pydantic.BaseModel, **more: Any) -> t
 
 def hotsettings(*files: Path) -> Any:
     override = files[1] if files[1:] else None
-    return Settings(files[0], secrets_path=files[0].with_name("none.toml"), override_path=override)
+    return Settings(files[0], secrets_path=None, override_path=override)
 
 
 def dynamic_source(*files: Path, schema: Any = Struct) -> Any:

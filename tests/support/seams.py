@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import pytest
@@ -13,11 +13,20 @@ from msgspec import ValidationError
 
 CANARY: Final = "canary-4711-in-a-layer"
 MODULES: Final = (
-    *(f"_layers.toml.{name}" for name in ("spelling", "keys", "values", "excerpts", "limits", "parser", "positions")),
+    *(
+        f"_layers.toml.{name}"
+        for name in ("spelling", "keys", "values", "excerpts", "limits", "parser", "positions", "mistakes")
+    ),
     "_layers.file",
+    "_layers.folder",
     "_layers.layer",
     *("_schema.field_types", "_schema.frozen", "_schema.masking"),
-    *(f"_loading.{name}" for name in ("merge", "decode", "diagnose", "msgspec_errors", "problems", "load", "explain")),
+    *(
+        f"_loading.{name}"
+        for name in ("merge", "decode", "diagnose", "msgspec_errors", "problems", "load", "given", "explain")
+    ),
+    "_loading.documents",
+    "_loading.plain",
     *("_live.snapshot", "_live.reload.restart"),
 )
 
@@ -44,10 +53,11 @@ def seams() -> Iterator[Seam]:
 
 # What is asked before any layer is handled, or by a guard for the names of the layers.
 OUTSIDE: Final = {
-    "hotsettings._layers.layer.Layer.origin": "names the layers",
+    "hotsettings._layers.layer.origin_of": "names the layers",
+    "hotsettings._layers.layer.revision_of": "names the layers",
     "hotsettings._loading.load._origins": "names the layers",
     "hotsettings._loading.explain._origins_of": "names the layers",
-    "hotsettings._layers.file.FileLayer.__post_init__": "looks at a path",
+    "hotsettings._layers.file.complete_names": "looks at a path",
 }
 GUARDS: Final = {
     *(
@@ -77,6 +87,18 @@ FAULTS: Final[list[Callable[[], Exception]]] = [
     lambda: AssertionError(CANARY),
     Mute,
 ]
+
+
+def reached(work: Callable[[], object], candidates: Iterable[Seam]) -> list[Seam]:
+    """Those seams that this calls while nothing fails. To spoil another one would change nothing."""
+    called: set[types.CodeType] = set()
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: called.add(frame.f_code))
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return [seam for seam in candidates if seam.function.__code__ in called]
 
 
 def spoil(patch: pytest.MonkeyPatch, seam: Seam, error: Callable[[], Exception]) -> list[int]:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from hotsettings._layers.default_layers import file_layers
 from hotsettings._layers.file import FileLayer
 
 
@@ -19,4 +18,9 @@ class Files:
 
     @property
     def layers(self) -> list[FileLayer]:
-        return file_layers(*self.paths)
+        config, secrets, override = self.paths
+        return [
+            FileLayer(config, name="base"),
+            FileLayer(secrets, name="secrets", required=False, secret=True),
+            FileLayer(override, name="override"),
+        ]

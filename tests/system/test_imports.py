@@ -39,6 +39,9 @@ HEAVY = {
         "signal",
         "queue",
         "uuid",
+        "ipaddress",
+        "zoneinfo",
+        "pathlib",
     ),
 }
 

@@ -12,7 +12,7 @@ import hotsettings
 PACKAGE = Path(hotsettings.__file__).parent
 
 # A package stands for all modules in it. A new module goes below everything that it needs.
-CORE = ["errors", "_boundary", "_log", "_layers", "_schema", "_redaction", "_loading"]
+CORE = ["errors", "_boundary", "_log", "_extras", "_layers", "_schema", "_redaction", "_loading"]
 WITH_ANYIO = ["_concurrency", "_watching", "_live"]
 FACE = ["settings", "__init__"]
 AROUND = ["frozen", "testing", "pytest_plugin", "nats", "cli", "integrations"]
@@ -133,8 +133,8 @@ def test_the_face_does_not_import_what_watches() -> None:
 
 
 # What an integration may need besides the public face, none of which knows a live object: how to log, how to name an exception
-# without quoting it, and how TOML writes a character that cannot be shown.
-NEUTRAL = {"_log", "_boundary", "_layers.toml.keys"}
+# without quoting it, how to install what an extra brings, and how TOML writes a character that cannot be shown.
+NEUTRAL = {"_log", "_extras", "_boundary", "_layers.toml.keys"}
 
 
 def test_integrations_import_the_public_face_only() -> None:
@@ -147,6 +147,17 @@ def test_integrations_import_the_public_face_only() -> None:
         and not {each.imported, in_order(each.imported)} & {*NEUTRAL, "__init__"}
     ]
     assert wrong == []
+
+
+def test_integrations_use_the_public_face_only() -> None:
+    """Not even a private attribute of what they are given."""
+    files = (PACKAGE / "integrations").rglob("*.py")
+    nodes = [node for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))]
+    private = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr.startswith("_")]
+    dunders = {"__module__", "__name__", "__qualname__"}
+    others = [node for node in private if node.attr not in dunders and ast.unparse(node.value) != "self"]
+    assert list(map(ast.unparse, others)) == []
+    assert private, "this test sees attributes"
 
 
 def test_this_test_sees_what_is_there() -> None:

@@ -23,6 +23,7 @@ from hotsettings._layers import layer as layers_module
 from hotsettings._layers.toml import positions as positions_module
 from hotsettings._loading import problems as problems_module
 from hotsettings._loading.load import load, read_all, validated
+from hotsettings._loading.prepare import Prepared
 from hotsettings._schema.schema import schema_of
 from hotsettings.errors import SHOWN_PROBLEMS
 
@@ -143,9 +144,9 @@ def expected(values: dict[str, Any]) -> dict[str, Any]:
         return Pool(size=about["size"], timeout=float(about["timeout"]), tags=frozenset(about["tags"]))
 
     def a_database(given: dict[str, Any]) -> Database:
-        return Database(
-            host=given.get("host", "localhost"),
-            pool=a_pool(given["pool"]) if "pool" in given else Pool(size=7),
+        return Database(  # over the default of the field
+            host=given.get("host", "default"),
+            pool=a_pool({"size": 7, **given.get("pool", {})}),
             replica=a_pool(given["replica"]) if "replica" in given else None,
         )
 
@@ -200,7 +201,7 @@ def test_every_field_is_what_a_plain_implementation_says(
     if without_secrets:
         read[1] = {}
     config, secrets, override = module_files.paths
-    loaded = Sample(config, secrets_path=secrets, override_path=override)
+    loaded = Sample(config, secrets_path=None if without_secrets else secrets, override_path=override)
     assert {name: exactly(getattr(loaded, name)) for name in loaded.__struct_fields__} == {
         name: exactly(value) for name, value in expected(combined(*read)).items()
     }
@@ -336,7 +337,7 @@ class TestErrors:
                     raise ValueError("no")
 
         with pytest.raises(InvalidSettings) as caught:
-            validated(schema_of(Fickle), [], {})
+            validated(schema_of(Fickle), [], Prepared({}))
         assert [problem.message for problem in caught.value.problems] == [
             "a rule of the class rejected these values, but accepted them when they were checked again"
         ]
@@ -366,7 +367,7 @@ class TestTolerance:
         files.write("".join(f"k{number} = 1\n" for number in range(5000)))
         load(schema_of(Tolerant), files.layers[:1])
         assert len(caplog.records) == SHOWN_PROBLEMS + 1
-        assert caplog.records[-1].getMessage() == "4900 more unknown keys, ignored"
+        assert caplog.records[-1].getMessage() == "4900 more warnings"
 
     def test_a_strict_class_does_not_get_that_far(self, files: Files, caplog: pytest.LogCaptureFixture) -> None:
         files.write("new = 1")

@@ -13,6 +13,7 @@ from support.layer_files import failure, lines, load, write
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Origin, Problem, Secret
 from hotsettings._loading.diagnose import Finding
 from hotsettings._loading.load import validated
+from hotsettings._loading.prepare import Prepared
 from hotsettings._loading.problems import in_order
 from hotsettings._schema.schema import schema_of
 from hotsettings.errors import MOST_PROBLEMS, NOWHERE, PROGRAM, SHOWN_PROBLEMS
@@ -111,7 +112,7 @@ def test_files_are_read_in_order_and_each_from_top_to_bottom(tmp_path: Path) -> 
         "config.toml:3:2  db.host: required, but missing from this table",
         "config.toml:4:1  db.hsot: unknown key; did you mean db.host?",
         "config.toml:5:8  db.port: expected int, got str",
-        "config.toml:6:2  pools: expected array, got table",
+        "config.toml:6:2  pools: expected array, got table; write [[table]] as its header, or put it in square brackets",
         "override.toml:1:10  HOSTS[0]: expected str, got int; put it in quotes",
         "override.toml:1:18  HOSTS[2]: expected str, got int; put it in quotes",
         "override.toml:2:1  UNKNOWN: unknown key",
@@ -329,7 +330,7 @@ def test_more_problems_than_anybody_reads(tmp_path: Path) -> None:
     config = f"HOSTS = [{', '.join(['5'] * 100_000)}]"
     error = failure(Settings, tmp_path, config)
     assert len(error.problems) == MOST_PROBLEMS
-    assert str(error).startswith("Invalid settings: 100000 problems\n")
+    assert str(error).startswith("Invalid settings: 100000 problems; the first 100 are shown\n")
     assert str(error).endswith("\n  … and 99900 more")
     exactly = failure(Settings, tmp_path, f"HOSTS = [{', '.join(['5'] * SHOWN_PROBLEMS)}]")
     assert (len(exactly.problems), exactly.total) == (SHOWN_PROBLEMS, SHOWN_PROBLEMS)
@@ -371,7 +372,7 @@ def test_several_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_a_value_that_no_file_says_has_no_place() -> None:
     """As when a key that waits for a restart keeps a value that does not fit to the rest any more."""
     with pytest.raises(InvalidSettings) as caught:
-        validated(schema_of(Settings), [], {"PORT": "5", "TOKEN": 5, "rule": {"low": 5}})
+        validated(schema_of(Settings), [], Prepared({"PORT": "5", "TOKEN": 5, "rule": {"low": 5}}))
     assert caught.value.problems == (
         Problem("PORT", "expected int, got str", NOWHERE, "write it without quotes", "wrong-type"),
         Problem("TOKEN", "expected str, got int (value hidden)", NOWHERE, code="wrong-type"),

@@ -313,7 +313,7 @@ class TestDefining:
         assert hasattr(Settings.watch("none.toml", override_path="none", reload_signal=None), "__aenter__")
 
     def test_help_tells_how_to_call(self) -> None:
-        signature = "(config_path='config.toml', *, override_path=None, secrets_path='secrets.toml')"
+        signature = "(config_path='config.toml', *, override_path=None, secrets_path='secrets.toml', layers=None)"
         assert str(inspect.signature(Settings)) == signature
         assert str(inspect.signature(Settings.from_values)) == "(**values)"
         assert Settings.from_values.__doc__ is not None
@@ -332,8 +332,8 @@ class TestLoading:
             (tmp_path / name).write_text(text)
         settings = Settings(tmp_path / "a", override_path=str(tmp_path / "c"), secrets_path=tmp_path / "b")
         assert (settings.PORT, settings.TOKEN) == (6, "c")
-        assert Settings(config_path=tmp_path / "a", secrets_path=tmp_path / "none").PORT == 5
-        assert Settings(bytes(tmp_path / "a"), secrets_path=tmp_path / "none").PORT == 5  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        assert Settings(config_path=tmp_path / "a", secrets_path=None).PORT == 5
+        assert Settings(bytes(tmp_path / "a"), secrets_path=None).PORT == 5  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
     def test_only_the_first_path_is_positional(self) -> None:
         with pytest.raises(TypeError):
@@ -362,39 +362,39 @@ class TestLoading:
         ("line", "problem"),
         [
             ("PORT = '4'", "PORT: expected int, got str; write it without quotes"),
-            ("PORT = 4.0", "PORT: expected int, got float; write it without a decimal point"),
-            ("PORT = 4.5", "PORT: expected int, got float"),
-            ("PORT = inf", "PORT: expected int, got float"),
+            ("PORT = 4.0", "PORT: expected int, got float; write 4"),
+            ("PORT = 4.5", "PORT: expected int, got float; write a whole number"),
+            ("PORT = inf", "PORT: expected int, got float; write a whole number"),
             ("PORT = true", "PORT: expected int, got bool"),
             ("DEBUG = 1", "DEBUG: expected bool, got int; write true or false"),
             ("DEBUG = 'true'", "DEBUG: expected bool, got str; write it without quotes"),
             ("RATE = '1.5'", "RATE: expected float, got str; write it without quotes"),
             ("RATE = true", "RATE: expected float, got bool"),
             ("NAME = 5", "NAME: expected str, got int; put it in quotes"),
-            ("NAME = 2024-02-29", "NAME: expected str, got date"),
+            ("NAME = 2024-02-29", "NAME: expected str, got date; put it in quotes"),
             ("TAGS = 'a'", "TAGS: expected array, got str; put it in square brackets"),
             ("KINDS = { a = 1 }", "KINDS: expected array, got table"),
-            ("LIMITS = []", "LIMITS: expected table, got array"),
+            ("LIMITS = []", "LIMITS: expected table, got array; write [table] as its header, or { key = value }"),
             ("WHEN = '2024-02-29T12:00:00Z'", "WHEN: expected datetime, got str; write it without quotes"),
-            ("WHEN = 1709208000", "WHEN: expected datetime, got int"),
+            ("WHEN = 1709208000", "WHEN: expected datetime, got int; write it like 2026-01-31T12:00:00Z"),
             ("DAY = '2024-02-29'", "DAY: expected date, got str; write it without quotes"),
             ("HOUR = '12:00:00'", "HOUR: expected time, got str; write it without quotes"),
             ("WAIT = 5", 'WAIT: expected duration, got int; write it like "PT30S"'),
             ("WAIT = '5s'", 'WAIT: invalid ISO8601 duration; write it like "PT30S"'),
             ("PRICE = true", "PRICE: expected decimal, got bool"),
-            ("PRICE = 'x'", "PRICE: invalid decimal string"),
-            ("ID = 'x'", "ID: invalid UUID"),
-            ("KEY = '!'", "KEY: invalid base64 encoded string"),
+            ("PRICE = 'x'", 'PRICE: invalid decimal string; write it like "1.50"'),
+            ("ID = 'x'", 'ID: invalid UUID; write it like "123e4567-e89b-12d3-a456-426614174000"'),
+            ("KEY = '!'", "KEY: invalid base64 encoded string; write the bytes in base64"),
             ("COLOUR = 'gren'", "COLOUR: expected one of red, green; did you mean green?"),
             ("COLOUR = 'RED'", "COLOUR: expected one of red, green; did you mean red?"),
             ("LEVEL = 3", "LEVEL: expected one of 1, 2"),
-            ("LEVEL = '1'", "LEVEL: expected int, got str; write it without quotes"),
+            ("LEVEL = '1'", "LEVEL: expected one of 1, 2; write it without quotes"),
             ("MODE = 'fsat'", "MODE: expected one of fast, safe; did you mean fast?"),
             ("PAIR = [1]", "PAIR: expected array of length 2, got 1"),
             ("PAIR = ['x', 'y']", "PAIR[0]: expected int, got str"),
             ("PAIR = ['5', 'y']", "PAIR[0]: expected int, got str; write it without quotes"),
-            ("spare = 5", "spare: expected table, got int"),
-            ("shape = 5", "shape: expected table, got int"),
+            ("spare = 5", "spare: expected table, got int; write { key = value }, or a [table]"),
+            ("shape = 5", "shape: expected table, got int; write { key = value }, or a [table]"),
         ],
     )
     def test_types_are_strict(self, tmp_path: Path, line: str, problem: str) -> None:
@@ -426,9 +426,10 @@ class TestLoading:
         assert Tolerant.from_values(PORT=2, PROT=3).PORT == 2
         assert caplog.messages == ["PROT: unknown key, ignored"]
 
-    def test_nested_structs_follow_their_own_rule(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        assert load(Settings, tmp_path, "db.pool.sizes = 1").db.pool.size == 10
-        assert caplog.messages == []
+    def test_nested_structs_are_strict_whether_or_not_they_say_so(self, tmp_path: Path) -> None:
+        assert lines(Settings, tmp_path, "db.pool.sizes = 1") == [
+            "config.toml:1:9  db.pool.sizes: unknown key; did you mean db.pool.size?"
+        ]
         assert lines(Settings, tmp_path, "db.hots = 1") == [
             "config.toml:1:4  db.hots: unknown key; did you mean db.host?"
         ]
@@ -455,7 +456,7 @@ class TestLoading:
             library = Path(hotsettings.__file__).parent
             inside = [e.frame.f_locals for e in caught.traceback if Path(e.path).is_relative_to(library)]
             assert [{*locals_} - {"cls"} for locals_ in inside] == [
-                {"config_path", "override_path", "secrets_path", "values"},
+                {"config_path", "paths", "override_path", "secrets_path", "layers", "values"},
                 {"function"},
             ]
 
@@ -545,7 +546,7 @@ class TestUnions:
         [
             ("shape = { type = 'square' }", "config.toml:1:1  shape.side: required, but missing from this table"),
             ("shape = { type = 'square', side = 'x' }", "config.toml:1:35  shape.side: expected float, got str"),
-            ("shape = { side = 1.0 }", "config.toml:1:1  shape.type: required, but missing from this table"),
+            ("shapes = [{ side = 1.0 }]", "config.toml:1:11  shapes[0].type: required, but missing from this table"),
             (
                 "shape = { type = 'sqare' }",
                 "config.toml:1:18  shape.type: expected one of circle, square; did you mean square?",
@@ -613,7 +614,9 @@ class TestFromValues:
             ({"DAY": "2024-02-29"}, "DAY: expected date, got str; write it without quotes"),
             ({"PORT": object()}, "PORT: cannot be made of object"),
             ({"TAGS": ("a", 5)}, "TAGS[1]: expected str, got int; put it in quotes"),
-            ({"TAGS": ["a", object()]}, "TAGS: cannot be made of list"),
+            ({"TAGS": ["a", object()]}, "TAGS[1]: cannot be made of object"),
+            ({"db": {"pool": {"size": object()}}}, "db.pool.size: cannot be made of object"),
+            ({"LIMITS": {(1, 2): 3}}, "LIMITS: cannot be made of dict"),
             ({"db": {"hots": 1}}, "db.hots: unknown key; did you mean db.host?"),
             ({"db": Pool()}, "db.size: unknown key; did you mean db.pool.size?"),
             ({"PROT": 5}, "PROT: unknown key; did you mean PORT?"),
@@ -640,8 +643,15 @@ class TestFromValues:
     def test_a_value_that_holds_itself(self) -> None:
         endless: dict[str, Any] = {}
         endless["again"] = endless
-        with pytest.raises(InvalidSettings, match=r"^Invalid settings: 1 problem\n  LIMITS: cannot be made of dict$"):
+        with pytest.raises(
+            InvalidSettings, match=r"^Invalid settings: 1 problem\n  LIMITS.again: cannot be made of dict$"
+        ):
             Settings.from_values(LIMITS=endless)
+        deep: Any = object()
+        for _ in range(5000):
+            deep = [deep]
+        with pytest.raises(InvalidSettings, match=r"cannot be made of list$"):
+            Settings.from_values(LIMITS={"a": deep})
 
     def test_all_problems_at_once(self) -> None:
         with pytest.raises(InvalidSettings) as caught:
@@ -650,6 +660,11 @@ class TestFromValues:
         with pytest.raises(InvalidSettings) as caught:
             Settings.from_values(PORT="x", TAGS=object())
         assert {problem.key for problem in caught.value.problems} == {"PORT", "TAGS"}
+        with pytest.raises(InvalidSettings) as caught:
+            Settings.from_values(db={"host": object(), "pool": {"size": 0}, "hots": {}}, TAGS=[object(), object()])
+        assert [problem.key for problem in caught.value.problems] == [
+            *("db.host", "TAGS[0]", "TAGS[1]", "db.pool.size", "db.hots"),
+        ]
 
     def test_a_required_value_that_cannot_be_made_is_not_called_missing_as_well(self) -> None:
         class Needed(BaseSettings):
@@ -691,8 +706,36 @@ class TestFromValues:
 
         assert type(S.from_values().replace(PORT=2).ANY) is decimal.Decimal
 
-    def test_a_table_is_replaced_whole(self, full: Settings) -> None:
-        assert full.replace(db={"host": "x"}).db == Db(host="x")
+    def test_a_dict_for_a_nested_struct_changes_only_what_it_names(self, full: Settings) -> None:
+        class Cat(Struct, frozen=True, tag=True):
+            lives: int = 9
+            name: str = ""
+
+        class Dog(Struct, frozen=True, tag=True):
+            name: str = ""
+
+        class S(BaseSettings):
+            db: Db = Db()
+            spare: Db | None = None
+            pet: Cat | Dog = Cat()
+            by_name: Mapping[str, Pool] = {}
+
+        given = S.from_values(db={"host": "h", "pool": {"size": 3}}, pet=Cat(7, "c"), by_name={"a": {"size": 2}})
+        assert given.replace(db={"host": "x"}).db == Db(host="x", pool=Pool(size=3))
+        assert given.replace(db={"pool": {}}).db == given.db
+        assert given.replace(db={"pool": Pool(size=4)}).db == Db(host="h", pool=Pool(size=4))
+        assert given.replace(db=Db(host="x")).db == Db(host="x"), "a Struct is all of it"
+        assert given.replace(spare={"host": "x"}).spare == Db(host="x")
+        assert given.replace(pet={"name": "d"}).pet == Cat(7, "d")
+        assert given.replace(pet={"type": "Cat", "name": "d"}).pet == Cat(7, "d")
+        assert given.replace(pet={"type": "Dog", "name": "d"}).pet == Dog("d"), "another table"
+        assert given.replace(by_name={"b": {}}).by_name == {"b": Pool()}, "a mapping is one value"
+        with pytest.raises(
+            InvalidSettings, match=r"^Invalid settings: 1 problem\n  db.pool.size: expected int, got str"
+        ):
+            given.replace(db={"pool": {"size": "x"}})
+        with pytest.raises(InvalidSettings, match=r"db.hots: unknown key; did you mean db.host\?$"):
+            given.replace(db={"hots": "x"})
 
 
 class TestCopies:
@@ -768,11 +811,11 @@ def test_a_recursive_struct(tmp_path: Path) -> None:
     ]
 
 
-def test_a_recursive_struct_with_a_secret_names_the_table_only(tmp_path: Path) -> None:
+def test_a_recursive_struct_with_a_secret_hides_the_secret_only(tmp_path: Path) -> None:
     config = "[db.replica.replica]\npassword = 5\nhots = 'hunter2-canary'"
     assert lines(Settings, tmp_path, config) == [
-        "config.toml:2:12  db.replica: expected str, got int (value hidden)",
-        "config.toml:3:1  db.replica: unknown key",
+        "config.toml:2:12  db.replica.replica.password: expected str, got int (value hidden)",
+        "config.toml:3:1  db.replica.replica.hots: unknown key; did you mean db.replica.replica.host?",
     ]
 
 

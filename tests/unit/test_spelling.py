@@ -1,11 +1,14 @@
 """A misspelt key is told what it probably means, and a text that could hold one is recognised."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.steps import steps
 
 from hotsettings._layers.toml.spelling import Budget, MisspeltKeys, Vocabulary, closest, misspells
+from integr8scode.settings import Settings as Keys
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,53 @@ from hotsettings._layers.toml.spelling import Budget, MisspeltKeys, Vocabulary, 
 )
 def test_closest(key: str, near: str | None) -> None:
     assert closest(key, ["LOG_LEVEL", "KAFKA_GROUP_ID", "WEB_CONCURRENCY"]) == near
+
+
+NAMES = ["ext", "port", "url", "db_host", "max", "x-y-z", "otp", "log_level"]
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [
+        *(("exd", "ext"), ("etx", "ext"), ("EXR", "ext"), ("prot", "port"), ("uri", "url"), ("mx", "max")),
+        *(("db-host", "db_host"), ("DB-HOST", "db_host"), ("dbHost", "db_host"), ("x_y_z", "x-y-z")),
+        *(("top", "otp"), ("gpu", None), ("bxt", None), ("tex", None), ("mux", "max"), ("ttl", None)),
+    ],
+)
+def test_a_slip_in_a_short_name(key: str, near: str | None) -> None:
+    assert closest(key, NAMES) == near
+
+
+def test_a_short_name_is_no_guess_if_two_or_very_many_are_as_similar() -> None:
+    assert closest("mac", ["max", "url"]) == "max"
+    assert closest("mac", ["max", "mad"]) is None
+    assert closest("mac", ["max", *(f"{number:03}" for number in range(10))]) is None
+    assert not misspells("mac = 1", ["max"])
+
+
+KEYS = [name for name in Keys.__struct_fields__ if "_" in name]
+FOREIGN = """
+    timeout retries backoff endpoint region bucket zone color theme locale currency tax vat fee sum avg hot raw fan hub mac lan
+    wan vpn nat arp tcp udp aes rsa sha crc xml csv pdf png svg gif zip tar bin hex oct hour day sku upc org com box row col tab
+    bar map set get put add sub mul div pow cos tan abs str obj arr var ref ptr buf idx cnt debug verbose quiet strict force
+""".split()  # noqa: SIM905 - a list of ninety lines says no more
+
+
+def slips(name: str) -> Iterator[str]:
+    """A letter left out, one too many, another one, and two that are swapped, at each place."""
+    for at in range(len(name)):
+        yield name[:at] + name[at + 1 :]
+        yield name[:at] + "q" + name[at:]
+        yield name[:at] + "q" + name[at + 1 :]
+        yield name[:at] + name[at : at + 2][::-1] + name[at + 2 :]
+
+
+def test_a_slip_in_a_long_key_is_always_understood_and_foreign_words_hardly_ever_are() -> None:
+    names = Vocabulary(KEYS, Budget(10**9))
+    assert [(slip, key) for key in KEYS for slip in slips(key) if names.closest(slip) != key] == []
+    for vocabulary in (KEYS, NAMES, ["host", "port", "url", "user", "name", "size", "ttl", "db", "ssl", "key", "env"]):
+        guessed = [word for word in FOREIGN if closest(word, vocabulary)]
+        assert len(guessed) <= 2, guessed
 
 
 words = st.text("aAbBcß中", max_size=9)

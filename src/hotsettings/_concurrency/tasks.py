@@ -237,7 +237,11 @@ def failure_of(error: BaseException) -> BaseException:
     cancellation of something that was awaited.
     """
     reraise_own_cancellation(error)
-    return stray_cancellation(error) if issubclass(type(error), anyio.get_cancelled_exc_class()) else error
+    if not issubclass(type(error), anyio.get_cancelled_exc_class()):
+        return error
+    stray = RuntimeError("something that it waited for was cancelled")
+    stray.__cause__ = error
+    return stray
 
 
 def reraise_own_cancellation(error: BaseException) -> None:
@@ -276,13 +280,6 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
             waiting += members.__get__(each)
         else:
             yield each
-
-
-def stray_cancellation(error: BaseException) -> RuntimeError:
-    """Return the RuntimeError that replaces a cancellation which no scope of ours has asked for."""
-    stray = RuntimeError("something that it waited for was cancelled")
-    stray.__cause__ = error
-    return stray
 
 
 async def sheltered(work: Callable[..., Awaitable[object]], *arguments: Any) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec.structs import force_setattr
 
 from .._boundary import guarded
 from ..errors import Code, LayerError, Problem
-from .layer import LARGEST, TOO_LARGE, CollectorPaused, Document, Layer, Unreadable, parse
+from .layer import LARGEST, TOO_LARGE, CollectorPaused, Document, Layer, Unreadable, origin_of, parse
 
 # Without O_NONBLOCK, opening a FIFO would wait for a writer. Without O_NOCTTY, a terminal could become the controlling
 # one of this process. Windows lacks both, and translates line ends unless O_BINARY is set.
@@ -52,13 +52,15 @@ class FileLayer(Layer, frozen=True):
     path: str | os.PathLike[str]
 
     def __post_init__(self) -> None:
-        path = os.fsdecode(self.path)
-        for field, value in (
-            ("path", path),
-            ("label", self.label or path),
-            ("name", self.name or os.path.basename(path)),
-        ):
-            force_setattr(self, field, value)
+        complete_names(self)
+
+
+def complete_names(layer: Any) -> None:
+    """Give a layer with a path the label and the name that it has by default."""
+    path = os.fsdecode(layer.path)
+    name = os.path.basename(path.rstrip(os.sep)) or path
+    for field, value in (("path", path), ("label", str(layer.label or path)), ("name", layer.name or name)):
+        force_setattr(layer, field, value)
 
 
 def read(layer: FileLayer, collector: CollectorPaused | None = None) -> Document | Unreadable:
@@ -91,7 +93,7 @@ def fetch_once(layer: FileLayer) -> bytes | None:
         LayerError: There is no settings file at this path.
         UnforeseenError: This package has failed.
     """
-    fetched = guarded([layer.origin()], _fetched, layer)
+    fetched = guarded([origin_of(layer)], _fetched, layer)
     if isinstance(fetched, OSError):
         raise fetched
     if isinstance(fetched, Problem):
@@ -99,7 +101,7 @@ def fetch_once(layer: FileLayer) -> bytes | None:
     return fetched
 
 
-def read_error(layer: FileLayer, error: OSError) -> LayerError:
+def read_error(layer: Layer, error: OSError) -> LayerError:
     """Return the error that says why a layer cannot be read."""
     return LayerError([_problem(layer, error)])
 
@@ -115,19 +117,19 @@ def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
     except FileNotFoundError:
         if not layer.required:
             return None
-        return Problem("", "no such file", layer.origin(), _hint(layer), "missing-file")
+        return missing(layer, "file", "create it, or name the file to read with config_path=")
     except OSError as error:
         return _problem(layer, error) if error.errno in _LASTING_ERRORS else error.with_traceback(None)
     except _NoSettingsFile as error:
         return _problem(layer, error)
 
 
-def _problem(layer: FileLayer, error: OSError | _NoSettingsFile) -> Problem:
+def _problem(layer: Layer, error: OSError | _NoSettingsFile) -> Problem:
     if isinstance(error, _NoSettingsFile):
-        return Problem("", str(error), layer.origin(), error.hint, error.code)
+        return Problem("", str(error), origin_of(layer), error.hint, error.code)
     message = f"cannot be read: {(error.strerror or type(error).__name__).lower()}"
     hint = "let the user that this process runs as read it" if isinstance(error, PermissionError) else ""
-    return Problem("", message, layer.origin(), hint, "unreadable")
+    return Problem("", message, origin_of(layer), hint, "unreadable")
 
 
 def _contents(path: str) -> bytes:
@@ -172,5 +174,20 @@ class _NoSettingsFile(Exception):
         self.hint = hint
 
 
-def _hint(layer: FileLayer) -> str:
-    return "create it, or name the file to read with config_path=" if layer.name == "base" else "create it"
+def missing(layer: Any, kind: str, hint: str = "") -> Problem:
+    """Return the problem that there is no file or folder at the path of a layer.
+
+    Args:
+        layer: The layer. Its path may have become absolute since it was named.
+        kind: What should be there.
+        hint: What to do about it if the layer is the base file.
+    """
+    message, path = f"no such {kind}", os.path.abspath(layer.path)
+    below = os.sep + os.path.normpath(layer.label)
+    if not os.path.isabs(layer.label) and path.endswith(below):
+        message += f" in {path.removesuffix(below) or os.sep}"
+    if layer.label.startswith("~"):
+        hint = "a ~ is not expanded: write the whole path, or use os.path.expanduser"
+    elif layer.name != "base":
+        hint = ""
+    return Problem("", message, origin_of(layer), hint or "create it", "missing-file")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .._boundary import guarded
 from ..errors import Code, Origin, OriginKind, Problem
+from .toml.excerpts import excerpt
 from .toml.keys import Path
 from .toml.limits import TOO_LONG, hazard, unfit
 from .toml.parser import ParserError, loads
@@ -22,31 +23,52 @@ LARGEST = 1024 * 1024
 
 TOO_LARGE = f"larger than {LARGEST} bytes (1 MiB)"
 
+_NO_TIME = "a date or time that Python does not have"
+_WAYS_OUT = {
+    TOO_LONG: "put it in quotes if it is no number to count with",
+    _NO_TIME: "seconds go from 0 to 59, and years from 1 to 9999",
+}
+"""Hints for what is valid TOML, but beyond a limit."""
+
 _LARGE = 100_000
 """Bytes of a layer from which on the garbage collector takes noticeable time to scan its values."""
 
 
 class Layer(Struct, frozen=True, kw_only=True):
-    """One TOML document that settings are read from: in a file (``FileLayer``) or in a store.
+    """One source of values: a file, a folder, a key of a store, or values that the program has.
 
     Args:
         name: The name of the layer. The layers of one object have different names.
-        label: How errors name the layer.
+        label: How errors name the layer. Empty if it is not read from anywhere, because the program has the values.
         required: Whether it is an error if the layer is missing.
         secret: Whether no value of this layer may be shown.
-        revision: The revision of the document, if it is in a store. Errors name it, too.
     """
 
     name: str = ""
     label: str = ""
     required: bool = True
     secret: bool = False
+
+
+class RevisionLayer(Layer, frozen=True, kw_only=True):
+    """A layer in a store.
+
+    Args:
+        revision: The revision of the document that was read. Errors name it, too.
+    """
+
     revision: int | None = None
 
-    def origin(self, line: int | None = None, column: int | None = None) -> Origin:
-        """Return the origin of a value or problem: the layer as a whole, or a place in it. No label: it was given in code."""
-        kind: OriginKind = "layer" if self.label else "program"
-        return Origin(self.name, self.label or None, line, column, self.revision, kind)
+
+def origin_of(layer: Layer, line: int | None = None, column: int | None = None) -> Origin:
+    """Return the origin of a value or problem: the layer as a whole, or a place in it."""
+    kind: OriginKind = "layer" if layer.label else "program"
+    return Origin(layer.name, layer.label or None, line, column, revision_of(layer), kind)
+
+
+def revision_of(layer: Layer) -> int | None:
+    """Return the revision that was read of a layer in a store."""
+    return layer.revision if isinstance(layer, RevisionLayer) else None
 
 
 class Document(Struct, frozen=True, dict=True):
@@ -57,12 +79,14 @@ class Document(Struct, frozen=True, dict=True):
         text: Its text; empty if the layer is missing, and for values given in code.
         values: The values that were parsed from the text.
         missing: Whether the layer is optional and missing.
+        former: The keys that the text has in the place of present ones, by the paths of these.
     """
 
     layer: Layer
     text: str
     values: dict[str, Any]
     missing: bool = False
+    former: dict[Path, str] = {}
 
     def __repr__(self) -> str:
         return f"Document({self.layer.label or self.layer.name!r})"  # its content may be secret
@@ -72,21 +96,30 @@ class Document(Struct, frozen=True, dict=True):
 
     def locate(self, paths: Iterable[Path]) -> dict[Path, Place]:
         """Find where each of these paths is written first. Paths that are not in the document are left out."""
-        wanted = set(paths)
+        wanted = {self._in_text(path): path for path in paths}
         found: dict[Path, Place] = {}
-        for path, place in places(self.text, wanted) if wanted else ():
+        for path, place in places(self.text, set(wanted)) if wanted else ():
             if path in wanted:
-                found[path] = place
-                wanted.remove(path)
+                found[wanted.pop(path)] = place
                 if not wanted:
                     break
         return found
 
+    def _in_text(self, path: Path) -> Path:
+        """Return a path as the text has it."""
+        if not self.former:
+            return path
+        return tuple(self.former.get(path[: end + 1], part) for end, part in enumerate(path))
+
     def origin(self, offset: int) -> Origin:
         """Return the origin for an offset into the text."""
         if not self.layer.label:
-            return self.layer.origin()
-        return self.layer.origin(*self._lines.place(offset))
+            return origin_of(self.layer)
+        return origin_of(self.layer, *self._lines.place(offset))
+
+    def excerpt(self, start: int, end: int) -> tuple[str, ...]:
+        """Return the line at these offsets with carets below them."""
+        return excerpt(self.text, start, end)
 
     @cached_property
     def _lines(self) -> Lines:
@@ -101,12 +134,18 @@ class Unreadable(Struct, frozen=True):
         problem: What is wrong and where, and a hint on what to do about it.
         text: The text of the layer; empty if there is no line to show.
         offset: Where the mistake is in the text, in characters.
+        rewrite: A hint that quotes the text. It takes the place of the other one if the line may be shown.
+        path: The key that is to blame, if it is known. A key inside a secret is a part of it.
+        others: What else is wrong in a layer of several texts.
     """
 
     layer: Layer
     problem: Problem
     text: str = ""
     offset: int = 0
+    rewrite: str = ""
+    path: Path = ()
+    others: tuple[Unreadable, ...] = ()
 
     def __repr__(self) -> str:
         return f"Unreadable({self.layer.label or self.layer.name!r})"
@@ -123,9 +162,9 @@ def in_memory(values: dict[str, Any]) -> Document:
 def parse(layer: Layer, data: bytes) -> Document | Unreadable:
     """Parse the bytes of a layer. Raises UnforeseenError if this package fails."""
     if len(data) < _LARGE:
-        return guarded([layer.origin()], _parsed, layer, data)
+        return guarded([origin_of(layer)], _parsed, layer, data)
     with CollectorPaused(len(data)):
-        return guarded([layer.origin()], _parsed, layer, data)
+        return guarded([origin_of(layer)], _parsed, layer, data)
 
 
 def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
@@ -135,13 +174,13 @@ def _parsed(layer: Layer, data: bytes) -> Document | Unreadable:
         return _undecodable(layer, data, error.start)
     danger = hazard(text)
     if danger is not None:
-        return _unparsable_at(layer, text, danger.offset, danger.reason, "unsupported-toml")
+        return _unsupported(layer, text, danger.offset, danger.reason)
     try:
         values = loads(text)
     except ParserError as error:
         if error.offset is None:
             return _unrepresentable(layer, text)
-        return _unparsable_at(layer, text, error.offset, error.message, error.code, _hint_for(text, error.offset))
+        return _not_toml(layer, text, error, error.offset)
     document = Document(layer, text, values)
     misfit = unfit(values)
     return document if misfit is None else _misfit(document, *misfit)
@@ -183,18 +222,24 @@ class CollectorPaused:
             gc.enable()
 
 
-def _hint_for(text: str, offset: int) -> str:
-    """Return a hint where somebody wrote a value as Python or YAML would."""
-    found = re.compile(r"\w+").match(text, offset)
-    word = found[0].lower() if found else ""
-    if word in ("none", "null", "nil"):
-        return "TOML has no null: leave the key out"
-    return "write true or false" if word in ("true", "false", "yes", "no", "on", "off") else ""
+def _not_toml(layer: Layer, text: str, error: ParserError, offset: int) -> Unreadable:
+    from .toml.mistakes import recognise, repeated  # slow to import, and only errors need it
+
+    if error.code == "duplicate-key" and (found := repeated(text, offset)) is not None:
+        line, _ = line_column(text, found.first)
+        message = f"not valid TOML: duplicate key, first on line {line}"
+        unreadable = _unparsable_at(layer, text, found.again, message, error.code, "keep it in one place")
+        return replace(unreadable, path=found.path)
+    mistake = None if error.code == "no-parser" else recognise(text, offset)
+    if mistake is None:
+        return _unparsable_at(layer, text, offset, error.message + error.note, error.code)
+    message = f"not valid TOML: {mistake.message}{error.note}"
+    return replace(_unparsable_at(layer, text, offset, message, error.code, mistake.hint), rewrite=mistake.rewrite)
 
 
 def _undecodable(layer: Layer, data: bytes, at: int) -> Unreadable:
     before = data[:at].decode().removeprefix("\ufeff")
-    origin = layer.origin(*line_column(before, len(before)))
+    origin = origin_of(layer, *line_column(before, len(before)))
     return Unreadable(layer, Problem("", "not UTF-8", origin, "save it as UTF-8", "not-utf8"))
 
 
@@ -203,8 +248,7 @@ def _unrepresentable(layer: Layer, text: str) -> Unreadable:
     values = (place.value for _, place in places(text))
     start, end = next(filter(lambda value: _cannot_be(text[slice(*value)]), values), (0, 0))
     clock = "-" in text[start + 1 : end] or ":" in text[start:end]
-    reason = "a date or time that Python does not have" if clock else TOO_LONG
-    return _unparsable_at(layer, text, start, reason, "unsupported-toml")
+    return _unsupported(layer, text, start, _NO_TIME if clock else TOO_LONG)
 
 
 def _cannot_be(written: str) -> bool:
@@ -218,8 +262,14 @@ def _cannot_be(written: str) -> bool:
 
 def _misfit(document: Document, path: Path, reason: str) -> Unreadable:
     place = document.locate([path]).get(path)
-    return _unparsable_at(document.layer, document.text, place.value[0] if place else 0, reason, "unsupported-toml")
+    return _unsupported(document.layer, document.text, place.value[0] if place else 0, reason)
+
+
+def _unsupported(layer: Layer, text: str, offset: int, reason: str) -> Unreadable:
+    return _unparsable_at(layer, text, offset, reason, "unsupported-toml", _WAYS_OUT.get(reason, "nest less deeply"))
 
 
 def _unparsable_at(layer: Layer, text: str, offset: int, message: str, code: Code, hint: str = "") -> Unreadable:
-    return Unreadable(layer, Problem("", message, layer.origin(*line_column(text, offset)), hint, code), text, offset)
+    return Unreadable(
+        layer, Problem("", message, origin_of(layer, *line_column(text, offset)), hint, code), text, offset
+    )

@@ -26,7 +26,8 @@ class LayerStatus(Struct, frozen=True):
 
     Args:
         name: The name of the layer.
-        file: The path of the file as the caller wrote it, or the place in the store.
+        file: The path of the file or folder as the caller wrote it, or the place in the store. Empty for values that
+            the program has.
         state: One of the above.
         revision: The revision of the document that was read last. None if the layer is not in a store.
         since: When the writing, reading or failing began, in UTC. None in all other states.

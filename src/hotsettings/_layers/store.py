@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from .layer import Layer
+from .layer import RevisionLayer
 from .status import LayerState
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Store(Protocol):
         ...
 
 
-class StoreLayer(Layer, frozen=True):
+class StoreLayer(RevisionLayer, frozen=True):
     """A layer in a store, under a key."""
 
     store: Store

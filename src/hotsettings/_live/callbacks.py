@@ -58,11 +58,9 @@ class Callbacks:
         self._redactor = redactor
         self.failures = 0
 
-    def start(self, handle: Handle, changes: Changes[Any]) -> None:
-        """Call back for each of these changes from now on."""
-        self._start_in(self._tasks.context.copy(), handle, changes)
-
-    def _start_in(self, context: Context, handle: Handle, changes: Changes[Any]) -> None:
+    def start(self, handle: Handle, changes: Changes[Any], context: Context | None = None) -> None:
+        """Call back for each of these changes from now on, in this context or in a copy of our own."""
+        context = self._tasks.context.copy() if context is None else context
         self._tasks.start_soon(self._follow, context, handle, changes, context=context)
 
     async def _follow(self, context: Context, handle: Handle, changes: Changes[Any]) -> None:
@@ -78,8 +76,10 @@ class Callbacks:
             # first await.
             if not called_once:
                 reraise_own_cancellation(error)
-            self._start_in(context, handle, changes)
-            self._note(handle, failure_of(error))
+            self.start(handle, changes, context)
+            failure = failure_of(error)
+            handle.failures += 1
+            self._count(handle.name, failure)
         else:
             await changes.aclose()
 
@@ -93,10 +93,6 @@ class Callbacks:
                 self._count(name_of(work), failure_of(error))
 
         self._tasks.start_soon(accompanying)
-
-    def _note(self, handle: Handle, failure: BaseException) -> None:
-        handle.failures += 1
-        self._count(handle.name, failure)
 
     def _count(self, name: str, failure: BaseException) -> None:
         self.failures += 1

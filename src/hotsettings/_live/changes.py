@@ -30,11 +30,6 @@ class Topic:
         """Whether any of these keys belongs to the topic."""
         return bool(keys) if self.keys is None else not self.keys.isdisjoint(keys)
 
-    def tell(self, generation: int) -> None:
-        """Wake everybody for this generation."""
-        self.generation = generation
-        self.wake()
-
     def wake(self) -> None:
         """Let everybody who waits look again."""
         told, self.changed = self.changed, anyio.Event()
@@ -70,7 +65,8 @@ class Subscribers(Generic[S]):
         for known in self._topics.valuerefs():
             topic = known()
             if topic is not None and topic.concerns(keys):
-                topic.tell(snapshot.generation)
+                topic.generation = snapshot.generation
+                topic.wake()
         self.barrier.progress()
         return change
 
@@ -190,9 +186,8 @@ class Changes(AsyncIterator[Change[S]]):
         change = self._subscribers.change_since(self._delivered_snapshot)
         if self._topic.concerns(change.keys):
             return change
-        self._considered_generation = self._finished_generation = (
-            self._subscribers.snapshot.generation
-        )  # gone and come back: nothing to tell
+        # The values went and came back, so there is nothing to deliver.
+        self._considered_generation = self._finished_generation = self._subscribers.snapshot.generation
         self._subscribers.barrier.progress()
         return None
 

@@ -164,15 +164,22 @@ class Live(CurrentSlot[S], Generic[S]):
     ) -> AbstractAsyncContextManager[Resource[T]]:
         """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
 
-        "overlap" builds the new one beside the old one, and closes the old one when its leases have ended. "exclusive" is
-        for what cannot stand twice: it closes the old one first. A build that fails rejects the reload; the first
-        one raises here. What raises while it stands is built anew: at once if it has stood for a minute, else after 1 to 60
-        seconds, twice as long each time that it has not stood for longer than that. Leases that last longer than
-        ``drain_timeout`` seconds lose what they hold. Every build runs in a copy of the context in which ``watch`` was
-        entered.
+        The first build raises here what it raises. If a later one fails, the reload is rejected. If the context manager of an
+        instance raises by itself, the instance is rebuilt: at once if it has lasted for a minute, else after 1 to 60 seconds.
+        The delay doubles as long as instances fail sooner than that. Every build runs in a copy of the context in which
+        ``watch`` was entered.
 
-        A reload that replaces it waits before that, for a random part of ``jitter`` seconds, so that many processes which
-        follow the same files do not all do so at once. Until then everything stays as it was.
+        Args:
+            build: Returns an async context manager for these settings.
+            keys: Names or patterns of keys; none at all means every key.
+            replace: "overlap" builds the new instance beside the old one, and closes the old one when its leases have ended.
+                "exclusive" drains and closes the old instance first, for what cannot exist twice.
+            drain_timeout: Seconds after which the old instance is closed even if leases are still held.
+            jitter: A reload waits for a random part of so many seconds before it replaces the instance, so that processes
+                which follow the same files do not all do so at once. Nothing changes until then.
+
+        Raises:
+            ValueError: A pattern matches no key, or an option is wrong.
         """
         if replace not in ("overlap", "exclusive"):
             raise ValueError(f"replace must be 'overlap' or 'exclusive', not {replace!r}")
@@ -186,18 +193,18 @@ class Live(CurrentSlot[S], Generic[S]):
         return self._core.events.read()
 
     async def reload(self, timeout: float | None = None) -> Change[S] | None:  # noqa: ASYNC109 - as above
-        """Settle and look at the files now.
+        """Wait until the writers have finished, check the layers, and apply what they say.
 
-        Returns what has changed since the call, or None. What a hook has vetoed is tried again at once; all who call this
-        while a try is under way share the next one.
+        Returns what has changed since the call, or None. An edit that a hook has vetoed is tried again at once. All callers who
+        come while an attempt is running share the next one.
 
         Args:
-            timeout: give up after so many seconds; None waits for as long as it takes, as for a writer that closes its file.
+            timeout: Give up after so many seconds. None waits for as long as it takes, such as for a writer to close its file.
 
         Raises:
-            Rejected: what is there cannot go live.
-            TimeoutError: it takes longer than ``timeout``; the message says what is waited for.
-            RuntimeError: a hook or a build has called this, which would wait for itself.
+            Rejected: The new state cannot go live.
+            TimeoutError: It takes longer than ``timeout``. The message says what it waits for.
+            RuntimeError: A hook or a build has called this, and would wait for itself.
         """
         self._core.holdups.refuse_inside("reload()", "which it would wait for")
         before = self.snapshot
@@ -210,15 +217,15 @@ class Live(CurrentSlot[S], Generic[S]):
     async def wait_applied(self, generation: int | None = None) -> None:
         """Return when every subscriber has finished with that generation (the newest by default).
 
-        It waits for subscribers and not for files: straight after an edit the newest generation is still the old one, and
-        ``reload()`` is what waits for the edit.
+        It waits for subscribers, not for files. Immediately after an edit, the newest generation is still the old one: wait for
+        the edit with ``reload()``.
 
-        A callback has finished when it has returned, an iterator when it has asked for its next change. One that was
-        closed, cancelled or collected does not count, and an iterator does not wait for itself when you call this inside its loop. A resource has when
-        it has swapped.
+        A callback has finished when it has returned, an iterator when its next change is asked for, and a resource when it has
+        swapped. Iterators that were closed, cancelled or collected do not count. If you call this inside the loop of an
+        iterator, that iterator does not count either.
 
         Raises:
-            RuntimeError: a hook or a build waits for what can only come after it.
+            RuntimeError: A hook or a build waits for what can only come after it.
         """
         core = self._core
         if (generation or 0) > self.snapshot.generation or any(resource.outdated for resource in core.resources.all):
@@ -253,7 +260,7 @@ class Live(CurrentSlot[S], Generic[S]):
         self._core.callbacks.accompany(work)
 
     def _keys(self, patterns: tuple[str, ...]) -> frozenset[str] | None:
-        return select([leaf.key for leaf in self._core.schema.leaves], patterns) if patterns else None
+        return select(self._core.schema.followed, patterns) if patterns else None
 
 
 def _registering(register: Callable[[Any, tuple[str, ...]], Handle], arguments: tuple[Any, ...]) -> Any:

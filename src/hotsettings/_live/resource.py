@@ -279,10 +279,6 @@ class Resource(Generic[T]):
             building.active = False
         return instance
 
-    def hold_new_leases(self) -> None:
-        """Let new leases wait."""
-        self.new_leases_wait = True
-
     def put_in_place(self, instance: Instance[T] | None, settings: Any, *, failed: bool = False) -> Instance[T] | None:
         """Put an instance in place (None: none stands), let waiting leases go on, and return what is to be closed now.
 

@@ -55,7 +55,7 @@ class Snapshot(Generic[S]):
         what the secrets file says. So a changed secret does not change it.
         """
         if self._digest is None:
-            shown = {setting.leaf.key: setting.value for setting in effective(self.loaded)}
+            shown = {setting.key: setting.value for setting in effective(self.loaded) if not setting.leaf.sources}
             self._digest = hashlib.sha256(msgspec.json.encode(shown, enc_hook=repr, order="deterministic")).hexdigest()
         return self._digest
 
@@ -81,12 +81,17 @@ class Change(Struct, Generic[S], frozen=True):
 
 
 def changed_keys(schema: Schema, old: Any, new: Any) -> frozenset[str]:
-    """Return the dotted keys of all leaves whose values differ between two settings of the schema's class."""
+    """Return the dotted keys of all leaves and derived values that differ between two settings of the schema's class."""
     values = zip(schema.cls.__struct_fields__, astuple(old), astuple(new), strict=True)
     differing = {name for name, one, other in values if not same(one, other)}
     leaves = (leaf for leaf in schema.leaves if leaf.attributes[0] in differing) if differing else ()
-    return frozenset(
+    keys = frozenset(
         leaf.key for leaf in leaves if len(leaf.path) == 1 or not same(leaf.value_in(old), leaf.value_in(new))
+    )
+    return keys.union(
+        leaf.key
+        for leaf in schema.derived
+        if any(source.key in keys for source in leaf.sources) and not same(leaf.value_in(old), leaf.value_in(new))
     )
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import os
+from hashlib import blake2b
+from itertools import groupby
 from typing import Any
 
 from msgspec import Struct
 
+from .._layers.toml.keys import ABSENT, follow
 from .._layers.toml.values import toml
-from .._loading.explain import effective, explain, masked
+from .._loading.explain import Setting, effective, explain, live_parts
 from .._loading.load import Loaded
 from .._schema.masking import Hidden
 from .._schema.schema import as_values
+from .._schema.shape import masked
 from ..errors import Origin
 
 
@@ -28,7 +33,7 @@ class Statistics(Struct, frozen=True):
         callback_failures: Exceptions that callbacks have raised.
         resources: Resources that are held now.
         rebuilds: New instances of resources that have replaced another.
-        looks: How often the layers were looked at.
+        looks: How often the layers were checked.
         reads: How often one of them had changed, so that all were read.
         watching: False once the block has ended.
     """
@@ -53,11 +58,14 @@ class Described(Struct, frozen=True):
     """One setting as it may be shown: its values are TOML, secrets are masked, and None is a value that is not set.
 
     Attributes:
-        key: Its dotted key.
+        key: Its dotted key. Entries of mappings and tables in arrays have keys of their own: ``dbs.main.port``,
+            ``hosts[0].port``.
+        field: The key of the field that it belongs to, which is what subscribers name.
         section: The section that it belongs to, "" if none.
         description: What the class says about it.
         value: What is live.
         hidden: Whether the value is masked.
+        identity: For a masked value, a text that tells it from other values in this process, and nothing else of it.
         origin: Where the value is written.
         default: What the class says while no layer sets it.
         required: Whether a layer must set it; there is no default then.
@@ -69,10 +77,12 @@ class Described(Struct, frozen=True):
     __module__ = "hotsettings"
 
     key: str
+    field: str
     section: str
     description: str
     value: str | None
     hidden: bool
+    identity: str
     origin: Origin
     default: str | None
     required: bool
@@ -82,28 +92,49 @@ class Described(Struct, frozen=True):
 
 
 def describe(loaded: Loaded) -> tuple[Described, ...]:
-    """Describe what is live, in the order of the class."""
+    """Describe what is live, leaf by leaf, in the order of the class."""
     described: list[Described] = []
-    for setting in effective(loaded):
-        leaf = setting.leaf
-        winner = explain(loaded, leaf.key).winner if leaf.key in loaded.pending else None
-        default = None if leaf.required else masked(loaded.schema, leaf.path, as_values(leaf.default))
-        described.append(
-            Described(
-                key=leaf.key,
-                section=leaf.section,
-                description=leaf.description,
-                value=_text(setting.value),
-                hidden=isinstance(setting.value, Hidden),
-                origin=setting.origin,
-                default=_text(default),
-                required=leaf.required,
-                restart=leaf.restart,
-                waiting=None if winner is None else _text(winner.value),
-                waiting_origin=None if winner is None else winner.origin,
-            )
-        )
+    raw = {part.path: part.value for _, part in live_parts(loaded)}
+    raw |= {leaf.path: leaf.value_in(loaded.settings) for leaf in loaded.schema.derived}
+    for leaf, settings in groupby(effective(loaded), key=lambda setting: setting.leaf):
+        waiting: tuple[str | None, Origin | None] = None, None
+        if leaf.key in loaded.pending:  # what waits may have other leaves inside, so both are shown whole
+            explained = explain(loaded, leaf.key)
+            assert explained.kept is not None
+            waiting = _text(explained.winner.value), explained.winner.origin
+            settings = iter([Setting(leaf, leaf.path, explained.kept.value, explained.kept.origin)])
+        described += (_described(setting, raw.get(setting.path), *waiting) for setting in settings)
     return tuple(described)
+
+
+def _described(setting: Setting, raw: Any, waiting: str | None, waiting_origin: Origin | None) -> Described:
+    leaf = setting.leaf
+    inner = setting.path[len(leaf.path) :]
+    shape = leaf.shape.at(inner)
+    default = ABSENT if leaf.required else follow(as_values(leaf.default), inner)
+    hidden = isinstance(setting.value, Hidden)
+    return Described(
+        key=setting.key,
+        field=leaf.key,
+        section=leaf.section,
+        description=shape.description if inner and shape is not None else leaf.description,
+        value=_text(setting.value),
+        hidden=hidden,
+        identity=_identity(raw) if hidden else "",
+        origin=setting.origin,
+        default=None if default is ABSENT else _text(masked(shape, default)),
+        required=leaf.required and not inner,
+        restart=leaf.restart,
+        waiting=waiting,
+        waiting_origin=waiting_origin,
+    )
+
+
+_KEY = os.urandom(32)
+
+
+def _identity(value: Any) -> str:
+    return blake2b(repr(value).encode(errors="backslashreplace"), key=_KEY, digest_size=16).hexdigest()
 
 
 def _text(value: Any) -> str | None:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from .._concurrency.tasks import background_tasks, hosted
 from .._layers.file import FileLayer
+from .._layers.folder import FolderLayer
 from .._layers.layer import Document, Layer
 from .._layers.store import StoreLayer
 from .._log import logger
@@ -24,6 +25,8 @@ from .live import Live
 from .reload.reloader import Reloader, first_load
 from .signals import checked_signal, reload_at
 from .snapshot import Snapshot
+
+_KINDS: dict[type[Layer], str] = {FileLayer: "file", FolderLayer: "folder", StoreLayer: "key"}
 
 
 def watch_layers(
@@ -60,9 +63,9 @@ async def _watched(
     for name, seconds in (("rescan_interval", rescan_interval), ("prepare_timeout", prepare_timeout)):
         if not seconds > 0:
             raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
-    layers = _prepared(layers)
+    layers = list(map(_fixed, layers))
     stores = dict.fromkeys(layer.store for layer in layers if isinstance(layer, StoreLayer))
-    watching, redactor = Watcher(layers, settle, rescan_interval, watcher), Redactor(schema)
+    watching, redactor = Watcher(schema, layers, settle, rescan_interval, watcher), Redactor(schema)
     failure: SettingsError | None = None
     async with AsyncExitStack() as stack, background_tasks() as tasks:
         stack.callback(watching.close)
@@ -94,22 +97,11 @@ async def _watched(
         raise failure
 
 
+def _fixed(layer: Layer) -> Layer:
+    """Return a layer that does not depend on the working directory, which may change."""
+    return replace(layer, path=os.path.abspath(layer.path)) if isinstance(layer, FileLayer | FolderLayer) else layer
+
+
 def _named(document: Document) -> str:
-    kind = "file" if isinstance(document.layer, FileLayer) else "key"
-    return document.layer.label + (f" (no such {kind} yet)" if document.missing else "")
-
-
-def _prepared(layers: Sequence[Layer]) -> list[Layer]:
-    """The layers as they are followed: none may depend on a working directory that may change."""
-    if not layers:
-        raise ValueError("layers is empty: name at least one")
-    prepared: list[Layer] = []
-    for layer in layers:
-        if not isinstance(layer, FileLayer | StoreLayer):
-            raise TypeError(f"a layer is a FileLayer or comes from a store, not {type(layer).__name__}")
-        if any(layer.name == other.name for other in prepared):
-            raise ValueError(f"two layers are named {layer.name!r}: give one of them another with name=")
-        if isinstance(layer, FileLayer):
-            layer = replace(layer, path=os.path.abspath(layer.path))
-        prepared.append(layer)
-    return prepared
+    kind = next((kind for layer, kind in _KINDS.items() if isinstance(document.layer, layer)), "")
+    return (document.layer.label or document.layer.name) + (f" (no such {kind} yet)" if document.missing else "")

@@ -16,15 +16,19 @@ from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, ValidationError
-from msgspec.structs import replace
 
 from .._layers.toml.keys import Path, Values, dotted
 from .._layers.toml.spelling import Budget, Vocabulary
 from .._redaction.exceptions import message_of, type_and_message, type_name_of
 from .._schema import field_types
-from .._schema.schema import NATIVE, Schema
+from .._schema.codecs import DecoderFailed, Decoding, Undecodable
+from .._schema.describe import type_name
+from .._schema.schema import Leaf, Schema
+from .._schema.shape import Shape
+from .._schema.stand_ins import NATIVE
 from ..errors import Code
-from .msgspec_errors import translate
+from .msgspec_errors import is_assignment, translate
+from .prepare import Prepared
 
 _SLICES = (500, 20)
 """Items of a long array that are checked at once; an invalid slice is checked again in smaller ones."""
@@ -38,6 +42,7 @@ _LISTED = 50
 """Allowed values that a message lists."""
 _FEW = 10
 """Values of one annotation after which a Struct is made for it, so that msgspec analyses it only once."""
+_INSTEAD = "convert what a layer says with Before(...), and compute other values with @derived"
 _WRAPPED = "value"
 _BY_TYPE = (str, int, float, bool)
 _DECIDED_BY_TYPE = frozenset({str, bool, dict, list, NoneType})
@@ -60,6 +65,10 @@ class Finding(Struct, frozen=True):
     hint: str = ""
     at: Literal["key", "value", "missing"] = "value"
     brief: str = ""
+    rewrite: str = ""
+    """A hint that quotes the value. It takes the place of the other one if the line may be shown."""
+    document: int | None = None
+    """The document that says it. None: the one whose value won."""
 
 
 class Findings(Struct, frozen=True):
@@ -72,17 +81,17 @@ class Findings(Struct, frozen=True):
     total: int
 
 
-def diagnose(schema: Schema, values: Values, most: int) -> Findings:
-    """Find everything that is wrong with ``values``. Explain the first ``most`` findings, and only count the rest."""
-    walk = _Walk(schema, most)
-    walk.value(schema.cls, values, ())
+def diagnose(schema: Schema, prepared: Prepared, most: int, decoding: Decoding | None = None) -> Findings:
+    """Find everything that is wrong with prepared values. Explain the first ``most`` findings, and only count the rest."""
+    walk = _Walk(schema, prepared, most, decoding)
+    walk.value(schema.cls, prepared.values, ())
     return Findings(walk.first, walk.total)
 
 
 class _Kind:
     """What is known of an annotation, worked out once for all its values."""
 
-    def __init__(self, annotation: Any, budget: Budget) -> None:
+    def __init__(self, annotation: Any, budget: Budget, decoding: Decoding | None) -> None:
         self.annotation = annotation
         self.members = field_types.alternatives(annotation)
         self.tags: dict[tuple[type, Any], Any] = {}
@@ -95,6 +104,7 @@ class _Kind:
         self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
         self._verdicts: dict[type, BaseException | None] = {}
         self._budget = budget
+        self._decoding = decoding
         self._asked = 0
 
     def fault(self, value: Any) -> BaseException | None:
@@ -102,14 +112,25 @@ class _Kind:
         kind = type(value)
         if self._by_type and kind in _DECIDED_BY_TYPE:
             if kind not in self._verdicts:
-                self._verdicts[kind] = _fault(self.annotation, value)
+                self._verdicts[kind] = self._fault(self.annotation, value)
             return self._verdicts[kind]
         self._asked += 1
-        return _fault(self._wrapped, {_WRAPPED: value}) if self._asked > _FEW else _fault(self.annotation, value)
+        if self._asked > _FEW:
+            return self._fault(self._wrapped, {_WRAPPED: value})
+        return self._fault(self.annotation, value)
 
     def fit(self, values: list[Any]) -> bool:
         """Whether all these values are valid. For many, asking one by one is a hundred times slower."""
-        return _fault(self._wrapped_list, {_WRAPPED: values}) is None
+        return self._fault(self._wrapped_list, {_WRAPPED: values}) is None
+
+    def _fault(self, annotation: Any, value: Any) -> BaseException | None:
+        try:
+            msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True, dec_hook=self._decoding)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
+            return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
+        return None
 
     @cached_property
     def _wrapped(self) -> type[Struct]:
@@ -131,28 +152,48 @@ class _Kind:
         return field_types.struct_of(self.annotation)
 
     @cached_property
-    def entries(self) -> tuple[_Kind | None, Any] | None:
-        """For a mapping, the annotation of its keys unless it is str, and that of its values."""
+    def takes_tables(self) -> bool:
+        """Whether some of its values are tables."""
+        return any(field_types.struct_of(member) is not None for member in self.members)
+
+    @cached_property
+    def entries(self) -> tuple[_Keys | None, Any] | None:
+        """For a mapping, its keys unless they are any str, and the annotation of its values."""
         if (entry := field_types.entries_of(self.annotation)) is None:
             return None
         key_type, item_type = entry
-        return None if key_type is str else _Kind(_mapping(key_type), self._budget), item_type
+        return None if key_type is str else _Keys(key_type, self._budget), item_type
 
     @cached_property
     def allowed(self) -> tuple[str, ...]:
         """The allowed values of a Literal or Enum, or the tags of a union of tables."""
-        return tuple(map(str, _allowed(self.annotation) or [tag for _, tag in self.tags]))
+        listed = [value for member in self.members for value in _allowed(member)]
+        return tuple(map(str, listed or [tag for _, tag in self.tags]))
 
     @cached_property
     def one_of(self) -> str:
         """The message for a value that is not allowed."""
         more = f" and {len(self.allowed) - _LISTED} more" if len(self.allowed) > _LISTED else ""
-        return f"expected one of {', '.join(self.allowed[:_LISTED])}{more}"
+        listed = f"one of {', '.join(self.allowed[:_LISTED])}{more}"
+        others = [type_name(member) for member in self.members if not _allowed(member)] if not self.tags else []
+        return f"expected {' or '.join([*others, listed])}"
 
     @cached_property
     def names(self) -> Vocabulary:
         """The allowed values, to find which one was probably meant."""
         return Vocabulary(self.allowed, self._budget)
+
+
+class _Keys:
+    """What is known of the keys of a mapping. msgspec is asked about them as keys: it reads ``"1"`` as an int then."""
+
+    def __init__(self, key_type: Any, budget: Budget) -> None:
+        self.kind = _Kind(key_type, budget, None)
+        self._mapping = _Kind(collections.abc.Mapping[key_type, Any], budget, None)
+
+    def fault(self, keys: Iterable[str]) -> BaseException | None:
+        """Return the exception with which msgspec or code of the user rejects one of these keys, if it does."""
+        return self._mapping.fault(dict.fromkeys(keys))
 
 
 class _Table:
@@ -164,8 +205,8 @@ class _Table:
         fields = msgspec.structs.fields(struct)
         self.fields = {field.encode_name: field.type for field in fields}
         self.required = [field.encode_name for field in fields if field.required]
-        self.strict = kind.__struct_config__.forbid_unknown_fields
         self.tag_field = kind.__struct_config__.tag_field
+        self.renamed = Shape(struct).renamed
         self._budget = budget
 
     @cached_property
@@ -177,16 +218,23 @@ class _Table:
 class _Walk:
     """One walk over the values that finds everything wrong with them."""
 
-    def __init__(self, schema: Schema, most: int) -> None:
+    def __init__(self, schema: Schema, prepared: Prepared, most: int, decoding: Decoding | None) -> None:
         self.first: list[Finding] = []
         self.total = 0
         self._most = most
         self._schema = schema
+        self._decoding = decoding
         self._budget = Budget()
         self._patience = _PATIENCE
         self._said = _ALL_SAID
         self._kinds: dict[int, _Kind] = {}
         self._tables: dict[type[Struct], _Table] = {}
+        self._refused = prepared.refused
+        known = (*prepared.refused, *prepared.unknown)
+        self._above = {
+            path[:end] for path in dict.fromkeys(path[:-1] for path in known) for end in range(len(path) + 1)
+        }
+        """Where mistakes are inside of tables and arrays that msgspec may accept."""
 
     def _counted(self) -> bool:
         """Count a finding. Return whether it is one of the first, which are explained."""
@@ -195,12 +243,16 @@ class _Walk:
 
     def _kind(self, annotation: Any) -> _Kind:
         if (kind := self._kinds.get(id(annotation))) is None:
-            kind = _Kind(annotation, self._budget)  # it keeps the annotation, so nothing else gets this id
-            self._kinds[id(annotation)] = kind
+            # It keeps the annotation, so nothing else gets this id.
+            kind = self._kinds[id(annotation)] = _Kind(annotation, self._budget, self._decoding)
         return kind
 
     def value(self, annotation: Any, value: Any, path: Path) -> None:
         """Check a value. Report what is wrong inside of an invalid table or array, or all of it if each part is valid."""
+        if self._refused and path in self._refused:
+            if self._counted():
+                self.first.append(Finding(path, cut(self._refused[path]), "rule"))
+            return
         kind = self._kind(annotation)
         if kind.tag_field is not None and isinstance(value, dict):
             chosen = self._by_tag(kind, kind.tag_field, value, path)
@@ -208,7 +260,7 @@ class _Walk:
                 return
             kind = self._kind(chosen)
         fault = kind.fault(value)
-        if fault is None:
+        if fault is None and not (self._above and path in self._above):
             return
         before = self.total
         self._patience -= 1
@@ -216,7 +268,7 @@ class _Walk:
         if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
             for member in kind.members:
                 self._inside(self._kind(member), value, path)
-        if self.total == before and self._counted():
+        if fault is not None and self.total == before and self._counted():
             self.first.append(self._explained(fault, kind, value, path))
 
     def _by_tag(self, kind: _Kind, field: str, table: Values, path: Path) -> Any:
@@ -248,7 +300,8 @@ class _Walk:
 
     def _items(self, annotation: Any, items: Sequence[Item], path: Path) -> None:
         """Check items, given with their keys or indices. If they are many, check only those in invalid slices."""
-        for part, item in items if len(items) <= _SLICES[-1] else self._doubtful(self._kind(annotation), items):
+        whole = len(items) <= _SLICES[-1] or (self._above and path in self._above)
+        for part, item in items if whole else self._doubtful(self._kind(annotation), items):
             if self._said < 0 and self.total >= self._most:
                 self.total += 1
                 return
@@ -261,13 +314,14 @@ class _Walk:
             if not kind.fit([item for _, item in some]):
                 yield from self._doubtful(kind, some, sizes[1:]) if sizes[1:] else some
 
-    def _entries(self, keys: _Kind | None, annotation: Any, values: Values, path: Path) -> None:
-        if keys is not None and keys.fault(dict.fromkeys(values)) is not None:
+    def _entries(self, keys: _Keys | None, annotation: Any, values: Values, path: Path) -> None:
+        if keys is not None and keys.fault(values) is not None:
             for key in values:
-                if (fault := keys.fault({key: None})) is not None and self._counted():
-                    finding = self._explained(fault, keys, {key: None}, (*path, key))
-                    message = f"wrong key: {finding.message}"
-                    self.first.append(replace(finding, message=message, code="wrong-key", hint="", at="key"))
+                if (fault := keys.fault([key])) is not None and self._counted():
+                    found = self._explained(fault, keys.kind, key, (*path, key))
+                    hint = found.hint if found.code == "not-an-option" else ""  # the others are about values
+                    said, brief = f"wrong key: {found.message}", found.brief and f"wrong key: {found.brief}"
+                    self.first.append(Finding(found.path, said, "wrong-key", hint, "key", brief))
         self._items(annotation, list(values.items()), path)
 
     def _fields(self, struct: type[Struct], values: Values, path: Path) -> None:
@@ -277,7 +331,11 @@ class _Walk:
         for key, value in values.items():
             if key in fields:
                 self.value(fields[key], value, (*path, key))
-            elif table.strict and key != table.tag_field and self._counted():
+            elif key in table.renamed:
+                if self._counted():
+                    message = f"the old name of {dotted((table.renamed[key],))}, which is set too"
+                    self.first.append(Finding((*path, key), message, "conflict", "remove it", "key"))
+            elif key != table.tag_field and self._counted():
                 self.first.append(
                     Finding((*path, key), "unknown key", "unknown-key", self._meant(key, table, path), "key")
                 )
@@ -286,22 +344,41 @@ class _Walk:
                 self.first.append(Finding((*path, key), "required", "required", at="missing"))
 
     def _meant(self, key: str, table: _Table, path: Path) -> str:
+        if not path and (derived := self._schema.derived_named(key)) is not None:
+            return f"it is derived from {', '.join(leaf.key for leaf in derived.sources[:3])}: set these"
         if (near := table.names.closest(key)) is not None:
             return f"did you mean {dotted((*path, near))}?"
-        if (leaf := self._schema.leaf_named(key)) is None:
+        if (leaf := self._schema.leaf_named(key) or self._joined.get(_with_underscores((key,)))) is None:
             return ""
         if leaf.path == (key,):
             return f"did you mean {key}? Move it above the first [table]: keys below a header belong to that table"
         return f"did you mean {leaf.key}?"
 
+    @cached_property
+    def _joined(self) -> dict[str, Leaf]:
+        """The leaves by their keys with underscores in place of dots, as ``db_port`` for ``db.port``."""
+        return {_with_underscores(leaf.path): leaf for leaf in self._schema.leaves}
+
     def _explained(self, fault: BaseException, kind: _Kind, value: Any, path: Path) -> Finding:
+        if is_assignment(fault):
+            return Finding(path, "__post_init__ assigns to an attribute, but settings are immutable", "rule", _INSTEAD)
         if not isinstance(fault, ValidationError):  # a __post_init__ with a fault of its own
-            return Finding(path, _cut(type_and_message(fault)), "rule")
-        if (cause := fault.__cause__) is not None:  # raised by a __post_init__ or an Enum
-            return Finding(path, _cut(message_of(cause) or type_name_of(cause)), "rule")
-        message, code, hint = translate(str(fault), value)
+            return Finding(path, cut(type_and_message(fault)), "rule")
+        if isinstance(cause := fault.__cause__, Undecodable):
+            return Finding(path, str(cause), cause.code, cause.hint)
+        if isinstance(cause, DecoderFailed):
+            cause = cause.raised
+            said = message_of(cause) if isinstance(cause, ValueError | TypeError) else type_and_message(cause)
+            return Finding(path, cut(said or type_name_of(cause)), "rule")
+        if cause is not None:  # raised by a __post_init__ or an Enum
+            return Finding(path, cut(message_of(cause) or type_name_of(cause)), "rule")
+        message, code, hint, rewrite = translate(str(fault), value)
+        if isinstance(value, dict) and isinstance(kind.items, repeat) and self._kind(next(kind.items)).takes_tables:
+            hint = "write [[table]] as its header, or put it in square brackets"
+        if code == "wrong-type" and kind.allowed and not kind.tags:
+            return Finding(path, kind.one_of, code, hint if isinstance(value, str) else "", brief=message)
         if code != "not-an-option":
-            return Finding(path, message, code, hint)
+            return Finding(path, message, code, hint, rewrite=rewrite)
         brief = "not one of the allowed values"
         return Finding(path, kind.one_of if kind.allowed else brief, code, self._near(value, kind), brief=brief)
 
@@ -310,21 +387,11 @@ class _Walk:
         return f"did you mean {near}?" if near else ""
 
 
-def _mapping(key_type: Any) -> Any:
-    return collections.abc.Mapping[key_type, Any]
+def _with_underscores(path: Path) -> str:
+    return "_".join(map(str, path)).casefold().replace("-", "_")
 
 
-def _fault(annotation: Any, value: Any) -> BaseException | None:
-    try:
-        msgspec.convert(value, annotation, builtin_types=NATIVE, str_keys=True)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a __post_init__ may raise anything, and may call sys.exit
-        return error.with_traceback(None)  # its frames would keep it, and themselves, until the next collection
-    return None
-
-
-def _cut(said: str) -> str:
+def cut(said: str) -> str:
     """Cut a message: a thousand of any length need not be kept. One character too many shows that there was more."""
     return said[: LONGEST_SAID + 1]
 

@@ -1,28 +1,31 @@
 """Which layer a value comes from, and what the other layers say about its key."""
 
-from collections.abc import Iterator, Sequence
-from itertools import count
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from .._boundary import guarded
+from .._layers.layer import origin_of
 from .._layers.toml.keys import ABSENT, Path, dotted, follow
-from .._layers.toml.limits import hazard
 from .._layers.toml.parser import ParserError, loads
 from .._layers.toml.spelling import closest
 from .._layers.toml.values import toml
-from .._schema.field_types import may_hold
 from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema, as_values
+from .._schema.shape import Part, masked, parts_of
 from ..errors import DEFAULT, KEPT, Origin
 from .load import Loaded
-from .merge import trace
+from .merge import Winner, trace, winners
 
 NOT_SET = "no layer sets it, and it has no default"
 
 _LONGEST_KEY = 1000
+
+_PART = re.compile(r"""[ \t]*([\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')[ \t]*((?:\[\d{1,7}\])*)[ \t]*(\.?)""", re.ASCII)
+"""A key, its indices, and the dot before the next one."""
 
 
 class Entry(Struct, frozen=True):
@@ -93,10 +96,13 @@ def explain(loaded: Loaded, key: str) -> Explanation:
 
 
 def _origins_of(loaded: Loaded) -> list[Origin]:
-    return [document.layer.origin() for document in loaded.documents]
+    return [origin_of(document.layer) for document in loaded.documents]
 
 
 def _explained(loaded: Loaded, path: Path) -> Explanation | None:
+    if (derived := loaded.schema.derived_named(path[0])) is not None:
+        setting = _derived(loaded, derived)
+        return Explanation(setting.key, (Entry(setting.value, setting.origin, live=True),))
     entries = [*_written(loaded, path), *_default(loaded, path)]
     if not entries:
         return None
@@ -104,101 +110,202 @@ def _explained(loaded: Loaded, path: Path) -> Explanation | None:
     if leaf is None or leaf.key not in loaded.pending:
         return Explanation(dotted(path), tuple(entries))
     waiting = tuple(replace(entry, live=False) for entry in entries)
-    value = follow(as_values(leaf.value_in(loaded.settings)), path[len(leaf.path) :])
+    value = _live(loaded, path)
     if value is ABSENT:
         return Explanation(dotted(path), waiting)
-    shown = HIDDEN if _hidden(loaded, leaf) else masked(loaded.schema, path, value)
-    return Explanation(dotted(path), waiting, Entry(shown, KEPT, live=True))
+    return Explanation(dotted(path), waiting, Entry(_shown(loaded, path, value), KEPT, live=True))
 
 
 def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
     """What the layers say, the highest first."""
-    for index, value, live in trace([document.values for document in loaded.documents], path):
+    for index, value, live in trace([document.values for document in loaded.documents], path, loaded.schema.merging):
         document = loaded.documents[index]
         place = document.locate([path]).get(path)
-        origin = document.origin(place.value[0]) if place else document.layer.origin()
-        shown = HIDDEN if document.layer.secret else masked(loaded.schema, path, value)
-        yield Entry(shown, origin, live)
+        origin = document.origin(place.value[0]) if place else origin_of(document.layer)
+        said = as_values(value)  # in code it may be of a type that TOML does not have
+        yield Entry(masked(loaded.schema.shape.at(path, document.values), said, document.layer.secret), origin, live)
 
 
 def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
-    """What the class says. A table in a layer replaces a default table whole."""
+    """What the class says. A default table lies under what layers write, unless they name another tag."""
     leaf = loaded.schema.leaf_of(path)
-    key = path if leaf is None else leaf.path
-    hidden: frozenset[str] = frozenset()
-    live = not _is_written(loaded, key)
     if leaf is not None:
-        default = leaf.defaults[sum(_is_written(loaded, key[:end]) for end in range(1, len(key)))]
-    else:
-        # All of a table that nobody writes is default, or kept until a restart.
-        hidden = loaded.hidden
-        default = loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)) if live else ABSENT
-    value = ABSENT if default is ABSENT else follow(as_values(default), path[len(key) :])
-    if value is not ABSENT:
-        yield Entry(masked(loaded.schema, path, value, hidden), DEFAULT, live)
+        depth = sum(_is_written(loaded, leaf.path[:end]) for end in range(1, len(leaf.path)))
+        if (default := leaf.defaults[depth]) is not ABSENT:
+            value = follow(as_values(default), path[len(leaf.path) :])
+            if value is not ABSENT:
+                live = not _is_written(loaded, leaf.path)
+                if isinstance(default, Struct) and type(default) is type(leaf.value_in(loaded.settings)):
+                    live = isinstance(value, dict) or not _is_written(loaded, path)
+                yield Entry(masked(loaded.schema.shape.at(path), value), DEFAULT, live)
+                return
+    if not _is_written(loaded, path):
+        # A table that nobody writes is default, or kept until a restart. So is a field of a table inside a mapping.
+        value = _live(loaded, path)
+        if value is not ABSENT:
+            yield Entry(_shown(loaded, path, value), DEFAULT, True)
+
+
+def _live(loaded: Loaded, path: Path) -> Any:
+    """The live value at a path, or ABSENT."""
+    if (leaf := loaded.schema.leaf_of(path)) is not None:
+        return follow(as_values(leaf.value_in(loaded.settings)), path[len(leaf.path) :])
+    return as_values(loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)))
 
 
 def _is_written(loaded: Loaded, path: Path) -> bool:
     """Whether layers say something of a key that counts."""
-    return any(counts for _, _, counts in trace([document.values for document in loaded.documents], path))
+    return any(
+        counts
+        for _, _, counts in trace([document.values for document in loaded.documents], path, loaded.schema.merging)
+    )
+
+
+def _shown(loaded: Loaded, path: Path, value: Any) -> Any:
+    """Mask a live value, or a default. What came from a secret layer at the start may be in no document any more."""
+    masked_value = masked(loaded.schema.shape.at(path), value)
+    for kept in loaded.hidden:
+        if kept[: len(path)] == path:
+            masked_value = _put_mask(masked_value, kept[len(path) :])
+    return masked_value
+
+
+def _put_mask(value: Any, path: Path) -> Any:
+    if not path:
+        return value if value is None else HIDDEN
+    if isinstance(value, dict) and path[0] in value:
+        return {**value, path[0]: _put_mask(value[path[0]], path[1:])}
+    if isinstance(value, list) and isinstance(path[0], int) and path[0] < len(value):
+        return [_put_mask(item, path[1:]) if index == path[0] else item for index, item in enumerate(value)]
+    return value
 
 
 class Setting(Struct, frozen=True):
-    """The live value of one leaf, as a plain TOML value or ``HIDDEN``, and where it is written."""
+    """The live value of one key, as a plain TOML value or ``HIDDEN``, and where it is written.
+
+    ``path`` is that of the leaf, or of a value inside it: an entry of a mapping, or a field of a table in an array.
+    """
 
     leaf: Leaf
+    path: Path
     value: Any
     origin: Origin
 
+    @property
+    def key(self) -> str:
+        """Dotted, as ``explain`` takes it."""
+        return dotted(self.path)
+
+
+def _derived(loaded: Loaded, leaf: Leaf) -> Setting:
+    """Return a derived value as it may be shown."""
+    value = leaf.value_in(loaded.settings)
+    secret = leaf.secret or any(
+        is_hidden(loaded, part)
+        for source in leaf.sources
+        for part in parts_of(source.shape, as_values(source.value_in(loaded.settings)), source.path)
+    )
+    origin = Origin("derived", kind="derived", keys=tuple(source.key for source in leaf.sources))
+    return Setting(leaf, leaf.path, HIDDEN if secret and value is not None else _written_as(value), origin)
+
+
+def _written_as(value: Any) -> Any:
+    """Return a value as TOML would have it, or else its text."""
+    try:
+        return as_values(value)
+    except Exception:  # an object of the user's own, that no setting could hold
+        return str(value)
+
 
 def effective(loaded: Loaded) -> tuple[Setting, ...]:
-    """Return what is live, in the order of the class. Raises UnforeseenError."""
+    """Return what is live, in the order of the class, derived values last. Raises UnforeseenError."""
     return guarded(_origins_of(loaded), _effective, loaded)
 
 
 def _effective(loaded: Loaded) -> tuple[Setting, ...]:
-    places = origins(loaded)
-    settings = []
+    parts = list(live_parts(loaded))
+    places = _places(loaded, [(part.path, leaf) for leaf, part in parts])
+    settings = (
+        Setting(leaf, part.path, HIDDEN if is_hidden(loaded, part) else part.value, places[part.path])
+        for leaf, part in parts
+    )
+    return (*settings, *(_derived(loaded, leaf) for leaf in loaded.schema.derived))
+
+
+def live_parts(loaded: Loaded) -> Iterator[tuple[Leaf, Part]]:
+    """Yield everything that is live, leaf by leaf, unmasked, with the field that each leaf belongs to."""
     for leaf in loaded.schema.leaves:
-        value = leaf.value_in(loaded.settings)
-        hidden = (leaf.secret or _hidden(loaded, leaf)) and value is not None
-        settings.append(Setting(leaf, HIDDEN if hidden else as_values(value), places[leaf.key]))
-    return tuple(settings)
+        for part in parts_of(leaf.shape, as_values(leaf.value_in(loaded.settings)), leaf.path):
+            yield leaf, part
 
 
-def _hidden(loaded: Loaded, leaf: Leaf) -> bool:
-    """Whether the live value of a leaf may come from a secret layer."""
-    return leaf.key in loaded.hidden or set_by_secrets(loaded, leaf)
+def is_hidden(loaded: Loaded, part: Part) -> bool:
+    """Whether a live value must not be shown: it is declared Secret, or may come from a secret layer."""
+    return part.value is not None and (part.hidden or part.path in loaded.hidden or set_by_secrets(loaded, part.path))
 
 
-def set_by_secrets(loaded: Loaded, leaf: Leaf) -> bool:
-    """Whether a secret layer sets a leaf, even if another layer wins."""
-    secret = (document.values for document in loaded.documents if document.layer.secret)
-    return any(follow(values, leaf.path) is not ABSENT for values in secret)
+def set_by_secrets(loaded: Loaded, path: Path) -> bool:
+    """Whether a secret layer says something of a path, even if another layer wins."""
+    return any(_says(document.values, path) for document in loaded.documents if document.layer.secret)
+
+
+def _says(value: Any, path: Path) -> bool:
+    """Whether values have something at a path, or a scalar on the way to it, from which a table can be made."""
+    for part in path:
+        if not isinstance(value, dict | list):
+            return value is not ABSENT
+        value = follow(value, (part,))
+    return value is not ABSENT
 
 
 def origins(loaded: Loaded) -> dict[str, Origin]:
-    """Where the live value of each leaf is written, by key. For a merged table, that is its place in the highest layer.
+    """Where each live value is written, by key: of each field, and of each leaf inside mappings and arrays.
 
-    Raises UnforeseenError.
+    A merged table is written in the highest layer that has it. Raises UnforeseenError.
     """
-    return guarded(_origins_of(loaded), _places, loaded)
+    return guarded(_origins_of(loaded), _origins, loaded)
 
 
-def _places(loaded: Loaded) -> dict[str, Origin]:
-    values = [document.values for document in loaded.documents]
-    found = {leaf.key: DEFAULT for leaf in loaded.schema.leaves}
-    won: list[dict[Path, str]] = [{} for _ in values]
-    for leaf in loaded.schema.leaves:
+def _origins(loaded: Loaded) -> dict[str, Origin]:
+    wanted: dict[Path, Leaf] = {leaf.path: leaf for leaf in loaded.schema.leaves}
+    wanted |= {part.path: leaf for leaf, part in live_parts(loaded)}
+    return {dotted(path): origin for path, origin in _places(loaded, wanted.items()).items()}
+
+
+def _places(loaded: Loaded, wanted: Iterable[tuple[Path, Leaf]]) -> dict[Path, Origin]:
+    tree = winners([document.values for document in loaded.documents], loaded.schema.shape)
+    found: dict[Path, Origin] = {}
+    won: list[dict[Path, Path]] = [{} for _ in loaded.documents]
+    for path, leaf in wanted:
         if leaf.key in loaded.pending:
-            found[leaf.key] = KEPT
-        elif (winner := next(trace(values, leaf.path), None)) is not None:
-            won[winner[0]][leaf.path] = leaf.key
-            found[leaf.key] = loaded.documents[winner[0]].layer.origin()
-    for document, keys in zip(loaded.documents, won, strict=True):
-        for path, place in document.locate(keys).items():
-            found[keys[path]] = document.origin(place.value[0])
+            found[path] = KEPT
+        elif (winner := _winner(tree, path)) is None:
+            found[path] = DEFAULT
+        else:
+            index, written = winner
+            won[index][path] = written
+            found[path] = origin_of(loaded.documents[index].layer)
+    for document, paths in zip(loaded.documents, won, strict=True):
+        places = document.locate(paths.values())
+        for path, written in paths.items():
+            if (place := places.get(written)) is not None:
+                found[path] = document.origin(place.value[0])
+            elif follow(document.values, written) is ABSENT:  # a field that a table in an array leaves out
+                found[path] = DEFAULT
     return found
+
+
+def _winner(tree: dict[str, Winner], path: Path) -> tuple[int, Path] | None:
+    """Return the layer that wins a path, and how much of the path it writes: a scalar can become a table."""
+    inside: dict[str, Winner] | None = tree
+    index = 0
+    for end, part in enumerate(path):
+        if inside is None:
+            return index, path if isinstance(part, int) else path[:end]
+        if (winner := inside.get(str(part))) is None:
+            return None
+        index, inside = winner
+    return index, path
 
 
 def known_path(schema: Schema, key: str, origins: Sequence[Origin] = ()) -> Path:
@@ -212,42 +319,24 @@ def known_path(schema: Schema, key: str, origins: Sequence[Origin] = ()) -> Path
 def _meant(schema: Schema, key: str) -> Path | UnknownKey:
     """Return the path, or the error that there is none."""
     path = parse_key(key)
-    if path is not None:
-        leaf = schema.leaf_of(path)
-        if may_hold(leaf.annotation, path[len(leaf.path) :]) if leaf is not None else schema.leaves_below(path):
-            return path
-    near = closest(key, [leaf.key for leaf in schema.leaves])
+    if path is not None and (schema.shape.at(path) is not None or path in {leaf.path for leaf in schema.derived}):
+        return path
+    near = closest(key, schema.followed)
     return UnknownKey(f"{schema.cls.__name__} has no key {key}" + (f"; did you mean {near}?" if near else ""), near)
 
 
 def parse_key(key: str) -> Path | None:
-    """Return the parts of a key as TOML would read it, or None if it is no key."""
-    if "\n" in key or len(key) > _LONGEST_KEY:
-        return None
-    end = next(number for number in count() if str(number) not in key)
-    text = f"{key} = {end}"
-    if hazard(text) is not None:
-        return None
-    try:
-        value: Any = loads(text)
-    except ParserError:
-        return None
-    path: list[str] = []
-    while isinstance(value, dict) and len(value) == 1:
-        [(part, value)] = value.items()
-        path.append(part)
-    return tuple(path) if value == end else None  # else the text went on where the key should have ended
-
-
-def masked(schema: Schema, path: Path, value: Any, hidden: frozenset[str] = frozenset()) -> Any:
-    """Return a plain value in which HIDDEN replaces every secret, and every leaf whose key is in ``hidden``.
-
-    None, the absence of a secret, stays.
-    """
-    leaf = schema.leaf_of(path)
-    if leaf is not None:
-        return HIDDEN if (leaf.secret or leaf.key in hidden) and value is not None else value
-    if isinstance(value, dict):
-        return {key: masked(schema, (*path, key), item, hidden) for key, item in value.items()}
-    secret = value is not None and any(below.secret for below in schema.leaves_below(path))
-    return HIDDEN if secret else value
+    """Return the parts of a key, as TOML would read it but with indices (``hosts[2].port``), or None if it is no key."""
+    path: list[str | int] = []
+    at = 0
+    while (part := _PART.match(key, at)) is not None and len(key) <= _LONGEST_KEY:
+        try:
+            [name] = loads(f"{part[1]} = 0")
+        except ParserError:
+            return None
+        path += [name, *map(int, re.findall(r"\d+", part[2]))]
+        if (at := part.end()) == len(key) and not part[3]:
+            return tuple(path)
+        if not part[3]:
+            return None
+    return None

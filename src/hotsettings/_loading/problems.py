@@ -11,19 +11,23 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate
+from typing import Any
 
 from msgspec.structs import replace
 
-from .._layers.layer import Document, Unreadable
+from .._layers.layer import Document, Unreadable, in_memory, origin_of
 from .._layers.toml.excerpts import excerpt, line_around
-from .._layers.toml.keys import Path, Values, dotted
+from .._layers.toml.keys import ABSENT, Path, dotted, follow
 from .._layers.toml.positions import Place, Span, covered
 from .._layers.toml.spelling import MisspeltKeys, misspells
 from .._redaction import Redactor
+from .._schema.codecs import Decoding
 from .._schema.schema import Schema
+from .._schema.shape import secret_paths, whole_at
 from ..errors import MOST_PROBLEMS, NOWHERE, PROGRAM, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
-from .diagnose import LONGEST_SAID, Finding, diagnose
+from .diagnose import LONGEST_SAID, Finding, Findings, cut, diagnose
 from .merge import trace
+from .prepare import Prepared
 
 _AROUND = 2_000
 """Characters before and behind a value among which secrets are looked for, much more than an excerpt shows."""
@@ -47,7 +51,7 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
     and it shows no line at all.
     """
     redactor.learn([part for part in parts if isinstance(part, Document)])
-    failed = [part for part in parts if isinstance(part, Unreadable)]
+    failed = [each for part in parts if isinstance(part, Unreadable) for each in (part, *part.others)]
     hidden = any(part.layer.secret for part in failed)
     return LayerError(in_order(_unreadable(part, redactor, hidden) for part in failed))
 
@@ -55,9 +59,21 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
 def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
     if not part.text:
         return part.problem
+    key = redactor.redact(dotted(_nameable(part.path, redactor.schema))) if part.path else part.problem.key
+    problem = replace(part.problem, key=key)
     if hidden or _may_show_secret(part, redactor):
-        return replace(part.problem, message=f"{part.problem.message} (line hidden)", hint="")
-    return replace(part.problem, excerpt=excerpt(part.text, part.offset, part.offset + 1))
+        return replace(problem, message=f"{problem.message} (line hidden)")
+    shown = excerpt(part.text, part.offset, part.offset + 1)
+    return replace(problem, hint=part.rewrite or problem.hint, excerpt=shown)
+
+
+def _nameable(path: Path, schema: Schema) -> Path:
+    """Return the part of a path that may be named: keys below what is secret as a whole, or unknown, may belong to a value."""
+    for end in range(1, len(path)):
+        shape = schema.shape.at(path[:end])
+        if shape is None or shape.is_whole({}):
+            return path[:end]
+    return path
 
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
@@ -78,14 +94,33 @@ def _around(text: str, at: int) -> str:
 
 
 def problems_in(
-    schema: Schema, documents: Sequence[Document], values: Values, redactor: Redactor | None = None
+    schema: Schema,
+    documents: Sequence[Document],
+    prepared: Prepared,
+    refused: Sequence[tuple[Path, str]],
+    settings: Any,
+    redactor: Redactor | None = None,
+    decoding: Decoding | None = None,
 ) -> Problems:
-    """Explain what is wrong with ``values``, which were merged from ``documents``.
+    """Explain what is wrong with values that were merged from ``documents``.
 
-    Without a ``redactor``, only the secrets of these documents are known.
+    Args:
+        schema: What the settings class declares.
+        documents: In rising precedence.
+        prepared: Their values.
+        refused: What a `Check` refuses, or cannot be derived, and why.
+        settings: What the values were decoded to. ABSENT if they could not be.
+        redactor: Knows other secrets than those of these documents.
+        decoding: Knows what it has already decoded.
     """
-    found = diagnose(schema, values, MOST_PROBLEMS)
-    return Problems(as_problems(schema, documents, found.first, redactor), found.total)
+    decoded = settings is not ABSENT
+    if schema.makes_secrets:
+        redactor = redactor or Redactor(schema)
+        redactor.learn([in_memory(prepared.values)], settings if decoded else None)
+    found = Findings([], 0) if decoded else diagnose(schema, prepared, MOST_PROBLEMS, decoding)
+    checked = [Finding(path, cut(why), "rule") for path, why in refused]
+    first = [*found.first, *checked][:MOST_PROBLEMS]
+    return Problems(as_problems(schema, documents, first, redactor), found.total + len(checked))
 
 
 def as_problems(
@@ -99,19 +134,32 @@ def as_problems(
     return tuple(_Report(redactor, documents, found).problems())
 
 
-def tolerated(schema: Schema, documents: Sequence[Document]) -> Problems:
-    """Return the unknown top-level keys that a tolerant class ignores, with their places."""
-    problems: list[Problem] = []
-    total = 0
-    for document in documents if schema.tolerant else ():
-        unknown = [(key,) for key in document.values if key not in schema.keys]
-        total += len(unknown)
-        first = unknown[: MOST_PROBLEMS - len(problems)]
-        places = document.locate(first)
-        for path in first:
-            origin = document.origin(places.get(path, _NO_PLACE).key[0])
-            problems.append(Problem(dotted(path), "unknown key, ignored", origin, code="unknown-key"))
-    return Problems(tuple(in_order(problems)), total)
+def warnings_in(schema: Schema, documents: Sequence[Document], prepared: Prepared) -> Problems:
+    """Return what should be changed in documents that could be prepared, with the places."""
+    by_table: dict[Path, list[Finding]] = {}
+    for path in prepared.ignored:
+        finding = Finding(path, "unknown key, ignored", "unknown-key", at="key")
+        by_table.setdefault(path[:-1], []).append(finding)
+    for path, instead in prepared.deprecated:
+        by_table.setdefault(path[:-1], []).append(Finding(path, "deprecated", "deprecated", instead, at="key"))
+    first = [
+        Finding(
+            path, f"has its old name, {dotted((old,))}", "renamed", f"rename it to {path[-1]}", "key", document=index
+        )
+        for index, document in enumerate(documents)
+        for path, old in document.former.items()
+    ]
+    total = len(first)
+    values = [document.values for document in documents]
+    for table, findings in by_table.items():
+        holders = [(index, said) for index, said, counts in trace(values, table, schema.merging) if counts]
+        for finding in findings:
+            for index, said in holders:
+                if finding.path[-1] in said:
+                    total += 1
+                    if total <= MOST_PROBLEMS:
+                        first.append(replace(finding, document=index))
+    return Problems(as_problems(schema, documents, first[:MOST_PROBLEMS]), total)
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
@@ -122,6 +170,10 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
 def _place(origin: Origin) -> tuple[int, bool, str, int, int]:
     known = _READING_ORDER.index(origin.layer) if origin.layer in _READING_ORDER else len(_READING_ORDER)
     return known, origin.file is None, origin.file or "", origin.line or 0, origin.column or 0
+
+
+def _name_of(document: Document) -> str:
+    return document.layer.label or document.layer.name
 
 
 class _Spans:
@@ -155,16 +207,19 @@ class _Report:
         found.sort(key=lambda each: _place(each[0].origin))
         for number, (problem, finding, index) in enumerate(found):
             shown = number < SHOWN_PROBLEMS and finding.at == "value" and self._hidden(finding, index) is None
-            yield replace(problem, excerpt=self._excerpt(finding, index)) if shown and index is not None else problem
+            lines = self._excerpt(finding, index) if shown and index is not None else ()
+            yield replace(problem, excerpt=lines, hint=finding.rewrite or problem.hint) if lines else problem
 
     def _blame(self, finding: Finding) -> int | None:
         """The document whose value won. For a missing key, one whose table lacks it, best the one where it belongs."""
         path = finding.path[:-1] if finding.at == "missing" else finding.path
-        if not path:
-            return None
+        if finding.document is not None or not path:
+            return finding.document
         leaf = self._schema.leaf_of(finding.path)
         holders = [
-            index for index, _, counts in trace([document.values for document in self._documents], path) if counts
+            index
+            for index, _, counts in trace([document.values for document in self._documents], path, self._schema.merging)
+            if counts
         ]
         if finding.at == "missing" and leaf is not None:
             holders.sort(key=lambda index: self._documents[index].layer.secret != leaf.secret)
@@ -181,12 +236,16 @@ class _Report:
         return self._documents[index].origin(place.value[0] if finding.at == "value" else place.key[0])
 
     def _hidden(self, finding: Finding, index: int | None) -> Path | None:
-        """The key to name if the value must not be shown: that of the leaf, since keys below it belong to its value."""
-        leaf = self._schema.leaf_of(finding.path)
-        in_secrets = index is not None and self._documents[index].layer.secret
-        if in_secrets or (leaf is not None and leaf.secret):
-            return finding.path if leaf is None else leaf.path
-        return None
+        """The key to name if the value must not be shown. Keys below what is secret as a whole belong to its value."""
+        document = None if index is None else self._documents[index]
+        values = {} if document is None else document.values
+        whole = whole_at(self._schema.shape, values, finding.path)
+        if whole is not None or (document is not None and document.layer.secret):
+            return finding.path if whole is None else whole
+        shape, value = self._schema.shape.at(finding.path, values), follow(values, finding.path)
+        if shape is None or shape.fields is not None or isinstance(value, dict):
+            return None
+        return finding.path if shape.hides(value) else None
 
     def _problem(self, finding: Finding, index: int | None) -> Problem:
         if finding.at == "missing":
@@ -208,19 +267,18 @@ class _Report:
             key, message, hint = dotted(hidden), f"{finding.path[-1]} is required, but missing from a table in it", ""
         elif index is not None:
             message, hint = "required, but missing from this table", ""
-        elif not (files := [document for document in self._documents if document.layer.label]):
+        elif not (files := [document for document in self._documents if origin_of(document.layer) != PROGRAM]):
             return Problem(key, "required", PROGRAM, code=finding.code)
         else:
-            looked = ", ".join(file.layer.label + (" (no such file)" if file.missing else "") for file in files)
-            leaf = self._schema.leaf_of(finding.path)
-            belongs = [file.layer.label for file in files if file.layer.secret == (leaf is not None and leaf.secret)]
+            looked = ", ".join(_name_of(file) + (" (no such file)" if file.missing else "") for file in files)
+            belongs = [_name_of(file) for file in files if file.layer.secret == (hidden is not None)]
             message, hint = f"required, but not set in {looked}", f"set it in {belongs[0]}" if belongs else ""
         return Problem(key, message, self._origin(finding, index), hint, finding.code)
 
     def _message(self, finding: Finding) -> str:
         if finding.code != "rule":
-            leaf = self._schema.leaf_of(finding.path) if finding.brief else None
-            return finding.brief if leaf is not None and leaf.secret else finding.message
+            shape = self._schema.shape.at(finding.path) if finding.brief else None
+            return finding.brief if shape is not None and shape.holds_secret else finding.message
         said = self._redactor.redact(finding.message[:LONGEST_SAID])
         if len(finding.message) > LONGEST_SAID:
             said = said[: -LONGEST_SAID // 2] + "…"  # where it was cut, a part of a secret could be left
@@ -236,18 +294,15 @@ class _Report:
             return ()
         if self._misspelt.found_in(around):
             return ()  # a table that ignores unknown keys has no finding for it
-        return excerpt(text, start, end)
+        return self._documents[index].excerpt(start, end)
 
     def _delicate_spans(self, index: int) -> _Spans:
         """The spans that no excerpt may show: secrets, and what could be a misplaced or misspelt secret."""
         if index in self._delicate:
             return self._delicate[index]
         names = frozenset(self._schema.secret_names)
-        delicate: set[Path] = {leaf.path for leaf in self._schema.leaves if leaf.secret}
-        for finding, blamed in self._blamed:
-            below = self._schema.leaves_below(finding.path)
-            if blamed == index and (finding.at == "key" or any(leaf.secret for leaf in below)):
-                delicate.add(finding.path)
+        delicate = set(secret_paths(self._schema.shape, self._documents[index].values))
+        delicate |= {finding.path for finding, blamed in self._blamed if blamed == index and finding.at == "key"}
         self._delicate[index] = _Spans(covered(self._documents[index].text, delicate, names))
         return self._delicate[index]
 

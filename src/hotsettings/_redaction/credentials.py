@@ -15,24 +15,8 @@ from typing import Any, NamedTuple
 from .matching import LONG
 
 COMMON = frozenset(
-    [
-        "password",
-        "passphrase",
-        "username",
-        "database",
-        "hostname",
-        "localhost",
-        "required",
-        "security",
-        "protocol",
-        "keystore",
-        "truststore",
-        "plaintext",
-        "sasl_ssl",
-        "sasl_plaintext",
-        "scram-sha-256",
-        "scram-sha-512",
-    ]
+    {"password", "passphrase", "username", "database", "hostname", "localhost", "required", "security", "protocol"}
+    | {"keystore", "truststore", "plaintext", "sasl_ssl", "sasl_plaintext", "scram-sha-256", "scram-sha-512"}
 )
 """Words that many connection strings contain, and the messages about them."""
 

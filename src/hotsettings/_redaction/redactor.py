@@ -78,9 +78,9 @@ class Redactor:
 
     def __init__(self, schema: Schema, documents: Iterable[Document] = ()) -> None:
         self.schema = schema
-        self._keys = frozenset(leaf.key for leaf in schema.leaves)
+        self._keys = frozenset(schema.followed)
         names = {*COMMON, "hotsettings", schema.cls.__name__, *schema.cls.__module__.split(".")}
-        self._names = frozenset(names | {part for leaf in schema.leaves for part in leaf.path})
+        self._names = frozenset(names | {part for leaf in (*schema.leaves, *schema.derived) for part in leaf.path})
         self._generations = [_Generation(self._names)]
         self._forgetting = False
         self._too_many = False
@@ -93,7 +93,8 @@ class Redactor:
 
         Former secrets are remembered, up to 10,000 or 8 MiB.
         """
-        held = () if settings is None else secrets_in(self.schema, settings)
+        documents = tuple(documents)
+        held = () if settings is None else secrets_in(self.schema, settings, documents)
         self._remember(chain(self._defaults, secrets_of(self.schema, documents), held))
 
     def _remember(self, secrets: Iterable[SecretText]) -> None:

@@ -14,10 +14,13 @@ from msgspec import Struct
 from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Values, follow
 from .._schema import field_types
-from .._schema.schema import NATIVE, Schema, as_values
+from .._schema.frozen import ATOMS
+from .._schema.schema import Schema, as_values
 from .._schema.shape import Shape
+from .._schema.stand_ins import NATIVE
 from .readings import plain
 
+_ARRAYS: Final = (list, tuple, set, frozenset)
 _UNQUOTED = re.compile(r"[A-Za-z0-9_.~-]*")
 """Texts that no quoting changes."""
 
@@ -48,8 +51,13 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
                 yield from _marked(leaf.shape, value, leaf.path[-1])
 
 
-def secrets_in(schema: Schema, settings: Struct) -> Iterator[SecretText]:
-    """Yield the secrets that settings hold."""
+def secrets_in(schema: Schema, settings: Struct, documents: Iterable[Document] = ()) -> Iterator[SecretText]:
+    """Yield the secrets that settings hold, and what is derived of values in the secret layers among these documents."""
+    secret = [document.values for document in documents if document.layer.secret]
+    for leaf in schema.derived:
+        said = any(follow(values, source.path) is not ABSENT for values in secret for source in leaf.sources)
+        if leaf.secret or said:
+            yield from _texts(vars(settings).get(leaf.path[-1]), leaf.path[-1])  # None if it cannot be worked out
     for leaf in schema.leaves:
         if leaf.secret:
             yield from _marked(leaf.shape, as_values(leaf.value_in(settings)), leaf.path[-1])
@@ -125,25 +133,36 @@ def _decoded(annotation: Any, value: Any) -> Any:
 
 def _texts(value: Any, key: str) -> Iterator[SecretText]:
     """Yield every text of a value, names left out. Booleans, None and blank texts tell nothing."""
+    waiting = [(key, value)]  # no recursion: each level of it would cost for every text that comes through it
+    while waiting:
+        name, item = waiting.pop()
+        if isinstance(item, _ARRAYS):
+            for each in item:
+                if type(each) in ATOMS:
+                    yield from _written(each, name)
+                else:
+                    waiting.append((name, each))
+        elif isinstance(item, Mapping):
+            waiting += [(str(key), each) for key, each in item.items()]
+        elif isinstance(item, Struct):
+            waiting += msgspec.structs.asdict(item).items()
+        elif isinstance(item, enum.Enum):
+            waiting += [(name, item.name), (name, item.value)]
+        else:
+            yield from _written(item, name)
+
+
+def _written(value: Any, key: str) -> Iterator[SecretText]:
+    """Yield how a value that has no parts may be written."""
     kind = type(value)
-    if kind is str:  # this and the next are by far the most
+    if kind is str:
         if value.strip():
             yield SecretText(key, value, parts=True)
     elif kind is int:
         for text in sorted({str(value), f"{value:_}", f"{value:,}"}):
             yield SecretText(key, text, parts=False)
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _texts(item, str(name))
-    elif isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            yield from _texts(item, key)
-    elif isinstance(value, Struct):
-        yield from _texts(msgspec.structs.asdict(value), key)
-    elif isinstance(value, enum.Enum):
-        yield from _texts((value.name, value.value), key)
     elif isinstance(value, bytes):
-        yield from _texts(value.decode(errors="replace"), key)
+        yield from _written(value.decode(errors="replace"), key)
         yield from (SecretText(key, text, parts=False) for text in (repr(value)[2:-1], value.hex()) if text)
     elif value is not None and not isinstance(value, bool):
         written = {str(value), repr(value), getattr(value, "isoformat", value.__str__)()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from types import UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from msgspec import inspect
 
 from .._layers.toml.keys import dotted
 from .._layers.toml.values import toml
+from .codecs import name_of, standard
+from .stand_ins import original_of
 
 _NAMES: dict[type[inspect.Type], str] = {
     inspect.AnyType: "any",
@@ -27,7 +30,19 @@ _NAMES: dict[type[inspect.Type], str] = {
 
 def type_name(annotation: Any) -> str:
     """``int``, ``array of str``, ``table of table { host: str }``, ``"a" or "b"``."""
-    return _named(inspect.type_info(annotation), ())
+    return _named(info_of(annotation), ())
+
+
+def info_of(annotation: Any) -> inspect.Type:
+    """Return what msgspec knows of an annotation, with unions that it would refuse."""
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return inspect.UnionType(tuple(map(info_of, members))) if members else inspect.type_info(annotation)
+
+
+def behind(info: inspect.Type) -> inspect.Type:
+    """Return the type for which a class stands in, or else the type itself."""
+    original = original_of(info.cls) if isinstance(info, inspect.CustomType) else None
+    return info if original is None or isinstance(original, type) else info_of(original)
 
 
 class Limit(NamedTuple):
@@ -43,13 +58,15 @@ class Limit(NamedTuple):
 
 def limits(annotation: Any) -> list[Limit]:
     """Return the limits of the values of an annotation."""
-    return _limits(inspect.type_info(annotation))
+    return _limits(info_of(annotation))
 
 
 def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
-    match info:
+    match behind(info):
         case inspect.Metadata(type=inner):
             return _named(inner, above)
+        case inspect.CustomType(cls=cls):
+            return known.words if (known := standard(cls)) is not None else name_of(original_of(cls))
         case inspect.UnionType(types=types):
             return " or ".join(_named(each, above) for each in types if not isinstance(each, inspect.NoneType))
         case inspect.LiteralType(values=values):
@@ -72,7 +89,7 @@ def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
 
 
 def _limits(info: inspect.Type) -> list[Limit]:
-    match info:
+    match behind(info):
         case inspect.Metadata(type=inner):
             return _limits(inner)
         case inspect.UnionType(types=types):

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import collections.abc
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import repeat
 from types import NoneType, UnionType
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Struct, inspect
+
+from .codecs import Decoder, decoder_for, is_mutable, name_of
+from .stand_ins import is_mixed, original_of
 
 _TypeAlias = getattr(typing, "TypeAliasType", ())  # Python 3.12: `type Port = ...`
 
@@ -30,6 +33,13 @@ _INSTEAD = {
     bytearray: "bytes",
     memoryview: "bytes",
 }
+_OTHER_LIBRARIES = frozenset(
+    {
+        *("annotated_types", "attr", "attrs", "beartype", "cattrs", "cerberus", "dataclasses", "marshmallow"),
+        *("pydantic", "pydantic_core", "pydantic_settings", "schematics", "traitlets", "typeguard", "voluptuous"),
+    }
+)
+_NO_DECODERS: Mapping[Any, Decoder] = {}
 # Immutable by themselves; what is inside of them is checked too.
 _TRANSPARENT = (object, typing.Union, UnionType, typing.Literal, tuple, frozenset, collections.abc.Mapping)
 
@@ -42,6 +52,8 @@ def unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
         if origin is Annotated:
             metadata = annotation.__metadata__ + metadata
             annotation = annotation.__origin__
+        elif (original := original_of(annotation)) is not annotation:
+            annotation = original
         elif isinstance(annotation, _TypeAlias):
             annotation = annotation.__value__
         elif isinstance(origin, _TypeAlias):
@@ -89,6 +101,12 @@ def struct_of(annotation: Any) -> type[Struct] | None:
     return None if kind is None or kind.__struct_config__.array_like else bare
 
 
+def is_tagged(struct: Any) -> bool:
+    """Whether a key tells which Struct of a union a table is."""
+    kind = struct_class(struct)
+    return kind is not None and kind.__struct_config__.tag is not None
+
+
 def items_of(annotation: Any) -> Iterable[Any]:
     """Return the annotations of the elements of a tuple or frozenset, one after the other; none for anything else."""
     bare, _ = unwrap(annotation)
@@ -102,21 +120,6 @@ def entries_of(annotation: Any) -> tuple[Any, Any] | None:
     """Return the annotations of each key and each value of a ``Mapping[K, V]``, else None."""
     bare, _ = unwrap(annotation)
     return typing.get_args(bare) if typing.get_origin(bare) is collections.abc.Mapping else None
-
-
-def may_hold(annotation: Any, path: tuple[str | int, ...]) -> bool:
-    """Whether a value of the annotation can have something at this path of keys."""
-    return not path or any(_may_hold(member, path[0], path[1:]) for member in alternatives(annotation))
-
-
-def _may_hold(member: Any, key: str | int, rest: tuple[str | int, ...]) -> bool:
-    if (struct := struct_of(member)) is not None:
-        config = struct_class(struct).__struct_config__  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
-        inside = [field.type for field in msgspec.structs.fields(struct) if field.encode_name == key]
-        return any(may_hold(each, rest) for each in inside) or (key == config.tag_field and not rest)
-    if (entry := entries_of(member)) is not None:
-        return may_hold(entry[1], rest)
-    return member in (Any, object, collections.abc.Mapping)
 
 
 def _inner(bare: Any) -> Iterator[tuple[str, Any]]:
@@ -136,14 +139,26 @@ def metadata_below(annotation: Any, seen: tuple[Any, ...] = ()) -> Iterator[Any]
             yield from metadata_below(inner, (*seen, bare))
 
 
-def structs_below(annotation: Any, seen: tuple[Any, ...] = ()) -> Iterator[type[Struct]]:
-    """Yield every Struct, ``S`` or a generic ``S[T]``, that values of the annotation may hold."""
+def types_below(annotation: Any, seen: tuple[Any, ...] = ()) -> Iterator[Any]:
+    """Yield every type in an annotation, without its metadata: unions, generics, Structs, and what these are made of."""
     bare, _ = unwrap(annotation)
     if bare not in seen:
-        if struct_class(bare) is not None:
-            yield bare
+        yield bare
         for _, inner in _inner(bare):
-            yield from structs_below(inner, (*seen, bare))
+            yield from types_below(inner, (*seen, bare))
+
+
+def structs_below(annotation: Any, seen: tuple[Any, ...] = ()) -> Iterator[type[Struct]]:
+    """Yield every Struct, ``S`` or a generic ``S[T]``, that values of the annotation may hold."""
+    return (bare for bare in types_below(annotation, seen) if struct_class(bare) is not None)
+
+
+def asks_decoders(annotation: Any, decoders: Mapping[Any, Decoder]) -> bool:
+    """Whether msgspec cannot decode all of an annotation by itself."""
+    return any(
+        decoder_for(bare, decoders) is not None or (len(alternatives(bare)) > 1 and is_mixed(bare))
+        for bare in types_below(annotation)
+    )
 
 
 def needs_freezing(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
@@ -154,28 +169,61 @@ def needs_freezing(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
     return bare not in seen and any(needs_freezing(inner, (*seen, bare)) for _, inner in _inner(bare))
 
 
-def refuse_mutable(annotation: Any, label: str, seen: tuple[Any, ...] = ()) -> None:
-    """Raise TypeError, naming ``label`` and the type to use, if a value of the annotation could change."""
-    bare, _ = unwrap(annotation)
+def refuse_unusable(
+    annotation: Any, label: str, decoders: Mapping[Any, Decoder] = _NO_DECODERS, seen: tuple[Any, ...] = ()
+) -> None:
+    """Raise TypeError, naming ``label`` and the way out, for what settings cannot hold.
+
+    That is a type whose values could change, one that no TOML value can be decoded to, and metadata that only another
+    library would read.
+    """
+    bare, metadata = unwrap(annotation)
+    refuse_foreign(metadata, label)
     origin = typing.get_origin(bare) or bare
+    if decoder_for(bare, decoders) is not None:
+        if typing.get_args(bare)[:1] == (bytes,):
+            raise TypeError(f"{label}: TOML has no bytes; use re.Pattern[str]")
+        return
     if origin in _INSTEAD:
         raise TypeError(f"{label}: {_name(origin)} is mutable; use {_INSTEAD[origin]}")
     if (struct := struct_class(bare)) is not None:
         if not struct.__struct_config__.frozen:
             raise TypeError(f"{label}: {_name(struct)} is mutable; declare it with frozen=True")
     elif origin not in _TRANSPARENT:
-        _refuse_unsupported(bare, label)
+        _refuse_undecodable(bare, label)
+    if (entry := entries_of(bare)) is not None and asks_decoders(entry[0], decoders):
+        raise TypeError(f"{label}: keys of a mapping cannot be decoded to {_name(unwrap(entry[0])[0])}; use str")
     if bare not in seen:
         for name, inner in _inner(bare):
-            refuse_mutable(inner, label + name, (*seen, bare))
+            refuse_unusable(inner, label + name, decoders, (*seen, bare))
 
 
-def _refuse_unsupported(bare: Any, label: str) -> None:
+def refuse_foreign(metadata: Iterable[Any], label: str) -> None:
+    """Raise TypeError, naming ``label``, for constraints of other libraries: nobody would apply them."""
+    for mark in metadata:
+        kind = mark if isinstance(mark, type) else type(mark)
+        library = kind.__module__.partition(".")[0]
+        if library in _OTHER_LIBRARIES:
+            raise TypeError(
+                f"{label}: {library} is not asked about settings, so its {kind.__name__} would be ignored; "
+                "use msgspec.Meta for limits, msgspec.field for defaults, and a __post_init__ for other rules"
+            )
+
+
+def _refuse_undecodable(bare: Any, label: str) -> None:
     known = inspect.type_info(bare)
-    if isinstance(known, inspect.DataclassType | inspect.TypedDictType | inspect.NamedTupleType):
-        raise TypeError(f"{label}: {_name(bare)} is not supported; use a msgspec.Struct with frozen=True")
+    if isinstance(known, inspect.TypedDictType):
+        raise TypeError(f"{label}: {_name(bare)} is mutable; use a msgspec.Struct with frozen=True")
+    kind = typing.get_origin(bare) or bare
+    decoder = f", or name a function that makes one in the class line: decoders={{{name_of(kind)}: ...}}"
+    if isinstance(known, inspect.DataclassType | inspect.NamedTupleType):
+        raise TypeError(f"{label}: {_name(bare)} is not supported; use a msgspec.Struct with frozen=True{decoder}")
+    if isinstance(known, inspect.CustomType) and is_mutable(kind):
+        raise TypeError(f"{label}: {_name(bare)} is mutable; use tuple[...], Mapping[...] or frozenset[...]")
     if isinstance(known, inspect.CustomType | inspect.RawType | inspect.ExtType):
-        raise TypeError(f"{label}: TOML values cannot be decoded to {_name(bare)}; use str or another type of msgspec")
+        raise TypeError(
+            f"{label}: TOML values cannot be decoded to {_name(bare)}; use str or another type of msgspec{decoder}"
+        )
 
 
 def _name(kind: Any) -> str:

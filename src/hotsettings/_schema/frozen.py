@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import NoneType
 from typing import Any, Final, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
@@ -66,8 +66,10 @@ def freeze(value: Any) -> Any:
         return value
     if isinstance(value, dict):
         return _frozen(value)
-    if isinstance(value, list) or kind is tuple:
-        return tuple(value if _immutable(value) else map(freeze, value))
+    if isinstance(value, list):
+        return _frozen_array(value)
+    if kind is tuple:
+        return value if _immutable(value) else _frozen_array(value)
     if isinstance(value, set):
         return frozenset(value)
     if isinstance(value, bytearray):
@@ -86,6 +88,17 @@ def _frozen(table: dict[K, Any]) -> FrozenDict[K, Any]:
             elif kind not in ATOMS and (inside := freeze(item)) is not item:
                 _put(frozen, key, inside)
     return frozen
+
+
+def _frozen_array(array: Sequence[Any]) -> tuple[Any, ...]:
+    if len(array) >= _FEW and _immutable(array):
+        return tuple(array)
+    return tuple(
+        [
+            _frozen_array(item) if (kind := type(item)) is list else item if kind in ATOMS else freeze(item)
+            for item in array
+        ]
+    )
 
 
 def freeze_fields(struct: Struct, names: tuple[str, ...]) -> None:

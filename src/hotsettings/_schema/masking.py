@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from .field_types import alternatives, metadata_below, struct_class, struct_of, structs_below, unwrap
-from .marks import SECRET
+from .marks import SECRET, Renamed
 
 MASK = "********"
 
@@ -94,11 +94,22 @@ def names_of_secrets(annotation: Any) -> frozenset[str]:
             if (within or field.name in secret) and struct_of(
                 field.type
             ) is None:  # a table's fields have names of their own
-                names.add(field.encode_name)
+                names.update((field.encode_name, *former_names_of(field.type)))
             collect(field.type, within)
 
     collect(annotation, within=False)
     return frozenset(names)
+
+
+def former_names(annotation: Any) -> frozenset[str]:
+    """The former keys of all fields inside an annotation, at any depth."""
+    return frozenset(name for mark in metadata_below(annotation) if isinstance(mark, Renamed) for name in mark.old)
+
+
+def former_names_of(annotation: Any) -> Iterator[str]:
+    """The former keys of a field with this annotation."""
+    _, metadata = unwrap(annotation)
+    return (name for mark in metadata if isinstance(mark, Renamed) for name in mark.old)
 
 
 def masked_items(struct: Struct) -> Iterator[tuple[str, Any]]:

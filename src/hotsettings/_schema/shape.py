@@ -7,17 +7,18 @@ here a `Shape` is asked together with a value.
 from __future__ import annotations
 
 import collections.abc
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice, repeat
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import NODEFAULT, Meta, Struct
+from msgspec.structs import FieldInfo
 
-from .._layers.toml.keys import Path, Values
+from .._layers.toml.keys import ABSENT, Path, Values, follow
 from . import field_types
-from .marks import SECRET
+from .marks import SECRET, TOLERANT, Before, Check, Deprecated, Renamed
 from .masking import HIDDEN, is_secret
 
 _UNTYPED: Final = (Any, object, collections.abc.Mapping)
@@ -41,6 +42,12 @@ class Shape:
     def holds_secret(self) -> bool:
         """Whether the values, or any part of them, are declared Secret."""
         return self.secret or is_secret(self.annotation)
+
+    @property
+    def description(self) -> str:
+        """What the annotation says about the values, if it says something."""
+        said = [mark.description for mark in self.metadata if isinstance(mark, Meta) and mark.description]
+        return said[-1] if said else ""
 
     @cached_property
     def members(self) -> list[Shape]:
@@ -99,6 +106,80 @@ class Shape:
             return repeat(Shape(next(items), self.secret))
         return [Shape(item, self.secret) for item in items]
 
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """The keys that a table of this Struct may have, that of its tag included."""
+        tag = () if self.tag_field is None else (self.tag_field,)
+        return frozenset((*(self.fields or ()), *tag))
+
+    @cached_property
+    def strict(self) -> bool:
+        """Whether msgspec itself refuses unknown keys in a table of this Struct."""
+        return bool(self.struct is not None and _config(self.struct).forbid_unknown_fields)
+
+    @cached_property
+    def renamed(self) -> dict[str, str]:
+        """The former keys of the fields of a Struct, each with the present one."""
+        return {old: key for key, field in (self.fields or {}).items() for old in field.marked(Renamed, "old")}
+
+    @cached_property
+    def default_tables(self) -> dict[str, FieldInfo]:
+        """The fields of a Struct whose default is a Struct, which lies under what the layers say."""
+        fields = () if self.struct is None else msgspec.structs.fields(self.struct)
+        return {field.encode_name: field for field in fields if isinstance(own_default(field), Struct)}
+
+    @cached_property
+    def attributes(self) -> dict[str, str]:
+        """The names of the fields of a Struct, by the keys that layers write."""
+        fields = () if self.struct is None else msgspec.structs.fields(self.struct)
+        return {field.encode_name: field.name for field in fields}
+
+    def marked(self, mark: type[Any], attribute: str) -> list[Any]:
+        """What the marks of this type around the annotation say, the innermost first. A tuple stands for all in it."""
+        said: list[Any] = []
+        for value in (getattr(found, attribute) for found in self.metadata if isinstance(found, mark)):
+            said += value if isinstance(value, tuple) else (value,)
+        return said
+
+    @cached_property
+    def conversions(self) -> list[Callable[[Any], Any]]:
+        """What converts a value before it is decoded."""
+        return self.marked(Before, "function")
+
+    @cached_property
+    def checks(self) -> list[Callable[[Any], Any]]:
+        """What may refuse a decoded value."""
+        return self.marked(Check, "function")
+
+    @cached_property
+    def deprecated(self) -> list[str]:
+        """What to do instead of setting the value."""
+        return self.marked(Deprecated, "instead")
+
+    @cached_property
+    def tolerant(self) -> bool:
+        """Whether tables may have unknown keys, at any depth."""
+        return TOLERANT in self.metadata
+
+    @cached_property
+    def has_tables(self) -> bool:
+        """Whether values are, or hold, tables of Structs."""
+        return next(field_types.structs_below(self.annotation), None) is not None
+
+    @cached_property
+    def is_prepared(self) -> bool:
+        """Whether values, or anything in them, need more than msgspec before they are decoded."""
+        rules = (Before, Check, Deprecated)
+        if any(mark is TOLERANT or isinstance(mark, rules) for mark in field_types.metadata_below(self.annotation)):
+            return True
+        structs = list(field_types.structs_below(self.annotation))
+        return any(Shape(struct).default_tables or not _config(struct).forbid_unknown_fields for struct in structs)
+
+    @cached_property
+    def is_renamed(self) -> bool:
+        """Whether any field in it has a former key."""
+        return any(isinstance(mark, Renamed) for mark in field_types.metadata_below(self.annotation))
+
     def inside(self, value: Any, part: str | int) -> Shape | None:
         """The shape of what a table or array has at a key or index. None for what it cannot have."""
         for member in self.members_for(value):
@@ -135,8 +216,22 @@ class Shape:
         )
 
     def hides(self, value: Any) -> bool:
-        """Whether a value that is no table must not be shown."""
+        """Whether a leaf must not be shown. An empty table or array shows nothing, unless it is secret as a whole."""
+        if value in ({}, []) and not self.is_whole(value):
+            return False
         return any(member.holds_secret for member in self.members_for(value))
+
+
+def _config(struct: Any) -> Any:
+    kind: Any = field_types.struct_class(struct)  # a generic S[T] does not tell its configuration itself
+    return kind.__struct_config__
+
+
+def own_default(field: FieldInfo) -> Any:
+    """Return the default of a field, or ABSENT."""
+    if field.default_factory is not NODEFAULT:
+        return field.default_factory()
+    return ABSENT if field.default is NODEFAULT else field.default
 
 
 def _get(value: Any, part: str | int) -> Any:
@@ -169,7 +264,7 @@ def parts_of(shape: Shape | None, value: Any, path: Path = ()) -> Iterator[Part]
     if _opens(shape, value):
         for part, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from parts_of(shape and shape.inside(value, part), item, (*path, part))
-    else:
+    elif path:  # an empty document has no leaf
         yield Part(path, value, shape)
 
 
@@ -195,11 +290,23 @@ def secret_paths(shape: Shape, value: Any, path: Path = ()) -> Iterator[Path]:
         yield path
 
 
+def whole_at(shape: Shape, value: Any, path: Path) -> Path | None:
+    """Return the first part of a path at which a value is secret as a whole, keys included, if there is one."""
+    for end in range(len(path) + 1):
+        inner = shape.at(path[:end], value)
+        if inner is not None and inner.is_whole(follow(value, path[:end])):
+            return path[:end]
+    return None
+
+
 def _opens(shape: Shape | None, value: Any) -> bool:
     """Whether a value is a table or an array of tables whose leaves are told apart."""
-    if not (isinstance(value, dict) or (isinstance(value, list) and _has_tables(value))) or not value:
+    if shape is None or not value or not isinstance(value, dict | list) or shape.is_whole(value):
         return False
-    return shape is not None and not shape.is_whole(value)
+    members = shape.members_for(value)
+    if isinstance(value, dict):
+        return any(each.fields is not None or each.entries is not None or each.bare in _UNTYPED for each in members)
+    return _has_tables(value) and shape.inside(value, 0) is not None
 
 
 def _has_tables(values: list[Any]) -> bool:
@@ -211,3 +318,10 @@ def merges(shape: Shape | None, below: Values, above: Values) -> bool:
     if shape is None or (field := shape.tag_field) is None or field not in above:
         return True
     return field not in below or below[field] == above[field]
+
+
+def tagged(shape: Shape | None, tables: Sequence[Values]) -> Values:
+    """Return the table that tells the tag of tables that are merged, given in rising precedence."""
+    if shape is not None and (field := shape.tag_field) is not None:
+        return next((table for table in reversed(tables) if field in table), tables[-1])
+    return tables[-1]

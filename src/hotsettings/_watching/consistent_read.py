@@ -13,18 +13,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .._layers.file import FileLayer
+from .._layers.folder import FolderLayer
 from .._layers.layer import CollectorPaused, Document, Layer, Unreadable
 from .._layers.status import PATIENCE, LayerStatus
 from .._layers.store import StoreLayer
+from .._layers.values import ValuesLayer
+from .._schema.schema import Schema
 from .bind_mounts import BindMounts
-from .sources.file import FileSource
+from .sources.file import FileSource, RetryingSource, WatchedFile
+from .sources.folder import FolderSource
 from .sources.source import LastEventOf, Source
 from .sources.store import StoreSource
+from .sources.values import ValuesSource
 from .symlinks import ResolvedPath, resolve_paths
 
 _MOST_RESOLUTIONS = 8
@@ -57,14 +64,14 @@ class ConsistentReader:
     """Reads layers together. Call ``check`` in a worker thread: if a mount stalls, it may never return.
 
     Args:
+        schema: What the settings class declares.
         layers: The layers, in rising precedence.
         settle: Seconds without a change after which a file counts as complete, if nothing else shows that it is.
     """
 
-    def __init__(self, layers: Sequence[Layer], settle: float) -> None:
+    def __init__(self, schema: Schema, layers: Sequence[Layer], settle: float) -> None:
         self._settle = settle
-        self._sources = [_source_of(layer, settle) for layer in layers]
-        self._files = [each for each in self._sources if isinstance(each, FileSource)]
+        self._sources = [_source_of(schema, layer, settle) for layer in layers]
         self._mounts = BindMounts()
         self._written_to: dict[Source[Any, Any], float] = {}
         """The sources that somebody was writing at the last check, and since when."""
@@ -79,7 +86,7 @@ class ConsistentReader:
         self._mark_moved_mounts()
 
     def _mark_moved_mounts(self) -> None:
-        for file in self._files:
+        for _, file in self._files:
             file.moved_mount = self._mounts.moved(file.resolved_path.folders_and_target)
 
     def unchanged(self) -> bool:
@@ -112,15 +119,12 @@ class ConsistentReader:
         Raises:
             OSError: The system grants no more watches.
         """
-        paths = [file.path for file in self._files]
-        resolved_paths = resolve_paths(paths)
+        resolved_paths = self._resolve()
         for _ in range(_MOST_RESOLUTIONS):
             if not watch(resolved_paths):
                 break
-            resolved_paths = resolve_paths(paths)  # changes before the watches were there caused no events
-        for file, resolved in zip(self._files, resolved_paths, strict=True):
-            file.resolved_path = resolved
-        self._mounts.track(path for file in self._files for path in file.resolved_path.folders_and_target)
+            resolved_paths = self._resolve()  # changes before the watches were there caused no events
+        self._mounts.track(path for _, file in self._files for path in file.resolved_path.folders_and_target)
         self._mark_moved_mounts()
         for each in self._track(self._sources):
             each.take_fingerprint()
@@ -151,6 +155,26 @@ class ConsistentReader:
         if ready:
             seconds = min(seconds, max(self._written_to[each] for each in holding_up_the_rest) + PATIENCE - now)
         return Unsettled(seconds)
+
+    def _resolve(self) -> list[ResolvedPath]:
+        """Find the paths of all layers, and where they lead."""
+        paths = [each.paths() for each in self._track(self._sources)]
+        resolved = iter(resolve_paths(path for own in paths for path in own))
+        all_of_them: list[ResolvedPath] = []
+        for each, own in zip(self._sources, paths, strict=True):
+            led = list(islice(resolved, len(own)))
+            each.resolve(led)
+            if each.listed:
+                led[0] = replace(led[0], listed=True)
+            all_of_them += led
+        return all_of_them
+
+    @property
+    def _files(self) -> Iterator[tuple[RetryingSource[Any, Any], WatchedFile]]:
+        for each in self._sources:
+            if isinstance(each, RetryingSource):
+                for file in each.files:
+                    yield each, file
 
     def _read(
         self,
@@ -220,8 +244,9 @@ class ConsistentReader:
 
     def force_read(self) -> None:
         """Read all files at the next check, even if their fingerprints are unchanged."""
-        for file in self._files:
-            file.force_read()
+        for each in self._sources:
+            if isinstance(each, RetryingSource):
+                each.force_read()
 
     def accepted(self) -> None:
         """Note that what was read last is live.
@@ -234,12 +259,12 @@ class ConsistentReader:
     @property
     def targets(self) -> list[str]:
         """The files that the paths led to at the last check."""
-        return [file.resolved_path.target for file in self._files]
+        return [file.resolved_path.target for _, file in self._files]
 
     @property
     def complete_targets(self) -> list[str]:
         """Those of them that nobody was writing at the last check."""
-        return [file.resolved_path.target for file in self._files if file not in self._written_to]
+        return [file.resolved_path.target for each, file in self._files if each not in self._written_to]
 
     def writing(self) -> dict[str, float]:
         """The layers, by name, that somebody was writing at the last check, and since when, in monotonic seconds."""
@@ -248,15 +273,19 @@ class ConsistentReader:
     @property
     def stale_mounts(self) -> dict[str, str]:
         """The mount points that edits from outside no longer pass, each with the label of a file behind it."""
-        return {point: file.layer.label for file in self._files if (point := file.stale_mount) is not None}
+        return {point: each.layer.label for each, file in self._files if (point := file.stale_mount) is not None}
 
     def statuses(self) -> list[LayerStatus]:
         """The state of each layer when it was read last."""
         return [each.status() for each in self._sources]
 
 
-def _source_of(layer: Layer, settle: float) -> Source[Any, Any]:
+def _source_of(schema: Schema, layer: Layer, settle: float) -> Source[Any, Any]:
     if isinstance(layer, FileLayer):
         return FileSource(layer, settle)
+    if isinstance(layer, FolderLayer):
+        return FolderSource(schema, layer, settle)
+    if isinstance(layer, ValuesLayer):
+        return ValuesSource(schema, layer)
     assert isinstance(layer, StoreLayer)
     return StoreSource(layer)

@@ -8,12 +8,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from .._layers.folder import ATOMIC
 from .fingerprint import Fingerprint
 
 _MOST_LINKS = 40  # as many as the kernel follows
-_ATOMIC = "..data"
-"""The symlink that the kubelet swaps in a Kubernetes volume. Each time it points to a new folder, and the kubelet never
-writes into that folder after the swap."""
 
 
 class Step(Struct, frozen=True):
@@ -44,16 +42,24 @@ class ResolvedPath(Struct, frozen=True):
         entries: The directory entries that decide where the path leads, each as a folder and a name: those of all
             symlinks on it, and that of the target. If a folder is missing, its own entry is the last.
         steps: All symlinks and folders on the path.
+        listed: Whether all names beside ``..data`` count, and not only those of the entries.
     """
 
     target: str
     entries: tuple[tuple[str, str], ...]
     steps: tuple[Step, ...] = ()
+    listed: bool = False
 
     @property
     def folders(self) -> frozenset[str]:
         """The folders of the entries."""
         return frozenset(folder for folder, _ in self.entries)
+
+    @property
+    def listed_folder(self) -> str | None:
+        """The folder in which all names count."""
+        beside = (folder for folder, name in reversed(self.entries) if name == ATOMIC)
+        return next(beside, None) if self.listed else None
 
     @property
     def folders_and_target(self) -> frozenset[str]:
@@ -66,6 +72,11 @@ class PathChange(Struct, frozen=True):
 
     new_steps: tuple[Step, ...]
 
+    @property
+    def atomic(self) -> bool:
+        """Whether a Kubernetes volume was swapped as a whole."""
+        return any(step.link and os.path.basename(step.path) == ATOMIC for step in self.new_steps)
+
     def complete(self, fingerprint: Fingerprint) -> bool:
         """Whether the file was already complete when the change made the path lead to it.
 
@@ -76,7 +87,7 @@ class PathChange(Struct, frozen=True):
         Args:
             fingerprint: The fingerprint of the file now.
         """
-        if any(step.link and os.path.basename(step.path) == _ATOMIC for step in self.new_steps):
+        if self.atomic:
             return True
         first = self.new_steps[0]
         moved = [step for step in self.new_steps if step.link]

@@ -20,8 +20,9 @@ from msgspec import Struct
 from .._concurrency.backoff import Backoff
 from .._concurrency.worker_thread import Worker
 from .._layers.layer import CollectorPaused, Layer
-from .._layers.status import PATIENCE, LayerStatus
+from .._layers.status import PATIENCE
 from .._log import logger
+from .._schema.schema import Schema
 from .consistent_read import ConsistentReader, Read, Unchanged, Unsettled
 from .events import Kind, Notifier, opener
 from .events.polling import Polling
@@ -50,18 +51,22 @@ class Watcher:
     """Watches layers. Call its methods on the event loop.
 
     Args:
+        schema: What the settings class declares.
         layers: The layers, in rising precedence.
         settle: Seconds without a change after which a file counts as complete, if nothing else shows that it is.
         rescan_interval: Seconds between two checks if there are no events.
         kind: The kind of notifier.
     """
 
-    def __init__(self, layers: Sequence[Layer], settle: float, rescan_interval: float, kind: Kind) -> None:
+    def __init__(
+        self, schema: Schema, layers: Sequence[Layer], settle: float, rescan_interval: float, kind: Kind
+    ) -> None:
         self._open = opener(kind)
         self.settle = settle
         self._rescan = rescan_interval
         self._notifier: Notifier = Polling()
-        self._reader = ConsistentReader(layers, settle)
+        self.reader = ConsistentReader(schema, layers, settle)
+        """Reads the layers in the worker thread. On the event loop it says what it has read."""
         self._opened = anyio.Event()
         self._woken = anyio.Event()
         self._check_thoroughly = True
@@ -74,7 +79,7 @@ class Watcher:
 
     def wake_and_reread(self) -> None:
         """Like ``wake``, and let the next check read all files, even if their fingerprints are unchanged."""
-        self._reader.force_read()
+        self.reader.force_read()
         self.wake()
 
     def wake(self) -> None:
@@ -84,7 +89,7 @@ class Watcher:
 
     async def wait_until_woken(self, within: float) -> None:
         """Wait until something may have changed, or for so many seconds."""
-        if (due := self._reader.due) is not None:
+        if (due := self.reader.due) is not None:
             within = min(within, due - time.monotonic())
         with anyio.move_on_after(max(0.0, within)):
             await self._woken.wait()
@@ -135,17 +140,17 @@ class Watcher:
         def work() -> Unchanged | Unsettled | Evaluated[R]:
             if started >= self._mounts_due:
                 self._mounts_due = started + self._rescan
-                self._reader.check_mounts()
-            if not thorough and self._reader.unchanged():
+                self.reader.check_mounts()
+            if not thorough and self.reader.unchanged():
                 return Unchanged()
             with CollectorPaused() as collector:
-                result = self._reader.check(
+                result = self.reader.check(
                     watch, notifier.last_event, notifier.event_delay, collector, accept_open=accept_open
                 )
                 return Evaluated(result, evaluate(result)) if isinstance(result, Read) else result
 
         try:
-            result = await self._worker.run(work, lambda: slow(self._reader.in_progress()))
+            result = await self._worker.run(work, lambda: slow(self.reader.in_progress()))
             self._read_pending(notifier)
         except _EventsFailed as failure:
             self._events_failed(failure.reason)
@@ -155,42 +160,16 @@ class Watcher:
         # If a write event arrived after the check began, the read may hold half a file: drop it and check again at
         # once.
         if isinstance(result, Evaluated) and any(
-            notifier.last_event(path).written_at >= started for path in self._reader.complete_targets
+            notifier.last_event(path).written_at >= started for path in self.reader.complete_targets
         ):
-            self._reader.invalidate()
+            self.reader.invalidate()
             return Unsettled(0.0)
         self._events_back(notifier)
         return result
 
-    def accepted(self) -> None:
-        """Note that what was read last is live."""
-        self._reader.accepted()
-
-    def invalidate(self) -> None:
-        """Drop what was read last, because it could not be evaluated, and read all layers again at the next check."""
-        self._reader.invalidate()
-
-    def writing(self) -> dict[str, float]:
-        """The layers, by name, that somebody was writing at the last check, and since when, in monotonic seconds."""
-        return self._reader.writing()
-
     def close(self) -> None:
         """End the worker thread. If a check hangs in it, leave it alone."""
         self._worker.close()
-
-    def statuses(self) -> list[LayerStatus]:
-        """The state of each layer when it was read last."""
-        return self._reader.statuses()
-
-    @property
-    def stale_mounts(self) -> dict[str, str]:
-        """The mount points that edits from outside no longer pass, each with the label of a file behind it."""
-        return self._reader.stale_mounts
-
-    @property
-    def targets(self) -> list[str]:
-        """The files that the layers' paths lead to."""
-        return self._reader.targets
 
     def _read_pending(self, notifier: Notifier) -> None:
         try:

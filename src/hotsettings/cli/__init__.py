@@ -26,7 +26,7 @@ class Unwritable(Exception):
 def main() -> None:
     """Entry point of the command."""
     if sys.stderr is None:  # both are None if they were closed before the start
-        sys.stderr = open(os.devnull, "w")
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it stays open
     if sys.stdout is None:
         _end(OSError(errno.EBADF, "standard output is closed"))
     try:
@@ -35,7 +35,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise
-        sys.exit(f"hotsettings: the command line needs {error.name}; install it with: pip install 'hotsettings[cli]'")
+        from .._extras import install_command
+
+        sys.exit(f"hotsettings: the command line needs {error.name}; install it with: {install_command('cli')}")
     _encode()
     rejoin_class(os.environ)
     try:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from .. import __version__
 from .._layers.layer import LARGEST, CollectorPaused
@@ -84,7 +85,19 @@ def main(
     pass
 
 
-class _Once(TyperCommand):
+class _Command(TyperCommand):
+    """A command whose options may each be given once, unless they take several values: of two, one would be ignored."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:
+            _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+            for option, times in Counter(given).items():
+                if times > 1 and isinstance(option, TyperOption) and not (option.multiple or option.is_flag):
+                    ctx.fail(f"Option '{option.opts[0]}' is given {times} times; give it once.")
+        return super().parse_args(ctx, args)
+
+
+class _Once(_Command):
     """A command that prints what large layers say, and ends. The garbage collector would search all of that in vain."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -92,7 +105,7 @@ class _Once(TyperCommand):
             return super().invoke(ctx)
 
 
-def _add(command: Callable[..., None], *examples: str, cls: type[TyperCommand] = TyperCommand) -> None:
+def _add(command: Callable[..., None], *examples: str, cls: type[_Command] = _Command) -> None:
     name = command.__name__
     paragraphs = (" ".join(paragraph.split()) for paragraph in str(command.__doc__).split("\n\n"))
     epilog = _examples(*(f"{name} {example}".rstrip() for example in examples))

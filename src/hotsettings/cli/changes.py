@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.text import Text
 
-from .._layers.layer import Document
-from .._layers.toml.keys import ABSENT, Path, Values, follow
+from .._layers.layer import Document, origin_of
+from .._layers.toml.keys import ABSENT, Path
 from .._live.snapshot import changed_keys, same
-from .._loading.explain import Setting, effective, masked
+from .._loading.explain import Setting, effective, live_parts
 from .._loading.load import Loaded
 from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema
+from .._schema.shape import Part, parts_of
+from ..errors import NOWHERE
 from . import output
 
 
@@ -26,22 +30,50 @@ class KeyChange(Struct, frozen=True):
 
     @property
     def key(self) -> str:
-        return self.new.leaf.key
+        return self.new.key
 
 
 def between_settings(old: Loaded, new: Loaded) -> list[KeyChange]:
-    """Compare the settings of two sets of files, in the order of the class."""
+    """Compare the settings of two sets of files leaf by leaf, in the order of the class."""
     keys = changed_keys(old.schema, old.settings, new.settings)
-    pairs = map(KeyChange, effective(old), effective(new))
-    return [change for change in pairs if change.key in keys]
+    sides = [{part.path: part.value for leaf, part in live_parts(side) if leaf.key in keys} for side in (old, new)]
+    shown = [{setting.path: setting for setting in effective(side) if setting.leaf.key in keys} for side in (old, new)]
+    return [
+        KeyChange(*(each.get(path, absent) for each in shown))
+        for path, absent in _union(*shown)
+        if not _alike(*(side.get(path, ABSENT) for side in sides))
+    ]
+
+
+def _union(old: dict[Path, Setting], new: dict[Path, Setting]) -> Iterator[tuple[Path, Setting]]:
+    """Yield the paths of both sides, field by field, each with what stands for it on a side that does not have it."""
+    order: dict[str, dict[Path, Setting]] = {}
+    for path, setting in (*old.items(), *new.items()):
+        order.setdefault(setting.leaf.key, {}).setdefault(path, replace(setting, value=None, origin=NOWHERE))
+    return chain.from_iterable(paths.items() for paths in order.values())
 
 
 def between_documents(schema: Schema, old: Document, new: Document) -> list[KeyChange]:
-    """Compare two documents, in the order of the class. Keys that the class does not know come last, masked."""
-    leaves = [*schema.leaves, *_unknown(schema, old, new)]
-    pairs = [(leaf, follow(old.values, leaf.path), follow(new.values, leaf.path)) for leaf in leaves]
-    differing = [leaf for leaf, before, after in pairs if not _alike(before, after)]
-    return list(map(KeyChange, _settings(schema, old, differing), _settings(schema, new, differing)))
+    """Compare two documents leaf by leaf, in the order of the class. Keys that the class does not know come last, masked."""
+    sides = [{part.path: part for part in parts_of(schema.shape, document.values)} for document in (old, new)]
+    values = [{path: part.value for path, part in side.items()} for side in sides]
+    position = {leaf.key: number for number, leaf in enumerate(schema.leaves)}
+    differing = [
+        (_leaf_of(schema, path), path)
+        for path in sides[0] | sides[1]
+        if path  # an empty document is a table without keys
+        and not _alike(*(side.get(path, ABSENT) for side in values))
+    ]
+    differing.sort(key=lambda pair: position.get(pair[0].key, len(position)))
+    return list(map(KeyChange, *(_settings(*each, differing) for each in zip((old, new), sides, strict=True))))
+
+
+def _leaf_of(schema: Schema, path: Path) -> Leaf:
+    """Return the field that a path leads into, the first one of a table, or one made up for an unknown key."""
+    if (leaf := schema.leaf_of(path)) is not None:
+        return leaf
+    unknown = Leaf(tuple(map(str, path)), (), None, (), secret=True, restart=False, section="", description="")
+    return next(iter(schema.leaves_below(path)), unknown)
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -52,32 +84,13 @@ def _alike(one: Any, other: Any) -> bool:
     return same(one, other)
 
 
-def _settings(schema: Schema, document: Document, leaves: Sequence[Leaf]) -> Iterator[Setting]:
-    places = document.locate([leaf.path for leaf in leaves])
-    for leaf in leaves:
-        value = follow(document.values, leaf.path)
-        place = places.get(leaf.path)
-        origin = document.origin(place.value[0]) if place else document.layer.origin()
-        shown = None if value is ABSENT else HIDDEN if leaf.secret else masked(schema, leaf.path, value)
-        yield Setting(leaf, shown, origin)
-
-
-def _unknown(schema: Schema, *documents: Document) -> list[Leaf]:
-    """Make leaves for keys that the class does not know. They may be misspelt secrets, so their values are not shown."""
-    paths = dict.fromkeys(path for document in documents for path in _unknown_paths(schema, document.values, ()))
-    return [Leaf(path, (), None, (), secret=True, restart=False, section="", description="") for path in paths]
-
-
-def _unknown_paths(schema: Schema, values: Values, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    for key, value in values.items():
-        path = (*above, key)
-        known: Path = path
-        if schema.leaf_of(known) is not None:
-            continue
-        if isinstance(value, dict) and schema.leaves_below(path):
-            yield from _unknown_paths(schema, value, path)
-        else:
-            yield path
+def _settings(document: Document, parts: dict[Path, Part], leaves: Sequence[tuple[Leaf, Path]]) -> Iterator[Setting]:
+    places = document.locate([path for _, path in leaves])
+    for leaf, path in leaves:
+        place, part = places.get(path), parts.get(path)
+        origin = document.origin(place.value[0]) if place else origin_of(document.layer)
+        hidden = part is not None and part.hidden
+        yield Setting(leaf, path, HIDDEN if hidden else None if part is None else part.value, origin)
 
 
 def as_text(changes: Sequence[KeyChange]) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections.abc import MutableMapping
+from itertools import islice
 
 import typer
 
 from . import source_keys
+
+_MOST_PATHS = 10_000
+"""Names of a folder that are looked at: somebody waits at a prompt."""
 
 
 def rejoin_class(environ: MutableMapping[str, str]) -> None:
@@ -25,6 +30,18 @@ def rejoin_class(environ: MutableMapping[str, str]) -> None:
         else:
             joined.append(word)
     environ.update(COMP_WORDS="\n".join(joined), COMP_CWORD=str(cursor))
+
+
+def paths(incomplete: str) -> list[str]:
+    """Complete the path of a file or folder. Return nothing where no such thing is."""
+    folder, begin = os.path.split(incomplete)
+    with contextlib.suppress(OSError, ValueError), os.scandir(folder or ".") as entries:
+        return [
+            os.path.join(folder, entry.name) + (os.sep if entry.is_dir() else "")
+            for entry in islice(entries, _MOST_PATHS)
+            if entry.name.startswith(begin) and (begin or entry.name[0] != ".") and entry.name.isprintable()
+        ]
+    return []
 
 
 def keys(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from .._layers.file import FileLayer, fetch
-from .._layers.layer import Document, Layer, parse
+from .._layers.layer import Document, Layer, RevisionLayer, origin_of, parse
 from .._layers.toml.keys import dotted
 from .._loading.diagnose import Finding, diagnose
-from .._loading.load import documents_or_error, read_all, validated
-from .._loading.merge import merge
-from .._loading.problems import as_problems, tolerated
+from .._loading.load import documents_or_error, read_all, validated, warnings_about
+from .._loading.prepare import prepare
+from .._loading.problems import as_problems
 from .._schema.schema import Schema
 from ..errors import MOST_PROBLEMS, NO_PROBLEMS, InvalidSettings, Problem, Problems
+from .options import path_layer
 from .secret_warnings import secrets_in
 
 
@@ -48,7 +49,7 @@ def draft_of_file(schema: Schema, path: str) -> Draft:
 
 def stored_document(schema: Schema, label: str, revision: int, data: bytes | None) -> Document:
     """Parse what a revision of a key says. Raises LayerError."""
-    layer = Layer(name="store", label=label, revision=revision or None)
+    layer = RevisionLayer(name="store", label=label, revision=revision or None)
     return Document(layer, "", {}, missing=True) if data is None else _parsed(schema, layer, data)
 
 
@@ -63,28 +64,30 @@ def validate(schema: Schema, document: Document, below: Sequence[str], above: Se
     The verdict quotes nothing of the other files, since they may hold secrets. Raises LayerError for those that cannot be
     read.
     """
-    others = [read_all(schema, [FileLayer(path, secret=True) for path in paths]) for paths in (below, above)]
+    others = [read_all(schema, [path_layer(path, secret=True) for path in paths]) for paths in (below, above)]
     documents = (*others[0], document, *others[1])
-    values = merge(each.values for each in documents)
+    prepared = prepare(schema, documents)
     problems = NO_PROBLEMS
     unchecked: tuple[str, ...] = ()
     try:
-        validated(schema, documents, values)
+        validated(schema, documents, prepared)
     except InvalidSettings as error:
         problems = Problems(error.problems, error.total)
         if not (below or above):
-            found = diagnose(schema, values, sys.maxsize).first
+            found = diagnose(schema, prepared, sys.maxsize).first
             unchecked = tuple(dotted(finding.path) for finding in found if _left_to_others(finding))
-            own = [finding for finding in found if not _left_to_others(finding)]
-            problems = Problems(as_problems(schema, documents, own[:MOST_PROBLEMS]), len(own))
+            mine = [finding for finding in found if not _left_to_others(finding)]
+            problems = Problems(as_problems(schema, documents, mine[:MOST_PROBLEMS]), len(mine))
     if not document.text:
         why = "it is empty, and processes would take that for a failed write"
         hint = "if you mean it, write a comment into it"
-        empty = Problem("", why, document.layer.origin(), hint, "lost-content")
+        empty = Problem("", why, origin_of(document.layer), hint, "lost-content")
         problems = Problems((*problems.first, empty), problems.total + 1)
     private = [each for each in documents if each.layer.secret]
     exposed = tuple(secrets_in(schema, document, private))
-    return Verdict(problems, tolerated(schema, [document]), exposed, unchecked)
+    warnings = warnings_about(schema, documents, prepared).first
+    own = tuple(warning for warning in warnings if warning.origin.layer == document.layer.name)
+    return Verdict(problems, Problems(own, len(own)), exposed, unchecked)
 
 
 def _left_to_others(finding: Finding) -> bool:

@@ -155,17 +155,8 @@ class _Git:
         _, found = self.run(folder, "config", "-z", "--get-regexp", wanted, good=(0, 1))
         settings = (setting.replace("\n", "=", 1) for setting in os.fsdecode(found).split("\0") if setting)
         options = tuple(option for setting in settings for option in ("-c", setting))
-        return _Where(
-            top,
-            prefix,
-            directory,
-            index,
-            objects,
-            exclude,
-            object_format,
-            head.decode("ascii", "replace").strip(),
-            options,
-        )
+        commit = head.decode("ascii", "replace").strip()
+        return _Where(top, prefix, directory, index, objects, exclude, object_format, commit, options)
 
     def run(
         self,

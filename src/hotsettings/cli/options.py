@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+from collections import Counter
 from collections.abc import Callable
 from inspect import Parameter, Signature
 from typing import Annotated, Any, get_type_hints
 
 import typer
 from msgspec import NODEFAULT, Struct
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from .._layers.default_layers import CONFIG_FILE, SECRETS_FILE, file_layers
 from .._layers.file import FileLayer
+from .._layers.folder import FolderLayer
 from .._loading.load import Loaded, assemble, read_all
 from ..errors import SettingsError
-from . import output
-from .settings_class import import_schema
+from . import completion, output
+from .settings_class import Usage, import_schema
 
 SettingsClass = Annotated[
     str, typer.Argument(metavar="CLASS", help="The settings class, as package.module:Class.", show_default=False)
@@ -33,20 +36,63 @@ def _not_empty(value: Any) -> Any:
 
 def file_option(option: str, about: str, *, may_be_empty: bool = False) -> Any:
     """An option that takes the name of a file."""
-    callback = None if may_be_empty else _not_empty
-    return typer.Option(option, metavar="FILE", help=about, rich_help_panel="Files", callback=callback)
+    return typer.Option(
+        option,
+        metavar="FILE",
+        help=about,
+        rich_help_panel="Files",
+        callback=None if may_be_empty else _not_empty,
+        show_default=False,
+        autocompletion=completion.paths,
+    )
+
+
+_LAYER = "A file or a folder of keys, with ,secret or ,optional behind it, instead of the above. Repeatable."
 
 
 class Files(Struct, frozen=True):
-    """The three files of one set of layers."""
+    """One set of layers: three files, or the ones in a list."""
 
-    config: Annotated[str, file_option("--config", "The base file.")] = CONFIG_FILE
-    secrets: Annotated[str, file_option("--secrets", "The secrets file. It may be missing.")] = SECRETS_FILE
+    config: Annotated[str | None, file_option("--config", f"The base file. By default {CONFIG_FILE}.")] = None
+    secrets: Annotated[
+        str | None, file_option("--secrets", f"The secrets file. By default {SECRETS_FILE}, which may be missing.")
+    ] = None
     override: Annotated[str | None, file_option("--override", "A file that overrides both.")] = None
+    layer: Annotated[list[str] | None, file_option("--layer", _LAYER)] = None
 
-    def layers(self) -> list[FileLayer]:
-        """The files as layers, in rising precedence."""
-        return file_layers(self.config, self.secrets, self.override)
+    def layers(self) -> list[FileLayer | FolderLayer]:
+        """The layers, in rising precedence. A wrong option is a usage error."""
+        if not self.layer:
+            return [*file_layers(self.config or CONFIG_FILE, self.secrets or SECRETS_FILE, self.override)]
+        for option, value in (("--config", self.config), ("--secrets", self.secrets), ("--override", self.override)):
+            if value is not None:
+                raise Usage(f"--layer and {option} exclude each other: name that file with --layer too")
+        layers = [layer_of(text) for text in self.layer]
+        names = Counter(layer.name for layer in layers)
+        layers = [replace(each, name=each.label) if names[each.name] > 1 else each for each in layers]
+        for label, number in Counter(layer.label for layer in layers).items():
+            if number > 1:
+                raise Usage(f"--layer {label} is named {number} times")
+        return layers
+
+
+def layer_of(text: str) -> FileLayer | FolderLayer:
+    """Return the layer that ``PATH[,secret][,optional]`` means. What is no word for a layer is a usage error."""
+    path, marks = text, set[str]()
+    while not os.path.exists(path) and path.endswith((",secret", ",optional")):
+        path, _, mark = path.rpartition(",")
+        marks.add(mark)
+    if not path:
+        raise Usage(f"--layer {text}: the path is empty")
+    if "," in path and not os.path.exists(path):
+        raise Usage(f"--layer {text}: write it as PATH, PATH,secret or PATH,secret,optional")
+    return path_layer(path, secret="secret" in marks, required="optional" not in marks)
+
+
+def path_layer(path: str, *, secret: bool = False, required: bool = True) -> FileLayer | FolderLayer:
+    """Return the layer at a path: a folder, if there is one or the path ends in a slash, or else a file."""
+    kind = FolderLayer if os.path.isdir(path) or path.endswith(os.sep) else FileLayer
+    return kind(path, secret=secret, required=required)
 
 
 def load_or_exit(settings_class: str, *sides: Files, json: bool) -> list[Loaded]:
@@ -54,12 +100,13 @@ def load_or_exit(settings_class: str, *sides: Files, json: bool) -> list[Loaded]
 
     A file that is in several sets is read only once.
     """
+    sets = [files.layers() for files in sides]
     try:
-        schema = import_schema(settings_class, sides[0].secrets)
-        layers = list(dict.fromkeys(layer for files in sides for layer in files.layers()))
+        schema = import_schema(settings_class, sets[0])
+        layers = list(dict.fromkeys(layer for each in sets for layer in each))
         documents = dict(zip(layers, read_all(schema, layers), strict=True))
-        chosen = [tuple(documents[layer] for layer in files.layers()) for files in sides]
-        return [Loaded(schema, each, assemble(schema, each)) for each in chosen]
+        chosen = [tuple(documents[layer] for layer in each) for each in sets]
+        return [assemble(schema, each) for each in chosen]
     except SettingsError as error:
         output.fail(error, json=json)
 

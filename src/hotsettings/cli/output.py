@@ -79,7 +79,7 @@ def problems(console: Console, title: str, found: Problems, colour: str) -> None
 def problem(console: Console, what: Problem, colour: str) -> None:
     """Print the line of a problem, and its excerpt, cut to the width of the terminal."""
     text = Text(str(what))
-    place = str(what.origin) if what.origin.file else ""
+    place = what.place
     key = len(place) + 2 if place else 0  # as str() writes them, with two spaces between them
     text.stylize("bold", 0, len(place))
     text.stylize(f"bold {colour}", key, key + len(what.key))
@@ -155,13 +155,15 @@ def _hidden(value: Any) -> str:
 
 
 def origin_json(origin: Origin) -> dict[str, Any]:
-    """The layer, file, line, column and kind of an origin, and its revision if it is in a store.
+    """The layer, file, line, column and kind of an origin, its revision if it is in a store, its keys if it is derived.
 
     A file name that is not Unicode is written with escapes.
     """
     values = msgspec.structs.asdict(origin)
     if origin.revision is None:
         del values["revision"]
+    if not origin.keys:
+        del values["keys"]
     if origin.file is not None:
         values["file"] = origin.file.encode(errors="backslashreplace").decode()
     return values

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from shlex import quote
 
 from .._layers.file import FileLayer
-from .._layers.layer import Document
-from .._layers.toml.keys import ABSENT, follow
+from .._layers.layer import Document, origin_of
+from .._layers.toml.keys import Path, dotted
 from .._layers.toml.positions import Place
-from .._schema.schema import Leaf, Schema
+from .._schema.schema import Schema
+from .._schema.shape import parts_of
 from ..errors import Problem
 from . import git
 from .permissions import exposures
@@ -34,13 +35,13 @@ def warnings(schema: Schema, documents: Sequence[Document]) -> Iterator[Problem]
 def secrets_in(schema: Schema, document: Document, private: Sequence[Document]) -> Iterator[Problem]:
     """Yield each Secret key in a document that is not one of the ``private`` ones."""
     where = private[0].layer.label if private else "the secrets file"
-    for leaf, place in _set_in(schema, document, secret=True):
-        origin = document.origin(place.value[0]) if place else document.layer.origin()
-        yield Problem(leaf.key, _LOUD, origin, f"move it to {where} and change its value", "misplaced-secret")
+    for path, place in _set_in(schema, document, secret=True):
+        origin = document.origin(place.value[0]) if place else origin_of(document.layer)
+        yield Problem(dotted(path), _LOUD, origin, f"move it to {where} and change its value", "misplaced-secret")
 
 
 def _exposed(layer: FileLayer) -> Iterator[Problem]:
-    path, origin = os.fspath(layer.path), layer.origin()
+    path, origin = os.fspath(layer.path), origin_of(layer)
     for exposure in exposures(path, layer.label):
         yield Problem("", exposure.message, origin, exposure.hint, "exposed-file")
     try:
@@ -63,16 +64,16 @@ def _exposed(layer: FileLayer) -> Iterator[Problem]:
 
 
 def _not_secret(schema: Schema, document: Document) -> Iterator[Problem]:
-    for leaf, place in _set_in(schema, document, secret=False):
+    for path, place in _set_in(schema, document, secret=False):
         message = "in the secrets file, but not declared Secret, so its repr shows it"
-        origin = document.origin(place.key[0]) if place else document.layer.origin()
+        origin = document.origin(place.key[0]) if place else origin_of(document.layer)
         hint = "declare it as Secret[...] or move it to another file"
-        yield Problem(leaf.key, message, origin, hint, "undeclared-secret")
+        yield Problem(dotted(path), message, origin, hint, "undeclared-secret")
 
 
-def _set_in(schema: Schema, document: Document, *, secret: bool) -> Iterator[tuple[Leaf, Place | None]]:
+def _set_in(schema: Schema, document: Document, *, secret: bool) -> Iterator[tuple[Path, Place | None]]:
     """Yield the leaves that a document sets, and their places. A table without a header may have no place."""
-    leaves = [leaf for leaf in schema.leaves if leaf.secret is secret]
-    here = [leaf for leaf in leaves if follow(document.values, leaf.path) is not ABSENT]
-    places = document.locate([leaf.path for leaf in here])
-    return ((leaf, places.get(leaf.path)) for leaf in here)
+    parts = parts_of(schema.shape, document.values)
+    here = [part.path for part in parts if part.shape is not None and part.hidden is secret]
+    places = document.locate(here)
+    return ((path, places.get(path)) for path in here)

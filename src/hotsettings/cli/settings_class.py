@@ -14,16 +14,17 @@ from typing import Any, NoReturn
 
 import typer
 
-from .._layers.default_layers import SECRETS_FILE
-from .._layers.file import FileLayer, read
-from .._layers.layer import Document
+from .._layers.default_layers import CONFIG_FILE, SECRETS_FILE, file_layers
+from .._layers.layer import Document, Layer
 from .._layers.toml.spelling import closest
+from .._loading.documents import whole
 from .._redaction import Redactor
 from .._schema.schema import Schema, schema_of
 from ..errors import SettingsError
 from ..settings import BaseSettings
 from . import output
 
+_DEFAULT = file_layers(CONFIG_FILE, SECRETS_FILE, None)
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -34,25 +35,28 @@ class Usage(typer.BadParameter):
         return self.message
 
 
-def schema_or_exit(settings_class: str) -> Schema:
+def schema_or_exit(settings_class: str, layers: Sequence[Layer] = _DEFAULT) -> Schema:
     """Import the class. Report what is wrong, and exit with 1 if the module loads settings and cannot."""
     try:
-        return import_schema(settings_class)
+        return import_schema(settings_class, layers)
     except SettingsError as error:
         output.fail(error)
 
 
-def import_schema(settings_class: str, secrets: str = SECRETS_FILE) -> Schema:
+def import_schema(settings_class: str, layers: Sequence[Layer] = _DEFAULT) -> Schema:
     """Import ``package.module:Class``. ``_import`` says where it is looked for.
 
     A wrong name is a usage error, and so is a module that cannot be imported: then its traceback is printed, without the
-    values of the secrets file. Raises SettingsError if the module loads settings itself and cannot.
+    values of the secret layers. Raises SettingsError if the module loads settings itself and cannot.
     """
     module_name, colon, class_name = settings_class.partition(":")
-    if class_name and (os.sep in module_name or os.path.isfile(module_name)):
-        raise Usage(f"{module_name!r} is a path; write it as a module: {_as_module(module_name)}:{class_name}")
+    if os.sep in module_name or module_name.endswith(".py") or os.path.isfile(module_name):
+        meant = f"{_as_module(module_name)}:{class_name or 'Class'}"
+        raise Usage(
+            f"{module_name!r} is a path; " + (f"did you mean {meant}?" if class_name else f"write it as {meant}")
+        )
     if not colon or not all(module_name.split(".")) or not class_name:
-        raise Usage(f"{settings_class!r} does not name a class; write it as package.module:Class")
+        raise Usage(f"{settings_class!r} does not name a class; {_guess(settings_class)}")
     here = os.getcwd()
     try:
         with contextlib.redirect_stdout(sys.stderr):  # what the module prints does not belong to the output
@@ -61,13 +65,22 @@ def import_schema(settings_class: str, secrets: str = SECRETS_FILE) -> Schema:
         raise
     except ModuleNotFoundError as error:
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
-            _import_failed(module_name, error, secrets)
+            _import_failed(module_name, error, layers)
         missing = error.name
     except (Exception, SystemExit) as error:
-        _import_failed(module_name, error, secrets)
+        _import_failed(module_name, error, layers)
     else:
         return _schema_in(module, class_name)
     raise Usage(f"no module {missing} in {here} or on the Python path; run this where it can be imported")
+
+
+def _guess(dotted: str) -> str:
+    """Say what a name with a dot in place of the colon means: ``app.Settings`` is a class by its capital letter."""
+    parts = dotted.split(".")
+    at = next((at for at, part in enumerate(parts) if part[:1].isupper()), 0)
+    if not at or ":" in dotted or not all(parts):
+        return "write it as package.module:Class"
+    return f"did you mean {'.'.join(parts[:at])}:{'.'.join(parts[at:])}?"
 
 
 def _as_module(path: str) -> str:
@@ -135,14 +148,14 @@ def _schema_in(module: Any, class_name: str) -> Schema:
     raise Usage(problem)
 
 
-def _import_failed(module: str, error: BaseException, secrets: str) -> NoReturn:
+def _import_failed(module: str, error: BaseException, layers: Sequence[Layer]) -> NoReturn:
     """Print the traceback without our own frames and without local variables, and exit with 2."""
     report = traceback.TracebackException.from_exception(error)
     _drop_our_frames(report)
     text = "".join(report.format()) + f"hotsettings: {module} cannot be imported\n"
-    found = read(FileLayer(secrets, name="secrets", required=False, secret=True))
-    documents = [found] if isinstance(found, Document) else []
-    sys.stderr.write(Redactor(schema_of(BaseSettings), documents).redact(text))
+    redactor = Redactor(schema_of(BaseSettings))
+    redactor.learn(found for layer in layers if layer.secret and isinstance(found := whole(layer), Document))
+    sys.stderr.write(redactor.redact(text))
     raise typer.Exit(2)
 
 

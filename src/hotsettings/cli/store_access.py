@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.text import Text
 
+from .._extras import install_command
 from ..errors import Problems, SettingsError
 from . import NOT_THE_FILES, output
 from .settings_class import Usage
@@ -23,6 +24,7 @@ from .settings_class import Usage
 if TYPE_CHECKING:
     import ssl
 
+    from ..nats.bucket import Bucket
     from ..nats.connection import Servers
 
 T = TypeVar("T")
@@ -63,16 +65,12 @@ class StoreOptions(Struct, frozen=True):
 
     def address(self) -> BucketAddress:
         """Return what they describe. A wrong option, and a missing nats-py, end the command with 2."""
-        if importlib.util.find_spec("nats") is None:
-            sys.stderr.write(
-                "hotsettings: this command needs nats-py; install it with: pip install 'hotsettings[nats]'\n"
-            )
-            raise typer.Exit(2)
+        _need("nats", f"this command needs nats-py; install it with: {install_command('nats')}")
         from ..nats.connection import servers
 
         options: dict[str, Any] = {"name": "hotsettings command"}
         if self.creds or self.nkey:
-            _need_nkeys()
+            _need("nkeys", "--creds and --nkey need nkeys; install it with: pip install nkeys")
         if self.creds:
             options["user_credentials"] = _file("--creds", self.creds)
         elif self.nkey:
@@ -95,9 +93,9 @@ class StoreOptions(Struct, frozen=True):
         raise Usage(f"{what}, and write / @ : , in a user or password as %2F %40 %3A %2C")
 
 
-def _need_nkeys() -> None:
-    if importlib.util.find_spec("nkeys") is None:
-        sys.stderr.write("hotsettings: --creds and --nkey need nkeys; install it with: pip install nkeys\n")
+def _need(module: str, otherwise: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        sys.stderr.write(f"hotsettings: {otherwise}\n")
         raise typer.Exit(2)
 
 
@@ -131,6 +129,17 @@ def _tls(ca: str | None, certificate: str | None, key: str | None) -> ssl.SSLCon
 
 def _no_password() -> str:
     raise ValueError("the key is protected by a password; use a key without one")
+
+
+def ask_bucket(address: BucketAddress, question: Callable[[Bucket], Awaitable[T]], *, json: bool = False) -> T:
+    """Ask a bucket something, over a connection of its own. If that fails, end as ``ask`` does."""
+    from ..nats.bucket import reached
+
+    async def asking() -> T:
+        async with reached(address.servers, address.name) as bucket:
+            return await question(bucket)
+
+    return ask(asking, json=json)
 
 
 def ask(work: Callable[[], Coroutine[Any, Any, T]], *, json: bool = False) -> T:

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any, TypeVar
 
+from .._extras import missing
 from .asgi import settings_of
-from .extras import missing
 
 try:
     from fastapi.requests import HTTPConnection

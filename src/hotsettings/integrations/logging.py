@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import fields
+
 from .. import Change, Live
+from .._layers.toml.keys import written
 
 if TYPE_CHECKING:
     from .._live.callbacks import Handle
@@ -18,23 +21,28 @@ def follow_level(live: Live[Any], key: str, logger: logging.Logger | None = None
     does not exist raises here, and is logged as a failed callback later. ``.cancel()`` on what is returned ends it, and
     leaves the level as it is. Raises ValueError for an unknown key.
     """
-    leaf, followed = _leaf(live, key), logger if logger is not None else logging.getLogger()
+    if key not in {described.field for described in live.describe()}:
+        live.explain(key)  # raises ValueError for what is no key, with a suggestion
+        raise ValueError(f"{key} is no single setting")
+    followed = logger if logger is not None else logging.getLogger()
+
+    def apply(settings: Any) -> None:
+        value = _value(settings, key)
+        followed.setLevel(value.upper() if isinstance(value, str) else value)
 
     def follow(change: Change[Any]) -> None:
-        followed.setLevel(_level(leaf.value_in(change.new)))
+        apply(change.new)
 
-    followed.setLevel(_level(leaf.value_in(live.current)))
+    apply(live.current)
     return live.on_change(follow, key)
 
 
-def _leaf(live: Live[Any], key: str) -> Any:
-    """What the settings class says of this key."""
-    leaves = {leaf.key: leaf for leaf in type(live.current).__schema__.leaves}
-    if key not in leaves:
-        live.explain(key)  # raises ValueError for what is no key, with a suggestion
-        raise ValueError(f"{key} is no single setting")
-    return leaves[key]
-
-
-def _level(value: Any) -> Any:
-    return value.upper() if isinstance(value, str) else value
+def _value(table: Any, key: str) -> Any:
+    """The value of a dotted key in settings, or in a table of them; None where an optional table is absent."""
+    for field in fields(table) if table is not None else ():
+        value, name = getattr(table, field.name), written(field.encode_name)
+        if key == name:
+            return value
+        if key.startswith(f"{name}."):
+            return _value(value, key.removeprefix(f"{name}."))
+    return None

@@ -10,79 +10,63 @@ from msgspec import Struct
 from .. import Live
 
 
+def _count(name: str) -> Callable[[Live[Any]], float]:
+    """Return what reads one field of the statistics."""
+    return lambda live: getattr(live.statistics(), name)
+
+
 class Figure(Struct, frozen=True):
     """One number, under the name that it has in every system. ``read`` may be called from any thread."""
 
     name: str
     help: str
-    kind: Literal["gauge", "counter"]
-    unit: str
-    """As OpenTelemetry writes it; Prometheus has seconds in the name, and no other."""
     read: Callable[[Live[Any]], float]
-
-
-def _reload_succeeded(live: Live[Any]) -> float:
-    return int(live.status.last_error is None)
+    unit: str = "1"
+    """As OpenTelemetry writes it; Prometheus has seconds in the name, and no other."""
+    kind: Literal["gauge", "counter"] = "gauge"
 
 
 FIGURES = (
     Figure(
         "last_reload_successful",
         "Whether the last reload was accepted (1) or stands rejected (0)",
-        "gauge",
-        "1",
-        _reload_succeeded,
+        lambda live: int(live.status.last_error is None),
     ),
     Figure(
         "last_reload_success_timestamp",
         "When the settings were loaded or accepted last, in seconds since 1970",
-        "gauge",
-        "s",
         lambda live: live.statistics().accepted_at.timestamp(),
+        "s",
     ),
     Figure(
         "healthy",
         "Whether no reload stands rejected, no resource is down and every layer can be read",
-        "gauge",
-        "1",
         lambda live: int(live.status.healthy),
     ),
     Figure(
         "generation",
         "Generation that is live; 1 is the one that the process has started with",
-        "gauge",
-        "1",
         lambda live: live.snapshot.generation,
     ),
     Figure(
         "pending_restarts",
         "Settings whose new values wait for the next start of the process",
-        "gauge",
-        "{setting}",
         lambda live: len(live.status.pending_restart),
+        "{setting}",
     ),
-    Figure(
-        "rejections", "Reloads that were rejected", "counter", "{reload}", lambda live: live.statistics().rejections
-    ),
+    Figure("rejections", "Reloads that were rejected", _count("rejections"), "{reload}", "counter"),
     Figure(
         "callback_failures",
         "Exceptions that callbacks have raised",
-        "counter",
+        _count("callback_failures"),
         "{failure}",
-        lambda live: live.statistics().callback_failures,
+        "counter",
     ),
-    Figure(
-        "subscribers",
-        "Iterators and callbacks that follow changes",
-        "gauge",
-        "{subscriber}",
-        lambda live: live.statistics().subscribers,
-    ),
+    Figure("subscribers", "Iterators and callbacks that follow changes", _count("subscribers"), "{subscriber}"),
     Figure(
         "subscribers_behind",
         "Of these, how many have not finished with the newest settings",
-        "gauge",
+        _count("subscribers_behind"),
         "{subscriber}",
-        lambda live: live.statistics().subscribers_behind,
     ),
 )

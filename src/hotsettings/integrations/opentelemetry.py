@@ -7,7 +7,7 @@ from typing import Any
 from weakref import ref
 
 from .. import Live
-from .extras import missing
+from .._extras import missing
 from .metrics import FIGURES, Figure
 
 try:

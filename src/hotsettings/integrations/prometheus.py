@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import Live
-from .extras import missing
+from .._extras import missing
 from .metrics import FIGURES, Figure
 
 try:

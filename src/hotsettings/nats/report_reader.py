@@ -56,13 +56,13 @@ async def _read_all(held: KeyValue, last: int) -> Reports:
     entries: dict[str, KeyValue.Entry] = {}
     watch = await held.watchall()
     try:
-        while isinstance(entry := await _next(watch), KeyValue.Entry):
+        while (entry := await _next(watch)) is not None:
             entries[entry.key] = entry
-        # nats-py may say so too early: if the server lags behind, or has only just sent the rest.
+        # nats-py says so once, and may do so too early: if the server lags behind, or has only just sent the rest.
         with anyio.move_on_after(_CATCH_UP):
             while max((entry.revision or 0 for entry in entries.values()), default=0) < last:
-                if isinstance(entry := await _next(watch), KeyValue.Entry):
-                    entries[entry.key] = entry
+                entry = await _next(watch)
+                entries[entry.key] = entry
     finally:
         with suppress(NatsError):  # if the connection is lost, the watch is too
             await watch.stop()  # type: ignore[no-untyped-call]
@@ -82,7 +82,7 @@ def _sorted(entries: Iterable[KeyValue.Entry]) -> Reports:
     return Reports(reports, frozenset(withdrawn))
 
 
-async def _next(watch: KeyValue.KeyWatcher) -> object:
+async def _next(watch: KeyValue.KeyWatcher) -> Any:
     return await watch.updates(timeout=ANSWER)  # type: ignore[no-untyped-call]
 
 

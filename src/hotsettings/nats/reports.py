@@ -16,7 +16,7 @@ from nats.js.api import KeyValueConfig, StorageType
 from nats.js.errors import BucketNotFoundError
 from nats.js.kv import KeyValue
 
-from .._layers.layer import Layer
+from .._layers.layer import Layer, revision_of
 from .._layers.store import Store, StoreLayer
 from ..errors import SHOWN_PROBLEMS, Origin, Problem, unshown
 
@@ -126,7 +126,7 @@ def report_on(
         generation=snapshot.generation,
         digest=snapshot.digest,
         healthy=status.healthy,
-        applied={keys[layer.name]: layer.revision or 0 for layer in layers if layer.name in keys},
+        applied={keys[layer.name]: revision_of(layer) or 0 for layer in layers if layer.name in keys},
         tried={keys[layer.name]: layer.revision or 0 for layer in status.layers if layer.name in keys},
         rejection=_in_words(status.rejection) if status.rejection is not None else None,
         pending_restart=tuple(sorted(status.pending_restart)),

@@ -151,7 +151,7 @@ class Watch:
                 self.started.set()
                 self._on_change()
                 async for update in updates:
-                    if update is not None and self._replica.take(_entry(update)):
+                    if self._replica.take(_entry(update)):
                         self._on_change()
         except (NatsError, TimeoutError):
             self.started.set()
@@ -159,16 +159,15 @@ class Watch:
     async def contents(self, updates: KeyValue.KeyWatcher) -> list[BucketEntry]:
         """Return everything in the bucket, up to the end of the stream.
 
-        nats-py may report too early that this was everything: if the server lags behind the leader, or has only just sent
-        the rest.
+        nats-py reports once that this was everything, and may do so too early: if the server lags behind the leader, or has
+        only just sent the rest.
         """
         entries: list[BucketEntry] = []
         while (update := await anext(updates)) is not None:
             entries.append(_entry(update))
         with anyio.move_on_after(_CATCH_UP):
             while max((entry.position for entry in entries), default=0) < self._end.position:
-                if (update := await anext(updates)) is not None:
-                    entries.append(_entry(update))
+                entries.append(_entry(await anext(updates)))
         return entries
 
 

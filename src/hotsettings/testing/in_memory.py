@@ -67,7 +67,7 @@ class _Memory(Generic[S]):
         core.attempt()
         try:
             loaded = _loaded(core.schema, settings)
-            core.redactor.learn(loaded.documents)
+            core.redactor.learn(loaded.documents, loaded.unwritten)
             loaded = keep_first(self._first, loaded, core.redactor)
             keys = changed_keys(core.schema, core.snapshot.settings, loaded.settings)
             change = None

@@ -54,6 +54,30 @@ def test_watch_and_print(example: Make) -> None:
     assert script.err == ""
 
 
+def test_derived_keys(example: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = example("derived_keys")
+    missing = script.run("coordinator")
+    assert missing.returncode == 1
+    assert "SECRET_KEY: required, but not set in" in missing.stderr
+    monkeypatch.setenv("SECRET_KEY", SECRET * 2)
+    monkeypatch.setenv("MONGO_PASSWORD", SECRET)
+    script.start("k8s-worker")
+    script.until_said(
+        "MONGODB_URL\n  → ********  derived from MONGO_HOST, MONGO_PORT, MONGO_USER, MONGO_PASSWORD, MONGO_DB\n",
+        "REDIS_PASSWORD\n  → ********  config.k8s-worker.toml",
+        "k8s-worker: pods may take 0:10:00",
+    )
+    script.edit("config.toml", MONGO_PORT="27018")
+    script.until_said("connects to mongo:27018")
+    script.edit("config.k8s-worker.toml", POD_TIMEOUT='"90s"')
+    script.until_said("pods may take 0:01:30")
+    script.edit("config.toml", MONGO_HOST="9")
+    script.edit("config.toml", MONGO_HOST='"db"')
+    script.until_said("connects to db:27018")
+    assert script.end(signal.SIGINT) == 0
+    assert SECRET not in script.out + script.err
+
+
 def test_several_classes(example: Make) -> None:
     script = example("several_classes")
     script.write("secrets.mail.toml", f'PASSWORD = "{SECRET}"\n')

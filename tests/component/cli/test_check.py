@@ -74,7 +74,7 @@ def test_very_many(run: Run, folder: Path) -> None:
     unknown = "".join(f"x{number} = 1\n" for number in range(1500))
     (folder / "config.toml").write_text(unknown, encoding="utf-8")
     text = run("check", CLASS).out.splitlines()
-    assert (text[0], len(text)) == ("Invalid settings: 1500 problems", 102)
+    assert (text[0], len(text)) == ("Invalid settings: 1500 problems; the first 100 are shown", 102)
     assert text[-1] == "  … and 1400 more"
     found = run("check", CLASS, "--format", "json").json()
     assert (len(found["problems"]), found["total"]) == (1000, 1500)
@@ -194,7 +194,7 @@ def test_keys_in_the_secrets_file_that_are_not_declared_secret(run: Run, folder:
     out = run("check", CLASS).out
     assert "  secrets.toml:2:1  NAME: in the secrets file, but not declared Secret" in out
     assert "  secrets.toml:5:1  db.host: in the secrets file, but not declared Secret" in out
-    assert "LABELS: in the secrets file, but not declared Secret" in out
+    assert "LABELS.a: in the secrets file, but not declared Secret" in out
     assert "Warnings: 3\n" in out
 
 
@@ -242,13 +242,13 @@ def test_unreadable_files(run: Run, folder: Path) -> None:
     assert result.code == 1
     assert result.out.startswith(
         "Unreadable settings: 2 problems\n"
-        "  config.toml  no such file; create it, or name the file to read with --config\n"
+        f"  config.toml  no such file in {folder}; create it, or name the file to read with --config\n"
     )
     assert "  secrets.toml:1:9  not valid TOML" in result.out
     assert re.fullmatch(
         r"Unreadable settings: 2 problems\n"
         r"  \.  not a regular file but a directory; name the file in it\n"
-        r"  secrets\.toml:1:9  not valid TOML: .+ \(line hidden\)\n",
+        r"  secrets\.toml:1:9  not valid TOML: .+ \(line hidden\); .+\n",
         run("check", CLASS, "--config", ".").out,
     )
 
@@ -283,3 +283,10 @@ def test_a_secret_in_a_plain_file_is_loud(
         )
     warned = next(line for line in run("check", CLASS).out.splitlines() if "Warnings:" in line)
     assert colour in warned
+
+
+def test_json_is_the_same_option_as_elsewhere(run: Run, folder: Path) -> None:
+    (folder / "config.toml").write_text("RATE = -1\n", encoding="utf-8")
+    result = run("check", CLASS, "--json")
+    assert result == run("check", CLASS, "--format", "json")
+    assert [problem["key"] for problem in result.json()["problems"]] == ["RATE"]

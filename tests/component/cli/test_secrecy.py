@@ -77,7 +77,7 @@ def commands(name: str) -> Iterator[list[str]]:
     for more in ([], ["--json"]):
         yield ["show", name, *FILES, *more]
         yield ["diff", name, *FILES, *OTHER, *more]
-        for key in keys:
+        for key in some_of(keys) if more else keys:
             yield ["explain", name, key, *FILES, *more]
     for command in ("schema", "reference", "template"):
         yield [command, name]

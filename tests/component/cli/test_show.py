@@ -1,6 +1,7 @@
 """`show`, `explain` and `diff`: what is in effect, where it comes from, and what would differ."""
 
 import gc
+import math
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,7 @@ def test_show_is_toml_with_origins(run: Run) -> None:
             'db.host = "localhost"  # default\n'
             "db.port = 5433  # config.toml:2:11\n"
             "# db.password = not set  # default\n"
-            'LABELS = { tier = "one" }  # default\n'
+            'LABELS.tier = "one"  # default\n'
             "# KEYS = ********  # default\n"
             "WORKERS = 2  # worker.toml:2:11\n"
         ),
@@ -47,7 +48,7 @@ def test_show_json(run: Run) -> None:
     assert found["TOKEN"]["value"] == "********"
     nowhere = {"layer": "default", "file": None, "line": None, "column": None, "kind": "default"}
     assert found["PROXY"] == {"value": None, **nowhere}
-    assert found["LABELS"]["value"] == {"tier": "one"}
+    assert found["LABELS.tier"]["value"] == "one"
 
 
 def test_what_the_secrets_file_says_is_masked_even_if_not_declared(run: Run, folder: Path) -> None:
@@ -196,3 +197,10 @@ def test_what_the_module_prints_is_no_part_of_the_output(run: Run, folder: Path)
     result = run("show", "chatty_app:Settings", "--json")
     assert result.json()["NAME"]["value"] == "shop"
     assert result.err == "hello\n"
+
+
+def test_numbers_that_json_does_not_have(run: Run, folder: Path) -> None:
+    (folder / "config.toml").write_text("RATE = inf\n", encoding="utf-8")
+    assert run("show", CLASS, "--json").json()["RATE"]["value"] == "inf"
+    assert run("explain", CLASS, "RATE", "--json").json()["entries"][0]["value"] == "inf"
+    assert tomllib.loads(run("show", CLASS).out)["RATE"] == math.inf

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from support.command import CLASS, Run
 from support.examples import some_of
-from support.seams import CANARY, FAULTS, SEAMS, Seam, spoil
+from support.seams import CANARY, FAULTS, SEAMS, Seam, reached, spoil
 
 COMMANDS = [
     ("check", CLASS),
@@ -47,11 +47,12 @@ def of_the_commands() -> Iterator[Seam]:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_at_any_seam(run: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
+    inner = some_of(SEAMS.values()) if command[0] == "show" else ()
+    called = reached(lambda: run(*command), [*inner, *of_the_commands()])
     before = run(*command)
     assert before.code == 0
     ended = 0
-    inner = some_of(SEAMS.values()) if command[0] == "show" else ()
-    for number, seam in enumerate([*inner, *of_the_commands()]):
+    for number, seam in enumerate(called):
         error = FAULTS[number % len(FAULTS)]
         with monkeypatch.context() as patch:
             calls = spoil(patch, seam, error)

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,24 @@ def test_nothing_at_all_shows_the_help(run: Run) -> None:
         (["explain", CLASS], "Missing argument 'KEY'"),
         (["check", CLASS, "--nonsense"], "No such option: --nonsense"),
         (["check", CLASS, "--format", "xml"], "'xml' is not one of 'text', 'json', 'github'"),
-        (["check", "demo_app.py:Settings"], "'demo_app.py' is a path; write it as a module: demo_app:Settings"),
-        (["check", "./app/__init__.py:S"], "'./app/__init__.py' is a path; write it as a module: app:S"),
-        (["check", "/nowhere/app.py:S"], "'/nowhere/app.py' is a path; write it as a module: package.module:S"),
+        (["check", "demo_app.py:Settings"], "'demo_app.py' is a path; did you mean demo_app:Settings?"),
+        (["check", "nowhere.py:Settings"], "'nowhere.py' is a path; did you mean nowhere:Settings?"),
+        (["check", "app/settings.py:Settings"], "'app/settings.py' is a path; did you mean app.settings:Settings?"),
+        (["check", "app/settings:Settings"], "'app/settings' is a path; did you mean app.settings:Settings?"),
+        (["check", "app/settings.py"], "'app/settings.py' is a path; write it as app.settings:Class"),
+        (["check", "./app/__init__.py:S"], "'./app/__init__.py' is a path; did you mean app:S?"),
+        (["check", "/nowhere/app.py:S"], "'/nowhere/app.py' is a path; did you mean package.module:S?"),
+        (["check", "demo_app.Settings"], "'demo_app.Settings' does not name a class; did you mean demo_app:Settings?"),
+        (["check", "no.such.app.Settings"], "does not name a class; did you mean no.such.app:Settings?"),
+        (["check", "demo_app.App.Settings"], "does not name a class; did you mean demo_app:App.Settings?"),
+        (["check", "Settings"], "does not name a class; write it as package.module:Class"),
+        (["check", "demo_app.:Settings"], "does not name a class; write it as package.module:Class"),
+        (["check", "demo_app..Settings"], "does not name a class; write it as package.module:Class"),
+        (["check", "demo_app.settings"], "does not name a class; write it as package.module:Class"),
+        (["check", "demo_app:settings"], "demo_app has no class settings; did you mean demo_app:Settings?"),
+        (["check", CLASS, "--override", "a", "--override", "b"], "Option '--override' is given 2 times; give it once."),
+        (["show", CLASS, "--config=a", "--json", "--config", "a"], "Option '--config' is given 2 times; give it once."),
+        (["diff", CLASS, *["--to-secrets", "a"] * 3], "Option '--to-secrets' is given 3 times; give it once."),
         (["check", CLASS, "--override", ""], "'--override': the name is empty"),
         (["show", CLASS, "--config", ""], "'--config': the name is empty"),
         (["diff", CLASS, "--to-secrets", ""], "'--to-secrets': the name is empty"),
@@ -77,6 +93,20 @@ def test_wrong_usage(run: Run, args: list[str], says: str) -> None:
     assert result.err.startswith("Usage: hotsettings ")
     assert says in result.err
     assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize("name", ["tripwire_app.Settings", "tripwire_app.py:Settings", "tripwire_app.py"])
+def test_nothing_is_imported_to_guess_what_was_meant(run: Run, folder: Path, name: str) -> None:
+    (folder / "tripwire_app.py").write_text("raise SystemExit('imported')", encoding="utf-8")
+    result = run("check", name)
+    assert result.code == 2
+    assert "tripwire_app:" in result.err
+    assert "imported" not in result.err
+
+
+def test_an_option_that_takes_several_values_may_be_repeated(run: Run, folder: Path) -> None:
+    result = run("publish", CLASS, "config.toml", "--with", "a.toml", "--with", "b.toml", "--dry-run", "--dry-run")
+    assert "times; give it once" not in result.err
 
 
 def test_a_class_inside_a_class(run: Run, folder: Path) -> None:
@@ -122,7 +152,7 @@ def test_an_annotation_that_is_never_defined(run: Run, folder: Path) -> None:
     (folder / "undefined_app.py").write_text(text, encoding="utf-8")
     result = run("check", "undefined_app:Settings")
     assert (result.code, result.out) == (2, "")
-    assert "undefined_app:Settings: name 'Missing' is not defined" in result.err
+    assert "undefined_app:Settings: Settings.HOST" in result.err
 
 
 def test_without_the_extra_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +161,6 @@ def test_without_the_extra_the_command_says_what_to_install(monkeypatch: pytest.
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(SystemExit) as stop:
         main()
-    assert stop.value.code == (
-        "hotsettings: the command line needs typer; install it with: pip install 'hotsettings[cli]'"
-    )
+    needed = [each for each in metadata.requires("hotsettings") or () if each.endswith("extra == 'cli'")]
+    packages = " ".join(f"'{each.partition(';')[0]}'" for each in needed)
+    assert stop.value.code == f"hotsettings: the command line needs typer; install it with: pip install {packages}"

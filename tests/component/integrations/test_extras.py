@@ -1,10 +1,13 @@
 """An integration says which extra it needs, and nobody pays for one that is not used."""
 
+import shlex
 import subprocess
 import sys
 from importlib import metadata
 
 import pytest
+
+from hotsettings._extras import install_command
 
 EXTRAS = {"fastapi": "fastapi", "prometheus": "prometheus_client", "opentelemetry": "opentelemetry"}
 
@@ -20,7 +23,24 @@ def test_without_its_library_it_says_what_to_install(extra: str, module: str) ->
     assert done.stderr.splitlines()[-1].startswith(
         f"ModuleNotFoundError: hotsettings.integrations.{extra} needs {module}"
     )
-    assert done.stderr.rstrip().endswith(f"; install it with: pip install 'hotsettings[{extra}]'")
+    package = module.replace("_", "-").replace("opentelemetry", "opentelemetry-api")
+    assert f"; install it with: pip install '{package}>=" in done.stderr
+
+
+def test_the_command_names_packages_that_are_on_an_index_and_not_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for extra in ("cli", "nats", *EXTRAS):
+        wanted = [each for each in metadata.requires("hotsettings") or () if each.endswith(f"extra == '{extra}'")]
+        named = shlex.split(install_command(extra))
+        assert named == ["pip", "install", *(each.partition(";")[0] for each in wanted)]
+        assert len(named) > 2
+    monkeypatch.setattr(metadata, "requires", lambda _: None)
+    assert install_command("cli") == "pip install 'hotsettings[cli]'"
+    monkeypatch.setattr(metadata, "requires", not_installed)
+    assert install_command("cli") == "pip install 'hotsettings[cli]'"
+
+
+def not_installed(name: str) -> list[str]:
+    raise metadata.PackageNotFoundError(name)
 
 
 @pytest.mark.parametrize("extra", EXTRAS)

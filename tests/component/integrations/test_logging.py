@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import pytest
@@ -22,12 +22,18 @@ class Nested(Struct, frozen=True):
     level: str = "info"
 
 
+class Renamed(Struct, frozen=True, rename={"of_root": "the root"}):
+    of_root: str
+
+
 class Settings(BaseSettings):
     LOG_LEVEL: Level = "INFO"
     NUMBER: int = 25
     ANY: str = "ERROR"
     OTHER: int = 0
     log: Nested = Nested()
+    maybe: Renamed | None = None
+    levels: Mapping[str, str] = {"db": "INFO"}
 
 
 @pytest.fixture
@@ -90,6 +96,18 @@ async def test_numbers_nested_keys_and_any_case(logger: logging.Logger) -> None:
         assert logger.level == logging.DEBUG
 
 
+async def test_a_renamed_key_in_a_table_that_may_be_absent(logger: logging.Logger) -> None:
+    async with live(Settings.from_values(maybe={"the root": "debug"})) as held:
+        handle = follow_level(held, 'maybe."the root"', logger)
+        assert logger.level == logging.DEBUG
+        await held.publish(held.current.replace(maybe=None))
+        await held.wait_applied()
+        assert (logger.level, handle.failures) == (logging.DEBUG, 1)
+        await held.publish(held.current.replace(maybe=Renamed("warning")))
+        await held.wait_applied()
+        assert logger.level == logging.WARNING
+
+
 async def test_a_key_that_is_not_there(logger: logging.Logger) -> None:
     async with live(Settings.from_values()) as held:
         with pytest.raises(ValueError, match=r"^Settings has no key LOG_LEVLE; did you mean LOG_LEVEL\?$"):
@@ -98,6 +116,8 @@ async def test_a_key_that_is_not_there(logger: logging.Logger) -> None:
             follow_level(held, "LOG_*", logger)
         with pytest.raises(ValueError, match=r"^log is no single setting$"):
             follow_level(held, "log", logger)
+        with pytest.raises(ValueError, match=r"^levels\.db is no single setting$"):
+            follow_level(held, "levels.db", logger)
 
 
 async def test_a_level_that_does_not_exist(logger: logging.Logger) -> None:

@@ -14,7 +14,7 @@ import pytest
 from support.live import Settings
 
 from hotsettings import LayerError
-from hotsettings._live.reload import reloader as runtime
+from hotsettings._live.reload import reloader
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ def watcher(request: pytest.FixtureRequest) -> Kind:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("PATIENCE", 0.5), ("_ACCEPT_OPEN_AFTER", 0.8), ("_START_FAILS_AFTER", 1.2)):
-        monkeypatch.setattr(runtime, name, seconds)
+        monkeypatch.setattr(reloader, name, seconds)
 
 
 @contextmanager
@@ -62,7 +62,7 @@ async def test_what_rests_between_two_writes_is_taken_in_the_end(
     path.write_text("A = 1\n")
     began = time.monotonic()
     with appending(path, 5 * SETTLE), anyio.fail_after(20):
-        async with Settings.watch(path, secrets_path=tmp_path / "none", settle=SETTLE, watcher=watcher) as live:
+        async with Settings.watch(path, secrets_path=None, settle=SETTLE, watcher=watcher) as live:
             assert time.monotonic() - began >= 0.8
             assert live.current.A == 1
     waits = [message for message in caplog.messages if "the start waits" in message]
@@ -98,6 +98,6 @@ async def test_a_writer_that_ends_is_waited_for(tmp_path: Path, watcher: Kind) -
     writer = threading.Thread(target=write)
     writer.start()
     opened.wait()
-    async with Settings.watch(path, secrets_path=tmp_path / "none", settle=SETTLE, watcher=watcher) as live:
+    async with Settings.watch(path, secrets_path=None, settle=SETTLE, watcher=watcher) as live:
         assert (live.current.A, live.current.B) == (1, 7)
     writer.join()

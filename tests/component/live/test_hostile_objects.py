@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from support.examples import some_of
+from support.examples import covering, some_of
 from support.live import Ledger, Settings, given, idle, parts, until
 
 from hotsettings import Rejected, SettingsError
@@ -191,8 +191,7 @@ async def test_hooks(way: str) -> None:
                 await works(held, number + 1)
 
 
-@pytest.mark.parametrize("kind", ["overlap", "exclusive"])
-@pytest.mark.parametrize("where", ["call", "enter", "closing"])
+@pytest.mark.parametrize(("where", "kind"), covering(["enter", "closing", "call"], ["exclusive", "overlap"]))
 async def test_builds(kind: Any, where: str) -> None:
     attack, opened = Attack(), 0
 
@@ -340,7 +339,7 @@ async def test_what_a_class_does_while_it_is_decoded(tmp_path: Any) -> None:
     path = tmp_path / "config.toml"
     path.write_text("A = 0")
     errors = list(hostile())[::20]
-    async with Checked.watch(path, secrets_path=tmp_path / "none", settle=0.0, rescan_interval=0.05) as held:
+    async with Checked.watch(path, secrets_path=None, settle=0.0, rescan_interval=0.05) as held:
         for number, (name, error) in enumerate(errors, 1):
             attack.error, before = error, attack.raised
             path.with_name("new").write_text(f"A = {number}")

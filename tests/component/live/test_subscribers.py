@@ -12,7 +12,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 from hypothesis import given as over
 from hypothesis import strategies as st
-from support.examples import examples
+from support.examples import examples, some_of
 from support.live import Settings, given, idle, parts
 
 from hotsettings import Change
@@ -244,7 +244,8 @@ async def test_cancelled_at_a_pending_change_loses_nothing() -> None:
         assert (await anext(changes)).new.A == 1
 
 
-async def test_ten_thousand_that_do_not_care_cost_nothing() -> None:
+async def test_thousands_that_do_not_care_cost_nothing() -> None:
+    number = len(some_of(range(10_000)))
     async with live(given()) as held:
 
         async def cost() -> float:
@@ -259,14 +260,14 @@ async def test_ten_thousand_that_do_not_care_cost_nothing() -> None:
         alone = await cost()
         async with anyio.create_task_group() as tasks:
             seen: list[Change[Settings]] = []
-            for _ in range(10_000):
+            for _ in range(number):
                 tasks.start_soon(collect, held, seen, "B", "KAFKA_*")
             await idle()
             assert await cost() < 3 * alone
             assert not seen
             await held.publish(given(A=held.current.A, B=1))
             await held.wait_applied()
-            assert len(seen) == 10_000
+            assert len(seen) == number
             assert len({id(change) for change in seen}) == 1  # worked out once
             tasks.cancel_scope.cancel()
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import anyio
 import pytest
 
+from hotsettings import BaseSettings
 from hotsettings._layers.file import FileLayer
+from hotsettings._schema.schema import schema_of
 from hotsettings._watching import watcher as module
 from hotsettings._watching.consistent_read import Read, Unchanged, Unsettled
 from hotsettings._watching.debounce import LastEvent, WriterState
@@ -20,6 +22,13 @@ from hotsettings._watching.symlinks import ResolvedPath
 from hotsettings._watching.watcher import Evaluated, Watcher
 
 pytestmark = pytest.mark.anyio
+
+
+class Anything(BaseSettings):
+    A: int = 0
+
+
+SCHEMA = schema_of(Anything)
 
 
 class FakeNotifier:
@@ -59,7 +68,7 @@ async def test_a_file_that_was_written_during_the_read_is_read_again(
     path = tmp_path / "config.toml"
     path.write_text("A = 1")
     monkeypatch.setattr("hotsettings._watching.fingerprint._COARSEST_CLOCK", 0.0)  # as if it had been written long ago
-    watcher = Watcher([FileLayer(str(path), name="base", label="config.toml")], 0.01, 60.0, "auto")
+    watcher = Watcher(SCHEMA, [FileLayer(str(path), name="base", label="config.toml")], 0.01, 60.0, "auto")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watcher.run)
         later = time.monotonic() + 60.0
@@ -139,7 +148,7 @@ async def test_whatever_a_notifier_raises_leads_to_polling(
     caplog.set_level(logging.INFO)
     path = tmp_path / "config.toml"
     path.write_text("A = 1")
-    watcher = Watcher([FileLayer(str(path), name="base", label="config.toml")], 0.001, 0.01, "auto")
+    watcher = Watcher(SCHEMA, [FileLayer(str(path), name="base", label="config.toml")], 0.001, 0.01, "auto")
 
     async def reads(content: bytes) -> None:
         with anyio.fail_after(10):
@@ -179,7 +188,7 @@ async def test_a_failure_after_a_long_time_is_a_new_one(
     monkeypatch.setattr(module, "opener", lambda kind: failing.open)
     path = tmp_path / "config.toml"
     path.write_text("A = 1")
-    watcher = Watcher([FileLayer(str(path), name="base", label="config.toml")], 0.001, 0.01, "auto")
+    watcher = Watcher(SCHEMA, [FileLayer(str(path), name="base", label="config.toml")], 0.001, 0.01, "auto")
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watcher.run)
         for number in (1, 2):
@@ -192,7 +201,7 @@ async def test_a_failure_after_a_long_time_is_a_new_one(
                 while watcher._without_events:
                     await watcher.check(lambda read: read, lambda names: None)
                     await anyio.sleep(0.002)
-            assert not watcher.writing()
+            assert not watcher.reader.writing()
             watcher._lost.cancel()
         tasks.cancel_scope.cancel()
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]

@@ -40,6 +40,8 @@ class Place:
         self.config = folder / "config.toml"
         self.secrets = folder / "secrets.toml"
         self.override: Path | None = None
+        self.layer: Path | None = None
+        """A folder that is followed in the place of these files."""
 
     def begin(self) -> None:
         """Write the first state, whole(1)."""
@@ -48,6 +50,8 @@ class Place:
 
     @property
     def paths(self) -> dict[str, str]:
+        if self.layer is not None:
+            return {"folder": str(self.layer)}
         paths = {"config_path": str(self.config), "secrets_path": str(self.secrets)}
         if self.override is not None:
             paths["override_path"] = str(self.override)

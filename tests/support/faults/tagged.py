@@ -6,6 +6,11 @@ many others, are valid TOML and valid settings, so that nothing but the tags can
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
+from msgspec import Struct
+
 from hotsettings import BaseSettings, Secret
 
 KEYS = 20
@@ -81,6 +86,34 @@ def state_of(settings: Tagged) -> State:
         tuple(sorted({_tag(getattr(settings, name)) for name in _OF_LAYER[letter]})) for letter in ("B", "S", "O")
     )
     return base, secrets, override
+
+
+class OneFile(Struct, frozen=True):
+    toml: str = ""
+
+
+class TaggedFolder(BaseSettings):
+    """The same for a folder with a file for each key. A string may be cut anywhere, and is still one."""
+
+    config: OneFile = OneFile()
+    secrets: Secret[OneFile] = OneFile()
+    others: Mapping[str, str] = {}
+
+
+TORN = -2
+"""Stands beside the tags of a text that is not whole."""
+
+
+def state_of_folder(settings: TaggedFolder) -> State:
+    """What settings that come from a folder are tagged with."""
+    return _tags_of(settings.config.toml, "B"), _tags_of(settings.secrets.toml, "S"), (ABSENT,)
+
+
+def _tags_of(content: str, letter: str) -> tuple[int, ...]:
+    if not content:
+        return (ABSENT,)
+    tags = sorted({int(number) - 100_000 for number in re.findall(r" = (\d{6}) ", content)})
+    return tuple(tags) if tags and f"{content}\n" == text(tags[0], letter) else (TORN, *tags)
 
 
 def _tag(value: int) -> int:

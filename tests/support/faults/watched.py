@@ -24,8 +24,9 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 import hotsettings._watching.sources.file
-from hotsettings import Applied, Change, Live, Rejected, Rejection, Resource, SettingsError, use_parser
-from support.faults.tagged import State, Tagged, is_vetoed, state_of
+from hotsettings import Applied, Change, FolderLayer, Live, Rejected, Rejection, Resource, SettingsError, use_parser
+from support.faults.tagged import State, Tagged, TaggedFolder, is_vetoed, state_of_folder
+from support.faults.tagged import state_of as state_of_files
 
 Order = dict[str, Any]
 _telling = threading.Lock()
@@ -46,6 +47,17 @@ class LogTeller(logging.Handler):
         tell("", "log", level=record.levelname, message=record.getMessage())
 
 
+def watch(paths: dict[str, Any], options: dict[str, Any]) -> Any:
+    """Follow the files of a place, or all that is in a folder."""
+    if "folder" in paths:
+        return TaggedFolder.watch(layers=[FolderLayer(paths["folder"], name="base")], **options)
+    return Tagged.watch(**paths, **options)
+
+
+def state_of(settings: Any) -> State:
+    return state_of_folder(settings) if isinstance(settings, TaggedFolder) else state_of_files(settings)
+
+
 class Following:
     """One use of ``Tagged.watch``: threads that read, a subscriber, a callback, a reader of events."""
 
@@ -62,7 +74,7 @@ class Following:
     async def run(self) -> None:
         began = time.monotonic()
         try:
-            async with Tagged.watch(**self.order["paths"], **self.order["options"]) as self.live:
+            async with watch(self.order["paths"], self.order["options"]) as self.live:
                 tell(self.id, "up", took=time.monotonic() - began, state=state_of(self.live.current))
                 readers = [threading.Thread(target=self.read) for _ in range(self.order["readers"])]
                 for reader in readers:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import enum
 import random
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Network
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta, Struct
@@ -58,6 +62,7 @@ class Picky(Struct, frozen=True):
 SCALARS: Final[list[Any]] = [
     *(int, float, str, bool, datetime, date, time, timedelta, Decimal, UUID, bytes, Colour, Level),
     *(Literal["a", "b"], Literal[1, 2], Annotated[int, Meta(ge=0, lt=9)], Annotated[str, Meta(pattern="^[ab]+$")]),
+    *(Path, IPv4Address, IPv6Network, ZoneInfo, re.Pattern[str], date | Literal["a", "b"]),
     *(Annotated[str, Meta(min_length=2, max_length=4)], Annotated[tuple[int, ...], Meta(max_length=2)]),
 ]
 NAMES: Final = [key for key in KEYS if key.isprintable() and not set(key) & {"\\", '"'}]  # as msgspec allows

@@ -15,6 +15,7 @@ from support.canaries.files import importable
 from support.canaries.leaks import Planted, assert_none
 from support.canaries.outputs import Log, Output, command, of_error, of_live, rejection
 from support.canaries.shapes import AWKWARD, token
+from support.examples import covering
 from support.fleet import made as make_bucket
 from support.fleet import until
 from support.nats_client import connected
@@ -56,8 +57,7 @@ async def starting(store: NatsStore) -> SettingsError | None:
         return error
 
 
-@pytest.mark.parametrize("listed", [False, True], ids=["one URL", "a list"])
-@pytest.mark.parametrize("between", AWKWARD)
+@pytest.mark.parametrize(("between", "listed"), covering(AWKWARD, [False, True]))
 async def test_the_url_of_a_store(between: str, listed: bool) -> None:
     """Nothing before the last @ is shown, whatever a password has in it that should have been escaped."""
     random = Random(between)

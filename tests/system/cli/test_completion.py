@@ -14,6 +14,7 @@ from time import monotonic
 
 import pytest
 from support.command import APP, CLASS
+from support.examples import first
 
 COMMAND = Path(sys.executable).with_name("hotsettings")
 PATIENCE = 60.0
@@ -61,7 +62,7 @@ class Shell:
         os.close(self._master)
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(params=first(1, SHELLS))
 def shell(request: pytest.FixtureRequest, folder: Path) -> Iterator[Shell]:
     """One whose user has typed `hotsettings --install-completion` before."""
     name: str = request.param

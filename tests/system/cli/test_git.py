@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.command import CLASS, Run
+from support.examples import covering, first
 
 from hotsettings.cli import git as asked
 
@@ -152,7 +153,7 @@ def give_away(*places: Path) -> None:
             os.chown(path, STRANGER, STRANGER, follow_symlinks=False)
 
 
-@pytest.fixture(params=["both lines of defence", "borrowing alone"])
+@pytest.fixture(params=first(1, ["borrowing alone", "both lines of defence"]))
 def defence(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What keeps a repository from running something does so without what the version of git may not know."""
     if request.param == "borrowing alone":
@@ -179,8 +180,10 @@ def test_an_index_without_its_trees_fetches_nothing(run: Run, trap: Trap, remote
 
 
 @pytest.mark.usefixtures("defence")
-@pytest.mark.parametrize("held", ["index", "HEAD", ""])
-@pytest.mark.parametrize("kind", ["plain", "split index", "linked worktree", "elsewhere", "alternates", "sha256"])
+@pytest.mark.parametrize(
+    ("kind", "held"),
+    covering(["plain", "split index", "linked worktree", "elsewhere", "alternates", "sha256"], ["index", "HEAD", ""]),
+)
 def test_whatever_a_repository_is_like_it_is_read_and_not_run(
     run: Run, trap: Trap, kind: str, held: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

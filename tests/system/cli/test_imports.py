@@ -5,12 +5,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support import chosen_parser
 from support.command import APP, CLASS
+from support.examples import covering, first
 
 from hotsettings._schema.schema import schema_of
+from hotsettings.cli import completion
 from hotsettings.cli import source_keys as outline
 
 COMMAND = Path(sys.executable).with_name("hotsettings")
@@ -61,7 +65,7 @@ def stranger(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Stranger
     return Stranger(folder, tmp_path_factory.mktemp("marks"))
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", first(1, SHELLS))
 def test_a_press_of_tab_runs_nothing(stranger: Stranger, shell: str) -> None:
     assert "db.port" in stranger.complete(shell, f"hotsettings explain {CLASS} db.p")
     for line in (
@@ -75,9 +79,9 @@ def test_a_press_of_tab_runs_nothing(stranger: Stranger, shell: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [("check",), ("show",), ("explain", "NAME"), ("schema",), ("reference",), ("template",)]
+    ("args", "module"),
+    covering([("check",), ("explain", "NAME"), ("show",), ("schema",), ("reference",), ("template",)], [False, True]),
 )
-@pytest.mark.parametrize("module", [False, True], ids=["hotsettings", "python -P -m"])
 def test_only_what_was_named_is_imported(stranger: Stranger, args: tuple[str, ...], module: bool) -> None:
     command = [sys.executable, "-P", "-m", "hotsettings.cli"] if module else [str(COMMAND)]
     done = stranger.process([*command, args[0], CLASS, *args[1:]])
@@ -193,25 +197,34 @@ def test_the_source_says_the_same_as_the_class(folder: Path, monkeypatch: pytest
     assert found == {key: text for key, text in leaves.items() if key != "NAME"}
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "Settings = make()",
-        "from nowhere import Settings",
-        "from plain import Settings",
-        "Settings = Settings",
-        "class Settings(Settings): A: int",
-        "class Settings: A: 'Settings | None'\nclass Other(Settings): ...",
-        "class Settings(Struct): A: 'Settings'",
-        "Settings: int",
-        "(" * 1000,
-        "-" * 200_000,
-        "\0",
-        "class A(B): ...\nclass B(A): ...\nclass Settings(A): a: B",
-        "A = 'B'\nB = 'A'\nclass Settings: a: A",
-    ],
-)
-def test_no_source_is_too_odd(stranger: Stranger, source: str) -> None:
+ODD = [
+    "Settings = make()",
+    "from nowhere import Settings",
+    "from plain import Settings",
+    "Settings = Settings",
+    "class Settings(Settings): A: int",
+    "class Settings: A: 'Settings | None'\nclass Other(Settings): ...",
+    "class Settings(Struct): A: 'Settings'",
+    "Settings: int",
+    "(" * 1000,
+    "-" * 200_000,
+    "\0",
+    "class A(B): ...\nclass B(A): ...\nclass Settings(A): a: B",
+    "A = 'B'\nB = 'A'\nclass Settings: a: A",
+]
+
+
+@pytest.mark.parametrize("source", ODD)
+def test_no_source_is_too_odd(folder: Path, source: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "plain.py").write_text(source, encoding="utf-8")
+    context: Any = SimpleNamespace(params={"settings_class": "plain:Settings"})
+    assert {key for key, _ in completion.keys(context, "")} <= {"A", "a"}
+    assert "plain" not in sys.modules
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("source", first(1, reversed(ODD)))
+def test_no_odd_source_is_run(stranger: Stranger, source: str) -> None:
     (stranger.folder / "plain.py").write_text(source, encoding="utf-8")
     assert set(stranger.complete("bash", "hotsettings explain plain:Settings ").split()) <= {"A", "a"}
     assert stranger.run == set()

@@ -241,6 +241,7 @@ def test_a_read_that_hangs(place: Place, watcher: str, backend: str) -> None:
             assert following.status()["healthy"]
             watched.ask("block", "blocked")
             replace(place.config, text(3))
+            deadline = time.monotonic() + 20
             while following.status()["layers"]["base"] != "reading":
                 assert time.monotonic() < deadline
                 time.sleep(0.05)

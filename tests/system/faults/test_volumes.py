@@ -78,7 +78,7 @@ def test_a_volume_for_each_file(party: Party, place: Place, volume: Volume) -> N
 def test_a_file_leaves_the_volume_and_comes_back(party: Party, place: Place, volume: Volume) -> None:
     with party.follow(place) as followers:
         volume.publish({"config.toml": text(1)})
-        followers.rejected("no file any more")
+        followers.rejected("no such file")
         followers.reach(both(2), volume.publish(files(2)), 0.02)
         followers.saw_only([both(0), both(2)])
 

@@ -53,7 +53,7 @@ def test_the_secrets_are_followed_in_the_same_way(everybody: Party, place: Place
         place.secrets.write_text(text(5, "S"))
         followers.reach(whole(1, 5), time.monotonic(), SETTLE + 0.05)
         place.secrets.unlink()
-        followers.rejected("no file any more")
+        followers.rejected("no such file")
         place.secrets.write_text(text(6, "S"))
         followers.reach(whole(1, 6), time.monotonic(), SETTLE + 0.05)
         followers.saw_only([whole(1), whole(1, 5), whole(1, 6)])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import chosen_parser
+from support.examples import covering
 
 LOOPS = {"asyncio": "{}", "trio": "{}", "uvloop": "{'use_uvloop': True}"}
 
@@ -64,6 +65,8 @@ async def main():
 """
 )
 
+PROGRAMS = {"running": HANGS, "at the start": HANGS_AT_THE_START}
+
 EXITS = """
 async def main():
     async with Settings.watch(settle=0.0) as live:
@@ -86,11 +89,9 @@ def started(folder: Path, main: str, loop: str) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", program], cwd=folder, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-@pytest.mark.parametrize("call", ["stat", "open"])
-@pytest.mark.parametrize("program", [HANGS, HANGS_AT_THE_START], ids=["running", "at the start"])
-def test_it_ends_though_a_look_hangs(tmp_path: Path, program: str, call: str, loop: str) -> None:
-    with started(tmp_path, program.replace("{call}", call), loop) as process:
+@pytest.mark.parametrize(("program", "call", "loop"), covering([*PROGRAMS], ["stat", "open"], [*LOOPS]))
+def test_it_ends_though_a_check_hangs(tmp_path: Path, program: str, call: str, loop: str) -> None:
+    with started(tmp_path, PROGRAMS[program].replace("{call}", call), loop) as process:
         try:
             assert process.wait(20) == 0
             took = time.time()

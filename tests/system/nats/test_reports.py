@@ -16,8 +16,8 @@ from support.nats_server import Server
 from support.reports import reported, until_reported
 
 from hotsettings import Live, RestartRequired
-from hotsettings.nats import NatsStore, Report
-from hotsettings.nats.reports import RENEWAL, TTL, decoded, encoded, own_name, report_on
+from hotsettings.nats import NatsStore, Report, report_reader
+from hotsettings.nats.reports import RENEWAL, TTL, decoded, encoded, own_name, report_on, reports_bucket
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -175,6 +175,37 @@ class TestHowTheyAreKept:
             await until(lambda: live.current.A == 2)
         with pytest.raises(NotFoundError):
             await kv._js.stream_info(f"KV_{bucket}-reports")
+
+
+class TestHowTheyAreRead:
+    async def test_those_that_come_after_all_were_said_to_be_there(
+        self, nats: Server, bucket: str, kv: KeyValue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By a server that is behind its leader."""
+        held = await reports_bucket(kv._js, bucket)
+        now = datetime(2026, 1, 2, tzinfo=UTC)
+        reports = [Report(name, "s", 1, "d", True, {}, {}, None, (), "store", now, now) for name in ("one", "two")]
+        await held.put("one", encoded(reports[0]))
+        updates = KeyValue.KeyWatcher.updates
+
+        async def and_then_one_more(watcher: KeyValue.KeyWatcher, **options: float) -> object:
+            update = await updates(watcher, **options)  # type: ignore[no-untyped-call]
+            if update is None:
+                await held.put("two", encoded(reports[1]))
+            return update
+
+        monkeypatch.setattr(KeyValue.KeyWatcher, "updates", and_then_one_more)
+        received = (await report_reader._read_all(held, 2)).received
+        assert [each.report for each in received.values()] == reports
+
+    async def test_one_that_never_comes_is_not_waited_for(
+        self, nats: Server, bucket: str, kv: KeyValue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The last one of the stream was removed from it."""
+        monkeypatch.setattr(report_reader, "_CATCH_UP", 0.05)
+        held = await reports_bucket(kv._js, bucket)
+        await held.put("one", b"{}")
+        assert await report_reader._read_all(held, 2) == report_reader.Reports()
 
 
 class TestTexts:

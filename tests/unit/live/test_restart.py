@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given as over
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from hotsettings import BaseSettings, InvalidSettings, Rejected, RestartRequired
+from hotsettings import BaseSettings, InvalidSettings, Rejected, RestartRequired, Secret
+from hotsettings._layers.layer import Document, Layer
 from hotsettings._layers.layer import in_memory as document
 from hotsettings._live.reload.restart import keep_first
 from hotsettings._loading.load import Loaded, assemble
+from hotsettings._redaction import Redactor
 from hotsettings._schema.schema import schema_of
 from hotsettings.testing import live
 
@@ -43,7 +45,7 @@ class Settings(BaseSettings):
 
 def loaded(values: dict[str, Any]) -> Loaded:
     schema, documents = schema_of(Settings), (document(values),)
-    return Loaded(schema, documents, assemble(schema, documents))
+    return assemble(schema, documents)
 
 
 small = st.integers(0, 2)
@@ -104,6 +106,81 @@ def test_what_goes_live_must_be_valid_as_a_whole() -> None:
     first = loaded({"FIXED": 1})
     with pytest.raises(InvalidSettings, match="needs a FIXED"):
         keep_first(first, loaded({"FIXED": 95, "HOT": 95}))
+
+
+class Server(BaseSettings):
+    workers: RestartRequired[int] = 4
+    name: RestartRequired[str] = "a"
+    peer: RestartRequired[str | None] = None
+    TOKEN: RestartRequired[Secret[str]] = "of the class"
+    debug: bool = False
+
+    def __post_init__(self) -> None:
+        if self.debug and self.workers != 1:
+            raise ValueError(f"debug needs workers = 1 and knows {self.TOKEN}")
+
+
+def server(config: dict[str, Any], secrets: dict[str, Any]) -> Loaded:
+    layers = (Layer(name="base", label="config.toml"), Layer(name="secrets", label="secrets.toml", secret=True))
+    documents = tuple(Document(layer, "", values) for layer, values in zip(layers, (config, secrets), strict=True))
+    schema = schema_of(Server)
+    return assemble(schema, documents)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        (({}, {}), ({"workers": 1}, {}), "while workers stays 4 until a restart"),
+        (
+            ({"peer": "p" * 90}, {}),
+            ({"workers": 1, "name": "b"}, {}),
+            'while workers stays 4 and name stays "a" and peer stays as it is until a restart',
+        ),
+        (({"peer": "p"}, {}), ({"peer": "q", "workers": 1}, {}), 'while workers stays 4 and peer stays "p" until'),
+        (({}, {}), ({"peer": "q", "workers": 1}, {}), "while workers stays 4 and peer stays not set until"),
+        (({}, {"name": "4711"}), ({"workers": 1}, {}), "and name stays ******** until a restart"),
+        (({"name": "4711"}, {}), ({"workers": 1}, {"name": "b"}), "and name stays ******** until a restart"),
+        (({}, {"TOKEN": "4711"}), ({"workers": 1}, {}), "and TOKEN stays ******** until a restart"),
+        (
+            ({"name": "x 4711-4711 y"}, {"TOKEN": "4711-4711"}),
+            ({"workers": 1}, {}),
+            'name stays "x ******** y" and TOKEN',
+        ),
+    ],
+)
+def test_a_rule_that_fails_only_because_of_a_pending_restart_says_so(before: Any, after: Any, why: str) -> None:
+    first, new = (
+        server(*before),
+        server(*({**layer, "debug": True} if at == 0 else layer for at, layer in enumerate(after))),
+    )
+    redactor = Redactor(schema_of(Server))
+    redactor.learn(first.documents, first.settings)
+    with pytest.raises(InvalidSettings) as caught:
+        keep_first(first, new, redactor)
+    [problem] = caught.value.problems
+    assert caught.value.while_waiting
+    assert why in problem.message
+    assert "4711" not in str(caught.value)
+
+
+def test_of_very_many_keys_that_wait_some_are_named() -> None:
+    names = [f"k{number}" for number in range(9)]
+
+    class Many(BaseSettings):
+        debug: bool = False
+        if TYPE_CHECKING:
+            k0: int
+        __annotations__ |= dict.fromkeys(names, RestartRequired[int])
+        vars().update(dict.fromkeys(names, 1))
+
+        def __post_init__(self) -> None:
+            if self.debug and self.k0:
+                raise ValueError("no")
+
+    schema = schema_of(Many)
+    first, new = [assemble(schema, [document(values)]) for values in ({}, {"debug": True} | dict.fromkeys(names, 0))]
+    with pytest.raises(InvalidSettings, match="and k4 stays 1 and 4 more stay as they are until a restart"):
+        keep_first(first, new)
 
 
 @pytest.mark.anyio

@@ -79,6 +79,8 @@ def hazard(text: str) -> Hazard | None:
 
 def _nests_little(text: str, openers: int) -> bool:
     """Whether only few brackets are left without those that surely match. Such a pair adds at most two levels."""
+    if text.count("[[") - text.count("\n[[") > _SAFE_DEPTH + 1:
+        return False  # the first of two brackets on a line would be left
     for pattern in _HEADER, _FLAT:
         flat = pattern.findall(text)
         if openers - len(flat) - flat.count("[") <= _SAFE_DEPTH:
@@ -154,8 +156,7 @@ def _unfit(container: dict[str, Any] | list[Any], room: int) -> tuple[tuple[str 
         elif kind is dict or kind is list:
             if not room:
                 return (key,), f"nested more than {MAX_DEPTH} levels deep"
-            found = _unfit(value, room - 1)
-            if found is not None:
+            if value and (found := _unfit(value, room - 1)) is not None:
                 return (key, *found[0]), found[1]
     return None
 

@@ -61,6 +61,7 @@ _NO_1_1: Final = "" if sys.version_info >= (3, 15) else " (tomllib reads TOML 1.
 # Before Python 3.14, only the message of tomllib's exception says where it stopped. Everything in that message that can
 # quote the source is cut out: keys, as tuples or in quotes, and characters other than the punctuation of TOML.
 _TOMLLIB_REPORT = re.compile(r"(?s)(.*) \(at (?:line (\d+), column (\d+)|end of document)\)")
+_TWICE = ("duplicate key", "cannot extend value", "Duplicate", "Cannot ")  # as either parser says it
 _QUOTED = re.compile(r""" (?!(?:'(?:\]\]?|=|\\)'|"'+")(?: |$))['"(\[].*?(?= twice$|$)""", re.DOTALL)
 
 # For each dot of a key, tomllib walks again through all parts before it, those of the header included. Each such walk
@@ -77,13 +78,15 @@ class ParserError(Exception):
         message: What is wrong. It quotes nothing of the text.
         offset: Where, in characters. None if the text is TOML, but holds a value that Python cannot represent.
         code: What kind of problem it is.
+        note: What to add to the message. A better message needs it too.
     """
 
-    def __init__(self, message: str, offset: int | None = None, code: Code = "invalid-toml") -> None:
-        super().__init__(message, offset, code)
+    def __init__(self, message: str, offset: int | None = None, code: Code = "invalid-toml", note: str = "") -> None:
+        super().__init__(message, offset, code, note)
         self.message = message
         self.offset = offset
         self.code: Code = code
+        self.note = note
 
 
 def use_parser(parser: Parser) -> None:
@@ -125,7 +128,7 @@ def _with_toml_rs(text: str) -> dict[str, Any]:
         # The report quotes the source and ends in the parser's own words, which are the same for every text.
         words = error.msg.rsplit("\n", 1)[-1]
         offset = len(text.encode()[: error.pos].decode(errors="ignore"))
-        raise ParserError(f"not valid TOML: {words}", offset) from None
+        raise ParserError(f"not valid TOML: {words}", offset, _code(words)) from None
     except ValueError:
         raise ParserError("a value that Python does not have") from None
 
@@ -140,12 +143,16 @@ def _with_tomllib(text: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         report = _TOMLLIB_REPORT.fullmatch(str(error))
         words, line, column = ("", None, None) if report is None else report.group(1, 2, 3)
-        message = f"not valid TOML: {_without_quotes(words)}{_NO_1_1}"
+        message = f"not valid TOML: {_without_quotes(words)}"
         if line is not None and column is not None:
-            raise ParserError(message, _offset(text, int(line), int(column))) from None
-        raise ParserError(message, _end(text, words)) from None
+            raise ParserError(message, _offset(text, int(line), int(column)), _code(words), _NO_1_1) from None
+        raise ParserError(message, _end(text, words), _code(words), _NO_1_1) from None
     except ValueError:
         raise ParserError("a value that Python does not have") from None
+
+
+def _code(words: str) -> Code:
+    return "duplicate-key" if words.startswith(_TWICE) else "invalid-toml"
 
 
 def _too_dotted(text: str) -> int | None:

@@ -105,6 +105,27 @@ def covered(text: str, paths: Iterable[Path], names: frozenset[str]) -> Iterator
         yield walk.read, len(text)
 
 
+def statements(text: str, end: int) -> Iterator[list[tuple[Path, Place]]]:
+    """Yield what each statement that begins before the offset ``end`` writes: its key or header first, then what is in it."""
+    walk, start = _Walk(text), 0
+    statement: list[tuple[Path, Place]] = []
+    for path, place in walk.places(_ALL):
+        if walk.read != start:
+            yield statement
+            if walk.read >= end:
+                return
+            statement, start = [], walk.read
+        statement.append((path, place))
+    yield statement
+
+
+def statement_around(text: str, offset: int) -> int:
+    """Return the offset at which the statement around an offset begins, or the space before it."""
+    walk = _Walk(text[:offset])
+    list(walk.places(_NONE))  # it asks for nothing, so it only goes on to where the text stops being TOML
+    return min(walk.read, text.rfind("\n", 0, offset) + 1)
+
+
 def line_column(text: str, offset: int) -> tuple[int, int]:
     """The line and the column of an offset, both from 1, the column in characters. Lines end with a line feed."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)

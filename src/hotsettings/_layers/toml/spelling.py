@@ -16,6 +16,15 @@ _KEY = re.compile(r"""(?<![\w-])([\w-]++)["']?[\ \t]*+[=:]""")
 _LONGEST = 200
 """Only so many characters of a key are compared."""
 
+_SIMILAR = 0.7
+"""The least similarity of a misspelt key to the name that was meant."""
+
+_SHORT = 3
+"""Letters of a name of which a slip leaves less than that."""
+
+_FEW = 10
+"""If there are more names so short, one of them is similar by chance."""
+
 _MANY = 500
 """A text with more keys is not searched: one of them is taken for misspelt."""
 
@@ -36,13 +45,13 @@ class Vocabulary:
     """The names that a misspelt key could mean.
 
     Args:
-        names: The names. Case does not count.
+        names: The names. Case does not count, nor does whether words are joined by a hyphen or an underscore.
         budget: What the searches may cost, shared with other vocabularies. Once it is spent, nothing is found.
     """
 
     def __init__(self, names: Iterable[str], budget: Budget | None = None) -> None:
         self._budget = budget or Budget()
-        folded = {name.casefold(): name for name in names}
+        folded = {_folded(name): name for name in names}
         self._names = sorted(folded.items(), key=lambda pair: len(pair[0]))
         self._lengths = [len(name) for name, _ in self._names]
         self._bags: list[int | None] = [None] * len(self._names)
@@ -53,9 +62,12 @@ class Vocabulary:
         """Whether the budget was too small to finish a search."""
         return self._budget.left < 0
 
-    def closest(self, key: str, least: float = 0.7) -> str | None:
-        """Return the name that ``key`` most likely means. None if no name has at least this similarity."""
-        sought = key[:_LONGEST].casefold()
+    def closest(self, key: str, least: float = _SIMILAR) -> str | None:
+        """Return the name that ``key`` most likely means. None if no name has at least this similarity.
+
+        Names of three letters differ too much by a single one, so for these that is enough if no other name is as similar.
+        """
+        sought = _folded(key[:_LONGEST])
         # Names that are much shorter or longer cannot be similar enough.
         first = bisect_left(self._lengths, least * len(sought) / (2 - least))
         last = bisect_right(self._lengths, (2 - least) * len(sought) / least)
@@ -78,7 +90,17 @@ class Vocabulary:
             alike = 2 * _common(places, length, name) / (length + len(name))
             if alike > best or (found is None and alike == best):
                 best, found = alike, known
+        if found is None and length == _SHORT and least <= _SIMILAR:
+            return self._only_short(sought)
         return found
+
+    def _only_short(self, sought: str) -> str | None:
+        """Return the only name of three letters that differs from ``sought`` by one other letter or by two swapped ones."""
+        first, last = bisect_left(self._lengths, _SHORT), bisect_right(self._lengths, _SHORT)
+        if last - first > _FEW:
+            return None
+        near = [known for name, known in self._names[first:last] if _is_slip(sought, name)]
+        return near[0] if len(near) == 1 else None
 
     def _bag_of(self, at: int) -> int:
         if (bag := self._bags[at]) is None:
@@ -101,6 +123,19 @@ class Vocabulary:
                 return (1 << _WIDEST) - 1  # there are too many different characters: this bag excludes no name
             bag |= 1 << bit
         return bag
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("-", "_")
+
+
+def _is_slip(one: str, other: str) -> bool:
+    """Whether two texts of the same length differ in one letter behind the first, or in two neighbours that are swapped."""
+    differing = [at for at, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+    if len(differing) == 2:
+        first, second = differing
+        return second == first + 1 and one[first] == other[second] and one[second] == other[first]
+    return len(differing) == 1 and differing != [0]
 
 
 def _places(text: str) -> dict[str, int]:

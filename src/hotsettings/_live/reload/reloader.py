@@ -31,7 +31,7 @@ from ..._concurrency.backoff import Backoff
 from ..._concurrency.tasks import failure_of
 from ..._layers.layer import Document, Unreadable
 from ..._layers.status import PATIENCE, LayerStatus
-from ..._loading.load import Loaded, assemble, documents_or_error
+from ..._loading.load import Loaded, assemble, documents_or_error, log_warnings
 from ..._log import logger
 from ..._redaction import Redactor
 from ..._schema.schema import Schema
@@ -102,9 +102,10 @@ async def first_load(schema: Schema, redactor: Redactor, watcher: Watcher) -> tu
             if isinstance(outcome, SettingsError):
                 failure = outcome
                 break
-            watcher.accepted()
+            watcher.reader.accepted()
+            log_warnings(outcome.warnings)
             return read, outcome
-        waited, writing = time.monotonic() - began, watcher.writing()
+        waited, writing = time.monotonic() - began, watcher.reader.writing()
         if waited >= gives_up:
             failure = _never_still(_origins(watcher), writing, waited)
             break
@@ -156,11 +157,11 @@ def _decoded(
     accepted: Loaded | None,
 ) -> Loaded:
     if accepted is not None:
-        redactor.learn(accepted.documents, accepted.settings if accepted.pending else None)
+        redactor.learn(accepted.documents, accepted.unwritten)
     documents = documents_or_error(schema, parts, redactor)
-    loaded = Loaded(schema, documents, assemble(schema, documents, redactor))
+    loaded = assemble(schema, documents, redactor)
     loaded = keep_first(started_with or loaded, loaded, redactor)
-    redactor.learn(documents, loaded.settings if loaded.pending else None)
+    redactor.learn(documents, loaded.unwritten)
     return loaded
 
 
@@ -182,6 +183,8 @@ class Reloader(Generic[S]):
         self._learnt: Sequence[Document] = core.loaded.documents
         """The documents whose secrets were learnt last. If they are not the live ones, a rejected candidate was learnt
         after the live state, which is to be learnt again."""
+        self._warned = core.loaded.warnings
+        """What was logged last. The same is not logged again."""
         self._contents = first_read.contents
         self._newest_good: Loaded | None = core.loaded
         self._candidate: _Candidate | None = None
@@ -192,7 +195,7 @@ class Reloader(Generic[S]):
         self._stale: set[str] = set()
         self._fault: UnforeseenError | None = None
         """The unexpected failure of the last attempt to read and judge the layers; None after a success."""
-        core.holdups.refresh = lambda: core.holdups.only("writing", watcher.writing())
+        core.holdups.refresh = lambda: core.holdups.only("writing", watcher.reader.writing())
 
     async def run(self) -> None:
         """Keep the core up to date until cancelled."""
@@ -236,7 +239,7 @@ class Reloader(Generic[S]):
         held_up = {wait.name: wait for wait in self._core.holdups.all(long=True) if wait.kind in ("writing", "reading")}
         return tuple(
             replace(layer, state=wait.kind, since=wait.since) if (wait := held_up.get(layer.name)) else layer
-            for layer in self._watcher.statuses()
+            for layer in self._watcher.reader.statuses()
         )
 
     def _warn_of_hanging(self, layers: Sequence[str]) -> None:
@@ -269,7 +272,7 @@ class Reloader(Generic[S]):
             await self._take(result.read, result.outcome)
         elif retry_is_due or somebody_asks_for_a_retry:
             self._propose(requested=not retry_is_due)
-        if self._candidate is None and not self._watcher.writing():  # whoever asks wants to know of all layers
+        if self._candidate is None and not self._watcher.reader.writing():  # whoever asks wants to know of all layers
             self._answer(asked, self._core.rejection)
         for request in asked:
             request.checked = True
@@ -288,11 +291,13 @@ class Reloader(Generic[S]):
         if self._fault is None or self._fault.problems != failed.problems:
             # The message of the exception stays out of the log: it may quote what was read.
             way = ", ".join(places_of(error)[-_FRAMES:])
-            logger.error("looking for new settings failed; the old ones serve: %s (%s)", type_and_place(error), way)
+            logger.error(
+                "checking the layers failed; the last good settings stay live: %s (%s)", type_and_place(error), way
+            )
             self._core.tell_rejection(Rejected(failed), str(failed))
         self._fault = failed
         self._contents = ()
-        self._watcher.invalidate()
+        self._watcher.reader.invalidate()
         self._check_in(self._rescan)
         self._answer(self._requests, Rejected(failed))
 
@@ -305,6 +310,8 @@ class Reloader(Generic[S]):
         outcome = evaluate(core.schema, core.redactor, _origins(self._watcher), read, self._started_with, accepted)
         if isinstance(outcome, Loaded):
             self._learnt = outcome.documents
+            log_warnings(outcome.warnings, self._warned)
+            self._warned = outcome.warnings
         return outcome
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:
@@ -365,7 +372,7 @@ class Reloader(Generic[S]):
         while it was tried, if the files were checked since.
         """
         # If it was cancelled, the candidate in its place answers. If a layer is being written, a later check does.
-        if candidate.scope.cancel_called or self._watcher.writing():
+        if candidate.scope.cancel_called or self._watcher.reader.writing():
             return
         rejected = self._retry_at is not None
         answered = [each for each in self._requests if each.tried or (each.checked and not rejected)]
@@ -378,7 +385,7 @@ class Reloader(Generic[S]):
 
     def _accept(self, loaded: Loaded, keys: frozenset[str]) -> None:
         self._core.accept(loaded, keys)
-        self._watcher.accepted()
+        self._watcher.reader.accepted()
 
     def _answer(self, requests: Sequence[_Request], rejection: Rejected | None) -> None:
         for request in requests:
@@ -387,13 +394,13 @@ class Reloader(Generic[S]):
         self._requests = [request for request in self._requests if not request.answered.is_set()]
 
     def _warn_of_mounts(self) -> None:
-        for target in single_file_mounts(self._watcher.targets):
+        for target in single_file_mounts(self._watcher.reader.targets):
             logger.warning(
                 "%s is a mount of a single file: edits that replace the file outside never arrive; %s", target, ADVICE
             )
 
     def _warn_of_stale(self) -> None:
-        stale, targets = self._watcher.stale_mounts, self._watcher.targets
+        stale, targets = self._watcher.reader.stale_mounts, self._watcher.reader.targets
         for point, label in stale.items():
             if point in self._stale:
                 continue
@@ -410,7 +417,7 @@ class Reloader(Generic[S]):
 
 
 def _origins(watcher: Watcher) -> list[Origin]:
-    return [Origin(layer.name, layer.file) for layer in watcher.statuses()]
+    return [Origin(layer.name, layer.file) for layer in watcher.reader.statuses()]
 
 
 def _never_still(origins: Sequence[Origin], writing: Collection[str], waited: float) -> LayerError:
@@ -425,4 +432,4 @@ def _never_still(origins: Sequence[Origin], writing: Collection[str], waited: fl
 
 
 def _warn_at_first(layers: Sequence[str]) -> None:
-    logger.warning("the first look has not come back for over %g s: layer %s", PATIENCE, ", ".join(layers))
+    logger.warning("the first check has not returned for over %g s: layer %s", PATIENCE, ", ".join(layers))

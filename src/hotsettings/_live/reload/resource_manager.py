@@ -182,7 +182,7 @@ class ResourceManager(Generic[S]):
     async def take_down(self, group: Sequence[Resource[Any]]) -> None:
         """Let the leases of exclusive resources end and close them, those that need others first."""
         for resource in reversed(group):
-            resource.hold_new_leases()
+            resource.new_leases_wait = True
             instance = resource.instance
             if instance is not None:
                 holdup = self._holdups.begin("leases", resource.name)
@@ -192,10 +192,8 @@ class ResourceManager(Generic[S]):
                     self._holdups.end(holdup)
                     if instance.retired:
                         resource.instance = None
-                    else:
-                        resource.put_in_place(
-                            instance, resource.settings
-                        )  # given up while it drained: nothing has happened
+                    else:  # given up while it drained: nothing has happened
+                        resource.put_in_place(instance, resource.settings)
 
     async def restore(self, group: Sequence[Resource[Any]]) -> None:
         """Build exclusive resources for the settings that they had. One that cannot be built is down, and repaired later.

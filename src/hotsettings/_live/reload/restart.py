@@ -2,44 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..._loading.explain import set_by_secrets
+from msgspec.structs import replace
+
+from ..._layers.toml.values import toml
+from ..._loading.explain import live_parts, set_by_secrets
 from ..._loading.load import Loaded, validated
-from ..._schema.schema import Leaf, as_values
+from ..._loading.prepare import Prepared
+from ..._schema.masking import HIDDEN
+from ..._schema.schema import Leaf, as_values, plain
+from ..._schema.shape import masked
 from ...errors import InvalidSettings
 from ..snapshot import changed_keys, same
 
 if TYPE_CHECKING:
     from ..._redaction import Redactor
 
+_SAID = 5
+"""Keys that wait for a restart that a message names."""
+_LONGEST = 60
+"""Characters of a value that a message shows."""
+
 
 def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) -> Loaded:
     """Return what can go live while ``first`` is what the process was started with.
 
     RestartRequired keys have their first value, and so has a whole table that would come or go with one of them. What
-    the documents say differently is ``pending``. Raises InvalidSettings if what would go live is not valid as a whole.
+    the documents say differently is ``pending``. Raises InvalidSettings if what would go live is not valid as a whole, and says
+    which keys keep which values.
     """
     schema = loaded.schema
     settings = loaded.settings
     waiting = [leaf for leaf in schema.restarting if not same(leaf.value_in(first.settings), leaf.value_in(settings))]
     if not waiting:
         return loaded
-    values = as_values(settings)
+    values = plain(settings)
     for leaf in waiting:
         _put(values, leaf, first.settings)
-    kept = _validated(loaded, values, redactor)
-    pending = changed_keys(schema, kept, settings)
-    hidden = frozenset(leaf.key for leaf in schema.leaves if leaf.key in pending and set_by_secrets(first, leaf))
-    return Loaded(schema, loaded.documents, kept, pending, hidden)
-
-
-def _validated(loaded: Loaded, values: dict[str, Any], redactor: Redactor | None) -> Any:
     try:
-        return validated(loaded.schema, loaded.documents, values, redactor)
+        kept = validated(schema, loaded.documents, Prepared(values), redactor)
     except InvalidSettings as error:
-        refused = InvalidSettings(error.problems, error.total, while_waiting=True)
+        why = _why(first, loaded, waiting, redactor)
+        problems = [replace(problem, message=f"{problem.message}, {why}") for problem in error.problems]
+        refused = InvalidSettings(problems, error.total, while_waiting=True)
+    else:
+        pending = changed_keys(schema, kept, settings) - {leaf.key for leaf in schema.derived}
+        hidden = frozenset(
+            part.path for leaf, part in live_parts(first) if leaf.key in pending and set_by_secrets(first, part.path)
+        )
+        return replace(loaded, settings=kept, pending=pending, hidden=hidden)
     raise refused
+
+
+def _why(first: Loaded, loaded: Loaded, waiting: Sequence[Leaf], redactor: Redactor | None) -> str:
+    """Say which keys keep which values: ``while WORKERS stays 4 until a restart``."""
+    stays = []
+    for leaf in waiting[:_SAID]:
+        value = masked(leaf.shape, as_values(leaf.value_in(first.settings)))
+        if set_by_secrets(first, leaf.path) or set_by_secrets(loaded, leaf.path):
+            value = HIDDEN
+        shown = "not set" if value is None else toml(value)
+        shown = redactor.redact(shown) if redactor is not None else shown
+        stays.append(f"{leaf.key} stays {shown if len(shown) <= _LONGEST else 'as it is'}")
+    if len(waiting) > _SAID:
+        stays.append(f"{len(waiting) - _SAID} more stay as they are")
+    return f"while {' and '.join(stays)} until a restart"
 
 
 def _put(values: dict[str, Any], leaf: Leaf, first: Any) -> None:
@@ -48,7 +77,7 @@ def _put(values: dict[str, Any], leaf: Leaf, first: Any) -> None:
     for part, attribute in zip(leaf.path[:-1], leaf.attributes[:-1], strict=True):
         value = getattr(value, attribute)
         if value is None or not isinstance(values.get(part), dict):
-            values[part] = as_values(value)
+            values[part] = plain(value)
             return
         values = values[part]
-    values[leaf.path[-1]] = as_values(getattr(value, leaf.attributes[-1]))
+    values[leaf.path[-1]] = plain(getattr(value, leaf.attributes[-1]))

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import IntEnum
 
 import anyio
@@ -74,6 +74,10 @@ class Inotify:
         self._last_events: dict[str, LastEvent] = {}
         self._entries: frozenset[str] = frozenset()
         self._folders: frozenset[str] = frozenset()
+        self._listed: frozenset[str] = frozenset()
+        """The folders in which every name counts. The events about new names are kept until these are gone."""
+        self._named: frozenset[str] = frozenset()
+        """What else events are kept for: the entries and targets of the paths."""
 
     @classmethod
     @asynccontextmanager
@@ -93,13 +97,15 @@ class Inotify:
         wanted = dict.fromkeys(parents | folders, _FOLDER)
         for target in targets:  # a target that is a folder needs both masks: a second watch would replace the first
             wanted[target] = wanted.get(target, 0) | _FILE
+        listed = frozenset(folder for path in resolved if (folder := path.listed_folder) is not None)
         with self._changing:
             # To add a watch that exists is free, and the only way to learn that a path leads to another inode now.
             watches = {path: wd for path, mask in wanted.items() if (wd := self._add_watch(path, mask)) is not None}
             if watches == self._watches:
                 return False
             for wd in set(self._watches.values()) - set(watches.values()):
-                self._remove_watch(wd)
+                with suppress(OSError):  # the watch went with what it watched
+                    self._inotify.rm_watch(wd)
             before = self._watches
             self._watches, self._paths = watches, {}
             for path, wd in watches.items():  # a watch follows an inode, which may have several paths
@@ -108,9 +114,11 @@ class Inotify:
             # Last events are kept for symlinks, too, since a file may take the place of one. They are dropped if
             # another folder has taken the place of theirs, because they were about files in the old folder.
             kept = {path for path, wd in watches.items() if before.get(path) == wd}
+            self._named, self._listed = self._entries | targets, listed
+            new_names = {path for path in self._last_events if os.path.dirname(path) in listed}
             self._last_events = {
                 path: self._last_events.get(path, LastEvent()) if os.path.dirname(path) in kept else LastEvent()
-                for path in self._entries | targets
+                for path in self._named | new_names
             }
             self._folders = folders
         return True
@@ -125,12 +133,6 @@ class Inotify:
             return None
         except ValueError:  # no file can have this name
             return None
-
-    def _remove_watch(self, wd: int) -> None:
-        try:
-            self._inotify.rm_watch(wd)
-        except OSError:
-            pass  # the watch went with what it watched
 
     def read_pending(self) -> None:
         if self._read_events() is not _Relevance.NONE:
@@ -187,8 +189,11 @@ class Inotify:
     def _record_at(self, watched: str, event: Event) -> _Relevance:
         """Record an event of the watch on this path."""
         path = os.path.join(watched, event.name) if event.name else watched
-        if path in self._last_events:
-            self._last_events[path] = _event_after(self._last_events[path], event.mask)
+        if path in self._last_events or (watched in self._listed and event.name and event.name[0] != "."):
+            if event.mask & (flags.DELETE | flags.MOVED_FROM) and path not in self._named:
+                self._last_events.pop(path, None)
+            else:
+                self._last_events[path] = _event_after(self._last_events.get(path, LastEvent()), event.mask)
         if path in self._entries or path in self._folders:
             return _Relevance.OURS
         if event.name and (watched not in self._folders or event.mask & _CONTENT):

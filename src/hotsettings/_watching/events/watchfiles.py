@@ -61,6 +61,10 @@ class Watchfiles:
         self._watched: dict[str, Identity] = {}
         self._known: dict[str, Identity] = {}
         self._last_events: dict[str, LastEvent] = {}
+        self._listed: set[str] = set()
+        """The folders in which every name counts. The events about new names are kept until these are gone."""
+        self._named: set[str] = set()
+        """What else events are kept for: the entries and targets of the paths."""
         self._stale = False
         self._restart = anyio.Event()
         self._limiter = anyio.CapacityLimiter(1)  # the default one belongs to the user
@@ -81,12 +85,14 @@ class Watchfiles:
             return False
         # Last events are kept for symlinks, too, since a file may take the place of one. They are dropped if another
         # folder has taken the place of theirs, because they were about files in the old folder.
+        listed = {folder for path in resolved if (folder := path.listed_folder) is not None}
         entries = {os.path.join(*entry) for path in resolved for entry in path.entries}
         kept = {path for path, identity in watched.items() if self._known.get(path) == identity}
         self._last_events = {
             path: self._last_events.get(path, LastEvent()) if os.path.dirname(path) in kept else LastEvent()
-            for path in entries | targets
+            for path in entries | targets | {path for path in self._last_events if os.path.dirname(path) in listed}
         }
+        self._named, self._listed = entries | targets, listed
         self._known = watched
         self._watched, self._stale = watched, True
         return False  # the new watch starts later, in ``run``, which then wakes the watcher
@@ -151,9 +157,12 @@ class Watchfiles:
             kinds_by_path.setdefault(path, set()).add(change)
             if change != Change.modified and path in self._watched:
                 self._watched = {}  # watch it again: another folder may be there now, with the same inode
-        for path in self._last_events:
+        new = {path for path in kinds_by_path if os.path.dirname(path) in self._listed}
+        for path in self._last_events.keys() | new:
             kinds = kinds_by_path.get(path, set())
-            if Change.modified in kinds:
+            if Change.deleted in kinds and path not in self._named:
+                self._last_events.pop(path, None)
+            elif Change.modified in kinds:
                 self._last_events[path] = LastEvent(WriterState.UNKNOWN, time.monotonic())
             elif Change.added in kinds:
                 self._last_events[path] = LastEvent(WriterState.ADDED, time.monotonic())

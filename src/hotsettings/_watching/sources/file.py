@@ -1,4 +1,8 @@
-"""A layer in a file, while it is watched: it is read when no writer is at work on it."""
+"""Files while they are watched: they are read when no writer is at work on them.
+
+A `WatchedFile` says when one file may be read. A layer in a file has one of them, and a layer in a folder has one for
+each key. `RetryingSource` is what both have in common: a read that fails is tried again.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,9 @@ import datetime
 import math
 import os
 import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Generic
 
 from msgspec.structs import replace
 
@@ -17,7 +24,7 @@ from ..bind_mounts import is_local, single_file_mounts
 from ..debounce import Debouncer, Swap
 from ..fingerprint import Fingerprint, age, fingerprint_of, open_for_writing
 from ..symlinks import ResolvedPath, path_change
-from .source import LastEventOf, Source
+from .source import F, L, LastEventOf, Source
 
 REJECT_AFTER = 2.0
 """Seconds of failing reads after which the new state is rejected. Many failures pass before that: a file often gets its
@@ -30,43 +37,51 @@ _FIRST_RETRY = 0.1
 class _Failure:
     """Reads that fail, one after the other."""
 
-    def __init__(self, fingerprint: Fingerprint) -> None:
+    def __init__(self, fingerprint: object) -> None:
         self.since = datetime.datetime.now(datetime.UTC)
         self.began = time.monotonic()
         self._backoff = Backoff(_FIRST_RETRY, REJECT_AFTER)
         self.again(fingerprint)
 
-    def again(self, fingerprint: Fingerprint) -> None:
-        """Note that a read of the file with this fingerprint has failed."""
+    def again(self, fingerprint: object) -> None:
+        """Note that a read with this fingerprint has failed."""
         self.fingerprint = fingerprint
         self.retry_at = time.monotonic() + self._backoff.next()
 
 
-class FileSource(Source[FileLayer, Fingerprint]):
-    """A file. Set ``resolved_path``, which says where its path leads now, before each ``take_fingerprint``."""
+class WatchedFile:
+    """One file: its fingerprint, and whether it may be read now.
 
-    gone = "there is no file any more"
-    empty = "the file is empty"
-    hint = "put it back, or leave a comment in it to empty it"
+    Set ``resolved_path``, which says where its path leads now, before each ``take_fingerprint``.
 
-    def __init__(self, layer: FileLayer, settle: float) -> None:
-        super().__init__(layer)
-        self.path = os.fsdecode(layer.path)
-        self.resolved_path = ResolvedPath(self.path, ())
+    Args:
+        path: The absolute path of the file.
+        settle: Seconds without a change after which a file counts as complete, if nothing else shows that it is.
+        local: Whether only this kernel can write to the files of a device, as far as that is known. Shared by files.
+        path_when_read: Where the path led, or that of the folder that the file is in, when the layer was read last.
+    """
+
+    def __init__(
+        self, path: str, settle: float, local: dict[int, bool], path_when_read: ResolvedPath | None = None
+    ) -> None:
+        self.path = path
+        self.resolved_path = ResolvedPath(path, ())
         self.moved_mount: str | None = None
         """The mount point that the path leads through, if its source was renamed or removed outside."""
         self.reread = False
         """The fingerprint may hide a change, so the file is read at each check and its content compared."""
+        self.fingerprint = Fingerprint()
+        self.fingerprint_when_read: Fingerprint | None = None
         self._latest: Fingerprint | None = None
         self._settle = settle
         self._debouncer = Debouncer(settle)
-        self._path_when_read: ResolvedPath | None = None
+        self._path_when_read = path_when_read
+        self._read_at = 0.0
         self._no_sign_of_change = False
         """Neither the fingerprint nor an event shows a change since the last read."""
-        self._failure: _Failure | None = None
         self._replaced = False
         """The file is a mount point, and was replaced outside: it has no name left."""
-        self._local: tuple[int, bool] | None = None
+        self._local = local
 
     def take_fingerprint(self) -> None:
         """Take the fingerprint of the file that the path leads to now."""
@@ -77,43 +92,16 @@ class FileSource(Source[FileLayer, Fingerprint]):
     @property
     def may_have_changed(self) -> bool:
         """Whether the content may differ from what was read last, by the fingerprint that was taken last."""
-        return self.fingerprint != self.fingerprint_when_read or self.reread or self._failure is not None
+        return self.fingerprint != self.fingerprint_when_read or self.reread
 
     def unchanged(self) -> bool:
         """Check whether the file has the same fingerprint as when it was read."""
-        if self.fingerprint_when_read is None or self.reread or self._failure is not None:
+        if self.fingerprint_when_read is None or self.reread:
             return False
         return fingerprint_of(self.path, self.fingerprint_when_read) == self.fingerprint_when_read
 
-    def undo_read(self) -> None:
-        """Restore what was known before the last read, and read the file again.
-
-        If that read failed, its backoff goes on.
-        """
-        self.content, self._data, self.document = self._previous
-        self.reread = True
-
-    def force_read(self) -> None:
-        """Read the file at the next check, even if its fingerprint is unchanged or a read has failed just now."""
-        self.reread = True
-        if (failing := self._failure) is not None:
-            failing.retry_at = 0.0
-
-    @property
-    def retry_in(self) -> float | None:
-        """Seconds until a failed read is tried again.
-
-        None if the last read succeeded, or if its failure is a rejection now.
-        """
-        if self._failure is None or self.fingerprint_when_read is None:
-            return None
-        now = time.monotonic()
-        return max(0.0, self._failure.retry_at - now) if now - self._failure.began < REJECT_AFTER else None
-
     def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
-        """Return how many seconds to wait before checking again; 0 if the file may be read now."""
-        if self._failure is not None and self.fingerprint == self._failure.fingerprint and self.retry_in:
-            return self.retry_in
+        """Return how many seconds to wait before checking again; 0 if the file may be read now. See ``Source.wait``."""
         event = last_event_of(self.resolved_path.target)
         unchanged = self.fingerprint == self.fingerprint_when_read
         self._no_sign_of_change = unchanged and not self._debouncer.has_event_since_read(event)
@@ -131,14 +119,102 @@ class FileSource(Source[FileLayer, Fingerprint]):
         )
 
     def may_be_incomplete(self, now: float) -> bool:
-        """Whether the read has found a change, less than ``settle`` after the read before, that had no other sign.
+        """Whether a change that the read has found may be incomplete, because nothing else has shown it.
 
-        Its writer may not have finished.
+        It is if that was less than ``settle`` after the read before.
         """
-        return self._no_sign_of_change and now - self.read_at < self._settle
+        return self._no_sign_of_change and now - self._read_at < self._settle
+
+    def fetch(self, layer: FileLayer) -> bytes | None:
+        """Read the file. Raises what ``fetch_once`` raises."""
+        self.reread = self.fingerprint.changed_just_before(time.time_ns()) or self.fingerprint.unstable_inode
+        return fetch_once(layer)
+
+    def mark_read(self, now: float) -> None:
+        """Note that the file was read with the fingerprint that it has now."""
+        self.fingerprint_when_read, self._read_at = self.fingerprint, now
+        nameless = self.fingerprint.inode and not self.fingerprint.links
+        self._replaced = bool(nameless and single_file_mounts([self.resolved_path.target]))
+        self._path_when_read = self.resolved_path
+        self._debouncer.mark_read(now)
+
+    @property
+    def stale_mount(self) -> str | None:
+        """The mount point that the path leads through and that no edit from outside passes any more."""
+        return self.moved_mount or (self.resolved_path.target if self._replaced else None)
+
+    def _open_for_writing(self) -> bool | None:
+        """Whether somebody has the file open for writing.
+
+        None if the kernel does not know, as on network file systems.
+        """
+        device = self.fingerprint.device
+        if device not in self._local:
+            self._local[device] = is_local(self.resolved_path.target)
+        is_open = open_for_writing(self.path)
+        return is_open if is_open or self._local[device] else None
+
+    def _swap(self) -> Swap:
+        """Whether a symlink or folder was swapped since the last read, so that the path leads to another file."""
+        change = self._path_when_read and path_change(self._path_when_read, self.resolved_path)
+        if not change:
+            return Swap.NONE
+        return Swap.COMPLETE if change.complete(self.fingerprint) else Swap.UNCLEAR
+
+
+class RetryingSource(Source[L, F], Generic[L, F]):
+    """A layer of files. A read that fails is tried again, and is a rejection if it fails for long."""
+
+    def __init__(self, layer: L) -> None:
+        super().__init__(layer)
+        self._failure: _Failure | None = None
+
+    @property
+    @abstractmethod
+    def files(self) -> Sequence[WatchedFile]:
+        """The files as they were found last."""
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether the content may differ from what was read last, by the fingerprint that was taken last."""
+        changed = self.fingerprint != self.fingerprint_when_read or self._failure is not None
+        return changed or any(file.reread for file in self.files)
+
+    def undo_read(self) -> None:
+        """Restore what was known before the last read, and read the files again.
+
+        If that read failed, its backoff goes on.
+        """
+        self.content, self._data, self.document = self._previous
+        for file in self.files:
+            file.reread = True
+
+    def force_read(self) -> None:
+        """Read the files at the next check, even if nothing has changed or a read has failed just now."""
+        for file in self.files:
+            file.reread = True
+        if (failing := self._failure) is not None:
+            failing.retry_at = 0.0
+
+    @property
+    def retry_in(self) -> float | None:
+        """Seconds until a failed read is tried again.
+
+        None if the last read succeeded, or if its failure is a rejection now.
+        """
+        if self._failure is None or self.fingerprint_when_read is None:
+            return None
+        now = time.monotonic()
+        return max(0.0, self._failure.retry_at - now) if now - self._failure.began < REJECT_AFTER else None
+
+    @property
+    def _backs_off(self) -> float:
+        """Seconds to wait because a read with this fingerprint has failed."""
+        failing = self._failure is not None and self.fingerprint == self._failure.fingerprint
+        return (self.retry_in or 0.0) if failing else 0.0
 
     def read(self) -> bool:
-        """Read the file, and return whether its content has changed. Then ``parse`` has to be called.
+        """Read the layer, and return whether its content has changed. Then ``parse`` has to be called.
 
         A failed read is tried again.
         """
@@ -156,50 +232,76 @@ class FileSource(Source[FileLayer, Fingerprint]):
         return self.retry_in is None and self._keep(str(failed), None, Unreadable(self.layer, failed.problems[0]))
 
     def mark_read(self, now: float) -> None:
-        """Note that the file was read with the fingerprint that it has now. Does nothing if the read failed."""
-        if self._failure is not None:
-            return
-        super().mark_read(now)
-        nameless = self.fingerprint.inode and not self.fingerprint.links
-        self._replaced = bool(nameless and single_file_mounts([self.resolved_path.target]))
-        self._path_when_read = self.resolved_path
-        self._debouncer.mark_read(now)
+        """Note that the layer was read with the fingerprint that it has now. Does nothing if the read failed."""
+        if self._failure is None:
+            super().mark_read(now)
+            for file in self.files:
+                file.mark_read(now)
 
     def status(self) -> LayerStatus:
-        """The state of the file when it was read last."""
+        """The state of the layer when it was read last."""
         status = super().status()
         return status if self._failure is None else replace(status, since=self._failure.since)
-
-    @property
-    def stale_mount(self) -> str | None:
-        """The mount point that the path leads through and that no edit from outside passes any more."""
-        return self.moved_mount or (self.resolved_path.target if self._replaced else None)
 
     def _state(self) -> LayerState:
         if self._failure is not None:
             return "unreadable"
-        if self.stale_mount is not None:
+        if any(file.stale_mount is not None for file in self.files):
             return "stale"
-        return "missing" if self.fingerprint_when_read is None or self.fingerprint_when_read.missing else "read"
+        return "missing" if self._missing_when_read else "read"
+
+    @property
+    @abstractmethod
+    def _missing_when_read(self) -> bool:
+        """Whether there was no such file or folder at the last read, or none was read yet."""
+
+
+class FileSource(RetryingSource[FileLayer, Fingerprint]):
+    """A file."""
+
+    gone = "there is no file any more"
+    empty = "the file is empty"
+    hint = "put it back, or leave a comment in it to empty it"
+
+    def __init__(self, layer: FileLayer, settle: float) -> None:
+        super().__init__(layer)
+        self._file = WatchedFile(os.fsdecode(layer.path), settle, {})
+        self._files = (self._file,)
+
+    @property
+    def files(self) -> Sequence[WatchedFile]:
+        """The file."""
+        return self._files
+
+    def paths(self) -> list[str]:
+        """The path of the file."""
+        return [self._file.path]
+
+    def resolve(self, resolved: Sequence[ResolvedPath]) -> None:
+        """Note where the path leads."""
+        [self._file.resolved_path] = resolved
+
+    def take_fingerprint(self) -> None:
+        """Take the fingerprint of the file that the path leads to now."""
+        self._file.take_fingerprint()
+        self.fingerprint = self._file.fingerprint
+
+    def unchanged(self) -> bool:
+        """Check whether the file has the same fingerprint as when it was read."""
+        return self._failure is None and self._file.unchanged()
+
+    def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
+        """Return how many seconds to wait before checking again; 0 if the file may be read now."""
+        return self._backs_off or self._file.wait(last_event_of, now, event_delay, accept_open=accept_open)
+
+    def may_be_incomplete(self, now: float) -> bool:
+        """Whether the read has found a change of which there was no sign, so that its writer may not have finished."""
+        return self._file.may_be_incomplete(now)
+
+    @property
+    def _missing_when_read(self) -> bool:
+        return self.fingerprint_when_read is None or self.fingerprint_when_read.missing
 
     def _fetch(self) -> tuple[object, bytes | None]:
-        self.reread = self.fingerprint.changed_just_before(time.time_ns()) or self.fingerprint.unstable_inode
-        data = fetch_once(self.layer)
+        data = self._file.fetch(self.layer)
         return data, data
-
-    def _open_for_writing(self) -> bool | None:
-        """Whether somebody has the file open for writing.
-
-        None if the kernel does not know, as on network file systems.
-        """
-        if self._local is None or self._local[0] != self.fingerprint.device:
-            self._local = self.fingerprint.device, is_local(self.resolved_path.target)
-        is_open = open_for_writing(self.path)
-        return is_open if is_open or self._local[1] else None
-
-    def _swap(self) -> Swap:
-        """Whether a symlink or folder was swapped since the last read, so that the path leads to another file."""
-        change = self._path_when_read and path_change(self._path_when_read, self.resolved_path)
-        if not change:
-            return Swap.NONE
-        return Swap.COMPLETE if change.complete(self.fingerprint) else Swap.UNCLEAR

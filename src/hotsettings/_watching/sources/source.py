@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Generic, TypeVar
 
-from ..._layers.layer import Document, Layer, Unreadable, parse
+from ..._layers.layer import Document, Layer, Unreadable, origin_of, parse, revision_of
 from ..._layers.status import LayerState, LayerStatus
 from ...errors import Problem, SettingsError
 from ..debounce import LastEvent
+from ..symlinks import ResolvedPath
 
 L = TypeVar("L", bound=Layer)
 F = TypeVar("F")
@@ -41,6 +42,18 @@ class Source(ABC, Generic[L, F]):
         self._data: bytes | None = None
         self._previous: tuple[object, bytes | None, Document | Unreadable | None] = None, None, None
         """Content, data and document before the last read."""
+
+    def paths(self) -> list[str]:
+        """The paths that lead to the layer now, which are to be resolved and watched."""
+        return []
+
+    def resolve(self, resolved: Sequence[ResolvedPath]) -> None:
+        """Note where ``paths`` lead."""
+
+    @property
+    def listed(self) -> bool:
+        """Whether any name in the folder of the first of ``paths`` may be one of the layer."""
+        return False
 
     @abstractmethod
     def take_fingerprint(self) -> None:
@@ -78,7 +91,7 @@ class Source(ABC, Generic[L, F]):
 
     def status(self) -> LayerStatus:
         """The state of the layer when it was read last."""
-        return LayerStatus(self.layer.name, self.layer.label, self._state(), self.layer_as_read.revision)
+        return LayerStatus(self.layer.name, self.layer.label, self._state(), revision_of(self.layer_as_read))
 
     @abstractmethod
     def _state(self) -> LayerState: ...
@@ -138,7 +151,7 @@ class Source(ABC, Generic[L, F]):
         if self._had_content and not data:
             lost = self.gone if data is None else self.empty
             message = f"{lost}, and there was content before"
-            return Unreadable(layer, Problem("", message, layer.origin(), self.hint, "lost-content"))
+            return Unreadable(layer, Problem("", message, origin_of(layer), self.hint, "lost-content"))
         if data is None:
             return Document(layer, "", {}, missing=True)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..._layers.layer import LARGEST, TOO_LARGE
+from ..._layers.layer import LARGEST, TOO_LARGE, origin_of
 from ..._layers.status import LayerState
 from ..._layers.store import StoreLayer, StoreValue
 from ...errors import LayerError, Problem
@@ -42,7 +42,7 @@ class StoreSource(Source[StoreLayer, StoreValue]):
     def _fetch(self) -> tuple[object, bytes | None]:
         data = self.fingerprint.data
         self.layer_as_read = replace(self.layer, revision=self.fingerprint.revision)
-        origin = self.layer_as_read.origin()
+        origin = origin_of(self.layer_as_read)
         if data is None and self.layer.required and not self._had_content:
             if self.layer.store.state == "copy":
                 why = "it is not in the copy on disk, which leaves out what is secret"

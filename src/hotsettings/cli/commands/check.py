@@ -10,12 +10,11 @@ from msgspec import Struct
 from rich.text import Text
 
 from ..._loading.explain import origins
-from ..._loading.load import Loaded, collector_paused, read_all, validated
-from ..._loading.merge import merge
-from ..._loading.problems import tolerated
-from ...errors import MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
+from ..._loading.load import Loaded, collector_paused, ignored, read_all, validated, warnings_about
+from ..._loading.prepare import prepare
+from ...errors import DEFAULT, MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
 from .. import output
-from ..options import Files, SettingsClass
+from ..options import Files, Json, SettingsClass
 from ..secret_warnings import warnings
 from ..settings_class import import_schema
 
@@ -25,14 +24,14 @@ Format = Annotated[
 ]
 
 
-def check(settings_class: SettingsClass, files: Files, report: Format = "text") -> None:
+def check(settings_class: SettingsClass, files: Files, report: Format = "text", json: Json = False) -> None:
     """Validate the files and report every problem.
 
     Also warns of secrets in a file that others can read, that git tracks, or that is not meant for secrets. Exits with 1 if
     there are problems. Warnings do not change the exit code.
     """
     found = _check(settings_class, files)
-    {"text": as_text, "json": as_json, "github": as_github}[report](found)
+    {"text": as_text, "json": as_json, "github": as_github}["json" if json else report](found)
     raise typer.Exit(1 if found.problems.total else 0)
 
 
@@ -45,14 +44,17 @@ class Found(Struct, frozen=True):
 
 
 def _check(settings_class: str, files: Files) -> Found:
-    unwise = NO_PROBLEMS
+    unwise, layers = NO_PROBLEMS, files.layers()
     try:
-        schema = import_schema(settings_class, files.secrets)
-        documents = read_all(schema, files.layers())
-        loud, unknown = tuple(warnings(schema, documents)), tolerated(schema, documents)
-        unwise = Problems((*loud, *unknown.first)[:MOST_PROBLEMS], len(loud) + unknown.total)
+        schema = import_schema(settings_class, layers)
+        documents = read_all(schema, layers)
         with collector_paused(documents):
-            settings = validated(schema, documents, merge([document.values for document in documents]))
+            prepared = prepare(schema, documents)
+            loud, said = tuple(warnings(schema, documents)), warnings_about(schema, documents, prepared)
+            others = ignored(documents)
+            first = (*loud, *said.first, *others.first)[:MOST_PROBLEMS]
+            unwise = Problems(first, len(loud) + said.total + others.total)
+            settings = validated(schema, documents, prepared)
     except UnforeseenError:
         raise
     except SettingsError as error:
@@ -61,10 +63,11 @@ def _check(settings_class: str, files: Files) -> Found:
 
 
 def _summary(loaded: Loaded) -> str:
-    counts = Counter(origin.file for origin in origins(loaded).values())
-    files = dict.fromkeys(document.layer.label for document in loaded.documents)
-    parts = [f"{counts[file]} from {file}" for file in files if counts[file]]
-    return f"Valid: {', '.join([*parts, f'{counts[None]} by default'])}"
+    fields = {leaf.key for leaf in loaded.schema.leaves}
+    counts = Counter(origin.layer for key, origin in origins(loaded).items() if key in fields)
+    layers = [document.layer for document in loaded.documents]
+    parts = [f"{counts[layer.name]} from {layer.label}" for layer in layers if counts[layer.name]]
+    return f"Valid: {', '.join([*parts, f'{counts[DEFAULT.layer]} by default'])}"
 
 
 def as_text(found: Found) -> None:

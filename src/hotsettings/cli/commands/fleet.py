@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import anyio
 import typer
+from msgspec.structs import asdict
 from rich.text import Text
 
 from ...errors import LayerError
 from .. import output
 from ..instance_status import InstanceStatus, instance_statuses, printable
 from ..options import Json
-from ..store_access import BucketAddress, StoreOptions, ask
+from ..store_access import BucketAddress, StoreOptions, ask, ask_bucket
 
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
     from ...nats.report_reader import Reports
-    from ...nats.reports import ReportedProblem
 
 _INTERVAL = 1.0
 """Seconds between two readings of the reports."""
@@ -49,19 +49,13 @@ def fleet(
     if not json and output.interactive():
         ask(lambda: _stay(address, service))
         return
-    found = _chosen(ask(lambda: _once(address), json=json), service)
+    from ...nats.report_reader import read_reports
+
+    found = _chosen(ask_bucket(address, read_reports, json=json), service)
     if json:
         output.json(list(map(_json, found)))
     else:
         _as_lines(found)
-
-
-async def _once(address: BucketAddress) -> Reports:
-    from ...nats.bucket import reached
-    from ...nats.report_reader import read_reports
-
-    async with reached(address.servers, address.name) as bucket:
-        return await read_reports(bucket)
 
 
 def _chosen(reports: Reports, service: str | None) -> list[InstanceStatus]:
@@ -103,34 +97,24 @@ def _summary(found: Sequence[InstanceStatus]) -> str:
     return ", ".join(parts)
 
 
-def _json(status: InstanceStatus) -> dict[str, Any]:
+def _json(status: InstanceStatus) -> Any:
     report = status.report
-    return {
-        "instance": printable(report.instance),
-        "service": printable(report.service),
-        "state": status.state,
-        "differs": status.differs,
-        "age": round(status.age, 3),
-        "generation": report.generation,
-        "digest": printable(report.digest),
-        "healthy": report.healthy,
-        "applied": {printable(key): revision for key, revision in report.applied.items()},
-        "tried": {printable(key): revision for key, revision in report.tried.items()},
-        "rejection": None if report.rejection is None else printable(report.rejection),
-        "rejected_by": printable(report.rejected_by),
-        "problems": list(map(_problem_json, report.problems)),
-        "pending_restart": [printable(key) for key in report.pending_restart],
-        "source": report.source,
-        "started_at": report.started_at,
-        "at": report.at,
-    }
+    judged = {"state": status.state, "differs": status.differs, "age": round(status.age, 3)}
+    problems = [
+        {"key": each.key, "code": each.code, "message": each.message, **output.origin_json(each.origin)}
+        for each in report.problems
+    ]
+    named = {"instance": report.instance, "service": report.service}
+    return _printable({**named, **judged, **asdict(report), "problems": problems})
 
 
-def _problem_json(problem: ReportedProblem) -> dict[str, Any]:
-    origin = output.origin_json(problem.origin)
-    origin |= {name: printable(value) for name, value in origin.items() if isinstance(value, str)}
-    texts = {"key": problem.key, "code": problem.code, "message": problem.message}
-    return {name: printable(text) for name, text in texts.items()} | origin
+def _printable(value: Any) -> Any:
+    """Clean every text in tables and arrays, since a report is text of others."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {printable(key): _printable(item) for key, item in value.items()}
+    return list(map(_printable, value)) if isinstance(value, list | tuple) else value
 
 
 async def _stay(address: BucketAddress, service: str | None) -> None:

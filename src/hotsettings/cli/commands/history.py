@@ -12,13 +12,13 @@ from rich.text import Text
 
 from ..._layers.layer import Document
 from ..._schema.schema import Schema
-from ...errors import LayerError, Problem
+from ...errors import LayerError, Origin, Problem
 from .. import changes, output
 from ..changes import KeyChange
 from ..draft import stored_document
 from ..options import Json, SettingsClass
 from ..settings_class import schema_or_exit
-from ..store_access import StoreOptions, ask
+from ..store_access import StoreOptions, ask_bucket, fail
 
 if TYPE_CHECKING:
     from ...nats.bucket import Revision
@@ -33,20 +33,17 @@ def history(settings_class: SettingsClass, key: Key, store: StoreOptions, json: 
 
     The newest comes first. Each one shows what it changed. Secrets are masked.
     """
-    from ...nats.bucket import NoRevision, reached
-
     address = store.address()
     schema = schema_or_exit(settings_class)
+    revisions = ask_bucket(address, lambda bucket: bucket.history(key), json=json)
+    if not revisions:
+        from ...nats.bucket import NoRevision
 
-    async def look() -> list[Revision]:
-        async with reached(address.servers, address.name) as bucket:
-            if found := await bucket.history(key):
-                return found
-            hint = f"to publish it: hotsettings publish {shlex.quote(settings_class)} {shlex.quote(key)}"
-            what = "nothing was ever published under this key"
-            raise NoRevision(Problem("", what, bucket.origin(key), hint, "missing-key"))
-
-    steps = _steps(schema, address.label(key), ask(look, json=json))
+        hint = f"to publish it: hotsettings publish {shlex.quote(settings_class)} {shlex.quote(key)}"
+        origin = Origin("store", address.label(key))
+        what = "nothing was ever published under this key"
+        fail(NoRevision(Problem("", what, origin, hint, "missing-key")), json=json)
+    steps = _steps(schema, address.label(key), revisions)
     if json:
         output.json(list(map(_step_json, steps)))
     else:

@@ -24,8 +24,10 @@ from ..store_access import BucketAddress, StoreOptions, ask, fail
 if TYPE_CHECKING:
     from ...nats.bucket import Revision
 
-_WITH = "A file that the processes lay over this one, such as their secrets. Repeatable. Its values are not shown."
-_OVER = "A file that the processes lay under this one. Repeatable. Its values are not shown."
+_WITH = (
+    "A file or folder that the processes lay over this one, such as their secrets. Repeatable. No value of it is shown."
+)
+_OVER = "A file or folder that the processes lay under this one. Repeatable. No value of it is shown."
 
 
 class OtherLayers(Struct, frozen=True):

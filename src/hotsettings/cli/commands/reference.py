@@ -33,6 +33,9 @@ def markdown(schema: Schema) -> str:
         lines += ["", f"## {section or 'Settings'}", ""]
         lines += ["| Key | Meaning | Default | Type | Limits | Change |", "|---|---|---|---|---|---|"]
         lines += (_reference_row(leaf) for leaf in leaves)
+    if schema.derived:
+        lines += ["", "## Derived", "", "No file sets these.", "", "| Name | Meaning | Derived from |", "|---|---|---|"]
+        lines += (_derived_row(leaf) for leaf in schema.derived)
     return "\n".join(lines)
 
 
@@ -47,6 +50,11 @@ def _reference_row(leaf: Leaf) -> str:
     about = " ".join(leaf.description.split()).replace("<", "&lt;")
     cells = (_code(leaf.key), about, _default(leaf), kind, allowed, "restart" if leaf.restart else "hot")
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _derived_row(leaf: Leaf) -> str:
+    about = " ".join(leaf.description.split()).replace("<", "&lt;").replace("|", "\\|")
+    return f"| {_code(leaf.key)} | {about} | {', '.join(_code(source.key) for source in leaf.sources)} |"
 
 
 def _default(leaf: Leaf) -> str:

@@ -11,12 +11,12 @@ from .. import output
 from ..draft import Draft, stored_document
 from ..options import SettingsClass
 from ..settings_class import schema_or_exit
-from ..store_access import BucketAddress, StoreOptions, ask
+from ..store_access import StoreOptions, ask_bucket
 from .history import Key
 from .publish import OtherLayers, WriteOptions, report, write
 
 if TYPE_CHECKING:
-    from ...nats.bucket import Revision
+    from ...nats.bucket import Bucket, Revision
 
 
 def rollback(
@@ -37,7 +37,11 @@ def rollback(
     """
     address = store.address()
     schema = schema_or_exit(settings_class)
-    newest, old = _newest_and(address, key, revision)
+
+    async def newest_and_old(bucket: Bucket) -> tuple[Revision | None, Revision]:
+        return await bucket.newest(key), await bucket.with_data(key, revision)
+
+    newest, old = ask_bucket(address, newest_and_old)
     try:
         draft = Draft(stored_document(schema, address.label(key), revision, old.data), old.data or b"")
         try:
@@ -50,13 +54,3 @@ def rollback(
     except SettingsError as error:
         output.fail(error)
     write(schema, address, key, draft, newest, options)
-
-
-def _newest_and(address: BucketAddress, key: str, number: int) -> tuple[Revision | None, Revision]:
-    from ...nats.bucket import reached
-
-    async def look() -> tuple[Revision | None, Revision]:
-        async with reached(address.servers, address.name) as bucket:
-            return await bucket.newest(key), await bucket.with_data(key, number)
-
-    return ask(look)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from inspect import cleandoc
+from itertools import repeat
+from typing import Any, get_args, get_origin
 
 import msgspec
+from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
+from ..._layers.toml.keys import ABSENT
 from ..._schema import field_types
+from ..._schema.codecs import name_of, standard
 from ..._schema.marks import RESTART_REQUIRED
 from ..._schema.masking import is_secret, secret_fields
-from ..._schema.schema import Schema
+from ..._schema.schema import Schema, as_values
+from ..._schema.shape import own_default
+from ..._schema.stand_ins import original_of
 from .. import output
 from ..options import SettingsClass
 from ..settings_class import schema_or_exit
@@ -29,18 +37,116 @@ def json_schema(schema: Schema) -> str:
 
     It requires no key, because each file may hold a part of the settings only. It leaves out the defaults of secrets.
     """
-    structs = list(dict.fromkeys(field_types.structs_below(schema.cls)))
-    references, components = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
-    for struct, reference in zip(structs, references, strict=True):
-        component: dict[str, Any] = components[reference["$ref"].rpartition("/")[2]]
-        component.pop("required", None)
-        for field in msgspec.structs.fields(struct):
-            _annotate(component["properties"][field.encode_name], field, field.name in secret_fields(struct))
-    # The root is not a $ref: older readers ignore the other keys of an object that has one.
-    root: dict[str, Any] = components[references[0]["$ref"].rpartition("/")[2]]
-    others = {name: component for name, component in components.items() if component is not root}
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **root} | ({"$defs": others} if others else {})
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_Components(schema.cls).whole()}
     return msgspec.json.format(msgspec.json.encode(_without_null(whole)), indent=2).decode()
+
+
+class _Components:
+    """The schemas of all Structs that settings are made of.
+
+    msgspec describes everything but Structs: it encodes their defaults itself, and knows no defaults of other types.
+    """
+
+    def __init__(self, cls: type[Struct]) -> None:
+        self._cls = cls
+        self._structs = list(dict.fromkeys(field_types.structs_below(cls)))
+        names = [_name(struct) for struct in self._structs]
+        self._names = [
+            name if names.count(name) == 1 else f"{struct.__module__}.{name}".replace(".", "_")
+            for struct, name in zip(self._structs, names, strict=True)
+        ]
+        self._others: dict[str, Any] = {}
+
+    def whole(self) -> dict[str, Any]:
+        # The root is not a $ref: older readers ignore the other keys of an object that has one.
+        root, *inner = [self._struct(struct) for struct in self._structs]
+        others = dict(zip(self._names[1:], inner, strict=True)) | self._others
+        if "#/$defs/" + self._names[0] in msgspec.json.encode([root, others]).decode():
+            others[self._names[0]] = root  # it is inside of itself
+        return root | ({"$defs": others} if others else {})
+
+    def _struct(self, struct: Any) -> dict[str, Any]:
+        cls: Any = field_types.struct_class(struct)
+        config = cls.__struct_config__
+        about = {"title": _name(struct)} | ({"description": cleandoc(cls.__doc__)} if cls.__doc__ else {})
+        fields = msgspec.structs.fields(struct)
+        properties = {field.encode_name: self._field(field, field.name in secret_fields(struct)) for field in fields}
+        if config.array_like:
+            required = [field.required for field in fields]
+            return {**about, "type": "array", "prefixItems": list(properties.values()), "minItems": sum(required)}
+        if config.tag_field is not None:
+            properties = {config.tag_field: {"enum": [config.tag]}, **properties}
+        closed = {"additionalProperties": False} if config.forbid_unknown_fields else {}
+        return {**about, "type": "object", "properties": properties, **closed}
+
+    def _field(self, field: FieldInfo, hidden: bool) -> dict[str, Any]:
+        default = own_default(field)
+        entry = self._of(field.type)
+        if default is not ABSENT and not is_secret(field.type):
+            entry["default"] = as_values(default)
+        _annotate(entry, field, hidden)
+        return entry
+
+    def _of(self, annotation: Any) -> dict[str, Any]:
+        bare, metadata = field_types.unwrap(annotation)
+        if not any(field_types.structs_below(bare)):
+            (found,), others = msgspec.json.schema_components([annotation], schema_hook=_described, ref_template=_REF)
+            self._others |= others
+            return found
+        facts = _facts(metadata, array=field_types.entries_of(bare) is None)
+        return facts | self._nested(bare) | facts
+
+    def _nested(self, bare: Any) -> dict[str, Any]:
+        """Describe a type with Structs in it."""
+        if field_types.struct_class(bare) is not None:
+            return {"$ref": _REF.format(name=self._names[self._structs.index(bare)])}
+        if (entry := field_types.entries_of(bare)) is not None:
+            keys = {} if entry[0] is str else {"propertyNames": self._of(entry[0])}
+            return {"type": "object", "additionalProperties": self._of(entry[1]), **keys}
+        items = field_types.items_of(bare)
+        if isinstance(items, repeat):
+            return {"type": "array", "items": self._of(next(items))}
+        if parts := [self._of(item) for item in items]:
+            return {
+                "type": "array",
+                "prefixItems": parts,
+                "minItems": len(parts),
+                "maxItems": len(parts),
+                "items": False,
+            }
+        return {"anyOf": [self._of(member) for member in field_types.alternatives(bare)]}
+
+
+_REF = "#/$defs/{name}"
+
+
+def _name(struct: Any) -> str:
+    """Return the name of a Struct; of a generic one, with its type parameters."""
+    if not (arguments := get_args(struct)):
+        return str(struct.__name__)
+    return f"{get_origin(struct).__name__}_{'_'.join(name_of(argument) for argument in arguments)}"
+
+
+def _facts(metadata: Iterable[Any], array: bool) -> dict[str, Any]:
+    """Return what the metadata around a table or an array say in a schema, the outermost last."""
+    facts: dict[str, Any] = {}
+    for mark in metadata:
+        if isinstance(mark, Meta):
+            kind = "Items" if array else "Properties"
+            found: dict[str, Any] = {"title": mark.title, "description": mark.description, "examples": mark.examples}
+            found |= {f"min{kind}": mark.min_length, f"max{kind}": mark.max_length}
+            facts |= {key: value for key, value in found.items() if value is not None} | (mark.extra_json_schema or {})
+    return facts
+
+
+def _described(kind: Any) -> dict[str, Any]:
+    """Describe a type that msgspec does not know."""
+    original = original_of(kind)
+    if get_args(original) and standard(original) is None:
+        return {"anyOf": [msgspec.json.schema(member, schema_hook=_described) for member in get_args(original)]}
+    if (known := standard(original)) is not None:
+        return {"type": "string", "format": known.format}
+    return {"title": name_of(original)}
 
 
 def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import Any
 
 from rich.text import Text
 
+from ..._layers.toml.keys import Path, dotted
+from ..._layers.toml.values import toml
 from ..._loading.explain import Setting, effective
 from ..._schema.masking import Hidden
 from ...errors import Origin
@@ -35,7 +37,7 @@ def show(settings_class: SettingsClass, files: Files, json: Json = False) -> Non
 def as_table(settings: Sequence[Setting]) -> None:
     """Print three columns for a person, with a heading for each section."""
     console = output.console()
-    key_width = max((len(setting.leaf.key) for setting in settings), default=0)
+    key_width = max((len(setting.key) for setting in settings), default=0)
     room = console.width - key_width - max((len(str(setting.origin)) for setting in settings), default=0) - 6
     value_width = min(
         max(16, room), 40, max((len(output.value_text(setting.value)) for setting in settings), default=0)
@@ -45,25 +47,59 @@ def as_table(settings: Sequence[Setting]) -> None:
         if section:
             console.print(Text.assemble("\n ", (section, "bold cyan")))
         for setting in group:
-            key = f" {setting.leaf.key:<{key_width}}  "
+            key = f" {setting.key:<{key_width}}  "
             value = Text(f"{output.value_text(setting.value):<{value_width}}", style=_value_style(setting.value))
             output.hanging(console, key, Text.assemble(value, "  ", _origin(setting.origin)), len(key))
 
 
 def as_toml(settings: Sequence[Setting]) -> None:
-    """Print TOML for a pipe. A value that is hidden or not set is commented out."""
+    """Print TOML for a pipe. A value that is hidden, not set or derived is commented out."""
     for section, group in groupby(settings, key=lambda setting: setting.leaf.section):
         if section:
             output.line(f"# {section}")
-        for setting in group:
-            absent = setting.value is None or isinstance(setting.value, Hidden)
-            assignment = f"{'# ' if absent else ''}{setting.leaf.key} = {output.value_text(setting.value)}"
-            output.line(f"{assignment}  # {setting.origin}")
+        for path, inside in groupby(group, key=_assigned):
+            found = list(inside)
+            if len(found[0].path) > len(path):  # TOML cannot assign to an element of an array
+                values = [setting for setting in found if not _absent(setting)]
+                output.line(f"{dotted(path)} = {toml(_array(values, len(path)))}  # {found[0].origin}")
+                found = [setting for setting in found if _absent(setting)]
+            for setting in found:
+                assignment = f"{'# ' if _absent(setting) else ''}{setting.key} = {output.value_text(setting.value)}"
+                output.line(f"{assignment}  # {setting.origin}")
+
+
+def _assigned(setting: Setting) -> Path:
+    """The path up to the first array of tables on it."""
+    return tuple(takewhile(lambda part: isinstance(part, str), setting.path))
+
+
+def _absent(setting: Setting) -> bool:
+    """Whether a file could not say it."""
+    return setting.value is None or isinstance(setting.value, Hidden) or bool(setting.leaf.sources)
+
+
+def _array(settings: Sequence[Setting], depth: int) -> Any:
+    """Put the leaves of an array of tables together again."""
+    whole: dict[str | int, Any] = {}
+    for setting in settings:
+        table = whole
+        for part in setting.path[depth:-1]:
+            table = table.setdefault(part, {})
+        table[setting.path[-1]] = setting.value
+    return _listed(whole)
+
+
+def _listed(value: Any) -> Any:
+    """Replace the tables whose keys are indices by lists."""
+    if not isinstance(value, dict):
+        return value
+    inside = {key: _listed(item) for key, item in value.items()}
+    return list(inside.values()) if any(isinstance(key, int) for key in inside) else inside
 
 
 def as_json(settings: Sequence[Setting]) -> None:
     """Print each key with its value and origin for a program."""
-    output.json({setting.leaf.key: output.setting_json(setting) for setting in settings})
+    output.json({setting.key: output.setting_json(setting) for setting in settings})
 
 
 def _value_style(value: Any) -> str:

@@ -12,7 +12,8 @@ import typer
 from msgspec import inspect
 
 from ..._layers.toml.values import toml
-from ..._schema.describe import limits, type_name
+from ..._schema.codecs import standard
+from ..._schema.describe import behind, info_of, limits, type_name
 from ..._schema.schema import Leaf, Schema, as_values
 from .. import output
 from ..options import SettingsClass
@@ -76,11 +77,14 @@ def example(annotation: Any) -> Any:
 
     A made-up text need not match the pattern of its type. A check reports it then.
     """
-    return _example(inspect.type_info(annotation))
+    return _example(info_of(annotation))
 
 
 def _example(info: inspect.Type) -> Any:
+    info = behind(info)
     match info:
+        case inspect.CustomType(cls=cls):
+            return known.example if (known := standard(cls)) is not None else "CHANGE-ME"
         case inspect.Metadata(type=inner, extra_json_schema=extra):
             given = (extra or {}).get("examples")
             return as_values(given[0]) if given else _example(inner)

@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import anyio
-import msgspec
 import typer
 from msgspec import Struct
 from rich.text import Text
 
+from ..._layers.layer import Layer
 from ..._live.live import Live
 from ..._live.status import Applied, Rejection
-from ..._loading.explain import Explanation, effective
+from ..._loading.explain import Explanation
 from ..._log import NAME
 from ..._watching.events import Kind
 from ...errors import SHOWN_PROBLEMS, SettingsError, unshown
 from .. import output
-from ..changes import KeyChange
+from ..changes import KeyChange, between_settings
 from ..options import Files, Json, SettingsClass
 from ..settings_class import schema_or_exit
 
@@ -35,34 +35,34 @@ def watch(settings_class: SettingsClass, files: Files, watcher: Watcher = "auto"
     A change shows its keys with their old and new values, where the new ones are written, and what waits for a restart. In a
     pipe each event is one line.
     """
-    cls = schema_or_exit(settings_class).cls
+    layers = files.layers()
+    cls = schema_or_exit(settings_class, layers).cls
     printer = JsonPrinter() if json else Printer() if output.console().is_terminal else LinePrinter()
     logging.getLogger(NAME).addHandler(_Warnings(printer))
     try:
-        anyio.run(_watch, cls, files, watcher, printer)
+        anyio.run(_watch, cls, layers, watcher, printer)
     except KeyboardInterrupt:
         pass
     except SettingsError as error:
         output.fail(error, json=json)
 
 
-async def _watch(cls: Any, files: Files, watcher: Kind, printer: Printer) -> None:
-    paths = {"config_path": files.config, "secrets_path": files.secrets, "override_path": files.override}
-    async with cls.watch(**paths, watcher=watcher) as live:
-        await _print_events(live, [path for path in paths.values() if path is not None], printer)
+async def _watch(cls: Any, layers: Sequence[Layer], watcher: Kind, printer: Printer) -> None:
+    async with cls.watch(layers=layers, watcher=watcher) as live:
+        await _print_events(live, [layer.label for layer in layers], printer)
 
 
 async def _print_events(live: Live[Any], files: Sequence[str], printer: Printer) -> None:
     """Print events until cancelled."""
     events = live.events()
     printer.start(files)
-    before, waited = effective(live.snapshot.loaded), frozenset[str]()
+    before, waited = live.snapshot.loaded, frozenset[str]()
     async for event in events:
         if isinstance(event, Rejection):
             printer.rejected(event, live.snapshot.generation)
             continue
-        after = effective(live.snapshot.loaded)
-        changes = tuple(change for change in map(KeyChange, before, after) if change.key in event.keys)
+        after = live.snapshot.loaded
+        changes = tuple(between_settings(before, after))
         waiting = tuple(live.explain(key) for key in sorted(event.pending_restart - waited))
         before, waited = after, event.pending_restart
         printer.applied(Edit(event, changes, waiting))
@@ -188,7 +188,7 @@ def _stamp(event: Applied | Rejection) -> str:
 
 
 def _json(event: str, **values: object) -> None:
-    _line(msgspec.json.encode({"event": event, **values}, enc_hook=repr).decode())
+    _line(output.json_text({"event": event, **values}))
 
 
 def _line(text: str) -> None:

@@ -4,7 +4,7 @@ asgi     what ASGI calls things, and plain answers
 markup   HTML in which everything is escaped
 record   what has happened since the page was made
 render   the page as it stands
-app      who may see it, and who is told when it changes
+app      decides who may see it, and tells browsers when it changes
 """
 
 from .app import settings_page

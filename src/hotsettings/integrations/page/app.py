@@ -1,4 +1,4 @@
-"""The ASGI application: who may see the page, and who is told when it changes."""
+"""The ASGI application: decides who may see the page, and tells browsers when it changes."""
 
 from __future__ import annotations
 

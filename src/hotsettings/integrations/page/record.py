@@ -23,7 +23,7 @@ MOST_CHANGES = 200
 """Changed keys that one entry names."""
 
 
-class Changed(Struct, frozen=True):
+class ChangedKey(Struct, frozen=True):
     """One key that differs, with its values as they are shown."""
 
     key: str
@@ -32,39 +32,39 @@ class Changed(Struct, frozen=True):
     origin: Origin
 
 
-class Accepted(Struct, frozen=True, tag=True):
+class AcceptedEntry(Struct, frozen=True, tag=True):
     """An edit that was accepted: what has changed, and what waits for a restart since then."""
 
     at: datetime.datetime
     generation: int
-    changes: tuple[Changed, ...]
-    waiting: tuple[Changed, ...]
+    changes: tuple[ChangedKey, ...]
+    waiting: tuple[ChangedKey, ...]
     further: int = 0
     """Changed keys that are not named."""
 
 
-class Refused(Struct, frozen=True, tag=True):
+class RejectedEntry(Struct, frozen=True, tag=True):
     """A reload that was not applied, ``times`` in a row for the same reason."""
 
     rejection: Rejection
     times: int = 1
 
 
-Entry = Accepted | Refused
+HistoryEntry = AcceptedEntry | RejectedEntry
 
 
 class Record:
     """Follows a live object until its block ends. It holds texts that may be shown, and no values."""
 
     def __init__(self, live: Live[Any]) -> None:
-        self.entries: deque[Entry] = deque(maxlen=KEPT)
+        self.entries: deque[HistoryEntry] = deque(maxlen=KEPT)
         self.told = 0
         """Grows with every event."""
         self.news = anyio.Event()
         """Set at the next event, and replaced by another one then."""
         self.closed = False
         self._live = live
-        self._shown = shown_values(live)
+        self._described = _by_key(live)
         self._waiting: frozenset[str] = live.status.pending_restart
         self._events = live.events()
         live.accompany(self._follow)
@@ -94,27 +94,27 @@ class Record:
         if isinstance(event, Rejection):
             self._note_rejection(event)
             return
-        described = {each.key: each for each in self._live.describe()}
-        before, after = self._shown, {key: shown(each.value) for key, each in described.items()}
-        keys, origins = sorted(event.keys), self._live.snapshot.origins
-        changes = tuple(Changed(key, before[key], after[key], origins[key]) for key in keys[:MOST_CHANGES])
-        fresh = [described[key] for key in sorted(event.pending_restart - self._waiting)[:MOST_CHANGES]]
+        before, after = self._described, _by_key(self._live)
+        touched = [key for key, each in (before | after).items() if each.field in event.keys]
+        keys = sorted(key for key in touched if _differ(before.get(key), after.get(key)))
+        changes = tuple(_changed(before.get(key), after.get(key)) for key in keys[:MOST_CHANGES])
+        fresh = [after[key] for key in sorted(event.pending_restart - self._waiting)[:MOST_CHANGES]]
         waits = tuple(map(waiting, fresh))
-        self.entries.append(Accepted(event.at, event.generation, changes, waits, len(keys) - len(changes)))
-        self._shown, self._waiting = after, event.pending_restart
+        self.entries.append(AcceptedEntry(event.at, event.generation, changes, waits, len(keys) - len(changes)))
+        self._described, self._waiting = after, event.pending_restart
 
     def _note_rejection(self, event: Rejection) -> None:
         last = self.entries[-1] if self.entries else None
-        if isinstance(last, Refused) and last.rejection.reason == event.reason:
+        if isinstance(last, RejectedEntry) and last.rejection.reason == event.reason:
             self.entries[-1] = replace(last, times=last.times + 1)
         else:
-            self.entries.append(Refused(event))
+            self.entries.append(RejectedEntry(event))
 
 
-def waiting(described: Described) -> Changed:
+def waiting(described: Described) -> ChangedKey:
     """What is live of a key, and what will be after a restart."""
     assert described.waiting_origin is not None
-    return Changed(described.key, shown(described.value), shown(described.waiting), described.waiting_origin)
+    return ChangedKey(described.key, shown(described.value), shown(described.waiting), described.waiting_origin)
 
 
 def shown(value: str | None) -> str:
@@ -122,16 +122,27 @@ def shown(value: str | None) -> str:
     return "not set" if value is None else cut(value)
 
 
-def shown_values(live: Live[Any]) -> dict[str, str]:
-    """What is live, by key."""
-    return {described.key: shown(described.value) for described in live.describe()}
+def _by_key(live: Live[Any]) -> dict[str, Described]:
+    return {described.key: described for described in live.describe()}
+
+
+def _differ(old: Described | None, new: Described | None) -> bool:
+    return old is None or new is None or (old.value, old.identity) != (new.value, new.identity)
+
+
+def _changed(old: Described | None, new: Described | None) -> ChangedKey:
+    """What has changed of a key that at least one of the two describes."""
+    either = new or old
+    assert either is not None
+    before, after = (shown(None if side is None else side.value) for side in (old, new))
+    return ChangedKey(either.key, before, after, either.origin)
 
 
 _MASK = "********"
 
 
-def _hidden(entry: Entry, keys: Collection[str]) -> Entry:
-    if isinstance(entry, Refused):
+def _hidden(entry: HistoryEntry, keys: Collection[str]) -> HistoryEntry:
+    if isinstance(entry, RejectedEntry):
         return entry
     return replace(
         entry,
@@ -140,5 +151,5 @@ def _hidden(entry: Entry, keys: Collection[str]) -> Entry:
     )
 
 
-def _masked(change: Changed) -> Changed:
+def _masked(change: ChangedKey) -> ChangedKey:
     return replace(change, old=_MASK, new=_MASK)

@@ -23,7 +23,7 @@ from ... import (
 )
 from ...errors import SHOWN_PROBLEMS, counted, unshown
 from .markup import Html, cut, join, tag
-from .record import Changed, Entry, Record, Refused, shown, waiting
+from .record import ChangedKey, HistoryEntry, Record, RejectedEntry, shown, waiting
 
 LONGEST_REASON = 20_000
 """Characters of the text of a rejection that are shown."""
@@ -70,10 +70,21 @@ def _summary(status: Status) -> Html:
     return tag("dl", *rows, files, class_="summary", data_part=True)
 
 
+def _part(*children: str) -> Html:
+    """What the script replaces as a whole."""
+    return tag("div", *children, data_part=True)
+
+
+def _panel(name: str, kind: str, title: Html, *children: str) -> Html:
+    """A section with a heading, which names it for screen readers."""
+    return tag("section", tag("h2", title, id=name), *children, class_=f"panel {kind}", aria_labelledby=name)
+
+
 def _layer(layer: LayerStatus) -> Iterator[Html]:
     yield tag("span", layer.name, class_=f"layer {layer.name}")
-    yield join(" ")
-    yield tag("code", layer.file)
+    if layer.file:
+        yield join(" ")
+        yield tag("code", layer.file)
     if layer.state != "read":
         yield tag("span", f" {layer.state}", class_="quiet" if layer.state == "missing" else "warning")
 
@@ -81,20 +92,10 @@ def _layer(layer: LayerStatus) -> Iterator[Html]:
 def _rejection(status: Status) -> Html:
     """What `hotsettings check` would print; "" while nothing is wrong with the files."""
     if status.rejection is None:
-        return tag("div", data_part=True)
+        return _part()
     title = f"The last edit was not applied: generation {status.generation} stays live"
     times = f" ({status.consecutive_failures} attempts)" if status.consecutive_failures > 1 else ""
-    return tag(
-        "div",
-        tag(
-            "section",
-            tag("h2", title, tag("small", times), id="rejected"),
-            _problems(status.rejection),
-            class_="panel bad",
-            aria_labelledby="rejected",
-        ),
-        data_part=True,
-    )
+    return _part(_panel("rejected", "bad", join(title, tag("small", times)), _problems(status.rejection)))
 
 
 def _problems(rejection: Rejection) -> Html:
@@ -120,42 +121,26 @@ def _lines(rejection: Rejection) -> Iterator[tuple[str, str]]:
     yield from (("problem", f"  {line}") for line in unshown(rejection.total))
 
 
-def _pending(pending: dict[str, Changed]) -> Html:
+def _pending(pending: dict[str, ChangedKey]) -> Html:
     if not pending:
-        return tag("div", data_part=True)
+        return _part()
     items = [tag("li", _change(change)) for change in pending.values()]
     wait = "1 setting waits" if len(items) == 1 else f"{len(items)} settings wait"
-    section = tag(
-        "section",
-        tag("h2", f"{wait} for a restart", id="pending"),
-        tag("ul", *items, class_="changes"),
-        class_="panel waits",
-        aria_labelledby="pending",
-    )
-    return tag("div", section, data_part=True)
+    return _part(_panel("pending", "waits", join(f"{wait} for a restart"), tag("ul", *items, class_="changes")))
 
 
-def _sections(settings: Sequence[Described], pending: dict[str, Changed]) -> Iterator[Html]:
+def _sections(settings: Sequence[Described], pending: dict[str, ChangedKey]) -> Iterator[Html]:
     groups = groupby(settings, key=lambda setting: setting.section)
     for number, (title, group) in enumerate(groups):
         heading = f"section-{number}"
         head = tag("tr", *(tag("th", name, scope="col", role="columnheader") for name in _COLUMNS), role="row")
         rows = [_row(setting, pending.get(setting.key)) for setting in group]
-        yield tag(
-            "section",
-            tag("h3", title or "Settings", id=heading),
-            tag(
-                "table",
-                tag("thead", head, role="rowgroup"),
-                tag("tbody", *rows, role="rowgroup"),
-                role="table",
-                aria_labelledby=heading,
-            ),
-            class_="group",
-        )
+        parts = tag("thead", head, role="rowgroup"), tag("tbody", *rows, role="rowgroup")
+        table = tag("table", *parts, role="table", aria_labelledby=heading)
+        yield tag("section", tag("h3", title or "Settings", id=heading), table, class_="group")
 
 
-def _row(setting: Described, waits: Changed | None) -> Html:
+def _row(setting: Described, waits: ChangedKey | None) -> Html:
     about = " ".join(setting.description.split())
     change = ("restart", "needs a restart") if setting.restart else ("hot", "applied while running")
     is_default = setting.origin.kind == "default"
@@ -170,7 +155,7 @@ def _row(setting: Described, waits: Changed | None) -> Html:
     )
 
 
-def _value(setting: Described, waits: Changed | None) -> Iterator[Html]:
+def _value(setting: Described, waits: ChangedKey | None) -> Iterator[Html]:
     yield tag("code", shown(setting.value), class_="set")
     if setting.hidden:
         yield join(" ", tag("span", "secret", class_="badge secret"))
@@ -190,16 +175,15 @@ def _origin(origin: Origin) -> Html:
     return tag("code", str(origin), class_=f"layer {origin.layer}", title=f"layer: {origin.layer}")
 
 
-def _history(entries: Sequence[Entry]) -> Html:
+def _history(entries: Sequence[HistoryEntry]) -> Html:
     if not entries:
-        nothing = tag("p", "Nothing has changed since this page was set up.", class_="quiet")
-        return tag("div", nothing, data_part=True)
-    return tag("div", tag("ol", *(tag("li", *_entry(entry)) for entry in entries)), data_part=True)
+        return _part(tag("p", "Nothing has changed since this page was set up.", class_="quiet"))
+    return _part(tag("ol", *(tag("li", *_entry(entry)) for entry in entries)))
 
 
-def _redacted(entry: Entry, live: Live[Any]) -> Entry:
+def _redacted(entry: HistoryEntry, live: Live[Any]) -> HistoryEntry:
     """A text of before may hold what has become a secret since."""
-    if not isinstance(entry, Refused):
+    if not isinstance(entry, RejectedEntry):
         return entry
     told = entry.rejection
     problems = tuple(_redacted_problem(problem, live) for problem in told.problems[:SHOWN_PROBLEMS])
@@ -216,8 +200,8 @@ def _redacted_problem(problem: Problem, live: Live[Any]) -> Problem:
     )
 
 
-def _entry(entry: Entry) -> Iterator[Html]:
-    if isinstance(entry, Refused):
+def _entry(entry: HistoryEntry) -> Iterator[Html]:
+    if isinstance(entry, RejectedEntry):
         times = f", {entry.times} times" if entry.times > 1 else ""
         yield tag("h3", tag("span", f"Rejected{times}", class_="bad"), " ", _time(entry.rejection.at))
         yield _problems(entry.rejection)
@@ -231,22 +215,19 @@ def _entry(entry: Entry) -> Iterator[Html]:
         yield tag("ul", *changes, *further, *waits, class_="changes")
 
 
-def _change(change: Changed) -> Html:
+def _change(change: ChangedKey) -> Html:
     values = (
         tag("del", tag("span", "was ", class_="unseen"), tag("code", change.old)),
         tag("span", " → ", aria_hidden="true"),
         tag("ins", tag("span", " now ", class_="unseen"), tag("code", change.new)),
     )
-    return join(
-        tag("code", change.key, class_="key"),
-        tag("span", *values, class_="from-to"),
-        tag("span", str(change.origin), class_="place"),
-    )
+    place = tag("span", str(change.origin), class_="place")
+    return join(tag("code", change.key, class_="key"), tag("span", *values, class_="from-to"), place)
 
 
-def _sentence(entry: Entry) -> str:
+def _sentence(entry: HistoryEntry) -> str:
     """What a screen reader says when it happens."""
-    if isinstance(entry, Refused):
+    if isinstance(entry, RejectedEntry):
         _, first = next(_lines(entry.rejection))
         return f"An edit was rejected. {first}"
     keys = [change.key for change in entry.changes]

@@ -63,14 +63,15 @@ class Watched:
         self.config = folder / "config.toml"
         self.secrets = folder / "secrets.toml"
         self.config.write_text("A = 1")
+        self.schema = schema_of(Anything)
         self.reader = ConsistentReader(
+            self.schema,
             [
                 FileLayer(str(self.config), name="base", label="config.toml"),
                 FileLayer(str(self.secrets), name="secrets", label="secrets.toml", required=False, secret=True),
             ],
             SETTLE,
         )
-        self.schema = schema_of(Anything)
         self.last_events: dict[str, LastEvent] = {}
         self.watch: Callable[[Sequence[ResolvedPath]], bool] = lambda _: False
 
@@ -214,7 +215,7 @@ def test_a_change_within_a_tick_of_the_clock_is_still_seen(watched: Watched) -> 
     with watched.config.open("r+") as file:
         file.write("A = 7")
     os.utime(watched.config, ns=(before.st_atime_ns, before.st_mtime_ns))
-    found = watched.reader._files[0]
+    [(_, found), _] = watched.reader._files
     assert found.reread
     found.fingerprint_when_read = found.fingerprint = fingerprints.fingerprint_of(
         str(watched.config)

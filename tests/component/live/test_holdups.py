@@ -18,9 +18,7 @@ from support.live import Ledger, Settings, given, idle, parts, until
 import hotsettings._watching.sources.file
 from hotsettings import Live, Rejected
 from hotsettings._live import holdups
-from hotsettings._watching import consistent_read as stack
-from hotsettings._watching import debounce as settling
-from hotsettings._watching import watcher
+from hotsettings._watching import consistent_read, debounce, watcher
 from hotsettings.testing import Workspace, live
 
 pytestmark = pytest.mark.anyio
@@ -115,8 +113,8 @@ async def test_a_layer_that_was_left_out_is_read_when_its_writer_has_rested(
     workspace: Workspace, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No event comes then, and the regular look is far away."""
-    monkeypatch.setattr(stack, "PATIENCE", 0.2)
-    monkeypatch.setattr(settling, "UNCLOSED", 1.5)
+    monkeypatch.setattr(consistent_read, "PATIENCE", 0.2)
+    monkeypatch.setattr(debounce, "UNCLOSED", 1.5)
     async with Settings.watch(**workspace.paths, settle=0.05, rescan_interval=60.0) as held:
         with workspace.override.open("a") as file:
             file.write("B = 1\n")
@@ -242,7 +240,7 @@ async def test_a_first_look_that_hangs_is_told(
                 pass
 
         tasks.start_soon(enter)
-        await until(lambda: told(caplog, "the first look has not come back") == ["WARNING"])
+        await until(lambda: told(caplog, "the first check has not returned") == ["WARNING"])
         go.set()
 
 

@@ -1,4 +1,4 @@
-"""What becomes of what is seen: looked at by a fake watcher, by a clock that the test moves on."""
+"""How what was read becomes the live snapshot. The watcher is a fake, and the test moves the clock."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.status import LayerState, LayerStatus
 from hotsettings._live.core import Core
-from hotsettings._live.reload import reloader as runtime
-from hotsettings._live.reload import transaction
+from hotsettings._live.reload import reloader, transaction
 from hotsettings._live.reload.reloader import Reloader, first_load
 from hotsettings._live.snapshot import Snapshot
 from hotsettings._loading.load import Loaded, assemble
@@ -68,6 +67,7 @@ class FakeWatcher:
         self.news = anyio.Event()
         self.go = anyio.Event()
         self.go.set()
+        self.reader = self
 
     def wake_and_reread(self) -> None:
         self.woken_up = True
@@ -130,7 +130,7 @@ class FakeWatcher:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(runtime, "time", clock)
+    monkeypatch.setattr(reloader, "time", clock)
     return clock
 
 
@@ -144,9 +144,9 @@ async def running(clock: Clock, text: str = "A = 0") -> AsyncIterator[tuple[Live
         async with background_tasks() as tasks:
             read, loaded = await first_load(schema, redactor, watcher)
             core: Core[Settings] = Core(schema, Snapshot(loaded, 1), tasks, redactor, 10.0)
-            reloader = Reloader(core, watcher, read, RESCAN)
-            live = Live(core, reloader)
-            tasks.start_soon(reloader.run)
+            source = Reloader(core, watcher, read, RESCAN)
+            live = Live(core, source)
+            tasks.start_soon(source.run)
             await idle()
             try:
                 yield live, fake
@@ -235,7 +235,7 @@ async def test_what_was_judged_is_not_judged_again(clock: Clock, monkeypatch: py
         judged.append(documents)
         return assemble(schema, documents, redactor)
 
-    monkeypatch.setattr(runtime, "assemble", counted)
+    monkeypatch.setattr(reloader, "assemble", counted)
     async with running(clock, "A = 1") as (live, fake):
         for text, times in [("A = 1", 1), ("A = 2", 2), ("A = 'x'", 3)]:
             await fake.say(text)
@@ -351,7 +351,7 @@ async def test_a_veto_is_tried_again_with_backoff(clock: Clock) -> None:
             waited.append(seconds)
         assert waited == [1, 2, 4, 8, 16, 32, 60, 60, 60]
         assert [event.consecutive_failures for event in events()] == list(range(1, 11))
-        assert str(live.status.last_error).endswith("test_runtime.Hook: ValueError: the broker blinks")
+        assert str(live.status.last_error).endswith("test_reloader.Hook: ValueError: the broker blinks")
         hook.veto = ""
         await fake.pass_time(60)
         assert live.current.A == 1
@@ -628,7 +628,7 @@ async def test_what_nobody_foresaw_ends_nothing(clock: Clock, caplog: pytest.Log
         assert not status.healthy
         assert "config.toml  unforeseen RuntimeError at _live/reload/reloader.py" in str(status.last_error)
         assert status.last_error == str(error)
-        assert caplog.text.count("looking for new settings failed") == 1
+        assert caplog.text.count("checking the layers failed") == 1
         assert "can't start" not in caplog.text + str(error) + repr(status), "it may quote what was read"
         fake.fault = None
         hook.veto = ""
@@ -649,14 +649,14 @@ async def test_what_nobody_foresaw_is_told_once_and_lasts_until_all_was_read_and
     async with running(clock, "SECRET_KEY = 'quoted-in-it'") as (live, fake):
         events = live.events()
         with monkeypatch.context() as patch:
-            patch.setattr(runtime, "changed_keys", broken)
+            patch.setattr(reloader, "changed_keys", broken)
             await fake.say("SECRET_KEY = 'quoted-in-it'\nA = 1")
             for _ in range(3):
                 assert not live.status.healthy
                 assert live.status.consecutive_failures == 1
                 assert "unforeseen KeyError" in str(live.status.last_error)
                 await fake.pass_time(RESCAN)
-        assert caplog.text.count("looking for new settings failed") == 1
+        assert caplog.text.count("checking the layers failed") == 1
         rejection = await anext(events)
         assert isinstance(rejection, Rejection)
         assert [problem.origin.file for problem in rejection.problems] == ["config.toml"]
@@ -686,7 +686,7 @@ async def test_a_mishap_in_a_reload_ends_nothing(
             raise mishaps.pop()
         return await before(*arguments)
 
-    monkeypatch.setattr(runtime, "apply", apply)
+    monkeypatch.setattr(reloader, "apply", apply)
     async with running(clock, "SECRET_KEY = 'quoted-in-it'") as (live, fake):
         await fake.say("SECRET_KEY = 'quoted-in-it'\nB = 1")
         assert str(live.status.last_error) == "hotsettings: OSError: no room left for ********"
@@ -736,7 +736,7 @@ async def test_status_of_the_layers(clock: Clock) -> None:
 async def test_mounts_of_single_files_are_told_of(
     clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "single_file_mounts", lambda targets: targets)
+    monkeypatch.setattr(reloader, "single_file_mounts", lambda targets: targets)
     async with running(clock):
         pass
     assert "/config.toml is a mount of a single file" in caplog.text

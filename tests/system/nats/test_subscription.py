@@ -13,13 +13,16 @@ from anyio.lowlevel import checkpoint
 from nats.js import api
 from nats.js.kv import KeyValue
 from support.examples import first
-from support.fleet import Settings, made, published, put, taken, until
+from support.fleet import PATIENCE, Settings, made, published, put, taken, until
 from support.nats_client import connected
 from support.nats_server import Cluster, Server
 
 from hotsettings import LayerError
-from hotsettings.nats import NatsStore, subscription
-from hotsettings.nats.replica import Replica, StreamEnd
+from hotsettings._layers.store import StoreValue
+from hotsettings.nats import NatsStore, connection, subscription
+from hotsettings.nats.connection import Servers
+from hotsettings.nats.replica import BucketEntry, BucketState, Replica, StreamEnd
+from hotsettings.nats.subscription import Subscription, SubscriptionLost
 
 pytestmark = pytest.mark.anyio
 
@@ -180,6 +183,79 @@ async def test_published_while_nobody_was_connected(own_nats: Server, bucket: st
 
 def update(revision: int) -> KeyValue.Entry:
     return KeyValue.Entry("settings", "config", b"A = 1", revision, 0, None, None)
+
+
+async def test_a_store_that_answers_no_more(own_nats: Server, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server accepts everything and says nothing: a new connection may find another one."""
+    monkeypatch.setattr(subscription, "_SHORTEST_ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(subscription, "_PONG_TIMEOUT", 0.1)
+    await made(own_nats.url, bucket, config="A = 1\n")
+    answers: list[bool] = []
+    async with connection.connected(Servers((own_nats.url,), {})) as (client, _):
+        own_nats.pause()
+        subscribed = Subscription(client, bucket, Replica(), 0.1, answers.append, lambda: None)
+        try:
+            with anyio.fail_after(PATIENCE), pytest.raises(SubscriptionLost, match="its server does not answer"):
+                await subscribed.run()
+        finally:
+            own_nats.resume()
+    assert answers == [False]
+
+
+async def test_a_follower_without_a_leader_is_not_believed(nats: Server, bucket: str, kv: KeyValue) -> None:
+    """It answers for itself alone, and may have missed the last entries."""
+    await put(kv, "config", "A = 1\n")
+    answers: list[bool] = []
+    async with connection.connected(Servers((nats.url,), {})) as (client, _):
+        subscribed = Subscription(client, bucket, Replica(), 0.01, answers.append, lambda: None)
+        asked = subscribed._js.stream_info
+
+        async def stream_info(name: str) -> api.StreamInfo:
+            info = await asked(name)
+            return info.evolve(cluster=api.ClusterInfo(leader="" if len(answers) < 2 else "n1"))
+
+        subscribed._js.stream_info = stream_info  # type: ignore[method-assign, assignment]  # pyright: ignore[reportAttributeAccessIssue]
+        assert (await subscribed._stream_end()).position == 1
+    assert answers == [False, False, True]
+
+
+async def test_what_is_delivered_a_little_later_is_no_silence(
+    nats: Server, bucket: str, kv: KeyValue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscription, "_DELIVERY", 2.0)
+    await put(kv, "config", "A = 1\n")
+    behind: list[bool] = []
+
+    class Asked(Replica):
+        def is_behind(self, end: StreamEnd) -> bool:
+            behind.append(super().is_behind(end))
+            return behind[-1]
+
+    replica = Asked()
+    async with connection.connected(Servers((nats.url,), {})) as (client, _), anyio.create_task_group() as tasks:
+        subscribed = Subscription(client, bucket, replica, 0.01, lambda _: None, lambda: None)
+        replica.begin(await subscribed._stream_end())
+        tasks.start_soon(subscribed._until_silent)
+        await until(lambda: True in behind)
+        replica.take(BucketEntry("config", 1, b"A = 1\n"))
+        await until(lambda: behind[behind.index(True) + 1 :][:2] == [False, False])
+        tasks.cancel_scope.cancel()
+
+
+async def test_the_past_is_not_shown_again(nats: Server, bucket: str, kv: KeyValue) -> None:
+    """A watch on a server that lags behind delivers what the replica has long known."""
+    await put(kv, "config", "A = 1\n")
+    replica, shown = Replica(), list[int]()
+    replica.state = BucketState({"config": StoreValue(2, b"A = 2\n")}, 2)
+    watch = subscription.Watch(replica, StreamEnd(1, None), lambda: shown.append(replica.state.position))
+    async with connection.connected(Servers((nats.url,), {})) as (client, _), anyio.create_task_group() as tasks:
+        tasks.start_soon(watch.run, client, bucket, 5.0)
+        await watch.started.wait()
+        for number in (2, 3):
+            await put(kv, "config", f"A = {number}\n")
+        await until(lambda: replica.state.position == 3)
+        tasks.cancel_scope.cancel()
+    assert shown == [2, 3]  # once when it is complete
 
 
 async def test_what_comes_after_all_was_said_to_be_told() -> None:

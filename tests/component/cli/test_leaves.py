@@ -1,0 +1,107 @@
+"""What mappings, arrays and unions hold is shown, compared and checked leaf by leaf."""
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.command import Run
+
+APP = """
+from collections.abc import Mapping
+from msgspec import Struct
+from hotsettings import BaseSettings, Secret
+
+class Db(Struct, frozen=True, forbid_unknown_fields=True):
+    host: str
+    password: Secret[str] = ""
+
+class S3(Struct, frozen=True, tag_field="kind", tag="s3", forbid_unknown_fields=True):
+    bucket: str
+    key: Secret[str] = ""
+
+class Disk(Struct, frozen=True, tag_field="kind", tag="disk", forbid_unknown_fields=True):
+    path: str
+
+class S(BaseSettings):
+    dbs: Mapping[str, Db] = {}
+    upstreams: tuple[Db, ...] = ()
+    storage: S3 | Disk = Disk("/tmp")
+"""
+CONFIG = """
+[dbs.main]
+host = "db-1"
+[dbs.other]
+host = "db-2"
+[[upstreams]]
+host = "up-1"
+[[upstreams]]
+host = "up-2"
+[storage]
+kind = "s3"
+bucket = "b"
+"""
+SECRETS = """
+dbs.main.password = "hunter2-canary"
+storage.key = "hunter2-canary"
+"""
+CLASS = "leaves_app:S"
+
+
+@pytest.fixture
+def edit(folder: Path) -> Callable[[str, str, str], None]:
+    def edit(old: str, new: str, name: str = "config.toml") -> None:
+        Path(name).write_text(CONFIG.replace(old, new))
+
+    (folder / "leaves_app.py").write_text(APP)
+    (folder / "config.toml").write_text(CONFIG)
+    (folder / "secrets.toml").write_text(SECRETS)
+    (folder / "secrets.toml").chmod(0o600)
+    return edit
+
+
+@pytest.mark.usefixtures("edit")
+def test_show_is_toml_leaf_by_leaf(run: Run) -> None:
+    out = run("show", CLASS).out
+    assert tomllib.loads(out) == {
+        "dbs": {"main": {"host": "db-1"}, "other": {"host": "db-2"}},
+        "upstreams": [{"host": "up-1"}, {"host": "up-2"}],
+        "storage": {"kind": "s3", "bucket": "b"},
+    }
+    assert 'dbs.main.host = "db-1"  # config.toml:3:8\n# dbs.main.password = ********  # secrets.toml:2:21\n' in out
+    assert "# upstreams[1].password = ********  # default\n" in out
+    found = run("show", CLASS, "--json").json()
+    assert found["upstreams[1].host"]["line"] == 9
+    assert found["storage.key"] == {**found["storage.key"], "value": "********", "file": "secrets.toml"}
+
+
+@pytest.mark.usefixtures("edit")
+def test_check_asks_for_each_leaf_whether_it_is_secret(run: Run) -> None:
+    assert "Warnings" not in run("check", CLASS).out
+    Path("secrets.toml").write_text('dbs.main.host = "x"\n')
+    Path("config.toml").write_text('[[upstreams]]\nhost = "x"\npassword = "hunter2-canary"\n')
+    out = run("check", CLASS).out
+    assert "upstreams[0].password: SECRET IN A FILE" in out
+    assert "dbs.main.host: in the secrets file, but not declared Secret" in out
+    assert "canary" not in out
+
+
+def test_diff_shows_what_differs_inside(run: Run, edit: Callable[[str, str, str], None]) -> None:
+    edit("db-1", "db-9", "other.toml")
+    assert run("diff", CLASS, "--to-config", "other.toml").out == (
+        'dbs.main.host\n  - "db-1"  # config.toml:3:8\n  + "db-9"  # other.toml:3:8\n'
+    )
+    edit('[[upstreams]]\nhost = "up-2"\n', "", "other.toml")
+    assert run("diff", CLASS, "--to-config", "other.toml", "--json").json().keys() == {
+        "upstreams[1].host",
+        "upstreams[1].password",
+    }
+    Path("new.toml").write_text('dbs.main.password = "another-canary"\nstorage.key = "hunter2-canary"\n')
+    assert run("diff", CLASS, "--to-secrets", "new.toml").out.splitlines()[0] == "dbs.main.password"
+
+
+@pytest.mark.usefixtures("edit")
+def test_explain_a_leaf_inside(run: Run) -> None:
+    assert run("explain", CLASS, "upstreams[1].host").out == 'upstreams[1].host\n  → "up-2"  base  config.toml:9:8\n'
+    assert "********  secrets" in run("explain", CLASS, "dbs.main.password").out
+    assert "no key" in run("explain", CLASS, "upstreams.host").err
