@@ -18,8 +18,6 @@ from .._boundary import guarded
 from ..errors import LayerError, Origin, Problem
 from .file import FileLayer, StrPath, complete_names, fetch, irregular, missing, read_error
 from .layer import LARGEST, Document, Layer, origin_of
-from .toml.excerpts import excerpt, line_around
-from .toml.positions import line_column
 
 MOST_NAMES = 5_000
 """Names that a folder may have, hidden ones included. Somebody has named the wrong folder if it has more."""
@@ -242,12 +240,16 @@ class FolderDocument(Document, frozen=True):
 
     def origin(self, offset: int) -> Origin:
         """Return the origin for an offset into the text: the file of the key."""
+        from .toml.positions import line_column
+
         spot = self._spot(offset)
         line, column = line_column(spot.content, spot.offset(offset))
         return Origin(self.layer.name, spot.label, line, column)
 
     def excerpt(self, start: int, end: int) -> tuple[str, ...]:
         """Return the line in the file of a key with carets below it."""
+        from .toml.excerpts import excerpt, line_around
+
         spot = self._spot(start)
         if spot.skipped is None:
             return excerpt(spot.content, *line_around(spot.content, 0))

@@ -5,18 +5,19 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from .._boundary import guarded
 from ..errors import Code, Origin, OriginKind, Problem
-from .toml.excerpts import excerpt
 from .toml.keys import Path
 from .toml.limits import TOO_LONG, hazard, unfit
 from .toml.parser import ParserError, loads
-from .toml.positions import Lines, Place, line_column, places
+
+if TYPE_CHECKING:
+    from .toml.positions import Lines, Place
 
 LARGEST = 1024 * 1024
 """Most bytes that a layer may have. A Kubernetes Secret has the same limit."""
@@ -98,6 +99,10 @@ class Document(Struct, frozen=True, dict=True):
 
     def locate(self, paths: Iterable[Path]) -> dict[Path, Place]:
         """Find where each of these paths is written first. Paths that are not in the document are left out."""
+        from .toml.positions import (
+            places,  # slow to import, as are the others of this module, and only errors need them
+        )
+
         wanted = {self._in_text(path): path for path in paths}
         found: dict[Path, Place] = {}
         for path, place in places(self.text, set(wanted)) if wanted else ():
@@ -121,10 +126,14 @@ class Document(Struct, frozen=True, dict=True):
 
     def excerpt(self, start: int, end: int) -> tuple[str, ...]:
         """Return the line at these offsets with carets below them."""
+        from .toml.excerpts import excerpt
+
         return excerpt(self.text, start, end)
 
     @cached_property
     def _lines(self) -> Lines:
+        from .toml.positions import Lines
+
         return Lines(self.text)
 
 
@@ -228,7 +237,7 @@ def _not_toml(layer: Layer, text: str, error: ParserError, offset: int) -> Unrea
     from .toml.mistakes import recognise, repeated  # slow to import, and only errors need it
 
     if error.code == "duplicate-key" and (found := repeated(text, offset)) is not None:
-        line, _ = line_column(text, found.first)
+        line, _ = _place(text, found.first)
         message = f"not valid TOML: duplicate key, first on line {line}"
         unreadable = _unparsable_at(layer, text, found.again, message, error.code, "keep it in one place")
         return replace(unreadable, path=found.path)
@@ -241,12 +250,14 @@ def _not_toml(layer: Layer, text: str, error: ParserError, offset: int) -> Unrea
 
 def _undecodable(layer: Layer, data: bytes, at: int) -> Unreadable:
     before = data[:at].decode().removeprefix("\ufeff")
-    origin = origin_of(layer, *line_column(before, len(before)))
+    origin = origin_of(layer, *_place(before, len(before)))
     return Unreadable(layer, Problem("", "not UTF-8", origin, "save it as UTF-8", "not-utf8"))
 
 
 def _unrepresentable(layer: Layer, text: str) -> Unreadable:
     """Find the value that is valid TOML, but that Python cannot represent: a 60th second, the year 0, 5,000 digits."""
+    from .toml.positions import places
+
     values = (place.value for _, place in places(text))
     start, end = next(filter(lambda value: _cannot_be(text[slice(*value)]), values), (0, 0))
     clock = "-" in text[start + 1 : end] or ":" in text[start:end]
@@ -272,6 +283,10 @@ def _unsupported(layer: Layer, text: str, offset: int, reason: str) -> Unreadabl
 
 
 def _unparsable_at(layer: Layer, text: str, offset: int, message: str, code: Code, hint: str = "") -> Unreadable:
-    return Unreadable(
-        layer, Problem("", message, origin_of(layer, *line_column(text, offset)), hint, code), text, offset
-    )
+    return Unreadable(layer, Problem("", message, origin_of(layer, *_place(text, offset)), hint, code), text, offset)
+
+
+def _place(text: str, offset: int) -> tuple[int, int]:
+    from .toml.positions import line_column
+
+    return line_column(text, offset)

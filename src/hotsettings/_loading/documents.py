@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec.structs import replace
 
@@ -13,12 +13,13 @@ from .._layers.folder import Folder, FolderDocument, FolderLayer, Spot, fetch_fo
 from .._layers.layer import CollectorPaused, Document, Layer, Unreadable, origin_of, parse
 from .._layers.toml.keys import Path, Values, dotted, quoted, written
 from .._layers.toml.limits import unfit
-from .._layers.toml.positions import line_column
 from .._layers.values import ValuesLayer, thawed
 from .._schema.schema import Schema
 from ..errors import Code, LayerError, Origin, Problem
-from .key_files import KeyFiles
 from .plain import plain_values
+
+if TYPE_CHECKING:
+    from .key_files import KeyFiles
 
 _BEFORE = "x="
 """What makes a TOML document of the content of a file."""
@@ -27,6 +28,8 @@ _BEFORE = "x="
 def read(schema: Schema, layer: Layer, collector: CollectorPaused | None = None) -> Document | Unreadable:
     """Read and parse a layer. If it is large, keep the ``collector`` paused from then on. Raises UnforeseenError."""
     if isinstance(layer, FolderLayer):
+        from .key_files import KeyFiles  # slow to import, and only folders need it
+
         keys = KeyFiles(schema)
         try:
             folder = fetch_folder(layer, keys.is_key)
@@ -157,6 +160,8 @@ class _Maker:
         code: Code | Literal[""] = "invalid-toml",
         rewrite: str = "",
     ) -> None:
+        from .._layers.toml.positions import line_column
+
         problem = Problem(dotted(path), message, self._origin(name, *line_column(content, at)), hint, code)
         # The text of a broken secret must not be shown, and only what is no secret may have an excerpt.
         text = "" if self._keys.is_secret(path) else content

@@ -23,7 +23,7 @@ from .._layers.toml.spelling import MisspeltKeys, misspells
 from .._redaction import Redactor
 from .._schema.codecs import Decoding
 from .._schema.schema import Schema
-from .._schema.shape import secret_paths, whole_at
+from .._schema.shape import Shape, secret_paths, whole_at
 from ..errors import MOST_PROBLEMS, NOWHERE, PROGRAM, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
 from .diagnose import LONGEST_SAID, Finding, Findings, cut, diagnose
 from .merge import trace
@@ -59,7 +59,7 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
 def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
     if not part.text:
         return part.problem
-    key = redactor.redact(dotted(_nameable(part.path, redactor.schema))) if part.path else part.problem.key
+    key = redactor.redact(dotted(_nameable(part.path, redactor.schema, part.layer.secret))) if part.path else part.problem.key
     problem = replace(part.problem, key=key)
     if hidden or _may_show_secret(part, redactor):
         return replace(problem, message=f"{problem.message} (line hidden)")
@@ -67,12 +67,19 @@ def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
     return replace(problem, hint=part.rewrite or problem.hint, excerpt=shown)
 
 
-def _nameable(path: Path, schema: Schema) -> Path:
-    """Return the part of a path that may be named: keys below what is secret as a whole, or unknown, may belong to a value."""
-    for end in range(1, len(path)):
-        shape = schema.shape.at(path[:end])
-        if shape is None or shape.is_whole({}):
+def _nameable(path: Path, schema: Schema, in_secrets: bool) -> Path:
+    """Return the part of a path that may be named: keys below what is secret as a whole, or unknown, may belong to a value.
+
+    In a broken secrets file, so may a name that is not one of the class: where quotes are not closed, values look like keys.
+    """
+    shape: Shape | None = schema.shape
+    for end, part in enumerate(path):
+        known = shape is not None and shape.fields is not None and part in shape.fields
+        if in_secrets and not known:
             return path[:end]
+        shape = None if shape is None else shape.at((part,))
+        if shape is None or shape.is_whole({}):
+            return path[: end + 1]
     return path
 
 

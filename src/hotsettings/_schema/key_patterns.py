@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable, Iterator
 from fnmatch import translate
 
-from .._layers.toml.spelling import closest
-
 
 def select(keys: Iterable[str], patterns: Iterable[str]) -> frozenset[str]:
     """Return the keys that match any of the patterns.
@@ -27,6 +25,8 @@ def select(keys: Iterable[str], patterns: Iterable[str]) -> frozenset[str]:
         matches = re.compile(translate(pattern)).match
         covered = {key for name, inside in below.items() if name == pattern or matches(name) for key in inside}
         if not covered:
+            from .._layers.toml.spelling import closest  # only mistakes need it
+
             near = closest(pattern, below)
             raise ValueError(f"no key matches {pattern!r}" + (f"; did you mean {near!r}?" if near else ""))
         chosen |= covered
