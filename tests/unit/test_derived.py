@@ -183,9 +183,7 @@ class TestDefining:
             def y(self) -> int:
                 return 1
 
-        with pytest.raises(
-            TypeError, match=r"^Inner.y: only settings classes have derived values$"
-        ):
+        with pytest.raises(TypeError, match=r"^Inner.y: only settings classes have derived values$"):
             type("S", (BaseSettings,), {"__annotations__": {"inner": Inner}, "inner": Inner()})
 
     def test_an_annotation_that_only_type_checkers_know(self) -> None:

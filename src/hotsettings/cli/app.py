@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from .. import __version__
 from .._layers.layer import LARGEST, CollectorPaused
-from . import output
+from . import output, unwritable
 from .commands.check import check
 from .commands.diff import diff
 from .commands.explain import explain
@@ -39,7 +40,27 @@ def _is_rich() -> bool:
     return sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
+@contextmanager
+def _writing() -> Generator[None, None, None]:
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        raise unwritable(error) or error from None
+
+
+class _Commands(TyperGroup):
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:  # prints --help and --version
+        with _writing():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _writing():
+            return super().invoke(ctx)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Settings from layered TOML files: check them, show them, and see where each value comes from.",
     epilog=_examples("check CLASS", "show CLASS --override config.worker.toml", "explain CLASS LOG_LEVEL"),
     no_args_is_help=True,

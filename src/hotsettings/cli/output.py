@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import os
 import sys
 from typing import Any, NoReturn
@@ -21,10 +23,16 @@ _MARGIN = 9
 """Columns before the source in an excerpt: six for the line number, three for the bar."""
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let ``main`` report it. rich would exit with 1 and say nothing."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console for a standard stream. It uses colours only on a terminal, and not if NO_COLOR is set."""
     plain = bool(os.environ.get("NO_COLOR"))
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, color_system=None if plain else "auto")
+    return _Console(stderr=stderr, highlight=False, soft_wrap=True, color_system=None if plain else "auto")
 
 
 def interactive() -> bool:
@@ -120,7 +128,24 @@ def _fitted(source: str, carets: str, width: int) -> tuple[str, str]:
 
 def json(value: Any) -> None:
     """Print a value as indented JSON."""
-    line(msgspec.json.format(msgspec.json.encode(value, enc_hook=_hidden), indent=2).decode())
+    line(json_text(value, indent=2))
+
+
+def json_text(value: Any, indent: int = -1) -> str:
+    """Return a value as JSON: on one line, or indented. ``inf`` and ``nan``, which JSON does not have, are strings."""
+    return msgspec.json.format(msgspec.json.encode(_finite(value), enc_hook=_hidden), indent=indent).decode()
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float() if not math.isfinite(value):
+            return toml(value)
+        case dict():
+            return {key: _finite(item) for key, item in value.items()}
+        case list() | tuple():
+            return list(map(_finite, value))
+        case _:
+            return value
 
 
 def _hidden(value: Any) -> str:

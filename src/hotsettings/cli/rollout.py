@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from ..errors import LayerError
-from . import output
+from . import NOT_THE_FILES, output
 from .instance_status import age_of, is_silent, rejection_of
 from .store_access import BucketAddress, ask
 
@@ -99,7 +99,10 @@ class Rollout:
 
 
 def wait(address: BucketAddress, key: str, revision: int, timeout: float) -> None:
-    """Wait for at most ``timeout`` seconds. Exits with 1 if not every instance has applied the revision."""
+    """Wait for at most ``timeout`` seconds.
+
+    Exits with 1 if not every instance has applied the revision, and with 3 if the store did not say who has.
+    """
     rollout = Rollout(key, revision)
     label = f"{address.label(key)}@{revision}"
 
@@ -133,7 +136,7 @@ def _conclude(rollout: Rollout, label: str, key: str) -> None:
     pending = rollout.pending
     if not rollout.has_reports:
         sys.stderr.write(f"The reports could not be read. To see who has applied {label}: hotsettings fleet\n")
-        raise typer.Exit(1)
+        raise typer.Exit(NOT_THE_FILES)
     if not rollout.total:
         output.line(f"No instance reports {key}: there is nobody to wait for.")
     elif not pending:

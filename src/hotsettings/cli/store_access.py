@@ -18,7 +18,7 @@ from rich.text import Text
 
 from .._extras import install_command
 from ..errors import Problems, SettingsError
-from . import output
+from . import NOT_THE_FILES, output
 from .settings_class import Usage
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def ask_bucket(address: BucketAddress, question: Callable[[Bucket], Awaitable[T]
 
 
 def ask(work: Callable[[], Coroutine[Any, Any, T]], *, json: bool = False) -> T:
-    """Do something with the store. If that fails, print a line that says why, and exit with 1."""
+    """Do something with the store. If that fails, print a line that says why, and exit as ``fail`` does."""
     try:
         with _quiet("nats", "asyncio"):
             return anyio.run(work)
@@ -165,7 +165,7 @@ def _quiet(*names: str) -> Generator[None, None, None]:
 
 
 def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
-    """Print what the store, or the way to it, does not allow, and exit with 1."""
+    """Print what the store, or the way to it, does not allow. Exits with 1, or with 3 if the store is away."""
     unreachable = error.problems[0].code == "store-unreachable"
     problems = error.problems
     if unreachable:
@@ -178,4 +178,5 @@ def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
         console = output.console(stderr=True)
         for problem in problems:
             output.hanging(console, "", Text(output.plain(f"{title}{problem}"), style="red"), 2)
-    raise typer.Exit(1)
+    away = unreachable or error.problems[0].code == "publish-unknown"
+    raise typer.Exit(NOT_THE_FILES if away else 1)

@@ -283,3 +283,10 @@ def test_a_secret_in_a_plain_file_is_loud(
         )
     warned = next(line for line in run("check", CLASS).out.splitlines() if "Warnings:" in line)
     assert colour in warned
+
+
+def test_json_is_the_same_option_as_elsewhere(run: Run, folder: Path) -> None:
+    (folder / "config.toml").write_text("RATE = -1\n", encoding="utf-8")
+    result = run("check", CLASS, "--json")
+    assert result == run("check", CLASS, "--format", "json")
+    assert [problem["key"] for problem in result.json()["problems"]] == ["RATE"]

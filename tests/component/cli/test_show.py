@@ -1,6 +1,7 @@
 """`show`, `explain` and `diff`: what is in effect, where it comes from, and what would differ."""
 
 import gc
+import math
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -196,3 +197,10 @@ def test_what_the_module_prints_is_no_part_of_the_output(run: Run, folder: Path)
     result = run("show", "chatty_app:Settings", "--json")
     assert result.json()["NAME"]["value"] == "shop"
     assert result.err == "hello\n"
+
+
+def test_numbers_that_json_does_not_have(run: Run, folder: Path) -> None:
+    (folder / "config.toml").write_text("RATE = inf\n", encoding="utf-8")
+    assert run("show", CLASS, "--json").json()["RATE"]["value"] == "inf"
+    assert run("explain", CLASS, "RATE", "--json").json()["entries"][0]["value"] == "inf"
+    assert tomllib.loads(run("show", CLASS).out)["RATE"] == math.inf

@@ -1,5 +1,6 @@
 """`history`, with a real server."""
 
+import pytest
 from support.command import CLASS, Run, Store
 
 
@@ -58,3 +59,24 @@ def test_nothing_was_ever_there(run: Run, store: Store) -> None:
     json = run("history", CLASS, "nothing.toml", "--json", *store.options)
     assert (json.code, json.err) == (1, "")
     assert json.json()["problems"][0]["file"] == label
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["publish", CLASS, "config.toml"],
+        ["history", CLASS, "config.toml"],
+        ["history", CLASS, "config.toml", "--json"],
+        ["rollback", CLASS, "config.toml", "1"],
+        ["fleet"],
+    ],
+    ids=" ".join,
+)
+def test_a_store_that_is_away_is_no_problem_of_the_files(run: Run, command: list[str]) -> None:
+    result = run(*command, "--url", "nats://127.0.0.1:1")
+    assert result.code == 3
+    if "--json" in command:
+        assert [problem["code"] for problem in result.json()["problems"]] == ["store-unreachable"]
+    else:
+        assert "cannot be reached" in result.err
+        assert result.out == ""

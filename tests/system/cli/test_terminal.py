@@ -134,12 +134,41 @@ def test_a_reader_that_has_seen_enough(environ: dict[str, str], folder: Path) ->
             assert process.stdout is not None
             assert process.stderr is not None
             process.stdout.close()
-            assert process.stderr.read() == b""
+            assert process.stderr.read() == b"hotsettings: the output cannot be written: Broken pipe\n"
+        assert process.returncode == 3
+
+
+UNWRITABLE = [
+    (">/dev/full", "hotsettings: the output cannot be written: No space left on device\n"),
+    (">&-", "hotsettings: the output cannot be written: standard output is closed\n"),
+    (">/dev/full 2>/dev/full", ""),
+    (">/dev/full 2>&-", ""),
+]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["--help", "--version", f"check {CLASS} --config bad.toml", f"template {CLASS}"])
+def test_a_full_disk(environ: dict[str, str], folder: Path, command: str) -> None:
+    (folder / "bad.toml").write_text("RATE = 'x'\n", encoding="utf-8")
+    for streams, said in UNWRITABLE[: 1 if command == "--version" else None]:
+        shell = ["sh", "-c", f"exec {COMMAND} {command} {streams}"]
+        done = subprocess.run(shell, env=environ, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (3, "", said), streams
 
 
 def test_a_terminal_that_is_not_unicode(environ: dict[str, str]) -> None:
-    seen = in_a_pipe({**environ, "PYTHONIOENCODING": "ascii"}, "explain", CLASS, "NAME")
+    seen = on_a_terminal({**environ, "PYTHONIOENCODING": "ascii", "NO_COLOR": "1"}, 80, "explain", CLASS, "NAME")
     assert seen.startswith('NAME\n  \\u2192 "shop"')
+
+
+@pytest.mark.parametrize("encoding", [{"PYTHONIOENCODING": "cp1252"}, {"LANG": "C", "PYTHONUTF8": "0"}], ids=str)
+def test_what_is_written_to_a_file_is_utf_8(environ: dict[str, str], folder: Path, encoding: dict[str, str]) -> None:
+    app = (folder / "demo_app.py").read_text(encoding="utf-8").replace("What it is called.", "Καλημέρα, žluť")
+    (folder / "demo_app.py").write_text(app.replace('= "demo"', '= "κόσμε"'), encoding="utf-8")
+    for command in (["template"], ["schema"], ["reference"]):
+        done = subprocess.run([COMMAND, *command, CLASS], env={**environ, **encoding}, capture_output=True, check=True)
+        assert "Καλημέρα, žluť" in done.stdout.decode()
+        assert "κόσμε" in done.stdout.decode()
 
 
 def test_python_m(environ: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from ..._loading.load import Loaded, collector_paused, ignored, read_all, valida
 from ..._loading.prepare import prepare
 from ...errors import DEFAULT, MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
 from .. import output
-from ..options import Files, SettingsClass
+from ..options import Files, Json, SettingsClass
 from ..secret_warnings import warnings
 from ..settings_class import import_schema
 
@@ -24,14 +24,14 @@ Format = Annotated[
 ]
 
 
-def check(settings_class: SettingsClass, files: Files, report: Format = "text") -> None:
+def check(settings_class: SettingsClass, files: Files, report: Format = "text", json: Json = False) -> None:
     """Validate the files and report every problem.
 
     Also warns of secrets in a file that others can read, that git tracks, or that is not meant for secrets. Exits with 1 if
     there are problems. Warnings do not change the exit code.
     """
     found = _check(settings_class, files)
-    {"text": as_text, "json": as_json, "github": as_github}[report](found)
+    {"text": as_text, "json": as_json, "github": as_github}["json" if json else report](found)
     raise typer.Exit(1 if found.problems.total else 0)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import anyio
-import msgspec
 import typer
 from msgspec import Struct
 from rich.text import Text
@@ -189,7 +188,7 @@ def _stamp(event: Applied | Rejection) -> str:
 
 
 def _json(event: str, **values: object) -> None:
-    _line(msgspec.json.encode({"event": event, **values}, enc_hook=repr).decode())
+    _line(output.json_text({"event": event, **values}))
 
 
 def _line(text: str) -> None:
