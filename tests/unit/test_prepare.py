@@ -1,5 +1,6 @@
 """What happens to values before they are decoded: default tables, tags, conversions, checks, strictness."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -271,6 +272,14 @@ class TestStrictness:
     ) -> None:
         cls.from_values(**values)
         assert caplog.messages == [f"{key}: unknown key, ignored"]
+
+    def test_very_many_unknown_keys_take_no_time_of_their_square(self) -> None:
+        values = {f"k{number}": 1 for number in range(50_000)}
+        start = time.thread_time()
+        with pytest.raises(InvalidSettings) as caught:
+            Rules.from_values(strict=values)
+        assert time.thread_time() - start < 10
+        assert caught.value.total == 50_000
 
     def test_in_a_struct_that_is_strict_by_itself(self, caplog: pytest.LogCaptureFixture) -> None:
         class Own(Struct, frozen=True, forbid_unknown_fields=True):

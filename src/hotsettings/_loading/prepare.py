@@ -120,7 +120,7 @@ class _Walk:
         result = table
         if not table.keys() <= shape.keys:
             unknown = [key for key in table if key not in shape.keys]
-            refused = [key for key in unknown if not tolerant or key in shape.renamed]
+            refused = dict.fromkeys(key for key in unknown if not tolerant or key in shape.renamed)
             self._found.unknown += [(*path, key) for key in refused]
             self._found.ignored += [(*path, key) for key in unknown if key not in refused]
             result = {key: value for key, value in table.items() if key in shape.keys or key in refused}

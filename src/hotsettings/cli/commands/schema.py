@@ -14,10 +14,10 @@ from msgspec.structs import FieldInfo
 from ..._layers.toml.keys import ABSENT
 from ..._schema import field_types
 from ..._schema.codecs import name_of, standard
-from ..._schema.marks import RESTART_REQUIRED
+from ..._schema.marks import RESTART_REQUIRED, TOLERANT
 from ..._schema.masking import is_secret, secret_fields
 from ..._schema.schema import Schema, as_values
-from ..._schema.shape import own_default
+from ..._schema.shape import Shape, own_default
 from ..._schema.stand_ins import original_of
 from .. import output
 from ..options import SettingsClass
@@ -56,6 +56,8 @@ class _Components:
             for struct, name in zip(self._structs, names, strict=True)
         ]
         self._others: dict[str, Any] = {}
+        self._tolerant = not cls.__struct_config__.forbid_unknown_fields
+        self._tolerated = set(field_types.structs_marked(cls, TOLERANT))
 
     def whole(self) -> dict[str, Any]:
         # The root is not a $ref: older readers ignore the other keys of an object that has one.
@@ -76,7 +78,10 @@ class _Components:
             return {**about, "type": "array", "prefixItems": list(properties.values()), "minItems": sum(required)}
         if config.tag_field is not None:
             properties = {config.tag_field: {"enum": [config.tag]}, **properties}
-        closed = {"additionalProperties": False} if config.forbid_unknown_fields else {}
+        for old, key in Shape(struct).renamed.items():
+            meant = {name: value for name, value in properties[key].items() if name != "default"}
+            properties[old] = meant | {"deprecated": True, "description": f"the old name of {key}"}
+        closed = {} if self._tolerant or struct in self._tolerated else {"additionalProperties": False}
         return {**about, "type": "object", "properties": properties, **closed}
 
     def _field(self, field: FieldInfo, hidden: bool) -> dict[str, Any]:
@@ -85,10 +90,14 @@ class _Components:
         if default is not ABSENT and not is_secret(field.type):
             entry["default"] = as_values(default)
         _annotate(entry, field, hidden)
+        if Shape(field.type).deprecated:
+            entry["deprecated"] = True
         return entry
 
     def _of(self, annotation: Any) -> dict[str, Any]:
         bare, metadata = field_types.unwrap(annotation)
+        if Shape(annotation).conversions:
+            return _facts(metadata, array=False)  # only its function knows what may be written
         if not any(field_types.structs_below(bare)):
             (found,), others = msgspec.json.schema_components([annotation], schema_hook=_described, ref_template=_REF)
             self._others |= others
