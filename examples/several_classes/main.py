@@ -2,7 +2,8 @@
 
     python main.py    # then edit mail.toml or search.toml
 
-Each class knows only its own keys, so each needs a secrets file of its own: both would read the default, secrets.toml.
+Each class knows only its own keys, and both would read the default secrets file, secrets.toml. So the mail has a file of
+its own, which may be missing, and the search has none.
 """
 
 import logging
@@ -12,7 +13,9 @@ from typing import Annotated
 import anyio
 from msgspec import Meta
 
-from hotsettings import BaseSettings, Live, Secret, SettingsError
+from hotsettings import BaseSettings, FileLayer, Live, Secret, SettingsError
+
+MAIL_LAYERS = [FileLayer("mail.toml"), FileLayer("secrets.mail.toml", secret=True, required=False)]
 
 
 class MailSettings(BaseSettings):
@@ -39,7 +42,7 @@ async def search(live: Live[SearchSettings]) -> None:
 
 async def run() -> None:
     async with (
-        MailSettings.watch("mail.toml", secrets_path=None) as mail_settings,
+        MailSettings.watch(layers=MAIL_LAYERS) as mail_settings,
         SearchSettings.watch("search.toml", secrets_path=None) as search_settings,
         anyio.create_task_group() as tasks,
     ):
