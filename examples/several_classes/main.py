@@ -2,7 +2,8 @@
 
     python main.py    # then edit mail.toml or search.toml
 
-Each class knows only its own keys, so each needs a secrets file of its own: both would read the default, secrets.toml.
+Each class knows only its own keys, and both would read the default secrets file, secrets.toml. So the mail has a file of
+its own, which may be missing, and the search has none.
 """
 
 import logging

@@ -314,6 +314,7 @@ async def test_it_can_be_stopped_while_it_waits_for_a_broker(tmp_path: Path) -> 
 async def test_a_start_with_bad_settings_says_why(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     config.write_text("SSE_CONSUMER_POOL_SIZE = 0\n", encoding="utf-8")
+    (tmp_path / "none").touch()
     command = [
         sys.executable,
         "-m",

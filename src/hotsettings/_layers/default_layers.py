@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from .file import FileLayer, StrPath
-from .layer import Layer
+from .layer import Layer, RevisionLayer
 
 
 class DefaultPath(str):
@@ -75,7 +75,9 @@ def chosen_layers(
     names: dict[str, int] = {}
     for index, layer in enumerate(chosen):
         if not isinstance(layer, kinds):
-            *others, last = [kind.__name__ for kind in kinds]
+            *others, last = [
+                "a layer of a store" if issubclass(kind, RevisionLayer) else kind.__name__ for kind in kinds
+            ]
             raise TypeError(f"layers[{index}] is {_a(layer)}; {call} takes {', '.join(others)} or {last}{_hint(layer)}")
         if layer.name in names:
             raise ValueError(

@@ -476,8 +476,8 @@ class TestMisuse:
         ("layers", "error", "said"),
         [
             ([], ValueError, "layers is empty: name at least one"),
-            ([FileLayer("a/x.toml"), FileLayer("b/x.toml")], ValueError, "both named 'x.toml'"),
-            (["config.toml"], TypeError, "is a str; watch"),
+            ([FileLayer("a/x.toml"), FileLayer("b/x.toml")], ValueError, "are both named 'x.toml'"),
+            (["config.toml"], TypeError, "is a str; watch.. takes FileLayer, FolderLayer, ValuesLayer or a layer of a store"),
         ],
     )
     async def test_layers_that_are_none(self, layers: Any, error: type[Exception], said: str) -> None:
