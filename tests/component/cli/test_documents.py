@@ -322,10 +322,97 @@ def test_an_example_for_every_type(tmp_path: Path, kind: Any, mark: Any) -> None
     load(tmp_path, cls, template.config(schema), template.secrets_example(schema))
 
 
-def test_a_pattern_that_no_example_is_given_for_is_found_by_the_check(tmp_path: Path) -> None:
+PATTERNS = [
+    ("^x+$", {}),
+    (r"^[a-z]{2}-[a-z]+-\d$", {}),
+    (r"^(?=.*[A-Z])(?=.*\d).{8,}$", {}),
+    ("^[a-z]", {"min_length": 20}),
+    (r"^\d{3,5}$", {"min_length": 4, "max_length": 4}),
+    (r"^(a|b)\1$", {}),
+    (r"^[^\s@]+@[^\s@]+\.[a-z]{2,}$", {"min_length": 12, "max_length": 40}),
+    (r"^(?!0)\d+$", {}),
+    (r"^[à-ÿ]+$", {"min_length": 3}),
+    (r"^(?!.*foo)[fo]+$", {"min_length": 3, "max_length": 5}),
+    (r"\bfoo\b", {"min_length": 5, "max_length": 5}),
+]
+
+
+@pytest.mark.parametrize(("pattern", "lengths"), PATTERNS, ids=str)
+def test_a_text_is_found_for_a_pattern(tmp_path: Path, pattern: str, lengths: dict[str, int]) -> None:
     class Strict(BaseSettings):
-        KEY: Annotated[str, Meta(pattern="^x+$")]
+        KEY: Annotated[str, Meta(pattern=pattern, **lengths)]
+
+    text = template.config(schema_of(Strict))
+    assert text == template.config(schema_of(Strict))
+    load(tmp_path, Strict, text, "")
+
+
+def test_a_pattern_that_nothing_matches_is_found_by_the_check(tmp_path: Path) -> None:
+    class Strict(BaseSettings):
+        KEY: Annotated[str, Meta(pattern="a{3}", max_length=2)]
 
     with pytest.raises(InvalidSettings) as caught:
         load(tmp_path, Strict, template.config(schema_of(Strict)), "")
     assert [problem.key for problem in caught.value.problems] == ["KEY"]
+
+
+class Db(Struct, frozen=True):
+    host: str
+    password: Secret[str]
+    port: int = 5432
+
+
+class S3(Struct, frozen=True, tag_field="kind", tag="s3"):
+    bucket: str
+    key: Secret[str]
+
+
+class Local(Struct, frozen=True, tag_field="kind", tag="local"):
+    path: str
+
+
+class Pair(Struct, frozen=True, array_like=True):
+    left: int
+    right: str = ""
+
+
+class Level(Enum):
+    LOW = 1
+    HIGH = 2
+
+
+class Everywhere(BaseSettings):
+    dbs: Mapping[str, Db]
+    storage: S3 | Local
+    numbered: Mapping[int, Local]
+    by_level: Mapping[Level, Pair]
+    chosen: Annotated[Mapping[Literal["a", "b"], int], Meta(min_length=2)]
+    pair: Pair
+    upstreams: Annotated[tuple[Db, ...], Meta(min_length=1)]
+    named: Annotated[Mapping[Annotated[str, Meta(pattern="^[A-Z]{3}$")], int], Meta(min_length=1)]
+
+
+def test_a_secret_inside_belongs_in_the_secrets_file_and_nothing_else_does(tmp_path: Path) -> None:
+    config, secrets = template.config(schema_of(Everywhere)), template.secrets_example(schema_of(Everywhere))
+    load(tmp_path, Everywhere, config, secrets)
+    found = toml_rs.loads(config)
+    assert found["dbs"] == {"name": {"host": "CHANGE-ME"}}
+    assert found["storage"] == {"kind": "s3", "bucket": "CHANGE-ME"}
+    assert found["by_level"] == {}
+    hidden = toml_rs.loads(secrets)
+    assert hidden["dbs"] == {"name": {"password": "CHANGE-ME"}}
+    assert hidden["storage"] == {"key": "CHANGE-ME"}
+    assert set(hidden) == {"dbs", "storage", "upstreams"}  # layers do not merge arrays
+    assert not list(validator(Everywhere).iter_errors(found))
+
+
+def test_tables_of_a_default_have_no_key_without_a_value(tmp_path: Path) -> None:
+    class Peer(Struct, frozen=True):
+        host: str
+        proxy: str | None = None
+
+    class Peers(BaseSettings):
+        peers: tuple[Peer, ...] = (Peer("a"),)
+
+    [text] = uncommented(template.config(schema_of(Peers)))
+    assert load(tmp_path, Peers, text, "") == Peers.from_values()

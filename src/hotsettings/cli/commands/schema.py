@@ -101,8 +101,7 @@ class _Components:
         if field_types.struct_class(bare) is not None:
             return {"$ref": _REF.format(name=self._names[self._structs.index(bare)])}
         if (entry := field_types.entries_of(bare)) is not None:
-            keys = {} if entry[0] is str else {"propertyNames": self._of(entry[0])}
-            return {"type": "object", "additionalProperties": self._of(entry[1]), **keys}
+            return {"type": "object", "additionalProperties": self._of(entry[1]), **self._names_of(entry[0])}
         items = field_types.items_of(bare)
         if isinstance(items, repeat):
             return {"type": "array", "items": self._of(next(items))}
@@ -115,6 +114,14 @@ class _Components:
                 "items": False,
             }
         return {"anyOf": [self._of(member) for member in field_types.alternatives(bare)]}
+
+    def _names_of(self, key: Any) -> dict[str, Any]:
+        """Describe the keys of a mapping: what msgspec says of their values, which files write as strings."""
+        entry = self._of(key)
+        entry = self._others.get(entry.get("$ref", "").rpartition("/")[2], entry)
+        if "enum" in entry:
+            return {"propertyNames": {"enum": list(map(str, entry["enum"]))}}
+        return {"propertyNames": entry} if entry.get("type") == "string" and len(entry) > 1 else {}
 
 
 _REF = "#/$defs/{name}"
