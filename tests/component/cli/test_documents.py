@@ -18,7 +18,16 @@ from msgspec import Meta, Struct
 from support import ROOT
 from support.command import CLASS, Run
 
-from hotsettings import BaseSettings, InvalidSettings, RestartRequired, Secret
+from hotsettings import (
+    BaseSettings,
+    Before,
+    Deprecated,
+    InvalidSettings,
+    Renamed,
+    RestartRequired,
+    Secret,
+    Tolerant,
+)
 from hotsettings._schema.schema import schema_of
 from hotsettings.cli.commands import template
 from hotsettings.cli.commands.reference import markdown
@@ -152,6 +161,33 @@ def test_a_schema_without_nested_tables_has_no_definitions() -> None:
         A: int = 1
 
     assert "$defs" not in json.loads(json_schema(schema_of(Flat)))
+
+
+class Inner(Struct, frozen=True):
+    a: int = 1
+
+
+class Closed(Struct, frozen=True):
+    a: int = 1
+
+
+class Marked(BaseSettings):
+    strict: Closed = Closed()
+    loose: Tolerant[Mapping[str, Inner] | None] = None
+    new: Annotated[int, Renamed("old")] = 1
+    wait: Annotated[int, Before(int), Meta(description="In seconds.")] = 1
+    gone: Annotated[int, Deprecated("use new")] = 1
+
+
+def test_the_schema_knows_the_marks() -> None:
+    accepts = validator(Marked).is_valid
+    assert not accepts({"strict": {"b": 1}})  # although Closed does not say so
+    assert accepts({"loose": {"x": {"unknown": 1}}, "old": 2, "wait": "30"})
+    assert not accepts({"old": "2"})
+    properties = json.loads(json_schema(schema_of(Marked)))["properties"]
+    assert properties["old"]["deprecated"]
+    assert properties["gone"]["description"] == "Deprecated: use new."
+    assert properties["wait"] == {"description": "In seconds.", "default": 1}
 
 
 # Reference
