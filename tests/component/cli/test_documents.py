@@ -452,3 +452,34 @@ def test_tables_of_a_default_have_no_key_without_a_value(tmp_path: Path) -> None
 
     [text] = uncommented(template.config(schema_of(Peers)))
     assert load(tmp_path, Peers, text, "") == Peers.from_values()
+
+
+class Sets(BaseSettings):
+    plain: frozenset[str] = frozenset({"b", "a", "c"})
+    pairs: tuple[frozenset[int | str], int] = (frozenset({10, 9, "x"}), 3)
+    tables: Mapping[str, frozenset[str] | int] = {"b": frozenset({"z", "y"}), "a": 1}
+    array: Annotated[tuple[frozenset[tuple[int, str]], ...], Meta(max_length=9)] = (frozenset({(2, "b"), (1, "a")}),)
+    none: frozenset[str] | int = 4
+
+
+def test_sets_are_written_in_one_order() -> None:
+    said = [
+        line[1:] for line in template.config(schema_of(Sets)).splitlines() if line.startswith("#") and line[1] != " "
+    ]
+    assert said == [
+        'plain = ["a", "b", "c"]',
+        'pairs = [[9, 10, "x"], 3]',
+        'tables = { b = ["y", "z"], a = 1 }',
+        'array = [[[1, "a"], [2, "b"]]]',
+        "none = 4",
+    ]
+    for line in said:
+        assert f"`{line.partition(' = ')[2]}`" in markdown(schema_of(Sets))
+    properties = json.loads(json_schema(schema_of(Sets)))["properties"]
+    assert [entry["default"] for entry in properties.values()] == [
+        ["a", "b", "c"],
+        [[9, 10, "x"], 3],
+        {"b": ["y", "z"], "a": 1},
+        [[[1, "a"], [2, "b"]]],
+        4,
+    ]

@@ -17,7 +17,7 @@ from ..._schema.codecs import name_of, standard
 from ..._schema.marks import RESTART_REQUIRED, TOLERANT, Before, Deprecated, Renamed
 from ..._schema.masking import is_secret, secret_fields
 from ..._schema.schema import Schema, as_values
-from ..._schema.shape import own_default
+from ..._schema.shape import Shape, in_order, own_default
 from ..._schema.stand_ins import original_of
 from .. import output
 from ..options import SettingsClass
@@ -106,7 +106,7 @@ class _Components:
         default = own_default(field)
         entry = self._of(field.type)
         if default is not ABSENT and not is_secret(field.type):
-            entry["default"] = as_values(default)
+            entry["default"] = in_order(Shape(field.type), as_values(default))
         _annotate(entry, field, hidden)
         return entry
 

@@ -16,7 +16,7 @@ from ..._layers.toml.values import toml
 from ..._schema.codecs import standard
 from ..._schema.describe import behind, info_of, limits, type_name
 from ..._schema.schema import Leaf, Schema, as_values
-from ..._schema.shape import parts_of
+from ..._schema.shape import in_order, parts_of
 from .. import output
 from ..options import SettingsClass
 from ..patterns import matching
@@ -89,7 +89,7 @@ def _parts(leaf: Leaf) -> list[_Line]:
     The files do not merge arrays, so an array with a secret inside belongs in the secrets file as a whole.
     """
     shown = leaf.required or leaf.default is None or leaf.secret
-    value = example(leaf.annotation) if shown else as_values(leaf.default)
+    value = example(leaf.annotation) if shown else in_order(leaf.shape, as_values(leaf.default))
     parts = list(parts_of(leaf.shape, value, leaf.path))
     if not leaf.secret or any(isinstance(key, int) for part in parts for key in part.path):
         return [_Line(leaf.path, value, leaf.secret, leaf.required)]
