@@ -13,10 +13,13 @@ from hotsettings import (
     Before,
     Check,
     Deprecated,
+    FileLayer,
+    FolderLayer,
     Renamed,
     RestartRequired,
     Secret,
     Tolerant,
+    ValuesLayer,
     derived,
 )
 
@@ -114,3 +117,8 @@ def load(cls: type[S], path: str) -> S:
 
 def a_generic_helper_keeps_the_type() -> None:
     assert_type(load(Derived, "config.toml"), Derived)
+
+
+layers = [FileLayer("config.toml"), FolderLayer("/run/secrets", secret=True), ValuesLayer({"A": 1}, name="options")]
+assert_type(Settings(layers=layers), Settings)
+assert_type(Settings(secrets_path=None), Settings)

@@ -391,9 +391,9 @@ def test_a_decoder_gets_a_table_of_its_own() -> None:
         return Money(table.pop("amount"), table["more"].pop())
 
     cls = define(Money, decoders={Money: make})
-    given = {"amount": 3, "more": ["EUR"]}
-    assert cls.from_values(x=given).x == Money(3, "EUR")
-    assert given == {"amount": 3, "more": ["EUR"]}
+    loaded = load(schema_of(cls), [hotsettings.ValuesLayer({"x": {"amount": 3, "more": ["EUR"]}}, name="options")])
+    assert loaded.settings.x == Money(3, "EUR")
+    assert explain(loaded, "x").winner.value == {"amount": 3, "more": ["EUR"]}
 
 
 class Boom(Exception):

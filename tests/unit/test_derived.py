@@ -183,9 +183,7 @@ class TestDefining:
             def y(self) -> int:
                 return 1
 
-        with pytest.raises(
-            TypeError, match=r"^Inner.y: only settings classes have derived values$"
-        ):
+        with pytest.raises(TypeError, match=r"^Inner.y: only settings classes have derived values$"):
             type("S", (BaseSettings,), {"__annotations__": {"inner": Inner}, "inner": Inner()})
 
     def test_an_annotation_that_only_type_checkers_know(self) -> None:
@@ -205,6 +203,19 @@ class TestChange:
         assert changed_keys(SCHEMA, old, old.replace(MONGO_HOST="n")) == {"MONGO_HOST", "MONGODB_URL", "dsn"}
         assert changed_keys(SCHEMA, old, old.replace(other=1)) == {"other"}
         assert changed_keys(SCHEMA, old, old.replace(db={"port": 2})) == {"db.port", "ports"}
+
+    def test_one_that_never_is_the_same_changes_with_its_keys_only(self) -> None:
+        class S(BaseSettings):
+            x: int = 1
+            other: int = 1
+
+            @derived("x")
+            def fresh(self) -> object:
+                return object()
+
+        old = S.from_values()
+        assert changed_keys(schema_of(S), old, old.replace(other=2)) == {"other"}
+        assert changed_keys(schema_of(S), old, old.replace(x=2)) == {"x", "fresh"}
 
     def test_it_has_the_values_that_are_kept_until_a_restart(self, tmp_path: Path) -> None:
         first = loaded(tmp_path)

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from support.examples import examples
 
-from hotsettings import BaseSettings, Before, Check, Deprecated, InvalidSettings, Renamed, Secret, Tolerant
+from hotsettings import (
+    BaseSettings,
+    Before,
+    Check,
+    Deprecated,
+    FolderLayer,
+    InvalidSettings,
+    Renamed,
+    Secret,
+    Tolerant,
+)
 from hotsettings._layers.layer import in_memory
 from hotsettings._layers.toml.keys import follow
 from hotsettings._loading.explain import explain
@@ -72,6 +82,19 @@ class TestDefaultTables:
         assert of({"row": [{"pool": {"wait": 5}}]}).row == (Db(pool=Pool(size=2, wait=5.0)),)
         assert of({"store": {"pool": {"wait": 5}}}).store == Disk("/data", 5, Pool(4, 5.0))
         assert of({"stores": {"x": {"type": "disk", "pool": {}}}}).stores == {"x": Disk()}
+
+    def test_a_table_in_the_default_that_its_class_does_not_have(self) -> None:
+        class Inner(Struct, frozen=True, forbid_unknown_fields=True):
+            x: int
+            y: int
+
+        class Outer(Struct, frozen=True, forbid_unknown_fields=True):
+            inner: Inner
+
+        class S(BaseSettings):
+            outer: Outer = Outer(Inner(1, 2))
+
+        assert S.from_values(outer={"inner": {"y": 5}}).outer == Outer(Inner(1, 5))
 
     def test_a_default_that_is_made(self) -> None:
         assert of({"made": {"pool": {}}}).made == Db(host="made")
@@ -147,6 +170,11 @@ def test_default_tables_are_a_layer_below_all_others(stack: list[dict[str, Any]]
     for name in ("db", "made"):
         one, other = getattr(silent, name), getattr(written, name)
         assert msgspec.structs.replace(one, replica=None) == msgspec.structs.replace(other, replica=None)
+
+
+def test_a_layer_without_a_tag_means_that_of_the_default() -> None:
+    """Even if a higher layer names another tag, and so replaces it."""
+    assert of({"store": {"quota": 0}}, {"store": {"type": "bucket"}}).store == Bucket()
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -244,6 +272,18 @@ class TestStrictness:
         cls.from_values(**values)
         assert caplog.messages == [f"{key}: unknown key, ignored"]
 
+    def test_in_a_struct_that_is_strict_by_itself(self, caplog: pytest.LogCaptureFixture) -> None:
+        class Own(Struct, frozen=True, forbid_unknown_fields=True):
+            port: int = 1
+
+        class S(BaseSettings):
+            one: Tolerant[Mapping[str, Own]] = {}  # noqa: RUF012
+            row: Tolerant[tuple[Own, ...]] = ()
+
+        settings = S.from_values(one={"a": {"x": 1, "port": 2}}, row=[{"y": 1}])
+        assert (settings.one, settings.row) == ({"a": Own(2)}, (Own(),))
+        assert caplog.messages == ["one.a.x: unknown key, ignored", "row[0].y: unknown key, ignored"]
+
     def test_what_a_tolerant_table_ignores_changes_nothing(self) -> None:
         assert Rules.from_values(lenient={"x": 1, "port": 5}).lenient == Strict(port=5)
 
@@ -322,6 +362,12 @@ class TestConversions:
             ("both", "AttributeError: 'int' object has no attribute 'removesuffix'")
         ]
 
+    def test_what_is_in_a_converted_value_is_converted_too(self) -> None:
+        class S(BaseSettings):
+            words: Annotated[tuple[Annotated[str, Before(str.strip)], ...], Before(lambda text: tuple(text.split(",")))]
+
+        assert S.from_values(words="a, b").words == ("a", "b")
+
     def test_none_is_not_converted(self) -> None:
         assert Marked.from_values(both=None).both is None
 
@@ -330,6 +376,36 @@ class TestConversions:
         assert settings.replace(top=2).both == 4
         assert settings.replace(top=2).inner.words == ("a", "b")
         assert settings.replace(inner={"wait": "7s"}).inner == Inner(even=3, wait=7, words=("a", "b"))
+
+    def test_an_interrupt_is_not_caught(self) -> None:
+        def interrupted(value: Any) -> Any:
+            raise KeyboardInterrupt
+
+        class Interrupting(Struct, frozen=True):
+            port: int = 1
+
+            def __post_init__(self) -> None:
+                raise KeyboardInterrupt
+
+        class S(BaseSettings):
+            x: Annotated[int, Before(interrupted)] = 1
+            y: Annotated[Interrupting, Check(interrupted)] | None = None
+            z: int = 1
+
+        given: list[dict[str, Any]] = [{"x": 2}, {"y": {}}, {"y": {}, "z": "x"}]
+        for values in given:
+            with pytest.raises(KeyboardInterrupt):
+                S.from_values(**values)
+
+    def test_what_a_folder_says(self, tmp_path: Path) -> None:
+        for name, content in {"both": "4s\n", "inner.wait": "3s", "inner.words": "a, b"}.items():
+            (tmp_path / name).write_text(content)
+        settings = Marked(layers=[FolderLayer(tmp_path)])
+        assert settings.both == 4
+        assert settings.inner == Inner(even=3, wait=3, words=("a", "b"))
+
+    def test_a_table_of_which_nobody_knows_what_it_is(self) -> None:
+        assert [key for key, _ in problems(Settings, {"stores": {"x": {"quota": 1}}})] == ["stores.x.type"]
 
 
 class TestChecks:
@@ -368,6 +444,7 @@ class TestChecks:
 
     def test_what_cannot_be_converted_is_not_checked(self) -> None:
         assert [key for key, _ in problems(Marked, {"whole": {"even": 8, "wait": "x"}})] == ["whole.wait"]
+        assert [key for key, _ in problems(Marked, {"whole": {"even": 8, "wait": 5}})] == ["whole.wait"]
 
     def test_any_exception_is_a_problem_without_the_secret(self) -> None:
         assert problems(Marked, {"token": "hunter2-hunter2"}) == [("token", "KeyError: 'unexpected' (value hidden)")]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pytest
 from msgspec import Struct
 
-from hotsettings import BaseSettings, InvalidSettings, LayerError, Renamed, Secret
+from hotsettings import BaseSettings, FolderLayer, InvalidSettings, LayerError, Renamed, Secret
 from hotsettings._layers.file import FileLayer
 from hotsettings._loading.explain import explain, origins
 from hotsettings._loading.load import Loaded, load
@@ -79,6 +79,39 @@ def test_a_former_key_is_taken(text: str, key: str, value: Any, caplog: pytest.L
     assert found == value
     assert caplog.messages
     assert all("has its old name" in message for message in caplog.messages)
+
+
+def test_in_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "MONGO_URL").write_text("x\n")
+    (folder / "database.hst").write_text("y\n")
+    settings = Settings(layers=[FolderLayer(folder, secret=True)])
+    assert (settings.MONGODB_URL, settings.db.host) == ("x", "y")
+
+
+def test_a_broken_file_with_an_old_name_is_not_quoted(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "OLD_PIN").write_text("5550123 5550123")
+
+    class S(BaseSettings):
+        PIN: Annotated[Secret[int], Renamed("OLD_PIN")] = 1
+
+    with pytest.raises(LayerError) as caught:
+        S(layers=[FolderLayer(folder)])
+    assert "5550123" not in str(caught.value)
+
+
+def test_a_table_without_a_tag_that_nobody_knows() -> None:
+    class S(BaseSettings):
+        stores: Mapping[str, Disk | Bucket] = {}
+
+    assert problems("stores.x.dir = 'y'", cls=S) == ["0.toml:1:8  stores.x.type: required, but missing from this table"]
+
+
+def test_the_mark_shows_its_names() -> None:
+    assert repr(Renamed("a", "b")) == "Renamed('a', 'b')"
 
 
 def test_in_an_array() -> None:

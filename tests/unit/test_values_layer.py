@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import inspect
 import io
+import pydoc
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -240,6 +241,11 @@ def test_layers_are_public(kind: Any) -> None:
     assert getattr(hotsettings, kind.__name__) is kind
     assert kind.__name__ in hotsettings.__all__
     assert inspect.getdoc(kind)
+    shown = pydoc.plain(pydoc.render_doc(kind))
+    assert inspect.getdoc(kind).splitlines()[0] in shown  # type: ignore[union-attr]
+    assert "origin" not in shown
+    assert "revision" not in shown
+    assert "secret: bool = False" in str(inspect.signature(kind))
 
 
 def test_a_layer_shows_what_is_documented() -> None:

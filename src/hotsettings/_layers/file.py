@@ -3,8 +3,6 @@
 Anything may be at the path: a FIFO, a socket, a device, a gigabyte. None of it blocks the reader or fills its memory.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import stat
@@ -49,7 +47,7 @@ class FileLayer(Layer, frozen=True):
 
     __module__ = "hotsettings"
 
-    path: str | os.PathLike[str]
+    path: StrPath
 
     def __post_init__(self) -> None:
         complete_names(self)
@@ -61,6 +59,15 @@ def complete_names(layer: Any) -> None:
     name = os.path.basename(path.rstrip(os.sep)) or path
     for field, value in (("path", path), ("label", str(layer.label or path)), ("name", layer.name or name)):
         force_setattr(layer, field, value)
+
+
+class _NoSettingsFile(Exception):
+    """There is something else at the path. The text says what."""
+
+    def __init__(self, message: str, code: Code, hint: str = "") -> None:
+        super().__init__(message)
+        self.code: Code = code
+        self.hint = hint
 
 
 def read(layer: FileLayer, collector: CollectorPaused | None = None) -> Document | Unreadable:
@@ -163,15 +170,6 @@ def _refuse_irregular(mode: int) -> None:
     if kind := irregular(mode):
         hint = "name the file in it" if stat.S_ISDIR(mode) else ""
         raise _NoSettingsFile(f"not a regular file but {kind}", "not-a-file", hint)
-
-
-class _NoSettingsFile(Exception):
-    """There is something else at the path. The text says what."""
-
-    def __init__(self, message: str, code: Code, hint: str = "") -> None:
-        super().__init__(message)
-        self.code: Code = code
-        self.hint = hint
 
 
 def missing(layer: Any, kind: str, hint: str = "") -> Problem:

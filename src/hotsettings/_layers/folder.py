@@ -4,8 +4,6 @@ Kubernetes swaps a whole volume at once: its files are behind a symlink ``..data
 the swap. If there is such a link, only what it leads to counts. The links beside it are made and removed later.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 from bisect import bisect_right

@@ -34,6 +34,8 @@ _LARGE = 100_000
 """Bytes of a layer from which on the garbage collector takes noticeable time to scan its values."""
 
 
+# The modules of public layers do not postpone the evaluation of annotations: help() and inspect.signature would look for
+# the names in the module that the classes say they are from.
 class Layer(Struct, frozen=True, kw_only=True):
     """One source of values: a file, a folder, a key of a store, or values that the program has.
 

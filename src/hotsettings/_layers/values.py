@@ -1,7 +1,5 @@
 """A layer of values that the program has by other means than files."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from types import MappingProxyType

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from .._layers.layer import Document, Unreadable
 from .._layers.toml.keys import Path, Values
 from .._schema.schema import Schema
-from .._schema.shape import Shape, own_default, tagged
+from .._schema.shape import Shape, tagged
 from .merge import merge
 
 
@@ -57,13 +57,5 @@ def _renamed(shape: Shape, value: Any, below: Any, path: Path, former: dict[Path
         elif new != key:
             former[*path, new] = key
         field = (chosen.fields or {}).get(new)
-        under = below.get(new, _default_tag(chosen, new))
-        present[new] = item if field is None else _renamed(field, item, under, (*path, new), former)
+        present[new] = item if field is None else _renamed(field, item, below.get(new), (*path, new), former)
     return present
-
-
-def _default_tag(struct: Shape, key: str) -> Values:
-    """Return the tag of the default of a field, as a table."""
-    field = struct.default_tables.get(key)
-    config = None if field is None else own_default(field).__struct_config__
-    return {} if config is None or config.tag is None else {config.tag_field: config.tag}

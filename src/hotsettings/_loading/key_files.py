@@ -83,10 +83,8 @@ class KeyFiles:
             content: The content, less one line end.
         """
         strings, others, annotations = self._kinds(path)
-        if any(Shape(annotation).conversions for annotation in annotations):
-            return "either"
         if not strings:
-            return "toml"
+            return "either" if any(Shape(annotation).conversions for annotation in annotations) else "toml"
         return "either" if others and not any(_accepts(each, content) for each in annotations) else "string"
 
     def _kinds_at(self, path: Path) -> tuple[bool, bool, list[Any]]:

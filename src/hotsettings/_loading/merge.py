@@ -51,7 +51,7 @@ def _overlay_by_tag(below: Values, above: Values, shape: Shape | None) -> Values
     for key, value in above.items():
         if isinstance(value, dict) and isinstance(beneath := below.get(key), dict):
             inner = shape and shape.inside(tagged(shape, [below, above]), key)
-            if merges(inner, beneath, value):
+            if merges(inner, tagged(inner, [beneath]), value):
                 merged[key] = _overlay_by_tag(beneath, value, inner)
     return merged
 

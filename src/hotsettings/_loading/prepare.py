@@ -19,7 +19,7 @@ from msgspec import Struct
 from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Path, Values, follow
 from .._schema.codecs import Decoding
-from .._schema.field_types import struct_class
+from .._schema.field_types import class_of
 from .._schema.schema import Schema, as_arrays
 from .._schema.shape import Shape, own_default
 from .._schema.stand_ins import NATIVE
@@ -88,19 +88,15 @@ class _Walk:
 
     def _table(self, shape: Shape, table: Values, path: Path, default: Any, tolerant: bool) -> Values:
         field = shape.tag_field
-        if isinstance(default, Struct) and field is not None:
-            tag = default.__struct_config__.tag
-            if field not in table:
-                table = {field: tag, **table}
-            elif table[field] != tag:
-                default = None
+        if isinstance(default, Struct) and field is not None and field not in table:
+            table = {field: default.__struct_config__.tag, **table}
         tables = [each for each in shape.members_for(table) if each.struct is not None or each.entries is not None]
         if len(tables) != 1:
             return table  # without a tag nobody knows what it is
         [chosen] = tables
         tolerant = tolerant or chosen.tolerant
         if chosen.struct is not None:
-            below = default if isinstance(default, _class_of(chosen)) else None
+            below = default if isinstance(default, class_of(chosen.struct)) else None
             return self.struct(chosen, table, path, below, tolerant)
         assert chosen.entries is not None
         inner = chosen.entries[1]
@@ -148,12 +144,6 @@ class _Walk:
 
 def _concerns(shape: Shape, tolerant: bool) -> bool:
     return shape.is_prepared or (tolerant and shape.has_tables)
-
-
-def _class_of(shape: Shape) -> type[Struct]:
-    kind = struct_class(shape.bare)
-    assert kind is not None
-    return kind
 
 
 def _called(function: Callable[[Any], Any], value: Any) -> tuple[Any, str | None]:

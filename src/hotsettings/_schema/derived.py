@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, NoReturn, TypeVar, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, TypeVar, get_type_hints, overload
 
 from .frozen import freeze
 
@@ -53,8 +53,9 @@ class Derived(Generic[S, T]):
         value: T = known[self.name]
         return value
 
-    def __set__(self, settings: Any, value: NoReturn) -> NoReturn:
-        raise AttributeError(f"{self.name} is derived from other settings")
+    if TYPE_CHECKING:  # settings are frozen, so nothing can be assigned
+
+        def __set__(self, settings: Any, value: Never) -> None: ...
 
     @property
     def annotation(self) -> Any:

@@ -94,6 +94,12 @@ def struct_class(bare: Any) -> type[Struct] | None:
     return kind if isinstance(kind, type) and issubclass(kind, Struct) else None
 
 
+def class_of(struct: Any) -> type[Struct]:
+    """Return the class of a Struct, ``S`` or a generic ``S[T]``."""
+    kind: type[Struct] = typing.get_origin(struct) or struct
+    return kind
+
+
 def struct_of(annotation: Any) -> type[Struct] | None:
     """Return the Struct that the annotation nests as a table (``S``, ``S[T]``, ``S | None``), if it does."""
     bare, _ = unwrap(annotation)

@@ -32,10 +32,12 @@ class Shape:
     Args:
         annotation: The annotation.
         secret: Whether a table or array around these values is declared Secret as a whole.
+        default: The value where layers write none; ABSENT if there is no such value.
     """
 
-    def __init__(self, annotation: Any, secret: bool = False) -> None:
+    def __init__(self, annotation: Any, secret: bool = False, default: Any = ABSENT) -> None:
         self.annotation = annotation
+        self.default = default
         self.bare, self.metadata = field_types.unwrap(annotation)
         self.secret = secret or SECRET in self.metadata
 
@@ -54,7 +56,7 @@ class Shape:
     def members(self) -> list[Shape]:
         """The members of a union, or else this shape alone."""
         members = field_types.alternatives(self.bare)
-        return [self] if members == [self.bare] else [Shape(member, self.secret) for member in members]
+        return [self] if members == [self.bare] else [Shape(member, self.secret, self.default) for member in members]
 
     @cached_property
     def struct(self) -> type[Struct] | None:
@@ -89,7 +91,13 @@ class Shape:
         """The fields of a Struct that is written as a table, by the key that layers write."""
         if self.struct is None:
             return None
-        return {field.encode_name: Shape(field.type, self.secret) for field in msgspec.structs.fields(self.struct)}
+        below = self.default if isinstance(self.default, field_types.class_of(self.struct)) else None
+        return {
+            field.encode_name: Shape(
+                field.type, self.secret, own_default(field) if below is None else getattr(below, field.name)
+            )
+            for field in msgspec.structs.fields(self.struct)
+        }
 
     @cached_property
     def entries(self) -> tuple[Shape, Shape] | None:
@@ -112,11 +120,6 @@ class Shape:
         """The keys that a table of this Struct may have, that of its tag included."""
         tag = () if self.tag_field is None else (self.tag_field,)
         return frozenset((*(self.fields or ()), *tag))
-
-    @cached_property
-    def strict(self) -> bool:
-        """Whether msgspec itself refuses unknown keys in a table of this Struct."""
-        return bool(self.struct is not None and _config(self.struct).forbid_unknown_fields)
 
     @cached_property
     def renamed(self) -> dict[str, str]:
@@ -347,7 +350,10 @@ def merges(shape: Shape | None, below: Values, above: Values) -> bool:
 
 
 def tagged(shape: Shape | None, tables: Sequence[Values]) -> Values:
-    """Return the table that tells the tag of tables that are merged, given in rising precedence."""
-    if shape is not None and (field := shape.tag_field) is not None:
-        return next((table for table in reversed(tables) if field in table), tables[-1])
-    return tables[-1]
+    """Return a table with the tag of tables that are merged, given in rising precedence: what they name, or the default."""
+    if shape is None or (field := shape.tag_field) is None:
+        return tables[-1]
+    default = shape.default.__struct_config__.tag if isinstance(shape.default, Struct) else None
+    return next(
+        (table for table in reversed(tables) if field in table), tables[-1] if default is None else {field: default}
+    )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import anyio
 from nats.errors import Error as NatsError
@@ -171,7 +172,7 @@ class Watch:
         return entries
 
 
-def _entry(update: KeyValue.Entry) -> BucketEntry:
+def _entry(update: Any) -> BucketEntry:
     return BucketEntry(update.key, update.revision or 0, None if update.operation else update.value or b"")
 
 

@@ -377,7 +377,7 @@ async def test_only_what_has_changed_is_read_again(folder: Path, monkeypatch: py
     assert isinstance(checked.check(), Unchanged)
     assert checked.reader.unchanged()
     read: list[str] = []
-    fetch = files.fetch_once
+    fetch = layer_files.fetch_once
 
     def counted(layer: FileLayer) -> bytes | None:
         read.append(layer.label)

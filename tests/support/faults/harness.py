@@ -40,6 +40,7 @@ class Place:
         self.config = folder / "config.toml"
         self.secrets = folder / "secrets.toml"
         self.override: Path | None = None
+        self.secrets_are_optional = False
         self.layer: Path | None = None
         """A folder that is followed in the place of these files."""
 
@@ -52,6 +53,8 @@ class Place:
     def paths(self) -> dict[str, str]:
         if self.layer is not None:
             return {"folder": str(self.layer)}
+        if self.secrets_are_optional:
+            return {"base": str(self.config), "optional": str(self.secrets)}
         paths = {"config_path": str(self.config), "secrets_path": str(self.secrets)}
         if self.override is not None:
             paths["override_path"] = str(self.override)

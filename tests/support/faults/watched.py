@@ -24,7 +24,18 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 import hotsettings._watching.sources.file
-from hotsettings import Applied, Change, FolderLayer, Live, Rejected, Rejection, Resource, SettingsError, use_parser
+from hotsettings import (
+    Applied,
+    Change,
+    FileLayer,
+    FolderLayer,
+    Live,
+    Rejected,
+    Rejection,
+    Resource,
+    SettingsError,
+    use_parser,
+)
 from support.faults.tagged import State, Tagged, TaggedFolder, is_vetoed, state_of_folder
 from support.faults.tagged import state_of as state_of_files
 
@@ -51,6 +62,9 @@ def watch(paths: dict[str, Any], options: dict[str, Any]) -> Any:
     """Follow the files of a place, or all that is in a folder."""
     if "folder" in paths:
         return TaggedFolder.watch(layers=[FolderLayer(paths["folder"], name="base")], **options)
+    if "optional" in paths:
+        secrets = FileLayer(paths["optional"], name="secrets", required=False, secret=True)
+        return Tagged.watch(layers=[FileLayer(paths["base"], name="base"), secrets], **options)
     return Tagged.watch(**paths, **options)
 
 

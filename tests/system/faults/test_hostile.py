@@ -163,6 +163,7 @@ def test_a_dangling_link_is_healed_by_its_target(party: Party, place: Place) -> 
 
 def test_deep_folders_that_come_one_by_one(party: Party, place: Place) -> None:
     place.secrets = place.folder / "a" / "b" / "c" / "secrets.toml"
+    place.secrets_are_optional = True
     with party.follow(place) as followers:
         place.secrets.parent.mkdir(parents=True)
         place.secrets.write_text(text(3, "S"))
