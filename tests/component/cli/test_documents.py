@@ -460,6 +460,7 @@ class Sets(BaseSettings):
     tables: Mapping[str, frozenset[str] | int] = {"b": frozenset({"z", "y"}), "a": 1}
     array: Annotated[tuple[frozenset[tuple[int, str]], ...], Meta(max_length=9)] = (frozenset({(2, "b"), (1, "a")}),)
     none: frozenset[str] | int = 4
+    empty: tuple[frozenset[str], ...] = ()
 
 
 def test_sets_are_written_in_one_order() -> None:
@@ -472,6 +473,7 @@ def test_sets_are_written_in_one_order() -> None:
         'tables = { b = ["y", "z"], a = 1 }',
         'array = [[[1, "a"], [2, "b"]]]',
         "none = 4",
+        "empty = []",
     ]
     for line in said:
         assert f"`{line.partition(' = ')[2]}`" in markdown(schema_of(Sets))
@@ -482,4 +484,5 @@ def test_sets_are_written_in_one_order() -> None:
         {"b": ["y", "z"], "a": 1},
         [[[1, "a"], [2, "b"]]],
         4,
+        [],
     ]
