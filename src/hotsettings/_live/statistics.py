@@ -16,7 +16,7 @@ from .._loading.explain import Setting, effective, explain, live_parts
 from .._loading.load import Loaded
 from .._schema.masking import Hidden
 from .._schema.schema import as_values
-from .._schema.shape import masked
+from .._schema.shape import in_order, masked
 from ..errors import Origin
 
 
@@ -111,7 +111,7 @@ def _described(setting: Setting, raw: Any, waiting: str | None, waiting_origin: 
     leaf = setting.leaf
     inner = setting.path[len(leaf.path) :]
     shape = leaf.shape.at(inner)
-    default = ABSENT if leaf.required else follow(as_values(leaf.default), inner)
+    default = ABSENT if leaf.required else follow(in_order(leaf.shape, as_values(leaf.default)), inner)
     hidden = isinstance(setting.value, Hidden)
     return Described(
         key=setting.key,

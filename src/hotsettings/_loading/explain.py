@@ -15,7 +15,7 @@ from .._layers.toml.spelling import closest
 from .._layers.toml.values import toml
 from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema, as_values
-from .._schema.shape import Part, masked, parts_of
+from .._schema.shape import Part, in_order, masked, parts_of
 from ..errors import DEFAULT, KEPT, Origin
 from .load import Loaded
 from .merge import Winner, trace, winners
@@ -132,7 +132,7 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
     if leaf is not None:
         depth = sum(_is_written(loaded, leaf.path[:end]) for end in range(1, len(leaf.path)))
         if (default := leaf.defaults[depth]) is not ABSENT:
-            value = follow(as_values(default), path[len(leaf.path) :])
+            value = follow(in_order(leaf.shape, as_values(default)), path[len(leaf.path) :])
             if value is not ABSENT:
                 live = not _is_written(loaded, leaf.path)
                 if isinstance(default, Struct) and type(default) is type(leaf.value_in(loaded.settings)):
@@ -149,7 +149,7 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
 def _live(loaded: Loaded, path: Path) -> Any:
     """The live value at a path, or ABSENT."""
     if (leaf := loaded.schema.leaf_of(path)) is not None:
-        return follow(as_values(leaf.value_in(loaded.settings)), path[len(leaf.path) :])
+        return follow(in_order(leaf.shape, as_values(leaf.value_in(loaded.settings))), path[len(leaf.path) :])
     return as_values(loaded.schema.leaves_below(path)[0].value_in(loaded.settings, len(path)))
 
 
@@ -235,7 +235,8 @@ def _effective(loaded: Loaded) -> tuple[Setting, ...]:
 def live_parts(loaded: Loaded) -> Iterator[tuple[Leaf, Part]]:
     """Yield everything that is live, leaf by leaf, unmasked, with the field that each leaf belongs to."""
     for leaf in loaded.schema.leaves:
-        for part in parts_of(leaf.shape, as_values(leaf.value_in(loaded.settings)), leaf.path):
+        value = in_order(leaf.shape, as_values(leaf.value_in(loaded.settings)))
+        for part in parts_of(leaf.shape, value, leaf.path):
             yield leaf, part
 
 

@@ -59,7 +59,11 @@ def layer_error(parts: Sequence[Document | Unreadable], redactor: Redactor) -> L
 def _unreadable(part: Unreadable, redactor: Redactor, hidden: bool) -> Problem:
     if not part.text:
         return part.problem
-    key = redactor.redact(dotted(_nameable(part.path, redactor.schema, part.layer.secret))) if part.path else part.problem.key
+    key = (
+        redactor.redact(dotted(_nameable(part.path, redactor.schema, part.layer.secret)))
+        if part.path
+        else part.problem.key
+    )
     problem = replace(part.problem, key=key)
     if hidden or _may_show_secret(part, redactor):
         return replace(problem, message=f"{problem.message} (line hidden)")

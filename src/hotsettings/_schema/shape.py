@@ -10,13 +10,14 @@ import collections.abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice, repeat
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo
 
 from .._layers.toml.keys import ABSENT, Path, Values, follow
+from .._layers.toml.values import toml
 from . import field_types
 from .marks import SECRET, TOLERANT, Before, Check, Deprecated, Renamed
 from .masking import HIDDEN, is_secret
@@ -179,6 +180,11 @@ class Shape:
         return any(Shape(struct).default_tables or not _config(struct).forbid_unknown_fields for struct in structs)
 
     @cached_property
+    def holds_set(self) -> bool:
+        """Whether values are, or hold, sets."""
+        return any(get_origin(bare) is frozenset for bare in field_types.types_below(self.annotation))
+
+    @cached_property
     def is_renamed(self) -> bool:
         """Whether any field in it has a former key."""
         return any(isinstance(mark, Renamed) for mark in field_types.metadata_below(self.annotation))
@@ -269,6 +275,26 @@ def parts_of(shape: Shape | None, value: Any, path: Path = ()) -> Iterator[Part]
             yield from parts_of(shape and shape.inside(value, part), item, (*path, part))
     elif path:  # an empty document has no leaf
         yield Part(path, value, shape)
+
+
+def in_order(shape: Shape | None, value: Any) -> Any:
+    """Return a plain value with the elements of each set sorted: sets of texts have another order in each process."""
+    if shape is None or not shape.holds_set:
+        return value
+    if isinstance(value, dict):
+        return {key: in_order(shape.inside(value, key), item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    for member in shape.members:
+        if get_origin(member.bare) is frozenset:
+            return sorted(value, key=_rank)
+        if inside := [in_order(element, item) for element, item in zip(member.elements, value, strict=False)]:
+            return inside + value[len(inside) :]
+    return value
+
+
+def _rank(element: Any) -> tuple[str, Any]:
+    return type(element).__name__, element if isinstance(element, int | float | str) else toml(element)
 
 
 def masked(shape: Shape | None, value: Any, everything: bool = False) -> Any:

@@ -18,7 +18,16 @@ from msgspec import Meta, Struct
 from support import ROOT
 from support.command import CLASS, Run
 
-from hotsettings import BaseSettings, InvalidSettings, RestartRequired, Secret
+from hotsettings import (
+    BaseSettings,
+    Before,
+    Deprecated,
+    InvalidSettings,
+    Renamed,
+    RestartRequired,
+    Secret,
+    Tolerant,
+)
 from hotsettings._schema.schema import schema_of
 from hotsettings.cli.commands import template
 from hotsettings.cli.commands.reference import markdown
@@ -152,6 +161,33 @@ def test_a_schema_without_nested_tables_has_no_definitions() -> None:
         A: int = 1
 
     assert "$defs" not in json.loads(json_schema(schema_of(Flat)))
+
+
+class Inner(Struct, frozen=True):
+    a: int = 1
+
+
+class Closed(Struct, frozen=True):
+    a: int = 1
+
+
+class Marked(BaseSettings):
+    strict: Closed = Closed()
+    loose: Tolerant[Mapping[str, Inner] | None] = None
+    new: Annotated[int, Renamed("old")] = 1
+    wait: Annotated[int, Before(int), Meta(description="In seconds.")] = 1
+    gone: Annotated[int, Deprecated("use new")] = 1
+
+
+def test_the_schema_knows_the_marks() -> None:
+    accepts = validator(Marked).is_valid
+    assert not accepts({"strict": {"b": 1}})  # although Closed does not say so
+    assert accepts({"loose": {"x": {"unknown": 1}}, "old": 2, "wait": "30"})
+    assert not accepts({"old": "2"})
+    properties = json.loads(json_schema(schema_of(Marked)))["properties"]
+    assert properties["old"]["deprecated"]
+    assert properties["gone"]["description"] == "Deprecated: use new."
+    assert properties["wait"] == {"description": "In seconds.", "default": 1}
 
 
 # Reference
@@ -322,10 +358,131 @@ def test_an_example_for_every_type(tmp_path: Path, kind: Any, mark: Any) -> None
     load(tmp_path, cls, template.config(schema), template.secrets_example(schema))
 
 
-def test_a_pattern_that_no_example_is_given_for_is_found_by_the_check(tmp_path: Path) -> None:
+PATTERNS = [
+    ("^x+$", {}),
+    (r"^[a-z]{2}-[a-z]+-\d$", {}),
+    (r"^(?=.*[A-Z])(?=.*\d).{8,}$", {}),
+    ("^[a-z]", {"min_length": 20}),
+    (r"^\d{3,5}$", {"min_length": 4, "max_length": 4}),
+    (r"^(a|b)\1$", {}),
+    (r"^[^\s@]+@[^\s@]+\.[a-z]{2,}$", {"min_length": 12, "max_length": 40}),
+    (r"^(?!0)\d+$", {}),
+    (r"^[à-ÿ]+$", {"min_length": 3}),
+    (r"^(?!.*foo)[fo]+$", {"min_length": 3, "max_length": 5}),
+    (r"\bfoo\b", {"min_length": 5, "max_length": 5}),
+]
+
+
+@pytest.mark.parametrize(("pattern", "lengths"), PATTERNS, ids=str)
+def test_a_text_is_found_for_a_pattern(tmp_path: Path, pattern: str, lengths: dict[str, int]) -> None:
     class Strict(BaseSettings):
-        KEY: Annotated[str, Meta(pattern="^x+$")]
+        KEY: Annotated[str, Meta(pattern=pattern, **lengths)]
+
+    text = template.config(schema_of(Strict))
+    assert text == template.config(schema_of(Strict))
+    load(tmp_path, Strict, text, "")
+
+
+def test_a_pattern_that_nothing_matches_is_found_by_the_check(tmp_path: Path) -> None:
+    class Strict(BaseSettings):
+        KEY: Annotated[str, Meta(pattern="a{3}", max_length=2)]
 
     with pytest.raises(InvalidSettings) as caught:
         load(tmp_path, Strict, template.config(schema_of(Strict)), "")
     assert [problem.key for problem in caught.value.problems] == ["KEY"]
+
+
+class Db(Struct, frozen=True):
+    host: str
+    password: Secret[str]
+    port: int = 5432
+
+
+class S3(Struct, frozen=True, tag_field="kind", tag="s3"):
+    bucket: str
+    key: Secret[str]
+
+
+class Local(Struct, frozen=True, tag_field="kind", tag="local"):
+    path: str
+
+
+class Pair(Struct, frozen=True, array_like=True):
+    left: int
+    right: str = ""
+
+
+class Level(Enum):
+    LOW = 1
+    HIGH = 2
+
+
+class Everywhere(BaseSettings):
+    dbs: Mapping[str, Db]
+    storage: S3 | Local
+    numbered: Mapping[int, Local]
+    by_level: Mapping[Level, Pair]
+    chosen: Annotated[Mapping[Literal["a", "b"], int], Meta(min_length=2)]
+    pair: Pair
+    upstreams: Annotated[tuple[Db, ...], Meta(min_length=1)]
+    named: Annotated[Mapping[Annotated[str, Meta(pattern="^[A-Z]{3}$")], int], Meta(min_length=1)]
+
+
+def test_a_secret_inside_belongs_in_the_secrets_file_and_nothing_else_does(tmp_path: Path) -> None:
+    config, secrets = template.config(schema_of(Everywhere)), template.secrets_example(schema_of(Everywhere))
+    load(tmp_path, Everywhere, config, secrets)
+    found = toml_rs.loads(config)
+    assert found["dbs"] == {"name": {"host": "CHANGE-ME"}}
+    assert found["storage"] == {"kind": "s3", "bucket": "CHANGE-ME"}
+    assert found["by_level"] == {}
+    hidden = toml_rs.loads(secrets)
+    assert hidden["dbs"] == {"name": {"password": "CHANGE-ME"}}
+    assert hidden["storage"] == {"key": "CHANGE-ME"}
+    assert set(hidden) == {"dbs", "storage", "upstreams"}  # layers do not merge arrays
+    assert not list(validator(Everywhere).iter_errors(found))
+
+
+def test_tables_of_a_default_have_no_key_without_a_value(tmp_path: Path) -> None:
+    class Peer(Struct, frozen=True):
+        host: str
+        proxy: str | None = None
+
+    class Peers(BaseSettings):
+        peers: tuple[Peer, ...] = (Peer("a"),)
+
+    [text] = uncommented(template.config(schema_of(Peers)))
+    assert load(tmp_path, Peers, text, "") == Peers.from_values()
+
+
+class Sets(BaseSettings):
+    plain: frozenset[str] = frozenset({"b", "a", "c"})
+    pairs: tuple[frozenset[int | str], int] = (frozenset({10, 9, "x"}), 3)
+    tables: Mapping[str, frozenset[str] | int] = {"b": frozenset({"z", "y"}), "a": 1}
+    array: Annotated[tuple[frozenset[tuple[int, str]], ...], Meta(max_length=9)] = (frozenset({(2, "b"), (1, "a")}),)
+    none: frozenset[str] | int = 4
+    empty: tuple[frozenset[str], ...] = ()
+
+
+def test_sets_are_written_in_one_order() -> None:
+    said = [
+        line[1:] for line in template.config(schema_of(Sets)).splitlines() if line.startswith("#") and line[1] != " "
+    ]
+    assert said == [
+        'plain = ["a", "b", "c"]',
+        'pairs = [[9, 10, "x"], 3]',
+        'tables = { b = ["y", "z"], a = 1 }',
+        'array = [[[1, "a"], [2, "b"]]]',
+        "none = 4",
+        "empty = []",
+    ]
+    for line in said:
+        assert f"`{line.partition(' = ')[2]}`" in markdown(schema_of(Sets))
+    properties = json.loads(json_schema(schema_of(Sets)))["properties"]
+    assert [entry["default"] for entry in properties.values()] == [
+        ["a", "b", "c"],
+        [[9, 10, "x"], 3],
+        {"b": ["y", "z"], "a": 1},
+        [[[1, "a"], [2, "b"]]],
+        4,
+        [],
+    ]

@@ -204,3 +204,13 @@ def test_numbers_that_json_does_not_have(run: Run, folder: Path) -> None:
     assert run("show", CLASS, "--json").json()["RATE"]["value"] == "inf"
     assert run("explain", CLASS, "RATE", "--json").json()["entries"][0]["value"] == "inf"
     assert tomllib.loads(run("show", CLASS).out)["RATE"] == math.inf
+
+
+def test_sets_are_shown_in_one_order(run: Run, folder: Path) -> None:
+    app = (folder / "demo_app.py").read_text(encoding="utf-8")
+    names = ", ".join(f'"n{number}"' for number in range(8))
+    (folder / "sets_app.py").write_text(f"{app}    HOSTS: frozenset[str] = frozenset({{{names}}})\n", encoding="utf-8")
+    assert f"HOSTS = [{names}]  # default\n" in run("show", "sets_app:Settings").out
+    assert f"  → [{names}]  default\n" in run("explain", "sets_app:Settings", "HOSTS").out
+    (folder / "worker.toml").write_text(f"HOSTS = [{names}, 'm']\n", encoding="utf-8")
+    assert f'HOSTS = ["m", {names}]' in run("show", "sets_app:Settings", "--override", "worker.toml").out

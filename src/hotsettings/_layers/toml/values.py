@@ -9,10 +9,13 @@ from .keys import quoted, written
 
 
 def toml(value: Any) -> str:
-    """Write a value as TOML would. A value that TOML cannot express (None, a masked secret) is written as its repr."""
+    """Write a value as TOML would. What TOML cannot express (None, a masked secret) is written as its repr.
+
+    In a table a key without a value (None) is left out.
+    """
     match value:
         case dict():
-            inside = ", ".join([f"{written(key)} = {toml(item)}" for key, item in value.items()])
+            inside = ", ".join([f"{written(key)} = {toml(item)}" for key, item in value.items() if item is not None])
             return f"{{ {inside} }}" if inside else "{}"
         case bool():
             return "true" if value else "false"

@@ -9,6 +9,7 @@ from itertools import groupby
 from ..._layers.toml.values import toml
 from ..._schema.describe import Limit, limits, type_name
 from ..._schema.schema import Leaf, Schema, as_values
+from ..._schema.shape import in_order
 from .. import output
 from ..options import SettingsClass
 from ..settings_class import schema_or_exit
@@ -62,7 +63,7 @@ def _default(leaf: Leaf) -> str:
         return "required"
     if leaf.default is None:
         return "not set"
-    return "hidden" if leaf.secret else _code(toml(as_values(leaf.default)))
+    return "hidden" if leaf.secret else _code(toml(in_order(leaf.shape, as_values(leaf.default))))
 
 
 def _limit(limit: Limit) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from inspect import cleandoc
 from itertools import repeat
-from typing import Any, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,10 +14,10 @@ from msgspec.structs import FieldInfo
 from ..._layers.toml.keys import ABSENT
 from ..._schema import field_types
 from ..._schema.codecs import name_of, standard
-from ..._schema.marks import RESTART_REQUIRED, TOLERANT
+from ..._schema.marks import RESTART_REQUIRED, TOLERANT, Before, Deprecated, Renamed
 from ..._schema.masking import is_secret, secret_fields
 from ..._schema.schema import Schema, as_values
-from ..._schema.shape import Shape, own_default
+from ..._schema.shape import Shape, in_order, own_default
 from ..._schema.stand_ins import original_of
 from .. import output
 from ..options import SettingsClass
@@ -56,8 +56,22 @@ class _Components:
             for struct, name in zip(self._structs, names, strict=True)
         ]
         self._others: dict[str, Any] = {}
-        self._tolerant = not cls.__struct_config__.forbid_unknown_fields
-        self._tolerated = set(field_types.structs_marked(cls, TOLERANT))
+        self._open: set[Any] = set()
+        """Structs that stand somewhere where unknown keys are ignored."""
+        self._find_open(cls, not cls.__struct_config__.forbid_unknown_fields, set())
+
+    def _find_open(self, annotation: Any, tolerant: bool, seen: set[tuple[Any, bool]]) -> None:
+        bare, metadata = field_types.unwrap(annotation)
+        tolerant = tolerant or TOLERANT in metadata
+        if (struct := field_types.struct_class(bare)) is None:
+            for inner in () if get_origin(bare) is Literal else get_args(bare):
+                self._find_open(inner, tolerant, seen)
+        elif (bare, tolerant) not in seen:
+            seen.add((bare, tolerant))
+            if tolerant:
+                self._open.add(bare)
+            for field in msgspec.structs.fields(bare if get_origin(bare) else struct):
+                self._find_open(field.type, tolerant, seen)
 
     def whole(self) -> dict[str, Any]:
         # The root is not a $ref: older readers ignore the other keys of an object that has one.
@@ -73,32 +87,36 @@ class _Components:
         about = {"title": _name(struct)} | ({"description": cleandoc(cls.__doc__)} if cls.__doc__ else {})
         fields = msgspec.structs.fields(struct)
         properties = {field.encode_name: self._field(field, field.name in secret_fields(struct)) for field in fields}
+        former = {
+            old: {**properties[field.encode_name], "deprecated": True}
+            for field in fields
+            for mark in field_types.unwrap(field.type)[1]
+            if isinstance(mark, Renamed)
+            for old in mark.old
+        }
         if config.array_like:
             required = [field.required for field in fields]
             return {**about, "type": "array", "prefixItems": list(properties.values()), "minItems": sum(required)}
         if config.tag_field is not None:
             properties = {config.tag_field: {"enum": [config.tag]}, **properties}
-        for old, key in Shape(struct).renamed.items():
-            meant = {name: value for name, value in properties[key].items() if name != "default"}
-            properties[old] = meant | {"deprecated": True, "description": f"the old name of {key}"}
-        closed = {} if self._tolerant or struct in self._tolerated else {"additionalProperties": False}
-        return {**about, "type": "object", "properties": properties, **closed}
+        closed = {} if struct in self._open else {"additionalProperties": False}
+        return {**about, "type": "object", "properties": properties | former, **closed}
 
     def _field(self, field: FieldInfo, hidden: bool) -> dict[str, Any]:
         default = own_default(field)
         entry = self._of(field.type)
         if default is not ABSENT and not is_secret(field.type):
-            entry["default"] = as_values(default)
+            entry["default"] = in_order(Shape(field.type), as_values(default))
         _annotate(entry, field, hidden)
-        if Shape(field.type).deprecated:
-            entry["deprecated"] = True
         return entry
 
     def _of(self, annotation: Any) -> dict[str, Any]:
         bare, metadata = field_types.unwrap(annotation)
-        if Shape(annotation).conversions:
-            return _facts(metadata, array=False)  # only its function knows what may be written
-        if not any(field_types.structs_below(bare)):
+        if any(isinstance(mark, Before) for mark in metadata):
+            return _facts(metadata, array=True, limits=False)  # files may say whatever its function takes
+        if not any(field_types.structs_below(bare)) and not any(
+            isinstance(mark, Before) for mark in field_types.metadata_below(bare)
+        ):
             (found,), others = msgspec.json.schema_components([annotation], schema_hook=_described, ref_template=_REF)
             self._others |= others
             return found
@@ -110,8 +128,7 @@ class _Components:
         if field_types.struct_class(bare) is not None:
             return {"$ref": _REF.format(name=self._names[self._structs.index(bare)])}
         if (entry := field_types.entries_of(bare)) is not None:
-            keys = {} if entry[0] is str else {"propertyNames": self._of(entry[0])}
-            return {"type": "object", "additionalProperties": self._of(entry[1]), **keys}
+            return {"type": "object", "additionalProperties": self._of(entry[1]), **self._names_of(entry[0])}
         items = field_types.items_of(bare)
         if isinstance(items, repeat):
             return {"type": "array", "items": self._of(next(items))}
@@ -125,6 +142,14 @@ class _Components:
             }
         return {"anyOf": [self._of(member) for member in field_types.alternatives(bare)]}
 
+    def _names_of(self, key: Any) -> dict[str, Any]:
+        """Describe the keys of a mapping: what msgspec says of their values, which files write as strings."""
+        entry = self._of(key)
+        entry = self._others.get(entry.get("$ref", "").rpartition("/")[2], entry)
+        if "enum" in entry:
+            return {"propertyNames": {"enum": list(map(str, entry["enum"]))}}
+        return {"propertyNames": entry} if entry.get("type") == "string" and len(entry) > 1 else {}
+
 
 _REF = "#/$defs/{name}"
 
@@ -136,14 +161,15 @@ def _name(struct: Any) -> str:
     return f"{get_origin(struct).__name__}_{'_'.join(name_of(argument) for argument in arguments)}"
 
 
-def _facts(metadata: Iterable[Any], array: bool) -> dict[str, Any]:
+def _facts(metadata: Iterable[Any], array: bool, limits: bool = True) -> dict[str, Any]:
     """Return what the metadata around a table or an array say in a schema, the outermost last."""
     facts: dict[str, Any] = {}
     for mark in metadata:
         if isinstance(mark, Meta):
             kind = "Items" if array else "Properties"
             found: dict[str, Any] = {"title": mark.title, "description": mark.description, "examples": mark.examples}
-            found |= {f"min{kind}": mark.min_length, f"max{kind}": mark.max_length}
+            if limits:
+                found |= {f"min{kind}": mark.min_length, f"max{kind}": mark.max_length}
             facts |= {key: value for key, value in found.items() if value is not None} | (mark.extra_json_schema or {})
     return facts
 
@@ -165,8 +191,13 @@ def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:
     if hidden:
         entry["writeOnly"] = True
         about.append("Secret: it belongs in the secrets file.")
-    if RESTART_REQUIRED in field_types.unwrap(field.type)[1]:
+    metadata = field_types.unwrap(field.type)[1]
+    if RESTART_REQUIRED in metadata:
         about.append("A change needs a restart.")
+    for mark in metadata:
+        if isinstance(mark, Deprecated):
+            entry["deprecated"] = True
+            about.append(f"Deprecated: {mark.instead}.")
     if about:
         entry["description"] = " ".join(about)
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import datetime
 import re
 import textwrap
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from msgspec import inspect
+from msgspec import NODEFAULT, inspect
 
+from ..._layers.toml.keys import Path, dotted
 from ..._layers.toml.values import toml
 from ..._schema.codecs import standard
 from ..._schema.describe import behind, info_of, limits, type_name
 from ..._schema.schema import Leaf, Schema, as_values
+from ..._schema.shape import in_order, parts_of
 from .. import output
 from ..options import SettingsClass
+from ..patterns import matching
 from ..settings_class import schema_or_exit
 from .reference import by_section
 
@@ -41,8 +44,9 @@ def config(schema: Schema) -> str:
     for section, leaves in by_section(schema):
         lines += ["", f"# ---- {section or 'Settings'} ----"]
         for leaf in leaves:
-            shown = [f"# {leaf.key} belongs in the secrets file."] if leaf.secret else [_assignment(leaf)]
-            lines += ["", *_comment(leaf), *shown]
+            lines += ["", *_comment(leaf)]
+            for part in _parts(leaf):
+                lines.append(f"# {dotted(part.path)} belongs in the secrets file." if part.secret else part.line)
     return "\n".join(lines)
 
 
@@ -53,8 +57,8 @@ def secrets_example(schema: Schema) -> str:
         "# Copy this file to secrets.toml, change every value, and keep the copy out of version control.",
     ]
     for leaf in schema.leaves:
-        if leaf.secret:
-            lines += ["", *_comment(leaf), _assignment(leaf)]
+        if secret := [part.line for part in _parts(leaf) if part.secret]:
+            lines += ["", *_comment(leaf), *secret]
     return "\n".join(lines)
 
 
@@ -65,17 +69,37 @@ def _comment(leaf: Leaf) -> Iterator[str]:
         yield from textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
 
 
-def _assignment(leaf: Leaf) -> str:
-    """Return the key with its default, or with a value of its type. A # without a blank marks a key, not prose."""
+class _Line(NamedTuple):
+    """An assignment, and whether it belongs in the secrets file."""
+
+    path: Path
+    value: Any
+    secret: bool
+    required: bool
+
+    @property
+    def line(self) -> str:
+        """A # without a blank marks a key, not prose."""
+        return f"{'' if self.required else '#'}{dotted(self.path)} = {toml(self.value)}"
+
+
+def _parts(leaf: Leaf) -> list[_Line]:
+    """Return the key with its default, or with a value of its type; of tables with a secret inside, each key.
+
+    The files do not merge arrays, so an array with a secret inside belongs in the secrets file as a whole.
+    """
     shown = leaf.required or leaf.default is None or leaf.secret
-    value = example(leaf.annotation) if shown else as_values(leaf.default)
-    return f"{'' if leaf.required else '#'}{leaf.key} = {toml(value)}"
+    value = example(leaf.annotation) if shown else in_order(leaf.shape, as_values(leaf.default))
+    parts = list(parts_of(leaf.shape, value, leaf.path))
+    if not leaf.secret or any(isinstance(key, int) for part in parts for key in part.path):
+        return [_Line(leaf.path, value, leaf.secret, leaf.required)]
+    return [_Line(part.path, part.value, part.hidden, leaf.required) for part in parts]
 
 
 def example(annotation: Any) -> Any:
     """Return a plain value of the type: the first of its ``Meta(examples=[...])``, or a made-up one.
 
-    A made-up text need not match the pattern of its type. A check reports it then.
+    For some patterns no text is found. A check reports that then.
     """
     return _example(info_of(annotation))
 
@@ -121,19 +145,64 @@ def _example(info: inspect.Type) -> Any:
             | inspect.FrozenSetType(item_type=item, min_length=shortest)
         ):
             return [_example(item)] * (shortest or 0)
-        case inspect.DictType(value_type=value, min_length=shortest):
-            return {f"name{number or ''}": _example(value) for number in range(shortest or 0)}
-        case inspect.StructType(fields=fields):
-            return {field.encode_name: _example(field.type) for field in fields if field.required}
+        case inspect.DictType(key_type=key, value_type=value, min_length=shortest, max_length=longest):
+            # One table shows what belongs in each of them.
+            count = max(shortest or 0, int(_is_table(value) and longest != 0))
+            return {key: _example(value) for key in _keys(key, count)}
+        case inspect.StructType(fields=fields, array_like=True, tag=tag):
+            return [*([] if tag is None else [tag]), *(_example(field.type) for field in fields if field.required)]
+        case inspect.StructType(fields=fields, tag=tag, tag_field=tag_field):
+            table: dict[str, Any] = {} if tag_field is None else {tag_field: tag}
+            required = {field.encode_name: _example(field.type) for field in fields if field.required}
+            return table | (required or _defaults(fields))
         case _:
             return ""
+
+
+def _is_table(info: inspect.Type) -> bool:
+    info = behind(info)
+    match info:
+        case inspect.Metadata(type=inner):
+            return _is_table(inner)
+        case inspect.UnionType(types=types):
+            return any(map(_is_table, types))
+        case _:
+            return isinstance(info, inspect.StructType) and not info.array_like
+
+
+def _defaults(fields: Sequence[inspect.Field]) -> dict[str, Any]:
+    """Return the fields of a table that requires none, so that it shows what can be set."""
+    set_to = {field.encode_name: field.default for field in fields if field.default not in (NODEFAULT, None)}
+    return {name: as_values(default) for name, default in set_to.items()}
+
+
+def _keys(info: inspect.Type, count: int) -> Iterator[str]:
+    """Yield names of entries of a mapping. A layer writes all of them as strings."""
+    match info:
+        case inspect.Metadata(type=inner):
+            yield from _keys(inner, count)
+        case inspect.LiteralType(values=values):
+            yield from map(str, values[:count])
+        case inspect.EnumType(cls=cls):
+            yield from [str(member.value) for member in cls][:count]
+        case inspect.IntType() | inspect.FloatType():
+            first = _number(info)
+            below = info.ge is None and info.gt is None and (info.le is not None or info.lt is not None)
+            step = (info.multiple_of or 1) * (-1 if below else 1)
+            yield from (str(first + number * step) for number in range(count))
+        case inspect.StrType(pattern=None, max_length=None, min_length=shortest):
+            yield from (f"name{number or ''}".ljust(shortest or 0, "-") for number in range(count))
+        case _:
+            yield from [str(_example(info))][:count]
 
 
 def _text(info: inspect.StrType) -> str:
     word = "CHANGE-ME"
     shortest = info.min_length or 0
     text = "-".join([word] * (shortest // (len(word) + 1) + 1)).ljust(shortest, "-")[: info.max_length]
-    return "" if info.pattern and not re.search(info.pattern, text) and re.search(info.pattern, "") else text
+    if info.pattern and not re.search(info.pattern, text):
+        return matching(info.pattern, shortest, info.max_length) or ""
+    return text
 
 
 def _number(info: inspect.IntType | inspect.FloatType) -> int | float:
