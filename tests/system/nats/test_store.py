@@ -477,7 +477,11 @@ class TestMisuse:
         [
             ([], ValueError, "layers is empty: name at least one"),
             ([FileLayer("a/x.toml"), FileLayer("b/x.toml")], ValueError, "are both named 'x.toml'"),
-            (["config.toml"], TypeError, "is a str; watch.. takes FileLayer, FolderLayer, ValuesLayer or a layer of a store"),
+            (
+                ["config.toml"],
+                TypeError,
+                "is a str; watch.. takes FileLayer, FolderLayer, ValuesLayer or a layer of a store",
+            ),
         ],
     )
     async def test_layers_that_are_none(self, layers: Any, error: type[Exception], said: str) -> None:
