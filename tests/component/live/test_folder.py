@@ -155,16 +155,17 @@ async def test_volumes_are_seen_whole(tmp_path: Path, watcher: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["2", ""])
-async def test_a_volume_is_seen_at_once(tmp_path: Path, text: str) -> None:
+async def test_a_volume_is_seen_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     """What is new, gone or empty in a volume needs no rest: nobody writes to it after the swap."""
+    monkeypatch.setattr(files, "age", lambda _: 60.0)  # what is there at the start needs no rest
     path = tmp_path / "volume"
     volume(path, 1, {"NAME": "1", "A": "1"})
     layers = [FolderLayer(path)]
-    async with Settings.watch(layers=layers, watcher="inotify", settle=5.0, rescan_interval=60.0) as live:
+    async with Settings.watch(layers=layers, watcher="inotify", settle=20.0, rescan_interval=60.0) as live:
+        monkeypatch.undo()
         changes = live.changes()
         volume(path, 2, {"NAME": text, "B": "2"})
-        with anyio.fail_after(2):
-            change = await anext(changes)
+        change = await next_change(changes)
         assert (text, 0, 2) == (change.new.NAME, change.new.A, change.new.B)
 
 
@@ -395,6 +396,30 @@ async def test_only_what_has_changed_is_read_again(folder: Path, monkeypatch: py
     assert checked.values() == {"NAME": "y"}
     checked.reader.invalidate()
     assert checked.values() == {"NAME": "y"}
+
+
+async def test_a_folder_without_keys_is_read_again_when_asked(folder: Path) -> None:
+    (folder / "A").rename(folder / "tls.crt")
+    checked = Checked(folder)
+    assert checked.values() == {}
+    for ask in (checked.reader.invalidate, checked.reader.force_read):
+        ask()
+        assert isinstance(checked.check(), Read)
+        assert isinstance(checked.check(), Unchanged)
+
+
+@pytest.mark.parametrize("write", [Path.write_text, renamed])
+async def test_a_new_key_is_live_at_its_close(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path, str], object]
+) -> None:
+    """The events about a name count from its first one on, before anybody knows that it is a key."""
+    monkeypatch.setattr(files, "age", lambda _: 60.0)  # what is there at the start needs no rest
+    layers = [FolderLayer(folder)]
+    async with Settings.watch(layers=layers, watcher="inotify", settle=20.0, rescan_interval=60.0) as live:
+        monkeypatch.undo()
+        write(folder / "NAME", "x")
+        with anyio.fail_after(10):
+            await until(lambda: live.current.NAME == "x")
 
 
 @pytest.mark.parametrize("kind", ["inotify", "watchfiles"])
