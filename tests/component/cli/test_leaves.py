@@ -105,3 +105,25 @@ def test_explain_a_leaf_inside(run: Run) -> None:
     assert run("explain", CLASS, "upstreams[1].host").out == 'upstreams[1].host\n  → "up-2"  base  config.toml:9:8\n'
     assert "********  secrets" in run("explain", CLASS, "dbs.main.password").out
     assert "no key" in run("explain", CLASS, "upstreams.host").err
+
+
+@pytest.mark.usefixtures("edit")
+def test_the_reference_has_a_row_for_each_leaf_inside(run: Run) -> None:
+    out = run("reference", CLASS).out
+    rows = {row.split("|")[1].strip(): row for row in out.splitlines() if row.startswith("| `")}
+    assert list(rows) == [
+        "`dbs`",
+        "`dbs.<name>.host`",
+        "`dbs.<name>.password`",
+        "`upstreams`",
+        "`upstreams[].host`",
+        "`upstreams[].password`",
+        "`storage`",
+        '`storage (kind = "s3").bucket`',
+        '`storage (kind = "s3").key`',
+        '`storage (kind = "disk").path`',
+    ]
+    assert "| required | `str` |" in rows["`dbs.<name>.host`"]
+    assert "| hidden | `str`, secret |" in rows["`dbs.<name>.password`"]
+    assert "secret" not in rows["`dbs`"]
+    assert '`{ kind = "disk", path = "/tmp" }`' in rows["`storage`"]

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, islice
+from typing import Any, Final
 
+import msgspec
+from msgspec.structs import FieldInfo
+
+from ..._layers.toml.keys import ABSENT, written
 from ..._layers.toml.values import toml
 from ..._schema.describe import Limit, limits, type_name
+from ..._schema.field_types import struct_class
+from ..._schema.masking import HIDDEN
 from ..._schema.schema import Leaf, Schema, as_values
-from ..._schema.shape import in_order
+from ..._schema.shape import Shape, in_order, masked, own_default
 from .. import output
 from ..options import SettingsClass
 from ..settings_class import schema_or_exit
+
+_MOST_ELEMENTS: Final = 20
+"""Elements of an array of fixed length that are looked into."""
 
 
 def reference(settings_class: SettingsClass) -> None:
@@ -33,7 +43,8 @@ def markdown(schema: Schema) -> str:
     for section, leaves in by_section(schema):
         lines += ["", f"## {section or 'Settings'}", ""]
         lines += ["| Key | Meaning | Default | Type | Limits | Change |", "|---|---|---|---|---|---|"]
-        lines += (_reference_row(leaf) for leaf in leaves)
+        for leaf in leaves:
+            lines += [_reference_row(leaf), *_rows_inside(leaf)]
     if schema.derived:
         lines += ["", "## Derived", "", "No file sets these.", "", "| Name | Meaning | Derived from |", "|---|---|---|"]
         lines += (_derived_row(leaf) for leaf in schema.derived)
@@ -46,10 +57,46 @@ def by_section(schema: Schema) -> Iterator[tuple[str, Iterator[Leaf]]]:
 
 
 def _reference_row(leaf: Leaf) -> str:
-    kind = f"{_code(type_name(leaf.annotation))}{', secret' if leaf.secret else ''}"
-    allowed = ", ".join(_limit(limit) for limit in limits(leaf.annotation))
-    about = " ".join(leaf.description.split()).replace("<", "&lt;")
-    cells = (_code(leaf.key), about, _default(leaf), kind, allowed, "restart" if leaf.restart else "hot")
+    default = "required" if leaf.required else _default(leaf.shape, leaf.default)
+    return _row(leaf, leaf.key, leaf.shape, leaf.description, default)
+
+
+def _rows_inside(leaf: Leaf) -> Iterator[str]:
+    """Yield a row for each key of the tables inside a mapping, an array or a union.
+
+    ``dbs.<name>.host`` is in each table of a mapping, ``hosts[].port`` in each of an array, and ``storage (kind = "s3").bucket`` in
+    a table with this tag.
+    """
+    for path, shape, field in _fields_inside(leaf.shape, leaf.key, ()):
+        default = own_default(field)
+        text = "required" if default is ABSENT else _default(shape, default)
+        yield _row(leaf, path, shape, shape.description, text)
+
+
+def _fields_inside(shape: Shape, path: str, above: tuple[Any, ...]) -> Iterator[tuple[str, Shape, FieldInfo]]:
+    for member in shape.members:
+        if member.struct is not None and member.fields is not None:
+            if member.struct in above:
+                continue  # within itself
+            tag = struct_class(member.struct).__struct_config__.tag  # type: ignore[union-attr]  # pyright: ignore[reportOptionalMemberAccess]
+            prefix = path if tag is None else f"{path} ({member.tag_field} = {toml(tag)})"
+            fields = {field.encode_name: field for field in msgspec.structs.fields(member.struct)}
+            for key, inner in member.fields.items():
+                yield f"{prefix}.{written(key)}", inner, fields[key]
+                yield from _fields_inside(inner, f"{prefix}.{written(key)}", (*above, member.struct))
+        elif member.entries is not None:
+            yield from _fields_inside(member.entries[1], f"{path}.<name>", above)
+        else:
+            for element in dict.fromkeys(islice(member.elements, _MOST_ELEMENTS)):
+                yield from _fields_inside(element, f"{path}[]", above)
+
+
+def _row(leaf: Leaf, key: str, shape: Shape, description: str, default: str) -> str:
+    secret = shape.secret or (shape.holds_secret and next(_fields_inside(shape, "", ()), None) is None)
+    kind = f"{_code(type_name(shape.annotation))}{', secret' if secret else ''}"
+    allowed = ", ".join(_limit(limit) for limit in limits(shape.annotation))
+    about = " ".join(description.split()).replace("<", "&lt;")
+    cells = (_code(key), about, default, kind, allowed, "restart" if leaf.restart else "hot")
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
@@ -58,12 +105,11 @@ def _derived_row(leaf: Leaf) -> str:
     return f"| {_code(leaf.key)} | {about} | {', '.join(_code(source.key) for source in leaf.sources)} |"
 
 
-def _default(leaf: Leaf) -> str:
-    if leaf.required:
-        return "required"
-    if leaf.default is None:
+def _default(shape: Shape, default: Any) -> str:
+    if default is None:
         return "not set"
-    return "hidden" if leaf.secret else _code(toml(in_order(leaf.shape, as_values(leaf.default))))
+    shown = masked(shape, in_order(shape, as_values(default)))
+    return "hidden" if shown is HIDDEN else _code(toml(shown))
 
 
 def _limit(limit: Limit) -> str:
