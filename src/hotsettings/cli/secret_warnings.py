@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from shlex import quote
 
 from .._layers.file import FileLayer
@@ -75,5 +76,13 @@ def _set_in(schema: Schema, document: Document, *, secret: bool) -> Iterator[tup
     """Yield the leaves that a document sets, and their places. A table without a header may have no place."""
     parts = parts_of(schema.shape, document.values)
     here = [part.path for part in parts if part.shape is not None and part.hidden is secret]
+    if not secret:  # layers do not merge arrays, so what stands beside a secret in an array has no other place
+        here = [path for path in here if not _beside_secret(schema, path)]
     places = document.locate(here)
     return ((path, places.get(path)) for path in here)
+
+
+def _beside_secret(schema: Schema, path: Path) -> bool:
+    array = tuple(takewhile(lambda part: isinstance(part, str), path))
+    shape = schema.shape.at(array)
+    return len(array) < len(path) and shape is not None and shape.holds_secret

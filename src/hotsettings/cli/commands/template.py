@@ -8,13 +8,15 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import typer
-from msgspec import NODEFAULT, inspect
+from msgspec import NODEFAULT, Struct, inspect
 
 from ..._layers.toml.keys import Path, dotted
 from ..._layers.toml.values import toml
 from ..._schema.codecs import standard
 from ..._schema.describe import behind, info_of, limits, type_name
+from ..._schema.field_types import struct_of
 from ..._schema.schema import Leaf, Schema, as_values
 from ..._schema.shape import in_order, parts_of
 from .. import output
@@ -41,11 +43,12 @@ def config(schema: Schema) -> str:
         f"# Settings of {schema.cls.__module__}:{schema.cls.__qualname__}.",
         "# A key shows its default, or an example where it has none. To set it, remove the # in front of it.",
     ]
+    needed = _needed(schema)
     for section, leaves in by_section(schema):
         lines += ["", f"# ---- {section or 'Settings'} ----"]
         for leaf in leaves:
             lines += ["", *_comment(leaf)]
-            for part in _parts(leaf):
+            for part in _parts(leaf, leaf.path in needed):
                 lines.append(f"# {dotted(part.path)} belongs in the secrets file." if part.secret else part.line)
     return "\n".join(lines)
 
@@ -56,10 +59,27 @@ def secrets_example(schema: Schema) -> str:
         f"# Secrets of {schema.cls.__module__}:{schema.cls.__qualname__}.",
         "# Copy this file to secrets.toml, change every value, and keep the copy out of version control.",
     ]
+    needed = _needed(schema)
     for leaf in schema.leaves:
-        if secret := [part.line for part in _parts(leaf) if part.secret]:
+        if secret := [part.line for part in _parts(leaf, leaf.path in needed) if part.secret]:
             lines += ["", *_comment(leaf), *secret]
     return "\n".join(lines)
+
+
+def _needed(schema: Schema) -> set[Path]:
+    """Return the leaves that a template has to set: the required ones, and one of each required table that requires none."""
+    needed: set[Path] = {leaf.path for leaf in schema.leaves if leaf.required}
+    tables: list[tuple[type[Struct], Path]] = [(schema.cls, ())]
+    while tables:
+        table, above = tables.pop()
+        for field in msgspec.structs.fields(table):
+            path = (*above, field.encode_name)
+            inner = schema.leaves_below(path)
+            if field.required and (struct := struct_of(field.type)) is not None and len(inner[0].path) > len(path):
+                tables.append((struct, path))
+                if not any(leaf.required for leaf in inner):
+                    needed.add(min(inner, key=lambda leaf: leaf.secret).path)
+    return needed
 
 
 def _comment(leaf: Leaf) -> Iterator[str]:
@@ -83,7 +103,7 @@ class _Line(NamedTuple):
         return f"{'' if self.required else '#'}{dotted(self.path)} = {toml(self.value)}"
 
 
-def _parts(leaf: Leaf) -> list[_Line]:
+def _parts(leaf: Leaf, needed: bool) -> list[_Line]:
     """Return the key with its default, or with a value of its type; of tables with a secret inside, each key.
 
     The files do not merge arrays, so an array with a secret inside belongs in the secrets file as a whole.
@@ -92,8 +112,8 @@ def _parts(leaf: Leaf) -> list[_Line]:
     value = example(leaf.annotation) if shown else in_order(leaf.shape, as_values(leaf.default))
     parts = list(parts_of(leaf.shape, value, leaf.path))
     if not leaf.secret or any(isinstance(key, int) for part in parts for key in part.path):
-        return [_Line(leaf.path, value, leaf.secret, leaf.required)]
-    return [_Line(part.path, part.value, part.hidden, leaf.required) for part in parts]
+        return [_Line(leaf.path, value, leaf.secret, needed)]
+    return [_Line(part.path, part.value, part.hidden, needed) for part in parts]
 
 
 def example(annotation: Any) -> Any:
