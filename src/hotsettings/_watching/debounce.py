@@ -163,8 +163,8 @@ class Debouncer:
         """Whether this event arrived since the file was read."""
         return event.at > (self._read_at or 0.0)
 
-    def mark_read(self, at: float) -> None:
-        """Note when the read of the file began. A later event means another change."""
+    def mark_read(self, at: float | None) -> None:
+        """Note when the read of the file began. A later event means another change. None: it was not read yet."""
         self._read_at = at
 
     def _needed(

@@ -76,7 +76,9 @@ class WatchedFile:
         self._settle = settle
         self._debouncer = Debouncer(settle)
         self._path_when_read = path_when_read
-        self._read_at = 0.0
+        self._read_at: float | None = None
+        self._before_mark: tuple[Fingerprint | None, ResolvedPath | None, float | None] | None = None
+        """What ``mark_read`` has replaced since the last read."""
         self._no_sign_of_change = False
         """Neither the fingerprint nor an event shows a change since the last read."""
         self._replaced = False
@@ -123,20 +125,30 @@ class WatchedFile:
 
         It is if that was less than ``settle`` after the read before.
         """
-        return self._no_sign_of_change and now - self._read_at < self._settle
+        return self._no_sign_of_change and now - (self._read_at or 0.0) < self._settle
 
     def fetch(self, layer: FileLayer) -> bytes | None:
         """Read the file. Raises what ``fetch_once`` raises."""
         self.reread = self.fingerprint.changed_just_before(time.time_ns()) or self.fingerprint.unstable_inode
+        self._before_mark = None
         return fetch_once(layer)
 
     def mark_read(self, now: float) -> None:
         """Note that the file was read with the fingerprint that it has now."""
+        self._before_mark = self.fingerprint_when_read, self._path_when_read, self._read_at
         self.fingerprint_when_read, self._read_at = self.fingerprint, now
         nameless = self.fingerprint.inode and not self.fingerprint.links
         self._replaced = bool(nameless and single_file_mounts([self.resolved_path.target]))
         self._path_when_read = self.resolved_path
         self._debouncer.mark_read(now)
+
+    def undo_read(self) -> None:
+        """Forget the last read, so that the events before it still count, and read the file again."""
+        if self._before_mark is not None:
+            self.fingerprint_when_read, self._path_when_read, self._read_at = self._before_mark
+            self._debouncer.mark_read(self._read_at)
+            self._before_mark = None
+        self.reread = True
 
     @property
     def stale_mount(self) -> str | None:
@@ -187,7 +199,7 @@ class RetryingSource(Source[L, F], Generic[L, F]):
         """
         self.content, self._data, self.document = self._previous
         for file in self.files:
-            file.reread = True
+            file.undo_read()
 
     def force_read(self) -> None:
         """Read the files at the next check, even if nothing has changed or a read has failed just now."""
