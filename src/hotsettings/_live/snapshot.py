@@ -110,7 +110,7 @@ def same(one: Any, other: Any) -> bool:
             if key not in other or not same(item, other[key]):
                 return False
         return True
-    if isinstance(one, tuple):
+    if isinstance(one, tuple | list):  # documents have lists
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, Struct):
         return all(same(getattr(one, name), getattr(other, name)) for name in one.__struct_fields__)

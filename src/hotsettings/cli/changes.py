@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -41,7 +40,7 @@ def between_settings(old: Loaded, new: Loaded) -> list[KeyChange]:
     return [
         KeyChange(*(each.get(path, absent) for each in shown))
         for path, absent in _union(*shown)
-        if not _alike(*(side.get(path, ABSENT) for side in sides))
+        if not same(*(side.get(path, ABSENT) for side in sides))
     ]
 
 
@@ -62,7 +61,7 @@ def between_documents(schema: Schema, old: Document, new: Document) -> list[KeyC
         (_leaf_of(schema, path), path)
         for path in sides[0] | sides[1]
         if path  # an empty document is a table without keys
-        and not _alike(*(side.get(path, ABSENT) for side in values))
+        and not same(*(side.get(path, ABSENT) for side in values))
     ]
     differing.sort(key=lambda pair: position.get(pair[0].key, len(position)))
     return list(map(KeyChange, *(_settings(*each, differing) for each in zip((old, new), sides, strict=True))))
@@ -74,14 +73,6 @@ def _leaf_of(schema: Schema, path: Path) -> Leaf:
         return leaf
     unknown = Leaf(tuple(map(str, path)), (), None, (), secret=True, restart=False, section="", description="")
     return next(iter(schema.leaves_below(path)), unknown)
-
-
-def _alike(one: Any, other: Any) -> bool:
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(item, other[key]) for key, item in one.items())
-    return same(one, other)
 
 
 def _settings(document: Document, parts: dict[Path, Part], leaves: Sequence[tuple[Leaf, Path]]) -> Iterator[Setting]:
