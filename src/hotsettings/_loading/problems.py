@@ -23,7 +23,7 @@ from .._layers.toml.spelling import MisspeltKeys, misspells
 from .._redaction import Redactor
 from .._schema.codecs import Decoding
 from .._schema.schema import Schema
-from .._schema.shape import Shape, secret_paths, whole_at
+from .._schema.shape import secret_paths, whole_at
 from ..errors import MOST_PROBLEMS, NOWHERE, PROGRAM, SHOWN_PROBLEMS, LayerError, Origin, Problem, Problems
 from .diagnose import LONGEST_SAID, Finding, Findings, cut, diagnose
 from .merge import trace
@@ -76,14 +76,14 @@ def _nameable(path: Path, schema: Schema, in_secrets: bool) -> Path:
 
     In a broken secrets file, so may a name that is not one of the class: where quotes are not closed, values look like keys.
     """
-    shape: Shape | None = schema.shape
+    shape = schema.shape
     for end, part in enumerate(path):
-        known = shape is not None and shape.fields is not None and part in shape.fields
-        if in_secrets and not known:
+        if in_secrets and (shape.fields is None or part not in shape.fields):
             return path[:end]
-        shape = None if shape is None else shape.at((part,))
-        if shape is None or shape.is_whole({}):
+        inner = shape.at((part,))
+        if inner is None or inner.is_whole({}):
             return path[: end + 1]
+        shape = inner
     return path
 
 
