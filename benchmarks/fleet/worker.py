@@ -11,6 +11,7 @@ import anyio
 import msgspec
 
 from hotsettings import FileLayer
+from hotsettings._layers.layer import revision_of
 from hotsettings.nats import NatsStore
 
 from .documents import RELEASES
@@ -47,7 +48,7 @@ async def work(order: Order, log: IO[bytes]) -> None:
 def shown(live: Any) -> Shown:
     at, snapshot = time.monotonic_ns(), live.snapshot
     settings = snapshot.settings
-    revisions = {document.layer.name: document.layer.revision or 0 for document in snapshot.loaded.documents}
+    revisions = {document.layer.name: revision_of(document.layer) or 0 for document in snapshot.loaded.documents}
     return Shown(
         at,
         max(revisions[BASE], revisions[SERVICE]),

@@ -211,7 +211,11 @@ def test_an_unknown_name_is_answered_with_all_there_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("lacking", "says"),
-    [("config.coordinator.toml", r"config\.coordinator\.toml"), ("secrets.toml", "SECRET_KEY"), (None, "bootstrap")],
+    [
+        ("config.coordinator.toml", r"config\.coordinator\.toml"),
+        ("secrets.toml", r"secrets\.toml  no such file"),
+        (None, "bootstrap"),
+    ],
 )
 def test_why_it_cannot_start_is_said_in_a_line_or_two(
     tmp_path: Path, unique: str, lacking: str | None, says: str

@@ -22,6 +22,7 @@ import doctest
 import importlib
 import io
 import json
+import logging
 import os
 import re
 import shutil
@@ -220,6 +221,8 @@ def working_folder(folder: Path) -> Generator[None]:
     """Work in a folder that has the files of the example application, and leave nothing behind in this process."""
     files_of_the_application(folder)
     before, path, modules = Path.cwd(), sys.path[:], set(sys.modules)
+    root, ours = logging.getLogger(), logging.getLogger("hotsettings")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     try:
@@ -228,6 +231,9 @@ def working_folder(folder: Path) -> Generator[None]:
         end_processes(folder)
         os.chdir(before)
         sys.path[:] = path
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        ours.setLevel(levels[1])
         for name in set(sys.modules) - modules:
             if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
                 del sys.modules[name]

@@ -90,8 +90,12 @@ def test_the_closest_is_the_most_alike(key: str, names: list[str]) -> None:
     key, found = key.casefold(), Vocabulary(names).closest(key)
     alike = {name: 2 * common(key, name.casefold()) / (len(key + name.casefold()) or 1) for name in names if key}
     best = max(alike.values(), default=0)
-    assert (best >= 0.7) is (found is not None)
-    assert found is None or alike[found] == best
+    if best >= 0.7 or found is None:
+        assert (best >= 0.7) is (found is not None)
+        assert found is None or alike[found] == best
+    else:  # of three letters one is another, or two are swapped
+        assert len(key) == len(found) == 3
+        assert sum(map(str.__ne__, key, found.casefold())) in (1, 2)
 
 
 def test_names_of_very_many_characters() -> None:

@@ -180,7 +180,9 @@ def test_a_hostile_value_is_text(page: Page, served: Served) -> None:
     expect(value).to_contain_text("javascript:pwned()", timeout=PATIENCE)
     for text in HOSTILE:
         expect(value).to_contain_text(text.replace('"', '\\"'))
-    expect(row(page, "LABELS").get_by_role("cell").first).to_contain_text("\\u202E<b>")
+    entry = row(page, 'LABELS."\\u202E<b>"').get_by_role("cell").first
+    expect(entry).to_contain_text("\\u2028<img src=x onerror=pwned()>")
+    expect(row(page, "LABELS")).to_have_count(0)  # its entries have rows of their own
     assert page.locator("main :is(script, img, svg, iframe, b)").count() == 0
     assert page.locator("main *").count() > elements  # the history has grown, by what the server wrote
     page.reload()  # the same from the start

@@ -4,14 +4,13 @@
   const filter = document.getElementById("filter");
   const shown = document.getElementById("shown");
   const none = document.getElementById("none");
-  const rows = [...document.querySelectorAll(".group tbody tr")];
-  const total = shown.textContent;
+  let total = shown.textContent;
 
   // Filtering: every word has to stand somewhere in the row or in the heading above it.
   function applyFilter() {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     let count = 0;
-    for (const row of rows) {
+    for (const row of document.querySelectorAll(".group tbody tr")) {
       const section = row.closest("section").querySelector("h3").textContent;
       const text = (section + " " + row.textContent).toLowerCase();
       row.hidden = !words.every((word) => text.includes(word));
@@ -109,7 +108,16 @@
     say("You may not see the settings any more: reload the page", "off");
   }
 
+  function keys(root) {
+    return [...root.querySelectorAll(".group tbody th code")].map((code) => code.textContent).join("\n");
+  }
+
   function take(fresh) {
+    if (keys(document) !== keys(fresh)) {
+      // An entry of a mapping or an array has come or gone, so there are other rows.
+      document.getElementById("rows").replaceWith(document.importNode(fresh.getElementById("rows"), true));
+      total = fresh.getElementById("shown").textContent;
+    }
     const parts = [...document.querySelectorAll("[data-part]")];
     const others = [...fresh.querySelectorAll("[data-part]")];
     if (parts.length !== others.length || document.title !== fresh.title) {
