@@ -121,6 +121,7 @@ def test_a_path_without_a_value_may_lead_into_any_member_of_a_union() -> None:
     assert SHAPE.at(("storage", "path"), {"storage": {"kind": "s3"}}) is None
     assert SHAPE.at(("storage", "key")).holds_secret  # type: ignore[union-attr]
     assert SHAPE.at(("upstreams", "x")) is None
+    assert SHAPE.at(("upstreams", 10**15, "token")) is not None  # no element is counted on the way
     assert SHAPE.at(("dbs", 0)) is None
 
 

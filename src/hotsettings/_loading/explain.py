@@ -267,6 +267,12 @@ def origins(loaded: Loaded) -> dict[str, Origin]:
     return guarded(_origins_of(loaded), _origins, loaded)
 
 
+def field_origins(loaded: Loaded) -> dict[str, Origin]:
+    """Where the live value of each field is written, by key. Raises UnforeseenError."""
+    fields = [(leaf.path, leaf) for leaf in loaded.schema.leaves]
+    return {dotted(path): origin for path, origin in guarded(_origins_of(loaded), _places, loaded, fields).items()}
+
+
 def _origins(loaded: Loaded) -> dict[str, Origin]:
     wanted: dict[Path, Leaf] = {leaf.path: leaf for leaf in loaded.schema.leaves}
     wanted |= {part.path: leaf for leaf, part in live_parts(loaded)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections.abc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any, Final, get_origin
 
 import msgspec
@@ -212,10 +212,15 @@ class Shape:
         if self.bare in _UNTYPED:
             return Shape(Any, self.secret)
         if isinstance(part, int):
-            return None if self.fields is not None else next(islice(self.elements, part, None), None)
+            return None if self.fields is not None else self._element(part)
         if self.fields is not None:
             return self.fields.get(part, Shape(str) if part == self.tag_field else None)
         return None if self.entries is None else self.entries[1]
+
+    def _element(self, index: int) -> Shape | None:
+        if isinstance(self.elements, list):
+            return self.elements[index] if index < len(self.elements) else None
+        return next(iter(self.elements), None)  # all are alike
 
     def is_whole(self, value: Any) -> bool:
         """Whether a table or array is hidden as a whole, with its keys and its length, because all of it is secret."""

@@ -9,7 +9,7 @@ import typer
 from msgspec import Struct
 from rich.text import Text
 
-from ..._loading.explain import origins
+from ..._loading.explain import field_origins
 from ..._loading.load import Loaded, collector_paused, ignored, read_all, validated, warnings_about
 from ..._loading.prepare import prepare
 from ...errors import DEFAULT, MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
@@ -63,8 +63,7 @@ def _check(settings_class: str, files: Files) -> Found:
 
 
 def _summary(loaded: Loaded) -> str:
-    fields = {leaf.key for leaf in loaded.schema.leaves}
-    counts = Counter(origin.layer for key, origin in origins(loaded).items() if key in fields)
+    counts = Counter(origin.layer for origin in field_origins(loaded).values())
     layers = [document.layer for document in loaded.documents]
     parts = [f"{counts[layer.name]} from {layer.label}" for layer in layers if counts[layer.name]]
     return f"Valid: {', '.join([*parts, f'{counts[DEFAULT.layer]} by default'])}"
