@@ -38,13 +38,16 @@ def watch(settings_class: SettingsClass, files: Files, watcher: Watcher = "auto"
     layers = files.layers()
     cls = schema_or_exit(settings_class, layers).cls
     printer = JsonPrinter() if json else Printer() if output.console().is_terminal else LinePrinter()
-    logging.getLogger(NAME).addHandler(_Warnings(printer))
+    warnings = _Warnings(printer)
+    logging.getLogger(NAME).addHandler(warnings)
     try:
         anyio.run(_watch, cls, layers, watcher, printer)
     except KeyboardInterrupt:
         pass
     except SettingsError as error:
         output.fail(error, json=json)
+    finally:
+        logging.getLogger(NAME).removeHandler(warnings)
 
 
 async def _watch(cls: Any, layers: Sequence[Layer], watcher: Kind, printer: Printer) -> None:
