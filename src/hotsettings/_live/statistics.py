@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from .._layers.toml.keys import ABSENT, follow
 from .._layers.toml.values import toml
-from .._loading.explain import Setting, effective, explain, live_parts
+from .._loading.explain import Setting, explain, with_values
 from .._loading.load import Loaded
 from .._schema.masking import Hidden
 from .._schema.schema import as_values
@@ -94,20 +94,19 @@ class Described(Struct, frozen=True):
 def describe(loaded: Loaded) -> tuple[Described, ...]:
     """Describe what is live, leaf by leaf, in the order of the class."""
     described: list[Described] = []
-    raw = {part.path: part.value for _, part in live_parts(loaded)}
-    raw |= {leaf.path: leaf.value_in(loaded.settings) for leaf in loaded.schema.derived}
-    for leaf, settings in groupby(effective(loaded), key=lambda setting: setting.leaf):
+    for leaf, settings in groupby(with_values(loaded), key=lambda pair: pair[1].leaf):
         waiting: tuple[str | None, Origin | None] = None, None
         if leaf.key in loaded.pending:  # what waits may have other leaves inside, so both are shown whole
             explained = explain(loaded, leaf.key)
             assert explained.kept is not None
             waiting = _text(explained.winner.value), explained.winner.origin
-            settings = iter([Setting(leaf, leaf.path, explained.kept.value, explained.kept.origin)])
-        described += (_described(setting, raw.get(setting.path), *waiting) for setting in settings)
+            kept = Setting(leaf, leaf.path, explained.kept.value, explained.kept.origin)
+            settings = iter([(leaf.value_in(loaded.settings), kept)])
+        described += (_described(setting, value, *waiting) for value, setting in settings)
     return tuple(described)
 
 
-def _described(setting: Setting, raw: Any, waiting: str | None, waiting_origin: Origin | None) -> Described:
+def _described(setting: Setting, value: Any, waiting: str | None, waiting_origin: Origin | None) -> Described:
     leaf = setting.leaf
     inner = setting.path[len(leaf.path) :]
     shape = leaf.shape.at(inner)
@@ -120,7 +119,7 @@ def _described(setting: Setting, raw: Any, waiting: str | None, waiting_origin: 
         description=shape.description if inner and shape is not None else leaf.description,
         value=_text(setting.value),
         hidden=hidden,
-        identity=_identity(raw) if hidden else "",
+        identity=_identity(value) if hidden else "",
         origin=setting.origin,
         default=None if default is ABSENT else _text(masked(shape, default)),
         required=leaf.required and not inner,

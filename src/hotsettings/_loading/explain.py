@@ -223,13 +223,22 @@ def effective(loaded: Loaded) -> tuple[Setting, ...]:
 
 
 def _effective(loaded: Loaded) -> tuple[Setting, ...]:
+    return tuple(setting for _, setting in _with_values(loaded))
+
+
+def with_values(loaded: Loaded) -> list[tuple[Any, Setting]]:
+    """Return what ``effective`` does, each with its value before it was masked, for comparisons. Raises UnforeseenError."""
+    return guarded(_origins_of(loaded), lambda: list(_with_values(loaded)))
+
+
+def _with_values(loaded: Loaded) -> Iterator[tuple[Any, Setting]]:
     parts = list(live_parts(loaded))
     places = _places(loaded, [(part.path, leaf) for leaf, part in parts])
-    settings = (
-        Setting(leaf, part.path, HIDDEN if is_hidden(loaded, part) else part.value, places[part.path])
-        for leaf, part in parts
-    )
-    return (*settings, *(_derived(loaded, leaf) for leaf in loaded.schema.derived))
+    for leaf, part in parts:
+        shown = HIDDEN if is_hidden(loaded, part) else part.value
+        yield part.value, Setting(leaf, part.path, shown, places[part.path])
+    for leaf in loaded.schema.derived:
+        yield leaf.value_in(loaded.settings), _derived(loaded, leaf)
 
 
 def live_parts(loaded: Loaded) -> Iterator[tuple[Leaf, Part]]:

@@ -16,7 +16,7 @@ from .._layers.toml.keys import ABSENT, Values, follow
 from .._schema import field_types
 from .._schema.frozen import ATOMS
 from .._schema.schema import Schema, as_values
-from .._schema.shape import Shape
+from .._schema.shape import UNTYPED, Shape
 from .._schema.stand_ins import NATIVE
 from .readings import plain
 
@@ -84,17 +84,13 @@ def _only_in_secret_layer(values: Values, public: list[Values]) -> Iterator[Secr
                 yield from _texts(value, key)
 
 
-_ANY: Final = Shape(Any), Shape(Any, secret=True)
-"""What is in no place that the class knows, and the same in a table that is secret as a whole."""
-
-
 def _marked(shape: Shape, value: Any, key: str) -> Iterator[SecretText]:
     """Yield what is declared secret in a value, or all of it where the whole is."""
     for member in shape.members_for(value):
         if isinstance(value, dict) and (member.fields is not None or member.entries is not None):
             yield from _marked_in_table(member, value, key)
         elif isinstance(value, list) and member.elements:
-            for element, item in zip(chain(member.elements, repeat(_ANY[member.secret])), value, strict=False):
+            for element, item in zip(chain(member.elements, repeat(UNTYPED[member.secret])), value, strict=False):
                 yield from _marked(element, item, key)
         elif member.secret:
             yield from _texts(value, key)
@@ -105,7 +101,7 @@ def _marked(shape: Shape, value: Any, key: str) -> Iterator[SecretText]:
 def _marked_in_table(member: Shape, table: Values, key: str) -> Iterator[SecretText]:
     if member.fields is not None:
         for name, item in table.items():
-            yield from _marked(member.fields.get(name, _ANY[member.secret]), item, name)
+            yield from _marked(member.fields.get(name, UNTYPED[member.secret]), item, name)
     else:
         assert member.entries is not None
         for name, item in table.items():

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import NODEFAULT, Meta, Struct
 from msgspec.structs import FieldInfo
 
-from .._layers.toml.keys import ABSENT, Path, Values, follow
+from .._layers.toml.keys import ABSENT, Path, Values
 from .._layers.toml.values import toml
 from . import field_types
 from .marks import SECRET, TOLERANT, Before, Check, Deprecated, Renamed
@@ -210,7 +210,7 @@ class Shape:
 
     def _part(self, part: str | int) -> Shape | None:
         if self.bare in _UNTYPED:
-            return Shape(Any, self.secret)
+            return UNTYPED[self.secret]
         if isinstance(part, int):
             return None if self.fields is not None else self._element(part)
         if self.fields is not None:
@@ -234,6 +234,10 @@ class Shape:
         if value in ({}, []) and not self.is_whole(value):
             return False
         return any(member.holds_secret for member in self.members_for(value))
+
+
+UNTYPED: Final = (Shape(Any), Shape(Any, secret=True))
+"""The shape of what may be anything; the second is for what is in a table that is secret as a whole."""
 
 
 def _config(struct: Any) -> Any:
@@ -326,10 +330,12 @@ def secret_paths(shape: Shape, value: Any, path: Path = ()) -> Iterator[Path]:
 
 def whole_at(shape: Shape, value: Any, path: Path) -> Path | None:
     """Return the first part of a path at which a value is secret as a whole, keys included, if there is one."""
-    for end in range(len(path) + 1):
-        inner = shape.at(path[:end], value)
-        if inner is not None and inner.is_whole(follow(value, path[:end])):
-            return path[:end]
+    reached: Shape | None = shape
+    for end, part in enumerate((*path, None)):
+        if reached is None or reached.is_whole(value):
+            return None if reached is None else path[:end]
+        if part is not None:
+            reached, value = reached.at((part,), value), _get(value, part)
     return None
 
 

@@ -76,7 +76,7 @@ def _set_in(schema: Schema, document: Document, *, secret: bool) -> Iterator[tup
     """Yield the leaves that a document sets, and their places. A table without a header may have no place."""
     parts = parts_of(schema.shape, document.values)
     here = [part.path for part in parts if part.shape is not None and part.hidden is secret]
-    if not secret:  # layers do not merge arrays, so what stands beside a secret in an array has no other place
+    if not secret:  # an array is in one file as a whole, so its public parts have to be where its secrets are
         here = [path for path in here if not _beside_secret(schema, path)]
     places = document.locate(here)
     return ((path, places.get(path)) for path in here)

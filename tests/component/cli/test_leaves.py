@@ -127,3 +127,33 @@ def test_the_reference_has_a_row_for_each_leaf_inside(run: Run) -> None:
     assert "| hidden | `str`, secret |" in rows["`dbs.<name>.password`"]
     assert "secret" not in rows["`dbs`"]
     assert '`{ kind = "disk", path = "/tmp" }`' in rows["`storage`"]
+
+
+DERIVED = """
+from hotsettings import BaseSettings, Secret, derived
+
+class S(BaseSettings):
+    HOST: str = "h"
+    PASSWORD: Secret[str] = "p"
+
+    @derived("HOST")
+    def address(self) -> str:
+        return f"{self.HOST}:80"
+
+    @derived("HOST", "PASSWORD")
+    def url(self) -> str:
+        return f"{self.PASSWORD}@{self.HOST}"
+"""
+
+
+def test_diff_shows_derived_values(run: Run, folder: Path) -> None:
+    (folder / "derived_app.py").write_text(DERIVED)
+    (folder / "config.toml").write_text('HOST = "a"\n')
+    (folder / "other.toml").write_text('HOST = "b"\n')
+    (folder / "secrets.toml").write_text("")
+    found = run("diff", "derived_app:S", "--to-config", "other.toml", "--json").json()
+    assert {key: (each["old"]["value"], each["new"]["value"]) for key, each in found.items()} == {
+        "HOST": ("a", "b"),
+        "address": ("a:80", "b:80"),
+        "url": ("********", "********"),
+    }

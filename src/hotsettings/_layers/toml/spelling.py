@@ -45,7 +45,7 @@ class Vocabulary:
     """The names that a misspelt key could mean.
 
     Args:
-        names: The names. Case does not count, nor does whether words are joined by a hyphen or an underscore.
+        names: The names. A search ignores case, and takes hyphens for underscores.
         budget: What the searches may cost, shared with other vocabularies. Once it is spent, nothing is found.
     """
 
