@@ -22,6 +22,7 @@ from support.steps import steps
 from hotsettings import BaseSettings, InvalidSettings, LayerError, Rejected, Secret
 from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, Layer
+from hotsettings._layers.toml import limits
 from hotsettings._layers.toml.spelling import Budget, Vocabulary
 from hotsettings._live import snapshot
 from hotsettings._live.snapshot import same
@@ -397,9 +398,16 @@ def test_small_tables_nested_deep_are_frozen_one_by_one(monkeypatch: pytest.Monk
     """A look at all types at once costs more than the values of a small table, of which there may be a million."""
     looks: list[object] = []
     monkeypatch.setattr(frozen, "_immutable", looks.append)
-    table = {"a": {"b": {"c": 1}}}
-    assert frozen.freeze({f"k{number}": table for number in range(5)})["k0"] == table
+    table = {"a": {"b": {"c": [1, [2], [[]]]}}}
+    assert frozen.freeze({f"k{number}": table for number in range(5)})["k0"] == {"a": {"b": {"c": (1, (2,), ((),))}}}
     assert not looks
+
+
+def test_arrays_in_arrays_are_not_searched_for_flat_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The search cannot settle how deep they nest, and takes most of the time."""
+    monkeypatch.setattr(limits, "_FLAT", None)
+    assert limits.hazard(f"x = [{'[[1], [2]], ' * 200}]") is None
+    assert limits.hazard(f"x = [{'[[1], [2]], ' * 200}{'[' * 40}") is not None
 
 
 def test_a_mapping_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -454,6 +462,18 @@ def test_what_only_a_secret_layer_says_is_found_without_a_detour() -> None:
         ]
         taken.append(steps(lambda documents=documents: list(secrets_of(schema, documents))))  # type: ignore[misc]
     assert taken[2] <= 2 * taken[1]
+
+
+def test_texts_at_the_bottom_of_arrays_are_met_without_a_detour() -> None:
+    schema = schema_of(settings({"x": Secret[Mapping[str, Any]]}))
+    taken = []
+    for depth in (15, 15, 30):
+        value: Any = [f"text {number}" for number in range(500)]
+        for _ in range(depth):
+            value = [value]
+        document = Document(Layer(name="base"), "", {"x": {"a": value}})
+        taken.append(steps(lambda document=document: list(secrets_of(schema, [document]))))  # type: ignore[misc]
+    assert taken[2] <= 1.1 * taken[1]
 
 
 def test_elements_behind_those_that_are_wanted_are_passed_over() -> None:

@@ -1,5 +1,6 @@
 """How the command is called, what it says when that was wrong, and what its help tells."""
 
+import logging
 import re
 import sys
 from importlib import metadata
@@ -164,3 +165,10 @@ def test_without_the_extra_the_command_says_what_to_install(monkeypatch: pytest.
     needed = [each for each in metadata.requires("hotsettings") or () if each.endswith("extra == 'cli'")]
     packages = " ".join(f"'{each.partition(';')[0]}'" for each in needed)
     assert stop.value.code == f"hotsettings: the command line needs typer; install it with: pip install {packages}"
+
+
+def test_a_watch_that_has_ended_prints_nothing_more(run: Run, folder: Path) -> None:
+    del folder
+    before = logging.getLogger("hotsettings").handlers[:]
+    assert run("watch", CLASS, "--config", "none.toml").code == 1
+    assert logging.getLogger("hotsettings").handlers == before

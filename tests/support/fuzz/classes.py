@@ -17,7 +17,17 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import Meta, Struct
 
-from hotsettings import BaseSettings, RestartRequired, Secret, SettingsError
+from hotsettings import (
+    BaseSettings,
+    Before,
+    Check,
+    Deprecated,
+    Renamed,
+    RestartRequired,
+    Secret,
+    SettingsError,
+    Tolerant,
+)
 from support.toml_texts import KEYS
 
 
@@ -69,7 +79,9 @@ NAMES: Final = [key for key in KEYS if key.isprintable() and not set(key) & {"\\
 TABLES: Final[list[Any]] = [Point, Loose, Picky, Cat | Dog]
 
 # To a type checker a type that is put together at run time is none.
-TUPLE, MAPPING, SECRET, RESTART = (cast(Any, kind) for kind in (tuple, Mapping, Secret, RestartRequired))
+TUPLE, MAPPING, SECRET, RESTART, TOLERANT, ANNOTATED = (
+    cast(Any, kind) for kind in (tuple, Mapping, Secret, RestartRequired, Tolerant, Annotated)
+)
 
 
 def annotation(rng: random.Random, depth: int = 0) -> Any:
@@ -88,20 +100,40 @@ def annotation(rng: random.Random, depth: int = 0) -> Any:
             inner | None,
             SECRET[inner],
             RESTART[inner],
+            TOLERANT[rng.choice(TABLES)],
+            ANNOTATED[inner, rng.choice(MARKS)],
             *TABLES,
         ]
     )
 
 
+def _reading(value: Any) -> Any:
+    if len(repr(value)) % 5 == 0:
+        raise ValueError(f"cannot read {value!r}")
+    return value
+
+
+def _checking(value: Any) -> None:
+    if len(repr(value)) % 3 == 0:
+        raise ValueError(f"{value} is not allowed")
+
+
+MARKS: Final = [Before(_reading), Check(_checking), Deprecated("another key")]
+"""What they say quotes the value, which may be secret."""
+
+
 def settings_class(rng: random.Random) -> type[BaseSettings]:
     """A settings class with some of the keys of the documents, some of them required, some secret."""
     keys = rng.sample(NAMES, rng.randint(2, 12))
+    former = iter([name for name in NAMES if name not in keys])
     fields: dict[str, Any] = {}
     namespace: dict[str, Any] = {"__module__": __name__, "__annotations__": fields}
     for number, key in enumerate(keys):
         kind = annotation(rng)
         if rng.random() < 0.3:
             kind = SECRET[kind]
+        if rng.random() < 0.2:
+            kind = ANNOTATED[kind, rng.choice([*MARKS, Renamed(next(former, "former"))])]
         if rng.random() < 0.8:
             kind = kind | None
             namespace[f"f{number}"] = msgspec.field(default=None, name=key)
