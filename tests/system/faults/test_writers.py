@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from support.examples import some_of
 from support.faults.harness import NEVER, SETTLE, Party, Place, Watched, replace
-from support.faults.tagged import text, whole
+from support.faults.tagged import ABSENT, State, text, whole
 from support.faults.writers import WRITERS, InPlace, Replace, Writer, chunks
 
 LATER = 2, 3
 LAST = 9
+GONE = whole(ABSENT), whole(ABSENT, ABSENT)
+"""Between two files of a key there may be none for longer than a busy machine lets us look."""
 
 
-def check(party: Party, place: Place, kind: type[Writer]) -> None:
+def in_a_file(party: Party, place: Place, kind: type[Writer]) -> None:
     writer = kind(place.folder)
     place.config.unlink()
     writer.begin(text(1))
@@ -32,19 +36,48 @@ def check(party: Party, place: Place, kind: type[Writer]) -> None:
         followers.saw_only([whole(1), *map(whole, LATER), last])
 
 
+def in_a_folder(party: Party, place: Place, kind: type[Writer]) -> None:
+    writer = kind(place.folder)
+    place.config.unlink()
+    writer.begin(text(1))
+    place.config, place.layer = writer.path, writer.path.parent
+
+    def state(tag: int) -> State:
+        return whole(tag, 0 if (writer.path.parent / "secrets.toml").exists() else ABSENT)
+
+    rescan = NEVER if writer.told else 0.3
+    promised = SETTLE + 0.05 if writer.told else rescan + SETTLE
+    with party.follow(place, rescan_interval=rescan) as followers:
+        for tag in LATER:
+            writer.write(text(tag))
+            followers.reach(state(tag), time.monotonic(), promised)
+        writer.path.write_text(text(LAST))
+        followers.reach(state(LAST), time.monotonic(), SETTLE + 0.05)
+        followers.saw_only([*map(state, (1, *LATER, LAST)), *GONE])
+
+
+Check: TypeAlias = Callable[[Party, Place, type[Writer]], None]
+WHERE = pytest.mark.parametrize("check", [in_a_file, in_a_folder], ids=["file", "folder"])
+
+
+@WHERE
 @pytest.mark.parametrize("kind", [w for w in WRITERS if not w.only_closes_tell], ids=lambda kind: kind.__name__)
-def test_on_every_watcher(party: Party, place: Place, kind: type[Writer]) -> None:
+def test_on_every_watcher(party: Party, place: Place, kind: type[Writer], check: Check) -> None:
     check(party, place, kind)
 
 
+@WHERE
 @pytest.mark.parametrize("kind", [w for w in WRITERS if w.only_closes_tell], ids=lambda kind: kind.__name__)
-def test_where_only_a_close_tells_that_it_is_whole(everybody: Party, place: Place, kind: type[Writer]) -> None:
+def test_where_only_a_close_tells_that_it_is_whole(
+    everybody: Party, place: Place, kind: type[Writer], check: Check
+) -> None:
     told = [member for member in everybody.members if member.watcher == "inotify"]
     check(Party(told), place, kind)
 
 
+@WHERE
 @pytest.mark.parametrize("kind", [InPlace, Replace], ids=lambda kind: kind.__name__)
-def test_on_every_event_loop(everybody: Party, place: Place, kind: type[Writer]) -> None:
+def test_on_every_event_loop(everybody: Party, place: Place, kind: type[Writer], check: Check) -> None:
     check(everybody, place, kind)
 
 
