@@ -115,6 +115,7 @@ def test_what_is_no_report_is_passed_over(run: Run, store: Store) -> None:
     assert [each["instance"] for each in run("fleet", "--json", *store.options).json()] == ["host/1"]
 
 
+@pytest.mark.thorough
 def test_nothing_that_an_instance_says_reaches_the_terminal(run: Run, store: Store) -> None:
     store.report(
         "host/1",
@@ -202,6 +203,7 @@ def test_who_has_not_applied_it_and_why(folder: Path, store: Store) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_where_all_others_have_rejected_it_there_is_nothing_to_wait_for(folder: Path, store: Store) -> None:
     store.put("config.toml", 'NAME = "old"\n')
     store.report("host/1", tried={"config.toml": 2}, rejection="no")

@@ -13,7 +13,13 @@ from support.faults.tagged import text, whole
 
 RESCAN = 0.3
 watchers = pytest.mark.parametrize(
-    ("watcher", "backend"), [("inotify", "asyncio"), ("watchfiles", "asyncio"), ("poll", "trio"), ("inotify", "uvloop")]
+    ("watcher", "backend"),
+    [
+        ("inotify", "asyncio"),
+        pytest.param("watchfiles", "asyncio", marks=pytest.mark.thorough),
+        ("poll", "trio"),
+        pytest.param("inotify", "uvloop", marks=pytest.mark.thorough),
+    ],
 )
 
 

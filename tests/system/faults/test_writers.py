@@ -57,7 +57,10 @@ def in_a_folder(party: Party, place: Place, kind: type[Writer]) -> None:
 
 
 Check: TypeAlias = Callable[[Party, Place, type[Writer]], None]
-WHERE = pytest.mark.parametrize("check", [in_a_file, in_a_folder], ids=["file", "folder"])
+FILE = pytest.param(in_a_file, id="file")
+FOLDER = pytest.param(in_a_folder, id="folder")
+"""Its keys are followed as files are, so two of the writers always go into one, and all of them in a thorough run."""
+WHERE = pytest.mark.parametrize("check", [FILE, pytest.param(in_a_folder, id="folder", marks=pytest.mark.thorough)])
 
 
 @WHERE
@@ -75,7 +78,7 @@ def test_where_only_a_close_tells_that_it_is_whole(
     check(Party(told), place, kind)
 
 
-@WHERE
+@pytest.mark.parametrize("check", [FILE, FOLDER])
 @pytest.mark.parametrize("kind", [InPlace, Replace], ids=lambda kind: kind.__name__)
 def test_on_every_event_loop(everybody: Party, place: Place, kind: type[Writer], check: Check) -> None:
     check(everybody, place, kind)

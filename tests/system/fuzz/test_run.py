@@ -110,6 +110,7 @@ while True:
 """
 
 
+@pytest.mark.thorough
 def test_it_finds_deaths_and_hangs_and_goes_on_behind_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin = fuzz.Worker.__init__
 
