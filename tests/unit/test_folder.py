@@ -366,6 +366,7 @@ class TestLimits:
     def test_other_files_are_not_limited(self, tmp_path: Path) -> None:
         assert loaded(tmp_path, {"name": "x", "keystore.jks": "y" * 2**21}).name == "x"
 
+    @pytest.mark.thorough
     def test_names(self, tmp_path: Path) -> None:
         for number in range(MOST_NAMES):
             (tmp_path / f".{number}").touch()
@@ -386,6 +387,7 @@ class TestLimits:
             assert time.thread_time() - started < 1.5
             (tmp_path / key).unlink()
 
+    @pytest.mark.thorough
     def test_many_files_of_many_kinds_in_bounded_work(self, tmp_path: Path) -> None:
         for number in range(2400):
             (tmp_path / f"labels.k{number}").write_text("x" * 400)
