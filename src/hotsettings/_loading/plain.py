@@ -34,7 +34,7 @@ def plain_value(value: Any, path: Path, origin: Origin, problems: list[Problem],
     """
     try:
         return plain(value)
-    except Exception:
+    except Exception:  # msgspec raises several kinds, and what is in the value may raise any
         before, inside = len(problems), (*above, id(value))
     left: dict[str, Any] = {}
     if id(value) in above or len(above) > _DEEPEST:

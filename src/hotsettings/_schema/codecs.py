@@ -328,7 +328,7 @@ def _read(known: Standard, kind: Any, value: Any) -> Any:
 def _about_zones(kind: Any) -> str:
     try:
         kind("Europe/Zurich")
-    except Exception:
+    except Exception:  # without a database; one that is broken raises other kinds
         return "this machine has no database of time zones; install the package tzdata"
     return 'write its name in the IANA database, such as "Europe/Zurich"'
 
