@@ -36,9 +36,15 @@ async def work(url: str, folder: Path, name: str, release: type[Settings]) -> No
 
 async def tell(name: str, live: Live[Settings]) -> None:
     changes = live.changes("BATCH")
-    print(f"{name}: takes {live.current.BATCH} at once", flush=True)
+    say(f"{name}: takes {live.current.BATCH} at once")
     async for change in changes:
-        print(f"{name}: takes {change.new.BATCH} at once, and no longer {change.old.BATCH}", flush=True)
+        say(f"{name}: takes {change.new.BATCH} at once, and no longer {change.old.BATCH}")
+
+
+def say(line: str) -> None:
+    """Write a line in one piece: the workers share one output, and `print` would write the line end by itself."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
