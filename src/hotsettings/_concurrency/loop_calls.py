@@ -1,13 +1,26 @@
-"""Calls into the event loop from other threads and from signal handlers."""
+"""The event loop that runs here, and calls into it from other threads and from signal handlers."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 
 Call = Callable[[Callable[[], object]], object]
+
+
+def running_loop() -> object | None:
+    """What stands for the event loop that runs in this thread; None if there is none."""
+    if (trio := sys.modules.get("trio")) is not None:
+        with suppress(RuntimeError):
+            token: object = trio.lowlevel.current_trio_token()
+            return token
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    return None
 
 
 def into_this_loop() -> Call:

@@ -25,6 +25,7 @@ from anyio.lowlevel import checkpoint
 
 from .._boundary import type_and_place
 from .._log import logger
+from .loop_calls import running_loop
 
 T = TypeVar("T")
 
@@ -119,7 +120,7 @@ class _Hosted(AbstractAsyncContextManager[T], Generic[T]):
     async def __aenter__(self) -> T:
         if self._loop is not None:
             raise RuntimeError("this block has been entered already: make another one")
-        self._loop = _current_loop()
+        self._loop = running_loop()
         self._scope = anyio.CancelScope()
         self._entered, self._leave, self._gone = anyio.Event(), anyio.Event(), anyio.Event()
         self._task = _spawn(self._run)
@@ -140,7 +141,7 @@ class _Hosted(AbstractAsyncContextManager[T], Generic[T]):
         if self._loop is None:
             raise RuntimeError("this block has not been entered")
         if not self._gone.is_set():
-            if self._loop is not _current_loop():
+            if self._loop is not running_loop():
                 raise RuntimeError("this block was entered in another event loop, and can be left only there")
             self._leave.set()
             if any(block is self for block in _inside.get()):
@@ -197,14 +198,6 @@ async def until(event: anyio.Event, within: float = math.inf, late: Callable[[],
                     late()
     if cancellation is not None:
         raise cancellation
-
-
-def _current_loop() -> object:
-    if issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
-        return asyncio.get_running_loop()
-    import trio
-
-    return trio.lowlevel.current_trio_token()
 
 
 def _spawn(work: Callable[[], Awaitable[None]]) -> object:

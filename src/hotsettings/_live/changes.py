@@ -57,6 +57,12 @@ class Subscribers(Generic[S]):
         self._iterators.add(iterator)
         return iterator
 
+    def go_on(self, before: Changes[S]) -> Changes[S]:
+        """Return an iterator that goes on where one has stopped, in the process from which this one was forked."""
+        iterator = self.changes(before.keys)
+        iterator.begin_where(before)
+        return iterator
+
     def publish(self, snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
         """Make a snapshot the newest, and wake those whose keys differ."""
         change = Change(self.snapshot.settings, snapshot.settings, keys, snapshot.generation)
@@ -166,6 +172,18 @@ class Changes(AsyncIterator[Change[S]]):
         if self._closed or self._finished_generation >= generation:
             return False
         return self._busy or (not self._abandoned and self._topic.generation > self._considered_generation)
+
+    @property
+    def keys(self) -> frozenset[str] | None:
+        """The keys whose changes it tells; None: all."""
+        return self._topic.keys
+
+    def begin_where(self, before: Changes[S]) -> None:
+        """Tell what another iterator for the same keys has not told."""
+        self._closed = before._closed
+        self._delivered_snapshot = before._delivered_snapshot
+        self._considered_generation = self._finished_generation = before._considered_generation
+        self._topic.generation = max(self._topic.generation, before._topic.generation)
 
     async def _next(self) -> Change[S]:
         yielded = False  # always let other tasks run once before delivering

@@ -36,6 +36,12 @@ class EventLog:
         self._readers.add(reader)
         return reader
 
+    def go_on(self, before: Events) -> Events:
+        """Return a reader that goes on where one has stopped, in the process from which this one was forked."""
+        reader = self.read()
+        reader.begin_where(before)
+        return reader
+
     def tell(self, event: Event) -> None:
         """Hand an event to every reader."""
         if isinstance(event, Applied):
@@ -76,6 +82,14 @@ class Events(AsyncIterator[Event]):
                 self._news = anyio.Event()
             await self._news.wait()
         return self._kept.popleft()
+
+    def begin_where(self, before: Events) -> None:
+        """Keep what another reader has not read."""
+        self.dropped = before.dropped
+        for event in before._kept:
+            self.put(event)
+        if before._ended:
+            self.end()
 
     def put(self, event: Event) -> None:
         """Add an event, unless it has ended."""

@@ -14,6 +14,7 @@ from .callbacks import Handle
 from .changes import Changes
 from .core import Core, CurrentSlot
 from .events import Events
+from .registering import registering
 from .reload.resource_manager import ResourceManager
 from .resource import Resource
 from .snapshot import Change, Snapshot
@@ -103,7 +104,7 @@ class Live(CurrentSlot[S], Generic[S]):
 
         It ends with the watching. ``anext`` may be given up, by a timeout say, and asked again: nothing is lost.
         """
-        return self._core.subscribers.changes(self._keys(keys))
+        return self._core.subscribers.changes(self._keys("changes()", keys))
 
     @overload
     def on_change(self, callback: Callable[[Change[S]], Awaitable[object] | object], /, *keys: str) -> Handle: ...
@@ -121,10 +122,10 @@ class Live(CurrentSlot[S], Generic[S]):
         ``watch`` ends. A sync callback runs on the event loop and must not block it. It runs in a copy of the context in
         which ``watch`` was entered, which it keeps from call to call.
         """
-        return _registering(self._on_change, arguments)
+        return registering("on_change", self._on_change, arguments)
 
     def _on_change(self, callback: Callable[[Change[S]], object], keys: tuple[str, ...]) -> Handle:
-        chosen = self._keys(keys)
+        chosen = self._keys("on_change()", keys)
         handle = Handle(callback, chosen, lambda _: None)
         self._core.callbacks.start(handle, self._core.subscribers.changes(chosen))
         return handle
@@ -146,11 +147,11 @@ class Live(CurrentSlot[S], Generic[S]):
         the log tells, and no veto. It is not asked about the settings that are live already. It runs in a copy of the context
         in which ``watch`` was entered.
         """
-        return _registering(self._prepare, arguments)
+        return registering("prepare", self._prepare, arguments)
 
     def _prepare(self, hook: Callable[[Change[S]], object], keys: tuple[str, ...]) -> Handle:
         hooks = self._core.hooks
-        handle = Handle(hook, self._keys(keys), lambda handle: hooks.pop(handle, None))
+        handle = Handle(hook, self._keys("prepare()", keys), lambda handle: hooks.pop(handle, None))
         hooks[handle] = None
         return handle
 
@@ -185,11 +186,14 @@ class Live(CurrentSlot[S], Generic[S]):
             raise ValueError(f"replace must be 'overlap' or 'exclusive', not {replace!r}")
         if not 0 <= jitter < math.inf:
             raise ValueError(f"jitter must be 0 seconds or more, and finite, not {jitter!r}")
-        resource: Resource[T] = Resource(build, self._keys(keys), replace == "exclusive", drain_timeout, jitter)
+        resource: Resource[T] = Resource(
+            build, self._keys("resource()", keys), replace == "exclusive", drain_timeout, jitter
+        )
         return _ResourceBlock(self._core.resources, resource)
 
     def events(self) -> Events:
         """Iterate over every Applied and Rejection from this call on, for the record."""
+        self._core.refuse_elsewhere("events()")
         return self._core.events.read()
 
     async def reload(self, timeout: float | None = None) -> Change[S] | None:  # noqa: ASYNC109 - as above
@@ -206,6 +210,7 @@ class Live(CurrentSlot[S], Generic[S]):
             TimeoutError: It takes longer than ``timeout``. The message says what it waits for.
             RuntimeError: A hook or a build has called this, and would wait for itself.
         """
+        self._core.refuse_elsewhere("reload()")
         self._core.holdups.refuse_inside("reload()", "which it would wait for")
         before = self.snapshot
         await self._source.reload(timeout)
@@ -228,6 +233,7 @@ class Live(CurrentSlot[S], Generic[S]):
             RuntimeError: A hook or a build waits for what can only come after it.
         """
         core = self._core
+        core.refuse_elsewhere("wait_applied()")
         if (generation or 0) > self.snapshot.generation or any(resource.outdated for resource in core.resources.all):
             core.holdups.refuse_inside("wait_applied()", "which has to return before that can be applied")
         await core.subscribers.barrier.wait(generation)
@@ -259,17 +265,6 @@ class Live(CurrentSlot[S], Generic[S]):
         """
         self._core.callbacks.accompany(work)
 
-    def _keys(self, patterns: tuple[str, ...]) -> frozenset[str] | None:
+    def _keys(self, call: str, patterns: tuple[str, ...]) -> frozenset[str] | None:
+        self._core.refuse_elsewhere(call)
         return select(self._core.schema.followed, patterns) if patterns else None
-
-
-def _registering(register: Callable[[Any, tuple[str, ...]], Handle], arguments: tuple[Any, ...]) -> Any:
-    """Register a function that is called with its keys, or return the decorator for these keys."""
-    if arguments and not isinstance(arguments[0], str):
-        return register(arguments[0], arguments[1:])
-
-    def decorate(function: F) -> F:
-        register(function, arguments)
-        return function
-
-    return decorate

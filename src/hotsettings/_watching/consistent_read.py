@@ -256,6 +256,11 @@ class ConsistentReader:
         for each in self._sources:
             each.accepted()
 
+    def accepted_before(self, documents: Sequence[Document]) -> None:
+        """Note that these documents of the layers are live already, although nothing was read yet."""
+        for each, document in zip(self._sources, documents, strict=True):
+            each.accepted_before(document)
+
     @property
     def targets(self) -> list[str]:
         """The files that the paths led to at the last check."""

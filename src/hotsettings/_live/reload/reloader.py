@@ -171,21 +171,20 @@ class Reloader(Generic[S]):
     Args:
         core: What to keep up to date. Its snapshot is what was read first.
         watcher: Checks the layers.
-        first_read: What was read first.
+        contents: The contents of the layers from which the core's snapshot was made. Empty if that is not known.
         rescan: Seconds after which the layers are checked, whatever happens.
     """
 
-    def __init__(self, core: Core[S], watcher: Watcher, first_read: Read, rescan: float) -> None:
+    def __init__(self, core: Core[S], watcher: Watcher, contents: Sequence[object], rescan: float) -> None:
         self._core = core
         self._watcher = watcher
         self._rescan = rescan
-        self._started_with = core.loaded
         self._learnt: Sequence[Document] = core.loaded.documents
         """The documents whose secrets were learnt last. If they are not the live ones, a rejected candidate was learnt
         after the live state, which is to be learnt again."""
         self._warned = core.loaded.warnings
         """What was logged last. The same is not logged again."""
-        self._contents = first_read.contents
+        self._contents = contents
         self._newest_good: Loaded | None = core.loaded
         self._candidate: _Candidate | None = None
         self._check_at = 0.0
@@ -307,7 +306,7 @@ class Reloader(Generic[S]):
             return None
         core, learnt, self._learnt = self._core, self._learnt, ()
         accepted = None if learnt is core.loaded.documents else core.loaded
-        outcome = evaluate(core.schema, core.redactor, _origins(self._watcher), read, self._started_with, accepted)
+        outcome = evaluate(core.schema, core.redactor, _origins(self._watcher), read, core.started_with, accepted)
         if isinstance(outcome, Loaded):
             self._learnt = outcome.documents
             log_warnings(outcome.warnings, self._warned)

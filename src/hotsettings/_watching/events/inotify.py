@@ -138,6 +138,9 @@ class Inotify:
         if self._read_events() is not _Relevance.NONE:
             self._wake()  # ``run`` will not: the queue is empty now
 
+    def forked(self) -> None:
+        self._inotify.close()
+
     def last_event(self, target: str) -> LastEvent:
         return self._last_events.get(target, LastEvent())
 

@@ -146,6 +146,10 @@ class Source(ABC, Generic[L, F]):
         """
         self._had_content = bool(self._data)
 
+    def accepted_before(self, document: Document) -> None:
+        """Note that this document is live already, although nothing was read yet."""
+        self._had_content = bool(document.text)
+
     def _parsed(self, data: bytes | None) -> Document | Unreadable:
         layer = self.layer_as_read
         if self._had_content and not data:
