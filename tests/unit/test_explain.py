@@ -21,6 +21,7 @@ from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from hotsettings._live.reload.restart import keep_first
+from hotsettings._live.statistics import describe
 from hotsettings._loading.explain import (
     Entry,
     Explanation,
@@ -558,6 +559,17 @@ def test_values_of_all_kinds() -> None:
     assert explain(it, "anything.a").winner.value == math.inf
     assert msgspec.json.encode(explain(it, "anything.b").winner.value) == b'"07:32:00"'
     assert explain(it, "anything.c").winner.value == [[], {}]
+
+
+def test_integers_keep_their_base() -> None:
+    it = loaded(Settings, "port = 0x1F_90\nanything = {a = [0o17, 15, 'x'], b = true}", override="anything.c = 0b1")
+    assert "→ 0x1F_90  base" in str(explain(it, "port"))
+    assert explain(it, "port").winner.value == 8080
+    assert "→ { c = 0b1 }" in str(explain(it, "anything"))
+    described = {each.key: each.value for each in describe(it)}
+    assert described["port"] == "0x1F_90"
+    assert described["anything.b"] == "true"
+    assert described["anything.a"] == '[0o17, 0o17, "x"]', "of equal elements of an array, one notation counts"
 
 
 @pytest.mark.parametrize("name", ["config.toml", "a folder/config.toml"])

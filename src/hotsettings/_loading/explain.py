@@ -32,12 +32,18 @@ class Entry(Struct, frozen=True):
     """What one layer, or the class, says about a key.
 
     ``value`` is a plain TOML value, or ``HIDDEN`` in place of a secret. ``live`` says whether it takes part in the result.
-    Tables of several layers are merged, so all of them do; of other values, only the winner does.
+    Tables of several layers are merged, so all of them do; of other values, only the winner does. ``text`` is the value as
+    TOML, with its integers in the base in which the layer has them.
     """
 
     value: Any
     origin: Origin
     live: bool
+    written: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.written or toml(self.value)
 
 
 class Explanation(Struct, frozen=True):
@@ -59,7 +65,7 @@ class Explanation(Struct, frozen=True):
 
     def __str__(self) -> str:
         entries = self.entries if self.kept is None else (*self.entries, self.kept)
-        rows = [(toml(e.value), *columns(e.origin)) for e in entries]
+        rows = [(e.text, *columns(e.origin)) for e in entries]
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
         marks = ["→" if entry.live else " " for entry in entries]
         lines = (
@@ -123,7 +129,8 @@ def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
         place = document.locate([path]).get(path)
         origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         said = as_values(value)  # in code it may be of a type that TOML does not have
-        yield Entry(masked(loaded.schema.shape.at(path, document.values), said, document.layer.secret), origin, live)
+        shown = masked(loaded.schema.shape.at(path, document.values), said, document.layer.secret)
+        yield Entry(shown, origin, live, document.written(path, shown))
 
 
 def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
@@ -190,11 +197,17 @@ class Setting(Struct, frozen=True):
     path: Path
     value: Any
     origin: Origin
+    written: str = ""
 
     @property
     def key(self) -> str:
         """Dotted, as ``explain`` takes it."""
         return dotted(self.path)
+
+    @property
+    def text(self) -> str:
+        """The value as TOML, with its integers in the base in which the layer has them."""
+        return self.written or toml(self.value)
 
 
 def _derived(loaded: Loaded, leaf: Leaf) -> Setting:
@@ -234,9 +247,12 @@ def with_values(loaded: Loaded) -> list[tuple[Any, Setting]]:
 def _with_values(loaded: Loaded) -> Iterator[tuple[Any, Setting]]:
     parts = list(live_parts(loaded))
     places = _places(loaded, [(part.path, leaf) for leaf, part in parts])
+    documents = {document.layer.name: document for document in loaded.documents}
     for leaf, part in parts:
-        shown = HIDDEN if is_hidden(loaded, part) else part.value
-        yield part.value, Setting(leaf, part.path, shown, places[part.path])
+        shown, origin = HIDDEN if is_hidden(loaded, part) else part.value, places[part.path]
+        document = documents.get(origin.layer) if origin.kind == "layer" else None
+        written = "" if document is None else document.written(part.path, shown)
+        yield part.value, Setting(leaf, part.path, shown, origin, written)
     for leaf in loaded.schema.derived:
         yield leaf.value_in(loaded.settings), _derived(loaded, leaf)
 

@@ -8,6 +8,16 @@ from typing import Any
 from .keys import quoted, written
 
 
+class Written:
+    """A value that is already TOML."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
 def toml(value: Any) -> str:
     """Write a value as TOML would. What TOML cannot express (None, a masked secret) is written as its repr.
 

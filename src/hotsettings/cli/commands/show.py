@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from ..._layers.toml.keys import Path, dotted
-from ..._layers.toml.values import toml
+from ..._layers.toml.values import Written, toml
 from ..._loading.explain import Setting, effective
 from ..._schema.masking import Hidden
 from ...errors import Origin
@@ -39,16 +39,14 @@ def as_table(settings: Sequence[Setting]) -> None:
     console = output.console()
     key_width = max((len(setting.key) for setting in settings), default=0)
     room = console.width - key_width - max((len(str(setting.origin)) for setting in settings), default=0) - 6
-    value_width = min(
-        max(16, room), 40, max((len(output.value_text(setting.value)) for setting in settings), default=0)
-    )
+    value_width = min(max(16, room), 40, max((len(output.value_text(setting)) for setting in settings), default=0))
     console.print(Text(f" {'Key':<{key_width}}  {'Value':<{value_width}}  From", style="bold underline"))
     for section, group in groupby(settings, key=lambda setting: setting.leaf.section):
         if section:
             console.print(Text.assemble("\n ", (section, "bold cyan")))
         for setting in group:
             key = f" {setting.key:<{key_width}}  "
-            value = Text(f"{output.value_text(setting.value):<{value_width}}", style=_value_style(setting.value))
+            value = Text(f"{output.value_text(setting):<{value_width}}", style=_value_style(setting.value))
             output.hanging(console, key, Text.assemble(value, "  ", _origin(setting.origin)), len(key))
 
 
@@ -64,7 +62,7 @@ def as_toml(settings: Sequence[Setting]) -> None:
                 output.line(f"{dotted(path)} = {toml(_array(values, len(path)))}  # {found[0].origin}")
                 found = [setting for setting in found if _absent(setting)]
             for setting in found:
-                assignment = f"{'# ' if _absent(setting) else ''}{setting.key} = {output.value_text(setting.value)}"
+                assignment = f"{'# ' if _absent(setting) else ''}{setting.key} = {output.value_text(setting)}"
                 output.line(f"{assignment}  # {setting.origin}")
 
 
@@ -85,7 +83,7 @@ def _array(settings: Sequence[Setting], depth: int) -> Any:
         table = whole
         for part in setting.path[depth:-1]:
             table = table.setdefault(part, {})
-        table[setting.path[-1]] = setting.value
+        table[setting.path[-1]] = Written(setting.text)
     return _listed(whole)
 
 
