@@ -70,7 +70,7 @@ def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
         case inspect.UnionType(types=types):
             return " or ".join(_named(each, above) for each in types if not isinstance(each, inspect.NoneType))
         case inspect.LiteralType(values=values):
-            return " or ".join(map(toml, values))
+            return " or ".join(toml(value) for value in values if value is not None)
         case inspect.EnumType(cls=cls):
             return " or ".join(toml(member.value) for member in cls)
         case inspect.DictType(value_type=value):

@@ -97,7 +97,7 @@ def as_text(changes: Sequence[KeyChange]) -> None:
         restart = Text("  needs a restart", style="dim") if change.new.leaf.restart else Text()
         console.print(Text.assemble((change.key, "bold"), restart))
         for sign, style, side in (("-", "red", change.old), ("+", "green", change.new)):
-            text = Text(f"{sign} {output.value_text(side)}  # {side.origin}", style=style)
+            text = Text(f"{sign} {side.text}  # {side.origin}", style=style)
             output.hanging(console, "  ", text, 4)
     if not changes:
         console.print("No difference.")

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from .._layers.toml.values import toml
-from .._loading.explain import Entry, Setting
+from .._loading.explain import Setting
 from .._schema.masking import Hidden
 from ..errors import NO_PROBLEMS, SHOWN_PROBLEMS, Origin, Problem, Problems, SettingsError, UnforeseenError, unshown
 
@@ -60,11 +60,6 @@ def hanging(console: Console, prefix: str, text: Text, indent: int) -> None:
         part.rstrip()
         console.print(Text(before).append_text(part))
         before = " " * indent
-
-
-def value_text(said: Setting | Entry) -> str:
-    """A value as TOML, and ``not set`` for None, which TOML does not have."""
-    return "not set" if said.value is None else said.text
 
 
 def problems(console: Console, title: str, found: Problems, colour: str) -> None:

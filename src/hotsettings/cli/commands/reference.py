@@ -106,10 +106,8 @@ def _derived_row(leaf: Leaf) -> str:
 
 
 def _default(shape: Shape, default: Any) -> str:
-    if default is None:
-        return "not set"
     shown = masked(shape, in_order(shape, as_values(default)))
-    return "hidden" if shown is HIDDEN else _code(toml(shown))
+    return "not set" if default is None else "hidden" if shown is HIDDEN else _code(toml(shown))
 
 
 def _limit(limit: Limit) -> str:

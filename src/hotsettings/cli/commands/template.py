@@ -13,7 +13,7 @@ import typer
 from msgspec import NODEFAULT, Struct, inspect
 
 from ..._layers.toml.keys import Path, dotted
-from ..._layers.toml.values import toml
+from ..._layers.toml.values import expressible, toml
 from ..._schema.codecs import standard
 from ..._schema.describe import behind, info_of, limits, type_name
 from ..._schema.field_types import struct_of
@@ -108,8 +108,8 @@ def _parts(leaf: Leaf, needed: bool) -> list[_Line]:
 
     The files do not merge arrays, so an array with a secret inside belongs in the secrets file as a whole.
     """
-    shown = leaf.required or leaf.default is None or leaf.secret
-    value = example(leaf.annotation) if shown else in_order(leaf.shape, as_values(leaf.default))
+    default = None if leaf.required or leaf.secret else in_order(leaf.shape, as_values(leaf.default))
+    value = default if expressible(default) else example(leaf.annotation)
     parts = list(parts_of(leaf.shape, value, leaf.path))
     if not leaf.secret or any(isinstance(key, int) for part in parts for key in part.path):
         return [_Line(leaf.path, value, leaf.secret, needed)]
@@ -130,12 +130,12 @@ def _example(info: inspect.Type) -> Any:
         case inspect.CustomType(cls=cls):
             return known.example if (known := standard(cls)) is not None else "CHANGE-ME"
         case inspect.Metadata(type=inner, extra_json_schema=extra):
-            given = (extra or {}).get("examples")
-            return as_values(given[0]) if given else _example(inner)
+            given = [*filter(expressible, map(as_values, (extra or {}).get("examples", ())))]
+            return given[0] if given else _example(inner)
         case inspect.UnionType(types=types):
             return _example(next(each for each in types if not isinstance(each, inspect.NoneType)))
         case inspect.LiteralType(values=values):
-            return values[0]
+            return next(value for value in values if value is not None)
         case inspect.EnumType(cls=cls):
             return next(iter(cls)).value
         case inspect.StrType():
@@ -192,8 +192,8 @@ def _is_table(info: inspect.Type) -> bool:
 
 def _defaults(fields: Sequence[inspect.Field]) -> dict[str, Any]:
     """Return the fields of a table that requires none, so that it shows what can be set."""
-    set_to = {field.encode_name: field.default for field in fields if field.default not in (NODEFAULT, None)}
-    return {name: as_values(default) for name, default in set_to.items()}
+    set_to = {field.encode_name: as_values(field.default) for field in fields if field.default is not NODEFAULT}
+    return {name: default for name, default in set_to.items() if expressible(default)}
 
 
 def _keys(info: inspect.Type, count: int) -> Iterator[str]:
@@ -202,7 +202,7 @@ def _keys(info: inspect.Type, count: int) -> Iterator[str]:
         case inspect.Metadata(type=inner):
             yield from _keys(inner, count)
         case inspect.LiteralType(values=values):
-            yield from map(str, values[:count])
+            yield from [str(value) for value in values if value is not None][:count]
         case inspect.EnumType(cls=cls):
             yield from [str(member.value) for member in cls][:count]
         case inspect.IntType() | inspect.FloatType():

@@ -106,7 +106,7 @@ class Printer:
         what = f"generation {edit.event.generation}" + ("" if edit.changes else ": no value has changed")
         console.print(_time(edit.event).append(what, style="bold green"))
         for change in edit.changes:
-            old, new = output.value_text(change.old), output.value_text(change.new)
+            old, new = change.old.text, change.new.text
             sides = (old, "red"), " → ", (new, "green"), (f"  {change.new.origin}", "dim")
             console.print(Text.assemble((f"    {change.key}  ", "bold"), *sides))
         for explained in edit.waiting:
@@ -134,7 +134,7 @@ class LinePrinter(Printer):
 
     def applied(self, edit: Edit) -> None:
         changes = [
-            f"{each.key} = {output.value_text(each.new)} (was {output.value_text(each.old)}, {each.new.origin})"
+            f"{each.key} = {each.new.text} (was {each.old.text}, {each.new.origin})"
             for each in edit.changes
         ]
         waits = [f"{explained.key} {_waits(explained)}" for explained in edit.waiting]
@@ -177,7 +177,7 @@ class JsonPrinter(Printer):
 def _waits(explained: Explanation) -> str:
     if explained.kept is None:  # applied meanwhile
         return "is live"
-    new, kept = output.value_text(explained.winner), output.value_text(explained.kept)
+    new, kept = explained.winner.text, explained.kept.text
     return f"waits for a restart: {new}, until then {kept}"
 
 
