@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from inspect import cleandoc
 from itertools import repeat
@@ -105,8 +106,8 @@ class _Components:
     def _field(self, field: FieldInfo, hidden: bool) -> dict[str, Any]:
         default = own_default(field)
         entry = self._of(field.type)
-        if default is not ABSENT and not is_secret(field.type):
-            entry["default"] = in_order(Shape(field.type), as_values(default))
+        if default is not ABSENT and not is_secret(field.type) and _in_json(plain := as_values(default)):
+            entry["default"] = in_order(Shape(field.type), plain)
         _annotate(entry, field, hidden)
         return entry
 
@@ -119,7 +120,7 @@ class _Components:
         ):
             (found,), others = msgspec.json.schema_components([annotation], schema_hook=_described, ref_template=_REF)
             self._others |= others
-            return found
+            return _with_numbers(found)
         facts = _facts(metadata, array=field_types.entries_of(bare) is None)
         return facts | self._nested(bare) | facts
 
@@ -184,6 +185,16 @@ def _described(kind: Any) -> dict[str, Any]:
     return {"title": name_of(original)}
 
 
+def _with_numbers(node: Any) -> Any:
+    """Let decimals be numbers, too, as loading does."""
+    if isinstance(node, list):
+        return list(map(_with_numbers, node))
+    if not isinstance(node, dict):
+        return node
+    kinds = {"type": ["string", "number"]} if node.get("format") == "decimal" else {}
+    return {key: _with_numbers(value) for key, value in node.items()} | kinds
+
+
 def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:
     about = [entry["description"]] if "description" in entry else []
     if is_secret(field.type):
@@ -202,13 +213,22 @@ def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:
         entry["description"] = " ".join(about)
 
 
+def _in_json(default: Any) -> bool:
+    """Whether files can hold a default, and JSON too: it has no ``inf`` and ``nan``."""
+    if isinstance(default, dict):
+        return all(item is None or _in_json(item) for item in default.values())
+    if isinstance(default, list):
+        return all(map(_in_json, default))
+    return math.isfinite(default) if isinstance(default, float) else default is not None
+
+
 def _without_null(node: Any) -> Any:
-    """Drop null from a schema: TOML does not have it."""
+    """Drop null from a schema: TOML does not have it, and keys without a value are left out."""
     if isinstance(node, list):
         return [_without_null(item) for item in node if item is not None]
     if not isinstance(node, dict):
         return node
-    clean = {key: _without_null(value) for key, value in node.items() if key != "default" or value is not None}
+    clean = {key: _without_null(value) for key, value in node.items() if value is not None}
     if isinstance(clean.get("anyOf"), list):
         kinds = [kind for kind in clean.pop("anyOf") if kind != {"type": "null"}]
         clean = {**kinds[0], **clean} if len(kinds) == 1 else {"anyOf": kinds, **clean}

@@ -133,10 +133,7 @@ class LinePrinter(Printer):
         _line(f"watching {', '.join(files)}")
 
     def applied(self, edit: Edit) -> None:
-        changes = [
-            f"{each.key} = {each.new.text} (was {each.old.text}, {each.new.origin})"
-            for each in edit.changes
-        ]
+        changes = [f"{each.key} = {each.new.text} (was {each.old.text}, {each.new.origin})" for each in edit.changes]
         waits = [f"{explained.key} {_waits(explained)}" for explained in edit.waiting]
         what = "; ".join([*changes, *waits]) or "no value has changed"
         _line(f"{_stamp(edit.event)} generation {edit.event.generation}: {what}")
