@@ -511,7 +511,7 @@ def test_decimals_may_be_numbers() -> None:
     class Prices(BaseSettings):
         price: tuple[Decimal | None, ...] = ()
 
-    assert Prices.from_values(price=[1, 2.5, "3"])
+    assert Prices.from_values(price=[1, 2.5, "3"]).price == tuple(map(Decimal, ("1", "2.5", "3")))
     assert validator(Prices).is_valid({"price": [1, 2.5, "3"]})
     assert not validator(Prices).is_valid({"price": [True]})
 

@@ -120,7 +120,8 @@ class _Components:
         ):
             (found,), others = msgspec.json.schema_components([annotation], schema_hook=_described, ref_template=_REF)
             self._others |= others
-            return _with_numbers(found)
+            entry: dict[str, Any] = _with_numbers(found)
+            return entry
         facts = _facts(metadata, array=field_types.entries_of(bare) is None)
         return facts | self._nested(bare) | facts
 
