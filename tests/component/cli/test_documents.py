@@ -178,7 +178,7 @@ class Closed(Struct, frozen=True):
 class Marked(BaseSettings):
     strict: Closed = Closed()
     loose: Tolerant[Mapping[str, Inner] | None] = None
-    new: Annotated[int, Renamed("old")] = 1
+    new: Annotated[int, Renamed("old", "older"), Meta(description="What it is")] = 1
     wait: Annotated[int, Before(int), Meta(description="In seconds.")] = 1
     gone: Annotated[int, Deprecated("use new")] = 1
 
@@ -189,7 +189,10 @@ def test_the_schema_knows_the_marks() -> None:
     assert accepts({"loose": {"x": {"unknown": 1}}, "old": 2, "wait": "30"})
     assert not accepts({"old": "2"})
     properties = json.loads(json_schema(schema_of(Marked)))["properties"]
-    assert properties["old"]["deprecated"]
+    for former in (properties["old"], properties["older"]):
+        assert former == {"type": "integer", "deprecated": True, "description": "What it is. Renamed: write new."}
+    assert properties["new"] == {"type": "integer", "default": 1, "description": "What it is"}
+    assert properties["gone"]["deprecated"]
     assert properties["gone"]["description"] == "Deprecated: use new."
     assert properties["wait"] == {"description": "In seconds.", "default": 1}
 

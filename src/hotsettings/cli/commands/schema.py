@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
-from ..._layers.toml.keys import ABSENT
+from ..._layers.toml.keys import ABSENT, dotted
 from ..._schema import field_types
 from ..._schema.codecs import name_of, standard
 from ..._schema.marks import RESTART_REQUIRED, TOLERANT, Before, Deprecated, Renamed
@@ -23,6 +23,7 @@ from ..._schema.stand_ins import original_of
 from .. import output
 from ..options import SettingsClass
 from ..settings_class import schema_or_exit
+from .reference import sentences
 
 
 def schema(settings_class: SettingsClass) -> None:
@@ -89,7 +90,7 @@ class _Components:
         fields = msgspec.structs.fields(struct)
         properties = {field.encode_name: self._field(field, field.name in secret_fields(struct)) for field in fields}
         former = {
-            old: {**properties[field.encode_name], "deprecated": True}
+            old: _former(properties[field.encode_name], field.encode_name)
             for field in fields
             for mark in field_types.unwrap(field.type)[1]
             if isinstance(mark, Renamed)
@@ -197,7 +198,7 @@ def _with_numbers(node: Any) -> Any:
 
 
 def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:
-    about = [entry["description"]] if "description" in entry else []
+    about: list[str] = []
     if is_secret(field.type):
         entry.pop("default", None)
     if hidden:
@@ -209,9 +210,16 @@ def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:
     for mark in metadata:
         if isinstance(mark, Deprecated):
             entry["deprecated"] = True
-            about.append(f"Deprecated: {mark.instead}.")
+            about.append(f"Deprecated: {mark.instead}")
     if about:
-        entry["description"] = " ".join(about)
+        entry["description"] = " ".join(sentences(entry.get("description", ""), about))
+
+
+def _former(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    """Describe a field under a former key."""
+    about = sentences(entry.get("description", ""), [f"Renamed: write {dotted((key,))}"])
+    kept = {name: value for name, value in entry.items() if name != "default"}
+    return {**kept, "deprecated": True, "description": " ".join(about)}
 
 
 def _in_json(default: Any) -> bool:

@@ -23,7 +23,7 @@ from .. import output
 from ..options import SettingsClass
 from ..patterns import matching
 from ..settings_class import schema_or_exit
-from .reference import by_section
+from .reference import by_section, remarks
 
 _DAY = datetime.date(2000, 1, 1)
 
@@ -47,7 +47,7 @@ def config(schema: Schema) -> str:
     for section, leaves in by_section(schema):
         lines += ["", f"# ---- {section or 'Settings'} ----"]
         for leaf in leaves:
-            lines += ["", *_comment(leaf)]
+            lines += ["", *_comment(schema, leaf)]
             for part in _parts(leaf, leaf.path in needed):
                 lines.append(f"# {dotted(part.path)} belongs in the secrets file." if part.secret else part.line)
     return "\n".join(lines)
@@ -62,7 +62,7 @@ def secrets_example(schema: Schema) -> str:
     needed = _needed(schema)
     for leaf in schema.leaves:
         if secret := [part.line for part in _parts(leaf, leaf.path in needed) if part.secret]:
-            lines += ["", *_comment(leaf), *secret]
+            lines += ["", *_comment(schema, leaf), *secret]
     return "\n".join(lines)
 
 
@@ -82,9 +82,10 @@ def _needed(schema: Schema) -> set[Path]:
     return needed
 
 
-def _comment(leaf: Leaf) -> Iterator[str]:
+def _comment(schema: Schema, leaf: Leaf) -> Iterator[str]:
     facts = [type_name(leaf.annotation), *map(str, limits(leaf.annotation))]
     facts += ["required"] * leaf.required + ["a change needs a restart"] * leaf.restart
+    facts += remarks(schema, leaf.path, str)
     for text in (leaf.description, ", ".join(facts)):
         yield from textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
 
