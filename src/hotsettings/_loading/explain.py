@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from .._boundary import guarded
 from .._layers.layer import origin_of
-from .._layers.toml.keys import ABSENT, Path, dotted, follow
+from .._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from .._layers.toml.parser import ParserError, loads
 from .._layers.toml.spelling import closest
 from .._layers.toml.values import toml
@@ -137,8 +137,7 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
     """What the class says. A default table lies under what layers write, unless they name another tag."""
     leaf = loaded.schema.leaf_of(path)
     if leaf is not None:
-        depth = sum(_is_written(loaded, leaf.path[:end]) for end in range(1, len(leaf.path)))
-        if (default := leaf.defaults[depth]) is not ABSENT:
+        if (default := _default_of(loaded, leaf)) is not ABSENT:
             value = follow(in_order(leaf.shape, as_values(default)), path[len(leaf.path) :])
             if value is not ABSENT:
                 live = not _is_written(loaded, leaf.path)
@@ -151,6 +150,26 @@ def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
         value = _live(loaded, path)
         if value is not ABSENT:
             yield Entry(_shown(loaded, path, value), DEFAULT, True)
+    elif leaf is None and (table := _default_table(loaded, path)):
+        yield Entry(masked(loaded.schema.shape.at(path), table), DEFAULT, True)
+
+
+def _default_of(loaded: Loaded, leaf: Leaf) -> Any:
+    """The value of a leaf while no layer writes it, or ABSENT. That depends on which tables around it are written."""
+    return leaf.defaults[sum(_is_written(loaded, leaf.path[:end]) for end in range(1, len(leaf.path)))]
+
+
+def _default_table(loaded: Loaded, path: Path) -> Values:
+    """What lies under a table of fields that layers write."""
+    table: Values = {}
+    for leaf in loaded.schema.leaves_below(path):
+        default = _default_of(loaded, leaf)
+        if default is not ABSENT and default is not None:
+            inner = table
+            for part in leaf.path[len(path) : -1]:
+                inner = inner.setdefault(part, {})
+            inner[leaf.path[-1]] = in_order(leaf.shape, as_values(default))
+    return table
 
 
 def _live(loaded: Loaded, path: Path) -> Any:
