@@ -136,15 +136,14 @@ def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
 def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
     """What the class says. A default table lies under what layers write, unless they name another tag."""
     leaf = loaded.schema.leaf_of(path)
-    if leaf is not None:
-        if (default := _default_of(loaded, leaf)) is not ABSENT:
-            value = follow(in_order(leaf.shape, as_values(default)), path[len(leaf.path) :])
-            if value is not ABSENT:
-                live = not _is_written(loaded, leaf.path)
-                if isinstance(default, Struct) and type(default) is type(leaf.value_in(loaded.settings)):
-                    live = isinstance(value, dict) or not _is_written(loaded, path)
-                yield Entry(masked(loaded.schema.shape.at(path), value), DEFAULT, live)
-                return
+    if leaf is not None and (default := _default_of(loaded, leaf)) is not ABSENT:
+        value = follow(in_order(leaf.shape, as_values(default)), path[len(leaf.path) :])
+        if value is not ABSENT:
+            live = not _is_written(loaded, leaf.path)
+            if isinstance(default, Struct) and type(default) is type(leaf.value_in(loaded.settings)):
+                live = isinstance(value, dict) or not _is_written(loaded, path)
+            yield Entry(masked(loaded.schema.shape.at(path), value), DEFAULT, live)
+            return
     if not _is_written(loaded, path):
         # A table that nobody writes is default, or kept until a restart. So is a field of a table inside a mapping.
         value = _live(loaded, path)
