@@ -81,6 +81,9 @@ def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
             return f"array of {', '.join(_named(item, above) for item in items)}"
         case inspect.StructType(cls=cls) if cls in above:
             return "table"  # within itself
+        case inspect.StructType(cls=cls, fields=fields, array_like=True, tag=tag):
+            tagged = [] if tag is None else [toml(tag)]
+            return f"array of {', '.join([*tagged, *(_named(field.type, (*above, cls)) for field in fields)])}"
         case inspect.StructType(cls=cls, fields=fields):
             inside = ", ".join(f"{dotted((f.encode_name,))}: {_named(f.type, (*above, cls))}" for f in fields)
             return f"table {{ {inside} }}"

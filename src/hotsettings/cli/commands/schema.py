@@ -97,8 +97,9 @@ class _Components:
             for old in mark.old
         }
         if config.array_like:
-            required = [field.required for field in fields]
-            return {**about, "type": "array", "prefixItems": list(properties.values()), "minItems": sum(required)}
+            tag = [] if config.tag is None else [{"enum": [config.tag]}]
+            required = len(tag) + sum(field.required for field in fields)
+            return {**about, "type": "array", "prefixItems": [*tag, *properties.values()], "minItems": required}
         if config.tag_field is not None:
             properties = {config.tag_field: {"enum": [config.tag]}, **properties}
         closed = {} if struct in self._open else {"additionalProperties": False}
