@@ -84,9 +84,10 @@ def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
         case inspect.StructType(cls=cls, fields=fields, array_like=True, tag=tag):
             tagged = [] if tag is None else [toml(tag)]
             return f"array of {', '.join([*tagged, *(_named(field.type, (*above, cls)) for field in fields)])}"
-        case inspect.StructType(cls=cls, fields=fields):
-            inside = ", ".join(f"{dotted((f.encode_name,))}: {_named(f.type, (*above, cls))}" for f in fields)
-            return f"table {{ {inside} }}"
+        case inspect.StructType(cls=cls, fields=fields, tag=tag, tag_field=tag_field):
+            inside = [] if tag_field is None else [f"{dotted((tag_field,))}: {toml(tag)}"]
+            inside += [f"{dotted((f.encode_name,))}: {_named(f.type, (*above, cls))}" for f in fields]
+            return f"table {{ {', '.join(inside)} }}"
         case _:
             return _NAMES.get(type(info), "any")
 

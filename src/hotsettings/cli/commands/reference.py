@@ -82,14 +82,14 @@ def _rows_inside(leaf: Leaf) -> Iterator[str]:
     ``dbs.<name>.host`` is in each table of a mapping, ``hosts[].port`` in each of an array, and ``storage (kind = "s3").bucket`` in
     a table with this tag.
     """
-    for path, shape, field in _fields_inside(leaf.shape, leaf.key, ()):
+    for path, shape, field in fields_inside(leaf.shape, leaf.key, ()):
         default = own_default(field)
         text = "required" if default is ABSENT else _default(shape, default)
         former = (f"formerly {_code(written(old))}" for old in shape.marked(Renamed, "old"))
         yield _row(leaf, path, shape, shape.description, text, (*former, *_deprecated(shape)))
 
 
-def _fields_inside(shape: Shape, path: str, above: tuple[Any, ...]) -> Iterator[tuple[str, Shape, FieldInfo]]:
+def fields_inside(shape: Shape, path: str, above: tuple[Any, ...]) -> Iterator[tuple[str, Shape, FieldInfo]]:
     for member in shape.members:
         if member.struct is not None and member.fields is not None:
             if member.struct in above:
@@ -99,16 +99,16 @@ def _fields_inside(shape: Shape, path: str, above: tuple[Any, ...]) -> Iterator[
             fields = {field.encode_name: field for field in msgspec.structs.fields(member.struct)}
             for key, inner in member.fields.items():
                 yield f"{prefix}.{written(key)}", inner, fields[key]
-                yield from _fields_inside(inner, f"{prefix}.{written(key)}", (*above, member.struct))
+                yield from fields_inside(inner, f"{prefix}.{written(key)}", (*above, member.struct))
         elif member.entries is not None:
-            yield from _fields_inside(member.entries[1], f"{path}.<name>", above)
+            yield from fields_inside(member.entries[1], f"{path}.<name>", above)
         else:
             for element in dict.fromkeys(islice(member.elements, _MOST_ELEMENTS)):
-                yield from _fields_inside(element, f"{path}[]", above)
+                yield from fields_inside(element, f"{path}[]", above)
 
 
 def _row(leaf: Leaf, key: str, shape: Shape, description: str, default: str, remarks: Iterable[str]) -> str:
-    secret = shape.secret or (shape.holds_secret and next(_fields_inside(shape, "", ()), None) is None)
+    secret = shape.secret or (shape.holds_secret and next(fields_inside(shape, "", ()), None) is None)
     kind = f"{_code(type_name(shape.annotation))}{', secret' if secret else ''}"
     allowed = ", ".join(_limit(limit) for limit in limits(shape.annotation))
     about = " ".join(sentences(" ".join(description.split()), remarks)).replace("<", "&lt;")

@@ -12,18 +12,18 @@ import msgspec
 import typer
 from msgspec import NODEFAULT, Struct, inspect
 
-from ..._layers.toml.keys import Path, dotted
+from ..._layers.toml.keys import ABSENT, Path, dotted
 from ..._layers.toml.values import expressible, toml
 from ..._schema.codecs import standard
 from ..._schema.describe import behind, info_of, limits, type_name
 from ..._schema.field_types import struct_of
 from ..._schema.schema import Leaf, Schema, as_values
-from ..._schema.shape import in_order, parts_of
+from ..._schema.shape import in_order, own_default, parts_of
 from .. import output
 from ..options import SettingsClass
 from ..patterns import matching
 from ..settings_class import schema_or_exit
-from .reference import by_section, remarks
+from .reference import by_section, fields_inside, remarks
 
 _DAY = datetime.date(2000, 1, 1)
 
@@ -83,11 +83,26 @@ def _needed(schema: Schema) -> set[Path]:
 
 
 def _comment(schema: Schema, leaf: Leaf) -> Iterator[str]:
-    facts = [type_name(leaf.annotation), *map(str, limits(leaf.annotation))]
+    facts = _facts(leaf.annotation)
     facts += ["required"] * leaf.required + ["a change needs a restart"] * leaf.restart
     facts += remarks(schema, leaf.path, str)
-    for text in (leaf.description, ", ".join(facts)):
+    for text in (leaf.description, ", ".join(facts), *_inside(leaf)):
         yield from textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
+
+
+def _facts(annotation: Any) -> list[str]:
+    return [type_name(annotation), *map(str, limits(annotation))]
+
+
+def _inside(leaf: Leaf) -> Iterator[str]:
+    """Yield a line for each key of the tables inside a mapping, an array or a union, named as in the reference."""
+    for path, shape, field in fields_inside(leaf.shape, leaf.key, ()):
+        facts, default = _facts(shape.annotation), own_default(field)
+        if default is ABSENT:
+            facts.append("required")
+        elif default is not None and not shape.holds_secret:
+            facts.append(f"default {toml(in_order(shape, as_values(default)))}")
+        yield f"{path}: {', '.join(facts)}{'; ' * bool(shape.description)}{shape.description}"
 
 
 class _Line(NamedTuple):
