@@ -178,6 +178,19 @@ def test_a_layer_without_a_tag_means_that_of_the_default() -> None:
     assert of({"store": {"quota": 0}}, {"store": {"type": "bucket"}}).store == Bucket()
 
 
+def test_the_default_of_a_table_in_a_default_is_the_one_that_is_there() -> None:
+    """Not that of its class, which may have another tag."""
+
+    class Site(Struct, frozen=True):
+        store: Disk | Bucket = Bucket()
+
+    class Sites(BaseSettings):
+        site: Site = Site(store=Disk(path="/data"))
+
+    layers = {"site": {"store": {"quota": 7}}}, {"site": {"store": {"type": "disk", "path": "/other"}}}
+    assert of(*layers, cls=Sites).site.store == Disk(path="/other", quota=7)
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     items = value.items() if isinstance(value, dict) else ()
     return [path, *(deeper for key, item in items for deeper in places(item, (*path, key)))]

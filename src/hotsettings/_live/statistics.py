@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from .._layers.toml.keys import ABSENT, follow
 from .._layers.toml.values import toml
-from .._loading.explain import Setting, explain, with_values
+from .._loading.explain import Entry, Setting, explain, with_values
 from .._loading.load import Loaded
 from .._schema.masking import Hidden
 from .._schema.schema import as_values
@@ -99,7 +99,7 @@ def describe(loaded: Loaded) -> tuple[Described, ...]:
         if leaf.key in loaded.pending:  # what waits may have other leaves inside, so both are shown whole
             explained = explain(loaded, leaf.key)
             assert explained.kept is not None
-            waiting = _text(explained.winner.value), explained.winner.origin
+            waiting = _text(explained.winner), explained.winner.origin
             kept = Setting(leaf, leaf.path, explained.kept.value, explained.kept.origin)
             settings = iter([(leaf.value_in(loaded.settings), kept)])
         described += (_described(setting, value, *waiting) for value, setting in settings)
@@ -117,11 +117,11 @@ def _described(setting: Setting, value: Any, waiting: str | None, waiting_origin
         field=leaf.key,
         section=leaf.section,
         description=shape.description if inner and shape is not None else leaf.description,
-        value=_text(setting.value),
+        value=_text(setting),
         hidden=hidden,
         identity=_identity(value) if hidden else "",
         origin=setting.origin,
-        default=None if default is ABSENT else _text(masked(shape, default)),
+        default=None if default is ABSENT or default is None else toml(masked(shape, default)),
         required=leaf.required and not inner,
         restart=leaf.restart,
         waiting=waiting,
@@ -136,5 +136,5 @@ def _identity(value: Any) -> str:
     return blake2b(repr(value).encode(errors="backslashreplace"), key=_KEY, digest_size=16).hexdigest()
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else toml(value)
+def _text(said: Setting | Entry) -> str | None:
+    return None if said.value is None else said.text

@@ -141,6 +141,17 @@ class _Kind:
     def _wrapped_list(self) -> type[Struct]:
         return msgspec.defstruct("Wrapped", [(_WRAPPED, list[self.annotation])])  # type: ignore[name-defined]
 
+    def members_for(self, value: Any) -> Sequence[Any]:
+        """The members whose parts a table or array can have. No array, if it could be one of several."""
+        if isinstance(value, dict):
+            return self.members
+        arrays = self._shape.arrays_for(value)
+        return [arrays[0].annotation] if len(arrays) == 1 else []
+
+    @cached_property
+    def _shape(self) -> Shape:
+        return Shape(self.annotation)
+
     @cached_property
     def items(self) -> Iterable[Any]:
         """The annotations of the elements of an array."""
@@ -266,7 +277,7 @@ class _Walk:
         self._patience -= 1
         self._said -= len(str(fault)) if isinstance(fault, ValidationError) else 0
         if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
-            for member in kind.members:
+            for member in kind.members_for(value):
                 self._inside(self._kind(member), value, path)
         if fault is not None and self.total == before and self._counted():
             self.first.append(self._explained(fault, kind, value, path))

@@ -35,7 +35,7 @@ def _renamed(shape: Shape, value: Any, below: Any, path: Path, former: dict[Path
     if not shape.is_renamed:
         return value
     if isinstance(value, list):
-        arrays = [each for each in shape.members if each.struct is None and each.elements]
+        arrays = shape.arrays_for(value)
         inside = zip(arrays[0].elements, value, strict=False) if len(arrays) == 1 else ()
         items = [_renamed(inner, item, None, (*path, at), former) for at, (inner, item) in enumerate(inside)]
         return items + value[len(items) :]

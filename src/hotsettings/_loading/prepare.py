@@ -19,7 +19,7 @@ from msgspec import Struct
 from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Path, Values, follow
 from .._schema.codecs import Decoding
-from .._schema.field_types import class_of
+from .._schema.field_types import class_of, is_tagged
 from .._schema.schema import Schema, as_arrays
 from .._schema.shape import Shape, own_default
 from .._schema.stand_ins import NATIVE
@@ -105,7 +105,7 @@ class _Walk:
         return {key: self.value(inner, item, (*path, key), None, tolerant) for key, item in table.items()}
 
     def _array(self, shape: Shape, items: list[Any], path: Path, tolerant: bool) -> list[Any]:
-        arrays = [each for each in shape.members if each.struct is None and each.elements]
+        arrays = shape.arrays_for(items)
         if len(arrays) != 1 or not _concerns(arrays[0], tolerant):
             return items
         prepared = [
@@ -200,7 +200,10 @@ def _decoded_at(shape: Shape, decoded: Any, value: Any, path: Path, decoding: De
         inner = member.inside(value, part)
         assert inner is not None
         if isinstance(decoded, Struct):
-            name = member.attributes[part] if isinstance(part, str) else decoded.__struct_fields__[part]
+            if isinstance(part, str):
+                name = member.attributes[part]
+            else:
+                name = decoded.__struct_fields__[part - is_tagged(type(decoded))]
             decoded = getattr(decoded, name)
         elif isinstance(part, str):
             assert member.entries is not None

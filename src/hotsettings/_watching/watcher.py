@@ -10,7 +10,7 @@ If file events fail, the watcher still finds every change: it checks the layers 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 from typing import Generic, TypeVar
 
@@ -23,7 +23,7 @@ from .._layers.layer import CollectorPaused, Layer
 from .._layers.status import PATIENCE
 from .._log import logger
 from .._schema.schema import Schema
-from .consistent_read import ConsistentReader, Read, Unchanged, Unsettled
+from .consistent_read import CheckResult, ConsistentReader, Read, Unchanged, Unsettled
 from .events import Kind, Notifier, opener
 from .events.polling import Polling
 from .symlinks import ResolvedPath
@@ -34,6 +34,7 @@ for _name in ("html", "json", "traceback", "urllib.parse", "hotsettings._loading
     import_module(_name)
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 _STEADY = 60.0
 """Seconds without a failure after which a failure of file events is a new one, with a warning and a backoff of its own.
@@ -122,7 +123,7 @@ class Watcher:
         """Check the layers in the worker thread, and read those that have changed once no writer is at work on them.
 
         Args:
-            evaluate: Called in the worker thread with what was read; its result is returned.
+            evaluate: Called in the worker thread with what was read, unless that may hold half a file; its result is returned.
             slow: Called with the names of the layers that may hang if all of this takes longer than ``PATIENCE``.
             accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for
                 writing.
@@ -137,35 +138,38 @@ class Watcher:
             except Exception as error:
                 raise _EventsFailed(error) from error
 
-        def work() -> Unchanged | Unsettled | Evaluated[R]:
+        def read() -> CheckResult:
             if started >= self._mounts_due:
                 self._mounts_due = started + self._rescan
                 self.reader.check_mounts()
             if not thorough and self.reader.unchanged():
                 return Unchanged()
-            with CollectorPaused() as collector:
-                result = self.reader.check(
-                    watch, notifier.last_event, notifier.event_delay, collector, accept_open=accept_open
-                )
-                return Evaluated(result, evaluate(result)) if isinstance(result, Read) else result
+            return self.reader.check(
+                watch, notifier.last_event, notifier.event_delay, collector, accept_open=accept_open
+            )
 
-        try:
-            result = await self._worker.run(work, lambda: slow(self.reader.in_progress()))
-            self._read_pending(notifier)
-        except _EventsFailed as failure:
-            self._events_failed(failure.reason)
-            self._notifier = Polling()
-            self._lost.cancel()
-            return Unsettled(0.0)
-        # If a write event arrived after the check began, the read may hold half a file: drop it and check again at
-        # once.
-        if isinstance(result, Evaluated) and any(
-            notifier.last_event(path).written_at >= started for path in self.reader.complete_targets
-        ):
-            self.reader.invalidate()
-            return Unsettled(0.0)
-        self._events_back(notifier)
-        return result
+        def in_worker(work: Callable[[], T]) -> Awaitable[T]:
+            return self._worker.run(work, lambda: slow(self.reader.in_progress()))
+
+        with CollectorPaused() as collector:
+            try:
+                result = await in_worker(read)
+                self._read_pending(notifier)
+            except _EventsFailed as failure:
+                self._events_failed(failure.reason)
+                self._notifier = Polling()
+                self._lost.cancel()
+                return Unsettled(0.0)
+            if not isinstance(result, Read):
+                self._events_back(notifier)
+                return result
+            # If a write event arrived after the check began, the read may hold half a file. Then it is dropped before code
+            # of the user sees it, and the check is repeated at once.
+            if any(notifier.last_event(path).written_at >= started for path in self.reader.complete_targets):
+                self.reader.invalidate()
+                return Unsettled(0.0)
+            self._events_back(notifier)
+            return Evaluated(result, await in_worker(lambda: evaluate(result)))
 
     def forked(self) -> None:
         """In a forked process: close the descriptor of the events, which are the parent's."""

@@ -86,7 +86,8 @@ def _settings(document: Document, parts: dict[Path, Part], leaves: Sequence[tupl
         place, part = places.get(path), parts.get(path)
         origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         hidden = part is not None and part.hidden
-        yield Setting(leaf, path, HIDDEN if hidden else None if part is None else part.value, origin)
+        shown = HIDDEN if hidden else None if part is None else part.value
+        yield Setting(leaf, path, shown, origin, document.written(path, shown))
 
 
 def as_text(changes: Sequence[KeyChange]) -> None:
@@ -96,7 +97,7 @@ def as_text(changes: Sequence[KeyChange]) -> None:
         restart = Text("  needs a restart", style="dim") if change.new.leaf.restart else Text()
         console.print(Text.assemble((change.key, "bold"), restart))
         for sign, style, side in (("-", "red", change.old), ("+", "green", change.new)):
-            text = Text(f"{sign} {output.value_text(side.value)}  # {side.origin}", style=style)
+            text = Text(f"{sign} {side.text}  # {side.origin}", style=style)
             output.hanging(console, "  ", text, 4)
     if not changes:
         console.print("No difference.")

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
+from .._layers.file import NAME_THE_BASE
 from .._layers.toml.values import toml
 from .._loading.explain import Setting
 from .._schema.masking import Hidden
@@ -62,11 +63,6 @@ def hanging(console: Console, prefix: str, text: Text, indent: int) -> None:
         before = " " * indent
 
 
-def value_text(value: Any) -> str:
-    """A value as TOML would write it, and ``not set`` for None, which TOML does not have."""
-    return "not set" if value is None else toml(value)
-
-
 def problems(console: Console, title: str, found: Problems, colour: str) -> None:
     """Print a title in colour, then the first 100 problems, and how many more there are."""
     console.print(Text(title, style=f"bold {colour}"))
@@ -107,10 +103,7 @@ def fail(error: SettingsError, *, json: bool = False) -> NoReturn:
 def problems_of(error: SettingsError) -> Problems:
     """The problems of an error, with hints that name options of the command line instead of arguments in Python."""
     hint = "create it, or name the file to read with --config"
-    first = [
-        replace(each, hint=hint) if each.code == "missing-file" and each.origin.layer == "base" else each
-        for each in error.problems
-    ]
+    first = [replace(each, hint=hint) if each.hint == NAME_THE_BASE else each for each in error.problems]
     return Problems(tuple(first), error.total)
 
 

@@ -214,3 +214,54 @@ def test_sets_are_shown_in_one_order(run: Run, folder: Path) -> None:
     assert f"  → [{names}]  default\n" in run("explain", "sets_app:Settings", "HOSTS").out
     (folder / "worker.toml").write_text(f"HOSTS = [{names}, 'm']\n", encoding="utf-8")
     assert f'HOSTS = ["m", {names}]' in run("show", "sets_app:Settings", "--override", "worker.toml").out
+
+
+_BASES = """
+from collections.abc import Mapping
+from msgspec import Struct
+from hotsettings import BaseSettings, Renamed, Secret
+from typing import Annotated
+
+class Mount(Struct, frozen=True):
+    mode: int = 0
+
+class Settings(BaseSettings):
+    mode: Annotated[int, Renamed("umask")] = 0
+    pair: tuple[int, int] = (0, 0)
+    bits: frozenset[int] = frozenset()
+    mounts: tuple[Mount, ...] = ()
+    by_name: Mapping[str, Mount] = {}
+    text: str = ""
+    ready: bool = False
+    pin: Secret[int] = 0
+"""
+
+
+def test_integers_are_shown_in_the_base_in_which_the_file_has_them(run: Run, folder: Path) -> None:
+    (folder / "bases_app.py").write_text(_BASES, encoding="utf-8")
+    config = (
+        'umask = 0o755\npair = [2, 0b1]\nbits = [0xFF, 0x1_0, 9]\ntext = "0x10"\nready = true\nby_name.tmp.mode = 0x1\n'
+    )
+    (folder / "config.toml").write_text(f"{config}[[mounts]]\nmode = 0o20\n[[mounts]]\nmode = 16\n", encoding="utf-8")
+    (folder / "secrets.toml").write_text("pin = 0x1234\n", encoding="utf-8")
+    (folder / "other.toml").write_text("mode = 0x1ed\n", encoding="utf-8")
+    cls = "bases_app:Settings"
+    shown = run("show", cls).out
+    assert [line.partition("  #")[0] for line in shown.splitlines()] == [
+        "mode = 0o755",
+        "pair = [2, 0b1]",
+        "bits = [9, 0x1_0, 0xFF]",
+        "mounts = [{ mode = 0o20 }, { mode = 16 }]",
+        "by_name.tmp.mode = 0x1",
+        'text = "0x10"',
+        "ready = true",
+        "# pin = ********",
+    ]
+    assert run("show", cls, "--json").json()["mode"]["value"] == 0o755
+    assert (
+        "→ 0x1ed  override  other.toml:1:8\n    0o755  base "
+        in run("explain", cls, "mode", "--override", "other.toml").out
+    )
+    assert "→ { tmp = { mode = 0x1 } }  base " in run("explain", cls, "by_name").out
+    assert run("explain", cls, "mode", "--json").json()["entries"][0]["value"] == 0o755
+    assert "- 0o20  # config.toml:8:8\n" in run("diff", cls, "--to-config", "other.toml").out
