@@ -65,14 +65,15 @@ async def following(
     in_fork: Callable[[Core[Any]], None],
     reload_signal: int | None = None,
 ) -> AsyncGenerator[Following, None]:
-    """Follow layers. Raises LayerError, InvalidSettings or ValueError at the start.
+    """Load the layers, and keep a live object up to date until the block ends.
+
+    Raises LayerError, InvalidSettings or ValueError where the block begins.
 
     Args:
         options: What is followed, and how.
-        before: What was live in the process from which this one was forked. It stays live until the layers say
-            something else.
-        in_fork: Called in a process that is forked from this one, where nothing of this goes on.
-        reload_signal: A signal that means ``reload()``, received in this thread.
+        before: In a forked process, the core of its parent. Its settings stay live until the layers say something else.
+        in_fork: Called with the core in each process that is forked from this one, where none of these tasks runs.
+        reload_signal: A signal that means ``reload()``. It is received in this thread, which must be the main thread.
     """
     options.check()
     schema, layers = options.schema, list(map(_fixed, options.layers))
@@ -128,7 +129,7 @@ async def following(
 
 
 def _fixed(layer: Layer) -> Layer:
-    """Return a layer that does not depend on the working directory, which may change."""
+    """Make the path of a layer absolute, because the working directory may change."""
     return replace(layer, path=os.path.abspath(layer.path)) if isinstance(layer, FileLayer | FolderLayer) else layer
 
 

@@ -1,8 +1,8 @@
 """Everything that is wrong with merged values.
 
-msgspec stops at the first error, and says where that is only in the text of its message. So once decoding has failed, one walk
-over the values asks msgspec about each of them, goes into the tables and arrays that it refuses, and notes a `Finding` for each
-mistake.
+msgspec stops at the first error, and says where that is only in the text of its message. So once decoding has failed,
+one walk over the values asks msgspec about each of them, goes into the tables and arrays that it refuses, and notes a
+`Finding` for each mistake.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ class _Walk:
         self._above = {
             path[:end] for path in dict.fromkeys(path[:-1] for path in known) for end in range(len(path) + 1)
         }
-        """The tables and arrays that hold a mistake which msgspec does not see, so that the walk goes into them anyway."""
+        """The tables and arrays with a mistake that msgspec does not see. The walk goes into them anyway."""
 
     def _counted(self) -> bool:
         """Count a finding. Return whether it is one of the first, which are explained."""

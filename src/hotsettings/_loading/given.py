@@ -15,7 +15,7 @@ from .plain import plain_values
 
 
 def made_of(schema: Schema, base: Struct | None, values: Mapping[str, Any]) -> Any:
-    """Make settings of values by the names of fields. A dict for a nested Struct of ``base`` changes only what it names.
+    """Make settings of values by the names of fields. A dict for a Struct of ``base`` changes only what it names.
 
     Raises InvalidSettings.
     """

@@ -139,7 +139,7 @@ def _validated(schema: Schema, documents: Sequence[Document], prepared: Prepared
     except Exception as error:  # a __post_init__ of the user, or a fault in this package
         failure = unforeseen(error, _origins(documents))
     except BaseException as error:
-        # A rule has called sys.exit, and diagnosis will find it. If not, the handler of a signal has, to end the process.
+        # A rule has called sys.exit, and diagnosis finds it. If not, the handler of a signal has, to end the process.
         failure = error
     refused = list(refused_by_checks(schema, prepared, settings, decoding)) if prepared.to_check else []
     if settings is not ABSENT and schema.derived:

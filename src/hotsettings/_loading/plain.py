@@ -29,8 +29,8 @@ def plain_values(schema: Schema, given: Mapping[str, Any], origin: Origin) -> tu
 def plain_value(value: Any, path: Path, origin: Origin, problems: list[Problem], above: tuple[int, ...] = ()) -> Any:
     """Return a value as tables, arrays and scalars.
 
-    If that is impossible, add a problem for each object in it that is of no known type, or that holds itself. Then return
-    what is left of a table, or ABSENT.
+    If that is impossible, add a problem for each object in it that is of no known type, or that holds itself. Then
+    return what is left of a table, or ABSENT.
     """
     try:
         return plain(value)

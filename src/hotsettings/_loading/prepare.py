@@ -147,7 +147,7 @@ def _concerns(shape: Shape, tolerant: bool) -> bool:
 
 
 def _called(function: Callable[[Any], Any], value: Any) -> tuple[Any, str | None]:
-    """Call a function of the user. Return its result and None, or if it raises, the value and the reason to refuse it."""
+    """Call a function of the user. Return its result and None; or the value, and why the function refuses it."""
     try:
         return function(value), None
     except KeyboardInterrupt:

@@ -33,7 +33,7 @@ _AROUND = 2_000
 """Characters before and behind a value among which secrets are looked for, much more than an excerpt shows."""
 
 _MANY = 50
-"""If a text has all words of more than this many names that consist of several words, it counts as having one of them."""
+"""If a text has all words of more than this many names of several words, it counts as having one of these names."""
 
 _WORD = re.compile(r"[\w-]+")
 _QUOTES = re.compile("[\"']+")

@@ -135,8 +135,8 @@ class ConsistentReader:
         if not changed:
             self._written_to = {}
             return Unchanged()
-        # Each changed source is one of three: ready; left out, if its writer takes long and its last complete content can
-        # be used; or else it holds up the rest.
+        # Each changed source is one of three: ready; left out, if its writer takes long and its last complete content
+        # can be used; or else it holds up the rest.
         now, written_to_before = time.monotonic(), self._written_to
         waits = {each: each.wait(last_event_of, now, event_delay, accept_open=accept_open) for each in changed}
         self._written_to = {each: written_to_before.get(each, now) for each, wait in waits.items() if wait > 0}
@@ -153,8 +153,8 @@ class ConsistentReader:
             if collector is not None:
                 collector.expect(sum(each.size for each in self._sources))
             return self._parse(ready, now)
-        # If nothing is ready, there may be nothing that holds up the rest either. Then the layers that could be left out
-        # are all there is to wait for.
+        # If nothing is ready, there may be nothing that holds up the rest either. Then the layers that could be left
+        # out are all there is to wait for.
         seconds = max(waits[each] for each in holding_up_the_rest or self._written_to)
         if ready:
             seconds = min(seconds, max(self._written_to[each] for each in holding_up_the_rest) + PATIENCE - now)

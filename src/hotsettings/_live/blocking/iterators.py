@@ -23,7 +23,7 @@ E = TypeVar("E")
 
 
 class _Waiting(Iterator[E], Generic[E]):
-    """Hands on what an iterator in the event loop gives, to one thread after the other.
+    """A plain iterator over an async one, which is in the event loop. Threads that share it take turns.
 
     Args:
         live: The live object.
@@ -37,7 +37,7 @@ class _Waiting(Iterator[E], Generic[E]):
         self._timeout = timeout
         self._one_at_a_time = threading.Lock()
         self._undelivered: list[E] = []
-        """What was given up by Ctrl-C when it had come already."""
+        """What had come when Ctrl-C ended the wait for it. The next wait gets it."""
 
     def __dir__(self) -> list[str]:
         return ["close", *(name for name in object.__dir__(self) if name.startswith("_"))]
@@ -92,7 +92,7 @@ class BlockingChanges(_Waiting[Change[S]], Generic[S]):
     """The changes of some keys, newest state only. It starts when it is made: ``for change in live.changes()``.
 
     Dropping it, ``break`` included, is enough to end it; one that is kept in a variable can be closed with ``close()``.
-    After a TimeoutError it can be asked again.
+    After a TimeoutError it goes on: ask for the next change again.
     """
 
     inner: Changes[S]

@@ -307,7 +307,7 @@ class FileSource(RetryingSource[FileLayer, Fingerprint]):
         return self._backoff or self._file.wait(last_event_of, now, event_delay, accept_open=accept_open)
 
     def may_be_incomplete(self, now: float) -> bool:
-        """Whether the read has found a change that no fingerprint or event had shown: its writer may not have finished."""
+        """Whether the read has found a change that nothing else had shown, so that its writer may not have finished."""
         return self._file.may_be_incomplete(now)
 
     @property

@@ -167,7 +167,7 @@ class FolderSource(RetryingSource[FolderLayer, FolderFingerprint]):
         return change is not None and change.atomic
 
     def may_be_incomplete(self, now: float) -> bool:
-        """Whether the read has found a change that no fingerprint or event had shown: its writer may not have finished."""
+        """Whether the read has found a change that nothing else had shown, so that its writer may not have finished."""
         return any(each.data != each.data_before and each.file.may_be_incomplete(now) for each in self._files.values())
 
     @property

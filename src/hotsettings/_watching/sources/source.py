@@ -84,7 +84,7 @@ class Source(ABC, Generic[L, F]):
 
     @abstractmethod
     def may_be_incomplete(self, now: float) -> bool:
-        """Whether the read has found a change that no fingerprint or event had shown: its writer may not have finished."""
+        """Whether the read has found a change that nothing else had shown, so that its writer may not have finished."""
 
     @property
     def retry_in(self) -> float | None:
