@@ -71,9 +71,10 @@ async def following(
 
     Args:
         options: What is followed, and how.
-        before: In a forked process, the core of its parent. Its settings stay live until the layers say something else.
-        in_fork: Called with the core in each process that is forked from this one, where none of these tasks runs.
-        reload_signal: A signal that means ``reload()``. It is received in this thread, which must be the main thread.
+        before: What was live in the process from which this one was forked. It stays live until the layers say
+            something else.
+        in_fork: Called in a process that is forked from this one, where nothing of this goes on.
+        reload_signal: A signal that means ``reload()``, received in this thread.
     """
     options.check()
     schema, layers = options.schema, list(map(_fixed, options.layers))

@@ -37,7 +37,7 @@ class _Waiting(Iterator[E], Generic[E]):
         self._timeout = timeout
         self._one_at_a_time = threading.Lock()
         self._undelivered: list[E] = []
-        """What had come when Ctrl-C ended the wait for it. The next wait gets it."""
+        """What was given up by Ctrl-C when it had come already."""
 
     def __dir__(self) -> list[str]:
         return ["close", *(name for name in object.__dir__(self) if name.startswith("_"))]

@@ -41,7 +41,7 @@ _CALLS_AT_ONCE = 40
 
 
 class Follow(Protocol):
-    """Follows the layers in an event loop: `following`, with its other arguments already given."""
+    """Follows the layers in an event loop: `following` with all but these arguments."""
 
     def __call__(
         self, *, before: Core[Any] | None, in_fork: Callable[[Core[Any]], None]
