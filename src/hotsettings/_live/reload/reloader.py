@@ -247,7 +247,7 @@ class Reloader(Generic[S]):
             self._core.holdups.begin("reading", name, PATIENCE)
 
     async def _step(self) -> None:
-        asked, before = self._requests[:], self._candidate
+        asked, before = self._requests[:], self._candidate  # a request that comes during the check is for the next one
         try:
             result = await self._watcher.check(self._evaluate, self._warn_of_hanging)
         finally:
@@ -275,7 +275,7 @@ class Reloader(Generic[S]):
             self._answer(asked, self._core.rejection)
         for request in asked:
             request.checked = True
-            request.tried = request.tried or self._candidate is not before
+            request.tried = request.tried or self._candidate is not before  # this step has proposed another one
         self._fault = None
 
     def _check_in(self, seconds: float) -> None:
