@@ -21,12 +21,13 @@ from ..errors import Origin
 
 
 class Statistics(Struct, frozen=True):
-    """Counts of one live object, for metrics. What is not said to be of now counts since the start.
+    """Counts of one live object, for metrics: since the start, unless the text says "now".
 
     Attributes:
-        generation: Of the settings that are live now.
+        generation: That of the settings that are live now.
         accepted: Reloads that were accepted, the first load included, whether or not a value differed.
-        accepted_at: When the last of them was, in UTC, of those that ``events()`` told.
+        accepted_at: When the last Applied of ``events()`` was, in UTC; before the first one, when the settings were
+            loaded.
         rejections: Reloads that were rejected.
         subscribers: Iterators and callbacks that there are now.
         subscribers_behind: Of these, how many have not finished with the newest settings.
@@ -65,7 +66,7 @@ class Described(Struct, frozen=True):
         description: What the class says about it.
         value: What is live.
         hidden: Whether the value is masked.
-        identity: For a masked value, a text that tells it from other values in this process, and nothing else of it.
+        identity: For a masked value, a text that is equal for equal values in this process, and reveals nothing else.
         origin: Where the value is written.
         default: What the class says while no layer sets it.
         required: Whether a layer must set it; there is no default then.

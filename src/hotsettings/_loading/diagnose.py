@@ -1,7 +1,8 @@
 """Everything that is wrong with merged values.
 
-msgspec stops at the first error and tells its place in prose only. So once decoding has failed, one walk over the values asks
-msgspec about each of them, goes into the tables and arrays that it refuses, and notes a `Finding` for each mistake.
+msgspec stops at the first error, and says where that is only in the text of its message. So once decoding has failed,
+one walk over the values asks msgspec about each of them, goes into the tables and arrays that it refuses, and notes a
+`Finding` for each mistake.
 """
 
 from __future__ import annotations
@@ -212,7 +213,7 @@ class _Table:
 
     def __init__(self, struct: type[Struct], budget: Budget) -> None:
         kind = field_types.struct_class(struct)
-        assert kind is not None  # a generic S[T] does not tell its configuration itself
+        assert kind is not None  # only the class has the configuration, not a generic S[T]
         fields = msgspec.structs.fields(struct)
         self.fields = {field.encode_name: field.type for field in fields}
         self.required = [field.encode_name for field in fields if field.required]
@@ -245,7 +246,7 @@ class _Walk:
         self._above = {
             path[:end] for path in dict.fromkeys(path[:-1] for path in known) for end in range(len(path) + 1)
         }
-        """Where mistakes are inside of tables and arrays that msgspec may accept."""
+        """The tables and arrays with a mistake that msgspec does not see. The walk goes into them anyway."""
 
     def _counted(self) -> bool:
         """Count a finding. Return whether it is one of the first, which are explained."""

@@ -31,7 +31,10 @@ def with_present_keys(schema: Schema, parts: Iterable[Document | Unreadable]) ->
 
 
 def _renamed(shape: Shape, value: Any, below: Any, path: Path, former: dict[Path, str]) -> Any:
-    """Return a value with present keys, and note the ``former`` one by the path of each. ``below`` may tell its tag."""
+    """Return a value with present keys, and note in ``former`` the old key of each by its path.
+
+    ``below`` is what lower layers say. A table that names no tag has the tag of the one below it.
+    """
     if not shape.is_renamed:
         return value
     if isinstance(value, list):

@@ -1,6 +1,6 @@
 """Watching layers: wait for file events, and check the layers in a worker thread.
 
-``Watcher`` runs on the event loop, but for ``work`` in ``check``. That runs in the worker thread with the
+``Watcher`` runs on the event loop. Only what ``check`` reads and evaluates runs in a worker thread, with the
 ``ConsistentReader``, because a call to a stalled mount may never return. Only one check runs at a time, so neither side
 needs a lock; ``Notifier`` says which of its methods are called where.
 
@@ -67,14 +67,17 @@ class Watcher:
         self._rescan = rescan_interval
         self._notifier: Notifier = Polling()
         self.reader = ConsistentReader(schema, layers, settle)
-        """Reads the layers in the worker thread. On the event loop it says what it has read."""
+        """Reads the layers, in the worker thread. Between two checks, the event loop may ask it what was read."""
         self._opened = anyio.Event()
         self._woken = anyio.Event()
         self._check_thoroughly = True
+        """Something may have changed: equal fingerprints are not enough for the next check."""
         self._mounts_due = 0.0
         self._lost = anyio.CancelScope()
+        """Cancelled to open another notifier, since a call of this one has failed."""
         self._without_events = False
         self._warned = False
+        """The log has a warning of this failure; what follows is logged as info."""
         self._reopen_backoff = Backoff(rescan_interval, max(_STEADY, rescan_interval))
         self._worker = Worker("hotsettings-reader", PATIENCE)
 
