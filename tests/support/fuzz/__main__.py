@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from support import TESTS
 from support.fuzz.cases import Case, case, class_of
+from support.traced import untraced_environ
 
 FOUND: Final = Path(".fuzz")
 HANGS: Final = 120.0
@@ -34,9 +35,10 @@ class Worker:
     def __init__(self, command: list[str], folder: Path) -> None:
         self.errors = folder / "stderr"
         with self.errors.open("wb") as errors:
-            paths = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
+            environ = untraced_environ()  # there is a limit of time
+            paths = os.pathsep.join(filter(None, (str(TESTS), environ.get("PYTHONPATH"))))
             self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, "PYTHONPATH": paths}
+                command, stdout=subprocess.PIPE, stderr=errors, env={**environ, "PYTHONPATH": paths}
             )
         self._said: queue.Queue[bytes] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
