@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import takewhile
 from shlex import quote
 
 from .._layers.file import FileLayer
-from .._layers.layer import Document, origin_of
+from .._layers.folder import FolderLayer, label_of, list_folder
+from .._layers.layer import Document, Layer, origin_of
 from .._layers.toml.keys import Path, dotted
 from .._layers.toml.positions import Place
+from .._loading.key_files import KeyFiles
 from .._schema.schema import Schema
 from .._schema.shape import parts_of
-from ..errors import Problem
+from ..errors import Code, LayerError, Origin, Problem
 from . import git
 from .permissions import exposures
 
@@ -28,8 +31,7 @@ def warnings(schema: Schema, documents: Sequence[Document]) -> Iterator[Problem]
             yield from secrets_in(schema, document, private)
     for document in private:
         if not document.missing:
-            if isinstance(document.layer, FileLayer):
-                yield from _exposed(document.layer)
+            yield from _exposed(document.layer, _files(schema, document.layer))
             yield from _not_secret(schema, document)
 
 
@@ -41,27 +43,56 @@ def secrets_in(schema: Schema, document: Document, private: Sequence[Document]) 
         yield Problem(dotted(path), _LOUD, origin, f"move it to {where} and change its value", "misplaced-secret")
 
 
-def _exposed(layer: FileLayer) -> Iterator[Problem]:
-    path, origin = os.fspath(layer.path), origin_of(layer)
-    for exposure in exposures(path, layer.label):
-        yield Problem("", exposure.message, origin, exposure.hint, "exposed-file")
-    try:
-        known = git.ask(path)
-    except git.CannotTell as why:
-        message = f"git could not be asked about this secrets file: {why.reason}"
-        yield Problem("", message, origin, why.hint, "git-unknown")
-        return
-    if known is None:
-        return
+def _files(schema: Schema, layer: Layer) -> dict[str, str]:
+    """Return how errors name each file that a layer is read from, by its path."""
+    if isinstance(layer, FileLayer):
+        return {os.fspath(layer.path): layer.label}
+    if isinstance(layer, FolderLayer):
+        with suppress(OSError, LayerError):  # it was removed after it was read
+            listing, is_key = list_folder(layer), KeyFiles(schema).is_key
+            keys = filter(is_key, listing.names)
+            return {os.path.join(listing.inside, name): label_of(layer, name) for name in keys}
+    return {}
+
+
+def _exposed(layer: Layer, labels: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield what lets others read, change or get the files of a layer. What is true of several is told once."""
+    is_folder = isinstance(layer, FolderLayer)
+
+    def warning(message: str, hint: str, code: Code, paths: Sequence[str]) -> Problem:
+        origin = Origin(layer.name, labels[paths[0]]) if paths else origin_of(layer)
+        others = len(paths) - 1
+        more = f" (and {others} {'other' if others == 1 else 'others'} in {layer.label})" if others > 0 else ""
+        return Problem("", message + more, origin, hint, code)
+
+    shown = f"{quote(os.path.join(layer.label, ''))}*" if is_folder else quote(layer.label)
+    for exposure in exposures(list(labels), shown):
+        yield warning(exposure.message, exposure.hint, "exposed-file", exposure.paths)
+    found: dict[tuple[str, str, Code], list[str]] = {}
+    for path, known in git.ask(labels).items():
+        if said := _in_git(known, layer.label, "-r " if is_folder else ""):
+            found.setdefault(said, []).append(path)
+    for said, paths in found.items():
+        yield warning(*said, paths)
+
+
+def _in_git(known: git.Known | git.CannotTell, label: str, recursive: str) -> tuple[str, str, Code] | None:
+    """Return the message, hint and code of the warning about what git knows about a file."""
+    if isinstance(known, git.CannotTell):
+        return f"git could not be asked about this secrets file: {known.reason}", known.hint, "git-unknown"
     if known.tracked:
-        hint = f"git rm --cached {quote(layer.label)}, ignore it, and change the secrets in it"
-        yield Problem("", "git tracks this secrets file", origin, hint, "in-git")
-    elif known.committed:
+        hint = f"git rm {recursive}--cached {quote(label)}, ignore it, and change the secrets in it"
+        return "git tracks this secrets file", hint, "in-git"
+    if known.committed:
         hint = "commit its removal, ignore it, and change the secrets in it: older commits keep them"
-        yield Problem("", "git has this secrets file in its last commit (HEAD)", origin, hint, "in-git")
-    elif not known.ignored:
-        hint = f"add {layer.label} to .gitignore, or `git add .` adds it"
-        yield Problem("", "git does not ignore this secrets file", origin, hint, "not-ignored")
+        return "git has this secrets file in its last commit (HEAD)", hint, "in-git"
+    if not known.ignored:
+        return (
+            "git does not ignore this secrets file",
+            f"add {label} to .gitignore, or `git add .` adds it",
+            "not-ignored",
+        )
+    return None
 
 
 def _not_secret(schema: Schema, document: Document) -> Iterator[Problem]:
