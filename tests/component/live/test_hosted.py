@@ -433,12 +433,13 @@ async def test_what_fails_inside_is_logged_at_once_and_raised_at_the_end(caplog:
             tasks.start_soon(fail)
             yield
 
+    block = hosted(broken())
+    await block.__aenter__()
+    fails.set()
+    await idle()
+    assert caplog.messages == ["watching has ended by a fault of hotsettings: ValueError"]
     with anyio.fail_after(20), pytest.raises(ExceptionGroup) as caught:
-        async with hosted(broken()):
-            fails.set()
-            while not caplog.records:
-                await anyio.sleep(0.01)
-            assert caplog.messages == ["watching has ended by a fault of hotsettings: ValueError"]
+        await block.__aexit__(None, None, None)
     assert [str(error) for error in caught.value.exceptions] == ["canary"]
 
 
