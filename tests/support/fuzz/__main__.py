@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from support import TESTS
-from support.fuzz.cases import Case, case, class_of
+from support.fuzz.cases import Case, case, class_of, put
 from support.traced import untraced_environ
 
 FOUND: Final = Path(".fuzz")
@@ -101,9 +101,7 @@ def outcomes(
 def save(folder: Path, seed: int, index: int, this: Case, result: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in zip(("config", "secrets", "override"), this.layers, strict=True):
-        (folder / f"{name}.toml").unlink(missing_ok=True)
-        if data is not None:
-            (folder / f"{name}.toml").write_bytes(data)
+        put(folder / f"{name}.toml", data)
     about = {"seed": seed, "index": index, "class": this.number, "parser": this.parser, **result}
     (folder / "case.json").write_text(json.dumps(about, indent=2) + "\n")
 
