@@ -76,17 +76,18 @@ def plain(data: Data) -> object:
 
 def test_there_are_folders_of_all_kinds(tmp_path: Path) -> None:
     kinds, names = Counter[str](), set[bytes]()
-    for index in range(300):
+    for index in range(200):
         for data in case(3, index).layers:
-            put(tmp_path / "layer", data)
-            assert plain(on_disk(tmp_path / "layer")) == plain(data)
             if isinstance(data, KeyFiles):
+                put(tmp_path / "layer", data)
+                assert plain(on_disk(tmp_path / "layer")) == plain(data)
                 kinds.update(kind for _, kind, _ in data.entries)
                 kinds["volume"] += data.volume
                 names.update(name for name, _, _ in data.entries)
     assert min(kinds[kind] for kind in ("file", "link", "fifo", "folder", "volume")) > 0
-    assert {b"tls.crt", b".hidden", b"caf\xe9", b"x" * 255} <= names
-    assert any(b"." in name for name in names)
+    assert any(name.startswith(b".") for name in names)
+    assert any(b"." in name[1:-1] for name in names)
+    assert any(b"\xff" in name or b"\xe9" in name for name in names)
 
 
 def test_all_outcomes_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
