@@ -16,7 +16,8 @@ from hotsettings._layers.layer import Document, parse
 from hotsettings._loading.load import assemble
 from hotsettings._schema.schema import schema_of
 from hotsettings.cli.commands.template import config, secrets_example
-from hotsettings.cli.secret_warnings import _not_secret, secrets_in
+from hotsettings.cli.secret_warnings import not_secret_in, secrets_in
+from hotsettings.errors import NO_PROBLEMS
 
 BASE = FileLayer("c", name="base", label="config.toml")
 SECRETS = FileLayer("s", name="secrets", label="secrets.toml", secret=True)
@@ -36,4 +37,4 @@ def test_both_templates_together_are_valid(seed: int) -> None:
     except InvalidSettings as error:
         problems += error.problems
     assert [problem for problem in problems if problem.code != "rule"] == []  # some of the classes refuse everything
-    assert not [*secrets_in(schema, base, [secrets]), *_not_secret(schema, secrets)]
+    assert secrets_in(schema, base, [secrets]) == not_secret_in(schema, secrets) == NO_PROBLEMS

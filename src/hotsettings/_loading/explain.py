@@ -1,7 +1,7 @@
 """Which layer a value comes from, and what the other layers say about its key."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -217,13 +217,26 @@ def _written_as(value: Any) -> Any:
         return str(value)
 
 
-def effective(loaded: Loaded) -> tuple[Setting, ...]:
-    """Return what is live, in the order of the class, derived values last. Raises UnforeseenError."""
-    return guarded(_origins_of(loaded), _effective, loaded)
+def effective(loaded: Loaded, among: Container[Path] | None = None) -> tuple[Setting, ...]:
+    """Return what is live, in the order of the class, derived values last. Raises UnforeseenError.
+
+    Only what is ``among`` these paths, if there are any: to find where values are written takes most of the time.
+    """
+    return guarded(_origins_of(loaded), _effective, loaded, among)
 
 
-def _effective(loaded: Loaded) -> tuple[Setting, ...]:
-    return tuple(setting for _, setting in _with_values(loaded))
+def _effective(loaded: Loaded, among: Container[Path] | None) -> tuple[Setting, ...]:
+    return tuple(setting for _, setting in _with_values(loaded, among))
+
+
+def live_values(loaded: Loaded) -> dict[Path, Any]:
+    """Return the values of what ``effective`` returns, unmasked, for comparisons. Raises UnforeseenError."""
+    return guarded(_origins_of(loaded), _live_values, loaded)
+
+
+def _live_values(loaded: Loaded) -> dict[Path, Any]:
+    values = {part.path: part.value for _, part in live_parts(loaded)}
+    return values | {leaf.path: leaf.value_in(loaded.settings) for leaf in loaded.schema.derived}
 
 
 def with_values(loaded: Loaded) -> list[tuple[Any, Setting]]:
@@ -231,14 +244,15 @@ def with_values(loaded: Loaded) -> list[tuple[Any, Setting]]:
     return guarded(_origins_of(loaded), lambda: list(_with_values(loaded)))
 
 
-def _with_values(loaded: Loaded) -> Iterator[tuple[Any, Setting]]:
-    parts = list(live_parts(loaded))
+def _with_values(loaded: Loaded, among: Container[Path] | None = None) -> Iterator[tuple[Any, Setting]]:
+    parts = [(leaf, part) for leaf, part in live_parts(loaded) if among is None or part.path in among]
     places = _places(loaded, [(part.path, leaf) for leaf, part in parts])
     for leaf, part in parts:
         shown = HIDDEN if is_hidden(loaded, part) else part.value
         yield part.value, Setting(leaf, part.path, shown, places[part.path])
     for leaf in loaded.schema.derived:
-        yield leaf.value_in(loaded.settings), _derived(loaded, leaf)
+        if among is None or leaf.path in among:
+            yield leaf.value_in(loaded.settings), _derived(loaded, leaf)
 
 
 def live_parts(loaded: Loaded) -> Iterator[tuple[Leaf, Part]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from shlex import quote
@@ -12,35 +12,68 @@ from .._layers.file import FileLayer
 from .._layers.folder import FolderLayer, label_of, list_folder
 from .._layers.layer import Document, Layer, origin_of
 from .._layers.toml.keys import Path, dotted
-from .._layers.toml.positions import Place
+from .._layers.toml.positions import Place, Span
 from .._loading.key_files import KeyFiles
 from .._schema.schema import Schema
 from .._schema.shape import parts_of
-from ..errors import Code, LayerError, Origin, Problem
+from ..errors import MOST_PROBLEMS, Code, LayerError, Origin, Problem, Problems, joined
 from . import git
 from .permissions import exposures
 
 _LOUD = "SECRET IN A FILE THAT IS NOT FOR SECRETS"
 
 
-def warnings(schema: Schema, documents: Sequence[Document]) -> Iterator[Problem]:
-    """Yield the warnings of ``check``, the most serious first."""
+def warnings(schema: Schema, documents: Sequence[Document]) -> Problems:
+    """Return the warnings of ``check``, the most serious first."""
     private = [document for document in documents if document.layer.secret]
-    for document in documents:
-        if not document.layer.secret:
-            yield from secrets_in(schema, document, private)
+    found = [secrets_in(schema, document, private) for document in documents if not document.layer.secret]
     for document in private:
         if not document.missing:
-            yield from _exposed(document.layer, _files(schema, document.layer))
-            yield from _not_secret(schema, document)
+            exposed = tuple(_exposed(document.layer, _files(schema, document.layer)))
+            found += Problems(exposed, len(exposed)), not_secret_in(schema, document)
+    return joined(*found)
 
 
-def secrets_in(schema: Schema, document: Document, private: Sequence[Document]) -> Iterator[Problem]:
-    """Yield each Secret key in a document that is not one of the ``private`` ones."""
+def secrets_in(schema: Schema, document: Document, private: Sequence[Document]) -> Problems:
+    """Return a warning for each Secret key in a document that is not one of the ``private`` ones."""
     where = private[0].layer.label if private else "the secrets file"
-    for path, place in _set_in(schema, document, secret=True):
-        origin = document.origin(place.value[0]) if place else origin_of(document.layer)
-        yield Problem(dotted(path), _LOUD, origin, f"move it to {where} and change its value", "misplaced-secret")
+    hint = f"move it to {where} and change its value"
+    paths = _set_in(schema, document, secret=True)
+    return _each(document, paths, lambda place: place.value, _LOUD, hint, "misplaced-secret")
+
+
+def not_secret_in(schema: Schema, document: Document) -> Problems:
+    """Return a warning for each key in a secrets file that is not declared Secret."""
+    # An array is in one file as a whole, so its public parts have to be where its secrets are.
+    paths = [path for path in _set_in(schema, document, secret=False) if not _beside_secret(schema, path)]
+    message = "in the secrets file, but not declared Secret, so its repr shows it"
+    hint = "declare it as Secret[...] or move it to another file"
+    return _each(document, paths, lambda place: place.key, message, hint, "undeclared-secret")
+
+
+def _set_in(schema: Schema, document: Document, *, secret: bool) -> list[Path]:
+    """Return the leaves that a document sets and that are Secret, or not."""
+    parts = parts_of(schema.shape, document.values)
+    return [part.path for part in parts if part.shape is not None and part.hidden is secret]
+
+
+def _beside_secret(schema: Schema, path: Path) -> bool:
+    array = tuple(takewhile(lambda part: isinstance(part, str), path))
+    if len(array) == len(path):
+        return False
+    shape = schema.shape.at(array)
+    return shape is not None and shape.holds_secret
+
+
+def _each(
+    document: Document, paths: Sequence[Path], at: Callable[[Place], Span], message: str, hint: str, code: Code
+) -> Problems:
+    """Return the same warning for each path. A table without a header may have no place."""
+    first = paths[:MOST_PROBLEMS]
+    places = document.locate(first)
+    origins = (document.origin(at(places[path])[0]) if path in places else origin_of(document.layer) for path in first)
+    found = (Problem(dotted(path), message, origin, hint, code) for path, origin in zip(first, origins, strict=True))
+    return Problems(tuple(found), len(paths))
 
 
 def _files(schema: Schema, layer: Layer) -> dict[str, str]:
@@ -93,27 +126,3 @@ def _in_git(known: git.Known | git.CannotTell, label: str, recursive: str) -> tu
             "not-ignored",
         )
     return None
-
-
-def _not_secret(schema: Schema, document: Document) -> Iterator[Problem]:
-    for path, place in _set_in(schema, document, secret=False):
-        message = "in the secrets file, but not declared Secret, so its repr shows it"
-        origin = document.origin(place.key[0]) if place else origin_of(document.layer)
-        hint = "declare it as Secret[...] or move it to another file"
-        yield Problem(dotted(path), message, origin, hint, "undeclared-secret")
-
-
-def _set_in(schema: Schema, document: Document, *, secret: bool) -> Iterator[tuple[Path, Place | None]]:
-    """Yield the leaves that a document sets, and their places. A table without a header may have no place."""
-    parts = parts_of(schema.shape, document.values)
-    here = [part.path for part in parts if part.shape is not None and part.hidden is secret]
-    if not secret:  # an array is in one file as a whole, so its public parts have to be where its secrets are
-        here = [path for path in here if not _beside_secret(schema, path)]
-    places = document.locate(here)
-    return ((path, places.get(path)) for path in here)
-
-
-def _beside_secret(schema: Schema, path: Path) -> bool:
-    array = tuple(takewhile(lambda part: isinstance(part, str), path))
-    shape = schema.shape.at(array)
-    return len(array) < len(path) and shape is not None and shape.holds_secret

@@ -15,6 +15,7 @@ from hotsettings._loading.load import read_all
 from hotsettings._schema.schema import schema_of
 from hotsettings.cli.permissions import exposures
 from hotsettings.cli.secret_warnings import warnings
+from hotsettings.errors import NO_PROBLEMS
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
 as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can make files of others")
@@ -282,9 +283,9 @@ class TestFolder:
         schema = schema_of(Settings)
         documents = read_all(schema, [layer])
         mounted.joinpath("TOKEN").chmod(0o666)
-        assert len(list(warnings(schema, documents))) == 2
+        assert warnings(schema, documents).total == 2
         shutil.rmtree(mounted)
-        assert list(warnings(schema, documents)) == []
+        assert warnings(schema, documents) == NO_PROBLEMS
 
     @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount of its own")
     @pytest.mark.parametrize("right", ["rw", "ro"])
