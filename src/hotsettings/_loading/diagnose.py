@@ -44,8 +44,8 @@ _FEW = 10
 """Values of one annotation after which a Struct is made for it, so that msgspec analyses it only once."""
 _INSTEAD = "convert what a layer says with Before(...), and compute other values with @derived"
 _WRAPPED = "value"
-_NEVER_NUMBERS = frozenset({str, bool, dict, list, NoneType})
-_DECIDED_BY_TYPE = {
+_NEVER_NUMBERS: frozenset[type] = frozenset({str, bool, dict, list, NoneType})
+_DECIDED_BY_TYPE: dict[type, frozenset[type]] = {
     str: _NEVER_NUMBERS | {int, float},
     bool: _NEVER_NUMBERS | {int, float},
     int: _NEVER_NUMBERS,  # some floats pass as int

@@ -163,20 +163,17 @@ def _is_written(loaded: Loaded, path: Path) -> bool:
 
 def _shown(loaded: Loaded, path: Path, value: Any) -> Any:
     """Mask a live value, or a default. What came from a secret layer at the start may be in no document any more."""
-    masked_value = masked(loaded.schema.shape.at(path), value)
-    for kept in loaded.hidden:
-        if kept[: len(path)] == path:
-            masked_value = _put_mask(masked_value, kept[len(path) :])
-    return masked_value
+    return _masked_at(loaded.hidden, masked(loaded.schema.shape.at(path), value), path)
 
 
-def _put_mask(value: Any, path: Path) -> Any:
-    if not path:
+def _masked_at(hidden: Container[Path], value: Any, path: Path) -> Any:
+    """Return a value, which stands at ``path``, with HIDDEN at each of the ``hidden`` paths. None stays."""
+    if path in hidden:
         return value if value is None else HIDDEN
-    if isinstance(value, dict) and path[0] in value:
-        return {**value, path[0]: _put_mask(value[path[0]], path[1:])}
-    if isinstance(value, list) and isinstance(path[0], int) and path[0] < len(value):
-        return [_put_mask(item, path[1:]) if index == path[0] else item for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {part: _masked_at(hidden, item, (*path, part)) for part, item in value.items()}
+    if isinstance(value, list):
+        return [_masked_at(hidden, item, (*path, index)) for index, item in enumerate(value)]
     return value
 
 

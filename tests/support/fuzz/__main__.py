@@ -73,12 +73,15 @@ class Worker:
 def outcomes(
     seed: int, first: int, folder: Path, until: float, hangs: float = HANGS
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """What comes of each case, until that time. A worker that dies or hangs is replaced by one that begins behind the case."""
+    """What comes of each case, until that time, but of one at least.
+
+    A worker that dies or hangs is replaced by one that begins behind the case.
+    """
     index = first
-    while time.monotonic() < until:
+    while True:
         worker = Worker([sys.executable, "-m", "support.fuzz.worker", str(seed), str(index), str(folder)], folder)
         try:
-            while time.monotonic() < until:
+            while True:
                 line = worker.line(hangs)
                 result: dict[str, Any] = {"outcome": "none", "seconds": 0.0}
                 if line is None:
@@ -91,6 +94,8 @@ def outcomes(
                 else:
                     result = json.loads(line)
                 yield index, result
+                if time.monotonic() >= until:
+                    return
                 index += 1
                 if not line:
                     break
