@@ -414,7 +414,7 @@ class TestConversions:
             y: Annotated[Interrupting, Check(interrupted)] | None = None
             z: int = 1
 
-        given: list[dict[str, Any]] = [{"x": 2}, {"y": {}}, {"y": {}, "z": "x"}]
+        given: list[dict[str, Any]] = [{"x": 2}, {"y": {}}, {"y": {}, "z": "x"}, {"z": "x", "y": {}}]
         for values in given:
             with pytest.raises(KeyboardInterrupt):
                 S.from_values(**values)
@@ -475,6 +475,16 @@ class TestChecks:
             port: Annotated[int, Check(leaves)] = 1
 
         assert problems(Leaving, {"port": 2}) == [("port", "SystemExit: 3")]
+
+    def test_entries_of_a_mapping_and_all_beyond_the_first_thousand(self) -> None:
+        class Many(BaseSettings):
+            table: Mapping[str, Annotated[int, Check(even)]] = {}
+            converted: tuple[Annotated[int, Before(seconds)], ...] = ()
+
+        assert [key for key, _ in problems(Many, {"table": {"a": 2, "b": 3}})] == ["table.b"]
+        with pytest.raises(InvalidSettings) as caught:
+            Many.from_values(converted=["soon"] * 1001)
+        assert (len(caught.value.problems), caught.value.total) == (1000, 1001)
 
     def test_ctrl_c_is_not_caught(self) -> None:
         def interrupted(value: Any) -> None:

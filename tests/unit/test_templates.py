@@ -29,7 +29,8 @@ from hotsettings._schema.schema import Schema, schema_of
 from hotsettings.cli.commands.schema import json_schema
 from hotsettings.cli.commands.show import as_toml
 from hotsettings.cli.commands.template import config, secrets_example
-from hotsettings.cli.secret_warnings import _not_secret, secrets_in
+from hotsettings.cli.secret_warnings import not_secret_in, secrets_in
+from hotsettings.errors import NO_PROBLEMS
 
 BASE = FileLayer("c", name="base", label="config.toml")
 SECRETS = FileLayer("s", name="secrets", label="secrets.toml", secret=True)
@@ -43,7 +44,8 @@ def checked(schema: Schema, config: str, secrets: str) -> Loaded | None:
     base, hidden = parse(BASE, config.encode()), parse(SECRETS, secrets.encode())
     assert isinstance(base, Document), base.problem
     assert isinstance(hidden, Document), hidden.problem
-    assert not [*secrets_in(schema, base, [hidden]), *_not_secret(schema, hidden)]
+    assert secrets_in(schema, base, [hidden]) == NO_PROBLEMS
+    assert not_secret_in(schema, hidden) == NO_PROBLEMS
     problems: list[Problem] = []
     try:
         return assemble(schema, [base, hidden])

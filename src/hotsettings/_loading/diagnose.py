@@ -45,9 +45,14 @@ _FEW = 10
 """Values of one annotation after which a Struct is made for it, so that msgspec analyses it only once."""
 _INSTEAD = "convert what a layer says with Before(...), and compute other values with @derived"
 _WRAPPED = "value"
-_BY_TYPE = (str, int, float, bool)
-_DECIDED_BY_TYPE = frozenset({str, bool, dict, list, NoneType})
-"""For values of these types, the type alone decides whether `_BY_TYPE` accepts them. Some floats pass as int."""
+_NEVER_NUMBERS: frozenset[type] = frozenset({str, bool, dict, list, NoneType})
+_DECIDED_BY_TYPE: dict[type, frozenset[type]] = {
+    str: _NEVER_NUMBERS | {int, float},
+    bool: _NEVER_NUMBERS | {int, float},
+    int: _NEVER_NUMBERS,  # some floats pass as int
+    float: _NEVER_NUMBERS,
+}
+"""For values of which types the type alone decides whether one of these takes them, if there are no limits."""
 
 Item = tuple[str | int, Any]
 """What a table or array holds, with its key or index."""
@@ -102,7 +107,11 @@ class _Kind:
             if config is not None and config.tag is not None:
                 self.tags[type(config.tag), config.tag], self.tag_field = member, config.tag_field
         bare, metadata = field_types.unwrap(annotation)
-        self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
+        self._bare = bare
+        self._decided: frozenset[type] = frozenset()
+        if isinstance(bare, type):  # others may not be hashable
+            self._decided = _DECIDED_BY_TYPE.get(bare, self._decided)
+        self._limited = any(isinstance(mark, msgspec.Meta) for mark in metadata)
         self._verdicts: dict[type, BaseException | None] = {}
         self._budget = budget
         self._decoding = decoding
@@ -111,10 +120,12 @@ class _Kind:
     def fault(self, value: Any) -> BaseException | None:
         """Return the exception with which msgspec or code of the user rejects a value, if it does."""
         kind = type(value)
-        if self._by_type and kind in _DECIDED_BY_TYPE:
+        if kind in self._decided:
             if kind not in self._verdicts:
-                self._verdicts[kind] = self._fault(self.annotation, value)
-            return self._verdicts[kind]
+                is_wrong = self._fault(self._bare, value) is not None
+                self._verdicts[kind] = self._fault(self.annotation, value) if is_wrong else None
+            if not self._limited or self._verdicts[kind] is not None:
+                return self._verdicts[kind]
         self._asked += 1
         if self._asked > _FEW:
             return self._fault(self._wrapped, {_WRAPPED: value})

@@ -1,7 +1,7 @@
 """Which layer a value comes from, and what the other layers say about its key."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -188,20 +188,17 @@ def _is_written(loaded: Loaded, path: Path) -> bool:
 
 def _shown(loaded: Loaded, path: Path, value: Any) -> Any:
     """Mask a live value, or a default. What came from a secret layer at the start may be in no document any more."""
-    masked_value = masked(loaded.schema.shape.at(path), value)
-    for kept in loaded.hidden:
-        if kept[: len(path)] == path:
-            masked_value = _put_mask(masked_value, kept[len(path) :])
-    return masked_value
+    return _masked_at(loaded.hidden, masked(loaded.schema.shape.at(path), value), path)
 
 
-def _put_mask(value: Any, path: Path) -> Any:
-    if not path:
+def _masked_at(hidden: Container[Path], value: Any, path: Path) -> Any:
+    """Return a value, which stands at ``path``, with HIDDEN at each of the ``hidden`` paths. None stays."""
+    if path in hidden:
         return value if value is None else HIDDEN
-    if isinstance(value, dict) and path[0] in value:
-        return {**value, path[0]: _put_mask(value[path[0]], path[1:])}
-    if isinstance(value, list) and isinstance(path[0], int) and path[0] < len(value):
-        return [_put_mask(item, path[1:]) if index == path[0] else item for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {part: _masked_at(hidden, item, (*path, part)) for part, item in value.items()}
+    if isinstance(value, list):
+        return [_masked_at(hidden, item, (*path, index)) for index, item in enumerate(value)]
     return value
 
 
@@ -248,13 +245,26 @@ def _written_as(value: Any) -> Any:
         return str(value)
 
 
-def effective(loaded: Loaded) -> tuple[Setting, ...]:
-    """Return what is live, in the order of the class, derived values last. Raises UnforeseenError."""
-    return guarded(_origins_of(loaded), _effective, loaded)
+def effective(loaded: Loaded, among: Container[Path] | None = None) -> tuple[Setting, ...]:
+    """Return what is live, in the order of the class, derived values last. Raises UnforeseenError.
+
+    Only what is ``among`` these paths, if there are any: to find where values are written takes most of the time.
+    """
+    return guarded(_origins_of(loaded), _effective, loaded, among)
 
 
-def _effective(loaded: Loaded) -> tuple[Setting, ...]:
-    return tuple(setting for _, setting in _with_values(loaded))
+def _effective(loaded: Loaded, among: Container[Path] | None) -> tuple[Setting, ...]:
+    return tuple(setting for _, setting in _with_values(loaded, among))
+
+
+def live_values(loaded: Loaded) -> dict[Path, Any]:
+    """Return the values of what ``effective`` returns, unmasked, for comparisons. Raises UnforeseenError."""
+    return guarded(_origins_of(loaded), _live_values, loaded)
+
+
+def _live_values(loaded: Loaded) -> dict[Path, Any]:
+    values = {part.path: part.value for _, part in live_parts(loaded)}
+    return values | {leaf.path: leaf.value_in(loaded.settings) for leaf in loaded.schema.derived}
 
 
 def with_values(loaded: Loaded) -> list[tuple[Any, Setting]]:
@@ -262,8 +272,8 @@ def with_values(loaded: Loaded) -> list[tuple[Any, Setting]]:
     return guarded(_origins_of(loaded), lambda: list(_with_values(loaded)))
 
 
-def _with_values(loaded: Loaded) -> Iterator[tuple[Any, Setting]]:
-    parts = list(live_parts(loaded))
+def _with_values(loaded: Loaded, among: Container[Path] | None = None) -> Iterator[tuple[Any, Setting]]:
+    parts = [(leaf, part) for leaf, part in live_parts(loaded) if among is None or part.path in among]
     places = _places(loaded, [(part.path, leaf) for leaf, part in parts])
     documents = {document.layer.name: document for document in loaded.documents}
     for leaf, part in parts:
@@ -272,7 +282,8 @@ def _with_values(loaded: Loaded) -> Iterator[tuple[Any, Setting]]:
         written = "" if document is None else document.written(part.path, shown)
         yield part.value, Setting(leaf, part.path, shown, origin, written)
     for leaf in loaded.schema.derived:
-        yield leaf.value_in(loaded.settings), _derived(loaded, leaf)
+        if among is None or leaf.path in among:
+            yield leaf.value_in(loaded.settings), _derived(loaded, leaf)
 
 
 def live_parts(loaded: Loaded) -> Iterator[tuple[Leaf, Part]]:

@@ -174,19 +174,6 @@ def asks_decoders(annotation: Any, decoders: Mapping[Any, Decoder]) -> bool:
     )
 
 
-def structs_marked(
-    annotation: Any, mark: Any, within: bool = False, seen: tuple[Any, ...] = ()
-) -> Iterator[type[Struct]]:
-    """Yield every Struct that values of the annotation may hold below this mark."""
-    bare, metadata = unwrap(annotation)
-    within = within or any(found is mark for found in metadata)
-    if (bare, within) not in seen:
-        if within and struct_class(bare) is not None:
-            yield bare
-        for _, inner in _inner(bare):
-            yield from structs_marked(inner, mark, within, (*seen, (bare, within)))
-
-
 def needs_freezing(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:
     """Whether msgspec decodes values of this type to something that can still change: a dict, or a list below Any."""
     bare, _ = unwrap(annotation)

@@ -3,14 +3,21 @@
 import gc
 import math
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 from support.command import CLASS, Result, Run
 
 from hotsettings._layers import file as layer_files
 from hotsettings._layers.file import FileLayer, fetch
+from hotsettings._layers.layer import Document
+from hotsettings._layers.toml import keys
+from hotsettings.cli import output
+from hotsettings.errors import NO_PROBLEMS, Problems
 
 
 def problems(result: Result) -> list[str]:
@@ -145,14 +152,64 @@ def test_nothing_is_collected_while_a_command_works(
 ) -> None:
     enabled: list[bool] = []
 
-    def noted(*_: object) -> Iterator[None]:
+    def noted(*_: object) -> Problems:
         enabled.append(gc.isenabled())
-        return iter(())
+        return NO_PROBLEMS
 
     monkeypatch.setattr(f"hotsettings.cli.{prints}", noted)
     assert run(*command).code == 0
     assert enabled == [False]
     assert gc.isenabled()
+
+
+class TestBounded:
+    """Files of many keys: work is done only for what is shown, and rich does nothing for a pipe."""
+
+    MANY = 3_000
+
+    @pytest.fixture
+    def located(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[keys.Path]:
+        """The paths whose places are looked for. The files have many keys."""
+        text = "".join(f"k{number} = 'a'\n" for number in range(self.MANY))
+        (folder / "config.toml").write_text(f"[LABELS]\n{text}", encoding="utf-8")
+        with (folder / "secrets.toml").open("a", encoding="utf-8") as file:
+            file.write(f"[LABELS]\n{text.replace('k', 's')}")
+        (folder / "one.toml").write_text("LABELS.k7 = 'b'\n", encoding="utf-8")
+        found, locate = list[keys.Path](), Document.locate
+
+        def counted(document: Document, paths: Iterable[Any]) -> Any:
+            asked = list(paths)
+            found.extend(asked)
+            return locate(document, asked)
+
+        monkeypatch.setattr(Document, "locate", counted)
+        return found
+
+    def test_a_difference_of_one_key(self, run: Run, located: list[keys.Path]) -> None:
+        assert "LABELS.k7\n" in run("diff", CLASS, "--to-override", "one.toml").out
+        assert len(located) <= 2
+
+    def test_more_warnings_than_are_kept(self, run: Run, located: list[keys.Path]) -> None:
+        found = run("check", CLASS, "--json").json()
+        assert found["total_warnings"] == self.MANY
+        assert len(found["warnings"]) == 1000
+        assert len(located) < 1100
+
+    @pytest.mark.usefixtures("located")
+    def test_a_pipe(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(Console, "print", refuse)
+        lines = run("diff", CLASS, "--to-config", "worker.toml").out.splitlines()
+        assert len(lines) > 3 * self.MANY
+
+    def test_rich_would_write_the_same(self, capsys: pytest.CaptureFixture[str]) -> None:
+        text = Text.assemble(("bold\tand\x07 long " * 40, "bold"), " caf\u00e9\n")
+        output.console().print(text)
+        fast = capsys.readouterr().out
+        Console(highlight=False, soft_wrap=True).print(text)
+        assert capsys.readouterr().out == fast
 
 
 def test_diff_json(run: Run, folder: Path) -> None:
