@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 
 import anyio
 
@@ -22,6 +23,13 @@ def running_loop() -> object | None:
     with suppress(RuntimeError):
         return asyncio.get_running_loop()
     return None
+
+
+def of_no_loop(context: Context) -> Context:
+    """Let a context be used in any thread. anyio notes in it which event loop runs, and a copy still says so elsewhere."""
+    if (sniffio := sys.modules.get("sniffio")) is not None:
+        context.run(sniffio.current_async_library_cvar.set, None)
+    return context
 
 
 def into_this_loop() -> Call:

@@ -18,12 +18,13 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, suppress
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
 
 import anyio
 
 from .._log import logger
+from .loop_calls import of_no_loop
 from .tasks import failure_of
 
 T = TypeVar("T")
@@ -67,7 +68,7 @@ class LoopThread(Generic[T]):
         self.process = os.getpid()
         self._manager = manager
         self._on_entered = on_entered
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
+        self._thread = threading.Thread(target=of_no_loop(context).run, args=(self._run,), name=name, daemon=True)
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
         self._lock = threading.Lock()
@@ -136,7 +137,7 @@ class LoopThread(Generic[T]):
         with self._lock:
             if not self._open:
                 raise Ended(_ENDED)
-            self._loop.call_soon_threadsafe(start)
+            self._loop.call_soon_threadsafe(start, context=of_no_loop(copy_context()))
         try:
             return future.result()
         except BaseException:
@@ -207,7 +208,9 @@ class LoopThread(Generic[T]):
 
     def _run(self) -> None:
         try:
-            anyio.run(self._hold, backend_options={"loop_factory": lambda: self._loop})
+            # Not anyio.run: functions in worker threads, which run in copies of this context, may call that themselves.
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._hold())
         except BaseException as error:
             self._failure = self._failure or error
         finally:
