@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 from support.live import Ledger, Settings, given, idle, parts
 
 from hotsettings import Applied, Change, Rejected, Rejection
-from hotsettings.testing import live
+from hotsettings.testing import Workspace, live
 
 pytestmark = pytest.mark.anyio
 
@@ -225,3 +225,22 @@ async def test_publishing_is_cancelled_as_anything_is() -> None:
             await held.publish(given(A=1))
         assert scope.cancelled_caught
         assert held.current.A == 0
+
+
+async def test_reloads_do_not_lengthen_the_pause_before_the_next_try(
+    settings_workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings_workspace.write({"A": 1})
+
+    def vetoes(_: object) -> None:
+        raise ValueError("no")
+
+    async with Settings.watch(**settings_workspace.paths, settle=0.0) as held:
+        held.prepare(vetoes, "A")
+        settings_workspace.write({"A": 2})
+        for _ in range(4):
+            with pytest.raises(Rejected):
+                await held.reload()
+    tries = [record.getMessage() for record in caplog.records if "trying again" in record.getMessage()]
+    assert len(tries) > 3
+    assert all(text.endswith("trying again in 1 s") for text in tries)
