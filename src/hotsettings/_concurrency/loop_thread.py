@@ -23,6 +23,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from .._log import logger
+from .forks import told_of_forks
 from .tasks import failure_of
 
 T = TypeVar("T")
@@ -52,6 +53,7 @@ class LoopThread(Generic[T]):
         manager: What is entered and left in the event loop.
         context: The context that the thread runs in.
         on_entered: Called in the event loop with what the context manager gives, before anybody else can use it.
+        on_failure: Called in the thread with what has ended it, unless it was stopped.
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class LoopThread(Generic[T]):
         manager: AbstractAsyncContextManager[T],
         context: Context,
         on_entered: Callable[[T], object] = lambda _: None,
+        on_failure: Callable[[BaseException], object] = lambda _: None,
     ) -> None:
         self.name = name
         self.process = os.getpid()
         self._manager = manager
         self._on_entered = on_entered
+        self._on_failure = on_failure
         self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
@@ -175,18 +179,25 @@ class LoopThread(Generic[T]):
         """Whether the context manager has been left."""
         return self._gone.is_set()
 
-    def abandon(self) -> None:
-        """In a forked process: close the descriptors that belong to the parent's event loop, and touch nothing else of it.
+    def _abandon(self) -> None:
+        """In a forked process: close the descriptors of the event loop, and touch nothing else of it. Here it has ended.
 
         The event loop itself must not be closed. That would take its pipe out of the ``epoll`` object, which parent and child
         share. So it and its tasks are kept for as long as the process lives.
         """
         _running.pop(self, None)
         _inherited.append(self)
-        self._selector.close()
-        for end in ("_ssock", "_csock"):
-            if (pipe := getattr(self._loop, end, None)) is not None:
-                pipe.close()
+        # Those that there are may be locked by a thread of the parent.
+        self._lock, self._settled, self._gone = threading.Lock(), threading.Event(), threading.Event()
+        self._open = False
+        self._settled.set()
+        self._gone.set()
+        loop: Any = self._loop
+        with suppress(OSError):  # of another kind than epoll, which is not inherited
+            self._selector.close()
+        for owned in (loop._ssock, loop._csock, *(each._sock for each in loop._transports.values())):
+            if owned is not None:
+                owned.close()
 
     def _refuse_own_thread(self) -> None:
         if self.is_current:
@@ -204,11 +215,14 @@ class LoopThread(Generic[T]):
 
     def _run(self) -> None:
         try:
-            anyio.run(self._hold, backend_options={"loop_factory": lambda: self._loop})
+            with told_of_forks(self._abandon):
+                anyio.run(self._hold, backend_options={"loop_factory": lambda: self._loop})
         except BaseException as error:
             self._failure = self._failure or error
         finally:
             _running.pop(self, None)
+            if self._failure is not None and not self._leave.is_set():
+                self._on_failure(self._failure)
             self._settled.set()
             self._gone.set()
 

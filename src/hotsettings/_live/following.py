@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .._concurrency.forks import told_of_forks
 from .._concurrency.tasks import background_tasks
 from .._layers.file import FileLayer
 from .._layers.folder import FolderLayer
@@ -22,7 +24,6 @@ from .._watching.events import Kind
 from .._watching.watcher import Watcher
 from ..errors import SettingsError
 from .core import Core
-from .forks import told_of_forks
 from .live import Live
 from .reload.reloader import Reloader, first_load
 from .signals import checked_signal, reload_at
@@ -98,14 +99,7 @@ async def following(
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say
         else:
-
-            def forked() -> None:
-                watching.forked()
-                for store in stores:
-                    store.forked()
-                in_fork(core)
-
-            stack.enter_context(told_of_forks(redactor, forked))
+            stack.enter_context(told_of_forks(partial(in_fork, core), redactor.lock))
             reloader = Reloader(core, watching, contents, options.rescan_interval)
             live = Live(core, reloader)
             tasks.start_soon(reloader.run)
