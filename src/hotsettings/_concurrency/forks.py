@@ -27,7 +27,7 @@ _held = ExitStack()
 def told_of_forks(
     in_child: Callable[[], object], lock_of_owner: AbstractContextManager[object] | None = None
 ) -> Generator[None]:
-    """Call ``in_child`` in processes that are forked in the length of this block, by their only thread; in the order of the blocks.
+    """Call ``in_child`` in processes that are forked in the length of this block, by their only thread. Inner blocks come first.
 
     Args:
         in_child: Called once in each child. What it owns there is no longer told of later forks.
@@ -56,7 +56,7 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    owners = [in_child for in_child, _ in _owners.values()]
+    owners = [in_child for in_child, _ in reversed(_owners.values())]
     _owners.clear()
     _in_parent()
     for in_child in owners:

@@ -54,6 +54,7 @@ class LoopThread(Generic[T]):
         context: The context that the thread runs in.
         on_entered: Called in the event loop with what the context manager gives, before anybody else can use it.
         on_failure: Called in the thread with what has ended it, unless it was stopped.
+        on_fork: Called in forked processes, where the event loop has ended.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class LoopThread(Generic[T]):
         context: Context,
         on_entered: Callable[[T], object] = lambda _: None,
         on_failure: Callable[[BaseException], object] = lambda _: None,
+        on_fork: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = name
         self.process = os.getpid()
         self._manager = manager
         self._on_entered = on_entered
         self._on_failure = on_failure
+        self._on_fork = on_fork
         self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
@@ -198,6 +201,7 @@ class LoopThread(Generic[T]):
         for owned in (loop._ssock, loop._csock, *(each._sock for each in loop._transports.values())):
             if owned is not None:
                 owned.close()
+        self._on_fork()
 
     def _refuse_own_thread(self) -> None:
         if self.is_current:

@@ -48,7 +48,7 @@ class Watch(Generic[S]):
 
     async def __aenter__(self) -> Live[S]:
         self._use_once()
-        self._hosted = hosted(following(self._options, before=None, in_fork=_leave_behind, reload_signal=self._signal))
+        self._hosted = hosted(following(self._options, in_fork=_leave_behind, reload_signal=self._signal))
         return (await self._hosted.__aenter__()).live
 
     async def __aexit__(

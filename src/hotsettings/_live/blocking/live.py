@@ -40,11 +40,9 @@ _CALLS_AT_ONCE = 40
 
 
 class Follow(Protocol):
-    """Follows the layers in an event loop: `following` with all but these arguments."""
+    """Follows the layers in an event loop: `following` with all but this argument."""
 
-    def __call__(
-        self, *, before: Core[Any] | None, in_fork: Callable[[Core[Any]], None]
-    ) -> AbstractAsyncContextManager[Following]: ...
+    def __call__(self, *, before: Core[Any] | None) -> AbstractAsyncContextManager[Following]: ...
 
 
 class BlockingHandle:
@@ -92,9 +90,11 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         "_dead",
         "_follow",
         "_follow_forks",
+        "_is_child",
         "_iterators",
         "_on_stop",
         "_signal",
+        "_stopping",
         "_workers",
         "inner",
         "resources",
@@ -112,6 +112,10 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         self.inner: Live[S]
         self.thread: LoopThread[Following]
         self._bursts: Bursts
+        self._core: Core[S] | None = None
+        """What is shared by the parts of ``inner``. In a forked process, that of the parent until its own has begun."""
+        self._is_child = False
+        self._stopping = False
         self._signal = None if reload_signal is None else checked_signal(reload_signal)
         self._begin(None)
         self.thread.wait_until_entered()
@@ -133,10 +137,14 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         raise TypeError("a live object cannot be sent to another process: watch there; its settings can be sent")
 
     def _begin(self, before: Core[S] | None) -> None:
-        manager = self._follow(before=before, in_fork=self._forked)
-        # In a child nobody waits for the beginning, and so nobody gets what it raises.
-        on_failure = [] if before is None else [self._failed_in_child]
-        self.thread = LoopThread("hotsettings", manager, self._context.copy(), self._entered, *on_failure)
+        self.thread = LoopThread(
+            "hotsettings",
+            self._follow(before=before),
+            self._context.copy(),
+            on_entered=self._entered,
+            on_failure=self._failed,
+            on_fork=self._forked,
+        )
         self.thread.start()
 
     def _entered(self, following: Following) -> None:
@@ -160,6 +168,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
 
         Raises what is no Exception and was raised by a callback, such as SystemExit. Does nothing if it has ended.
         """
+        self._stopping = True
         self._on_stop.close()
         if self._dead is None:
             self.thread.stop()
@@ -365,28 +374,36 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         """Mask every secret of these settings in a text, those of former settings too."""
         return self.inner.redact(text)
 
-    def _forked(self, core: Core[S]) -> None:
+    def _forked(self) -> None:
         """Go on in a process that was forked from the one in which this runs. Called there, by the only thread."""
+        core = self._core
+        if core is None:  # another thread starts it, and nobody has it yet
+            return
+        self._is_child = True
         for owned in (*self.resources, *self._iterators):
             owned.forked()
         for handle in (*core.hooks, *core.callbacks.following):
             assert isinstance(handle.function, InThreads)
             if handle.function.forked():
                 handle.drop()  # called here too, it would fork again, and so on
-        self._core = core
-        if not self._follow_forks:
-            self._die("this process was forked from the one that watches, with follow_forks=False: watch in it anew")
-        elif not core.closing:
+        if self._stopping:
+            return
+        if self._follow_forks:
             try:
                 self._begin(core)
             except Exception as error:  # there is no thread or descriptor left
-                self._failed_in_child(error)
+                self._failed(error)
+        else:
+            self._die("this process was forked from the one that watches, with follow_forks=False: watch in it anew")
 
-    def _failed_in_child(self, failure: BaseException) -> None:
-        self._die(f"following in this forked process has failed: {type_and_place(failure)}")
-        logger.error("%s", self._dead)
+    def _failed(self, failure: BaseException) -> None:
+        """It has ended by itself. In the process where it was started, `start` raises the failure."""
+        if self._is_child:
+            self._die(f"following in this forked process has failed: {type_and_place(failure)}")
+            logger.error("%s", self._dead)
 
     def _die(self, why: str) -> None:
+        assert self._core is not None
         self._dead = why
         self._core.leave_behind(why)
 
