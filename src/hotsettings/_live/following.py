@@ -113,10 +113,11 @@ async def following(
                 tasks.start_soon(store.accompany, live, partial(getattr, core, "loaded"))
             if reload_signal is not None:
                 await tasks.start(reload_at, checked_signal(reload_signal), live.reload)
-            logger.info(
-                "following %s; generation %d is live",
-                *(", ".join(map(_named, core.loaded.documents)), core.snapshot.generation),
-            )
+            if before is None:  # in the first moments of a child others may be setting up its log
+                logger.info(
+                    "following %s; generation %d is live",
+                    *(", ".join(map(_named, core.loaded.documents)), core.snapshot.generation),
+                )
             try:
                 yield Following(live, core)
             finally:

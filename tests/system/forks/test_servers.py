@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,8 +61,8 @@ class Server:
     @property
     def workers(self) -> set[int]:
         """Its processes but for the one that has been started."""
-        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return {int(pid) for pid in path.read_text().split()}
+        threads = Path(f"/proc/{self.process.pid}/task")  # Celery makes workers in another thread than the main one
+        return {int(pid) for thread in threads.iterdir() for pid in (thread / "children").read_text().split()}
 
     def seen(self, pid: int) -> str:
         path = self.folder / f"seen-by-{pid}"
@@ -85,11 +85,8 @@ def served(folder: Path, command: list[str]) -> Iterator[Server]:
             server.process.terminate()
             assert server.process.wait(20) == 0, server.log.read_text()
         finally:
-            with_its_workers = server.process.pid
-            try:
-                os.killpg(with_its_workers, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            with suppress(ProcessLookupError):
+                os.killpg(server.process.pid, signal.SIGKILL)
             server.process.wait()
 
 
@@ -133,7 +130,7 @@ def follows_under_load(server: Server, port: int) -> None:
 
     killed = min(workers)
     os.kill(killed, signal.SIGKILL)
-    until(lambda: len(server.workers) == WORKERS and killed not in server.workers)
+    until(lambda: len(server.workers) == WORKERS and killed not in server.workers, server.log.read_text())
     later = server.all_see(20)
     assert len(later - workers) == 1
     assert asked(port)[1:] == (20, True)
