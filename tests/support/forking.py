@@ -79,7 +79,7 @@ def descriptors() -> list[str]:
 class Child(Generic[T]):
     """A forked process, which does something and ends."""
 
-    def __init__(self, work: Callable[[], T], *, end: Callable[[int], object] = os._exit) -> None:
+    def __init__(self, work: Callable[[], T]) -> None:
         self._read, write = os.pipe()
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -87,14 +87,16 @@ class Child(Generic[T]):
             )  # from Python 3.12 on, of a fork while there are threads
             self.pid = os.fork()
         if not self.pid:
-            os.close(self._read)
             try:
-                outcome: object = (work(), "")
-            except BaseException:
-                outcome = (None, traceback.format_exc())
-            with os.fdopen(write, "wb") as stream:
-                stream.write(pickle.dumps(outcome))
-            end(0)
+                os.close(self._read)
+                try:
+                    outcome: object = (work(), "")
+                except BaseException:
+                    outcome = (None, traceback.format_exc())
+                with os.fdopen(write, "wb") as stream:
+                    stream.write(pickle.dumps(outcome))
+            finally:
+                os._exit(0)
         os.close(write)
 
     def result(self) -> T:
