@@ -58,7 +58,7 @@ def until(is_so: Callable[[], object], what: str = "") -> None:
 
 def sees(live: BlockingLive[Settings], value: int) -> tuple[int, bool]:
     """Wait until a value is live; return the generation, and whether the live object is healthy."""
-    until(lambda: live.current.A == value, f"A = {value}")
+    until(lambda: value == live.current.A, f"A = {value}")
     return live.snapshot.generation, live.status.healthy
 
 

@@ -7,14 +7,16 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 
 import anyio
 
 Call = Callable[[Callable[[], object]], object]
+"""Schedules a function in an event loop, and does not wait for it."""
 
 
 def running_loop() -> object | None:
-    """What stands for the event loop that runs in this thread; None if there is none."""
+    """Return an object that identifies the event loop of this thread, to compare it by ``is``; None if none runs."""
     if (trio := sys.modules.get("trio")) is not None:
         with suppress(RuntimeError):
             token: object = trio.lowlevel.current_trio_token()
@@ -22,6 +24,13 @@ def running_loop() -> object | None:
     with suppress(RuntimeError):
         return asyncio.get_running_loop()
     return None
+
+
+def of_no_loop(context: Context) -> Context:
+    """Let a context be used in any thread. anyio notes in it which event loop runs, and a copy still says so elsewhere."""
+    if (sniffio := sys.modules.get("sniffio")) is not None:
+        context.run(sniffio.current_async_library_cvar.set, None)
+    return context
 
 
 def into_this_loop() -> Call:
