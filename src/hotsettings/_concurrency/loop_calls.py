@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,8 +38,19 @@ def into_this_loop() -> Call:
 
     It can be called from any thread, and does not wait.
 
-    That function raises RuntimeError if the event loop has ended.
+    That function raises RuntimeError if the event loop has ended, and in a forked process, where its pipe is the parent's.
     """
+    process, schedule = os.getpid(), _scheduler()
+
+    def call(function: Callable[[], object]) -> None:
+        if os.getpid() != process:
+            raise RuntimeError("the event loop is in another process")
+        schedule(function)
+
+    return call
+
+
+def _scheduler() -> Call:
     if issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
         return asyncio.get_running_loop().call_soon_threadsafe
     import trio

@@ -24,6 +24,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from .._log import logger
+from .forks import told_of_forks
 from .loop_calls import of_no_loop
 from .tasks import failure_of
 
@@ -55,6 +56,8 @@ class LoopThread(Generic[T]):
         manager: What is entered and left in the event loop.
         context: The context that the thread runs in.
         on_entered: Called in the event loop with what the context manager gives, before anybody else can use it.
+        on_failure: Called in the thread with what has ended it, unless it was stopped.
+        on_fork: Called in forked processes, where the event loop has ended.
     """
 
     def __init__(
@@ -63,11 +66,15 @@ class LoopThread(Generic[T]):
         manager: AbstractAsyncContextManager[T],
         context: Context,
         on_entered: Callable[[T], object] = lambda _: None,
+        on_failure: Callable[[BaseException], object] = lambda _: None,
+        on_fork: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = name
         self.process = os.getpid()
         self._manager = manager
         self._on_entered = on_entered
+        self._on_failure = on_failure
+        self._on_fork = on_fork
         self._thread = threading.Thread(target=of_no_loop(context).run, args=(self._run,), name=name, daemon=True)
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
@@ -179,18 +186,26 @@ class LoopThread(Generic[T]):
         """Whether the event loop has ended."""
         return self._gone.is_set()
 
-    def abandon(self) -> None:
-        """In a forked process: close the descriptors that belong to the parent's event loop, and touch nothing else of it.
+    def _abandon(self) -> None:
+        """In a forked process: close the descriptors of the event loop, and touch nothing else of it. Here it has ended.
 
         The event loop itself must not be closed. That would take its pipe out of the ``epoll`` object, which parent and child
         share. So it and its tasks are kept for as long as the process lives.
         """
         _running.pop(self, None)
         _inherited.append(self)
-        self._selector.close()
-        for end in ("_ssock", "_csock"):
-            if (pipe := getattr(self._loop, end, None)) is not None:
-                pipe.close()
+        # Those that there are may be locked by a thread of the parent.
+        self._lock, self._settled, self._gone = threading.Lock(), threading.Event(), threading.Event()
+        self._open = False
+        self._settled.set()
+        self._gone.set()
+        loop: Any = self._loop
+        with suppress(OSError):  # of another kind than epoll, which is not inherited
+            self._selector.close()
+        for owned in (loop._ssock, loop._csock, *(each._sock for each in loop._transports.values())):
+            if owned is not None:
+                owned.close()
+        self._on_fork()
 
     def _refuse_own_thread(self) -> None:
         if self.is_current:
@@ -209,12 +224,14 @@ class LoopThread(Generic[T]):
     def _run(self) -> None:
         try:
             # Not anyio.run: functions in worker threads, which run in copies of this context, may call that themselves.
-            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            with told_of_forks(self._abandon), asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._hold())
         except BaseException as error:
             self._failure = self._failure or error
         finally:
             _running.pop(self, None)
+            if self._failure is not None and not self._leave.is_set():
+                self._on_failure(self._failure)
             self._settled.set()
             self._gone.set()
 
