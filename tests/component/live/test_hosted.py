@@ -22,6 +22,8 @@ from support.live import Ledger, Settings, given, idle, parts
 from hotsettings import BaseSettings, Rejected, ResourceDown
 from hotsettings.testing import Workspace, live
 
+pytestmark = pytest.mark.async_only
+
 SETTINGS = """
 import asyncio, os, sys, time
 from pathlib import Path

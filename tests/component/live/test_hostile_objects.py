@@ -192,6 +192,7 @@ async def test_hooks(way: str) -> None:
 
 
 @pytest.mark.parametrize(("where", "kind"), covering(["enter", "closing", "call"], ["exclusive", "overlap"]))
+@pytest.mark.async_only
 async def test_builds(kind: Any, where: str) -> None:
     attack, opened = Attack(), 0
 
@@ -235,6 +236,7 @@ async def test_builds(kind: Any, where: str) -> None:
         await works(held, 7)
 
 
+@pytest.mark.async_only
 async def test_the_first_build_raises_as_itself() -> None:
     attack = Attack()
     ledger = Ledger()
@@ -258,6 +260,7 @@ async def test_the_first_build_raises_as_itself() -> None:
 
 
 @pytest.mark.parametrize("kind", ["overlap", "exclusive"])
+@pytest.mark.async_only
 async def test_instances_that_die(kind: Any) -> None:
     dies, deaths = anyio.Event(), 0
     error: BaseException = ValueError()
@@ -363,6 +366,7 @@ def cancel_task() -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
+@pytest.mark.async_only
 async def test_whoever_cancels_the_task_that_calls_it(late: bool) -> None:
     native = anyio.get_cancelled_exc_class() is asyncio.CancelledError
 
@@ -412,6 +416,7 @@ async def test_whoever_cancels_the_task_that_calls_it(late: bool) -> None:
         assert ledger.open == []
 
 
+@pytest.mark.async_only
 async def test_whoever_cancels_the_task_at_its_very_end() -> None:
     """Where nothing is awaited any more, the task itself ends cancelled: neither others nor the watch may end with it."""
     if anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
@@ -435,6 +440,7 @@ async def test_whoever_cancels_the_task_at_its_very_end() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:coroutine", "ignore::pytest.PytestUnraisableExceptionWarning")  # one never began
+@pytest.mark.async_only
 async def test_all_tasks_cancelled_by_somebody_else() -> None:
     """Not one of ours may vanish with its veto."""
     if anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
@@ -465,6 +471,7 @@ async def test_all_tasks_cancelled_by_somebody_else() -> None:
         gc.collect()
 
 
+@pytest.mark.async_only
 async def test_what_is_raised_while_the_block_is_left() -> None:
     """On trio a group may hold the cancellation and more, and neither may leave the block."""
     for error in (ValueError("x"), SystemExit(3), GeneratorExit(), Refusal()):
@@ -499,6 +506,7 @@ async def test_what_is_raised_while_the_block_is_left() -> None:
             assert not isinstance(left, BaseExceptionGroup) or left.subgroup(cancelled) is None  # noqa: PT017
 
 
+@pytest.mark.async_only
 async def test_ctrl_c_is_not_theirs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     error: BaseException = KeyboardInterrupt()
 

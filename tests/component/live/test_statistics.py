@@ -67,6 +67,7 @@ async def test_describe() -> None:
         assert held.redact("it is first-secret") == "it is ********"
 
 
+@pytest.mark.async_only
 async def test_what_accompanies_a_live_object(caplog: pytest.LogCaptureFixture) -> None:
     said: list[str] = []
 
@@ -139,6 +140,7 @@ async def build(_: object) -> Any:
     yield 1
 
 
+@pytest.mark.async_only
 async def test_public_objects_show_what_is_documented() -> None:
     shown: dict[type, set[str]] = {}
     async with live(given()) as held, held.resource(build) as resource:

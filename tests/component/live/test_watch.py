@@ -162,6 +162,7 @@ async def test_times_that_make_no_sense(workspace: Workspace, limits: dict[str, 
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
+@pytest.mark.async_only
 async def test_cancelled_at_every_await(workspace: Workspace) -> None:
     through: list[bool] = []
 
