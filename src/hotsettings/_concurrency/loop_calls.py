@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context, copy_context
 
 import anyio
 
@@ -21,6 +22,17 @@ def running_loop() -> object | None:
     with suppress(RuntimeError):
         return asyncio.get_running_loop()
     return None
+
+
+def thread_context() -> Context:
+    """Return a copy of the current context for another thread, which does not run the event loop that may run here.
+
+    anyio and trio note in the context which kind of event loop runs. Where that is copied, ``anyio.run`` refuses to run.
+    """
+    context = copy_context()
+    if (sniffio := sys.modules.get("sniffio")) is not None:
+        context.run(sniffio.current_async_library_cvar.set, None)
+    return context
 
 
 def into_this_loop() -> Call:

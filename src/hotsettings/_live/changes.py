@@ -167,6 +167,11 @@ class Changes(AsyncIterator[Change[S]]):
         """Whether nothing more will come of it."""
         return self._closed or self._abandoned or self._subscribers.closed
 
+    @property
+    def ready(self) -> bool:
+        """Whether nobody would have to wait now."""
+        return self.ended or self._pending() is not None
+
     def behind(self, generation: int) -> bool:
         """Whether somebody still works on this generation, or has not asked for it yet."""
         if self._closed or self._finished_generation >= generation:

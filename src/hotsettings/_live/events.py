@@ -83,6 +83,15 @@ class Events(AsyncIterator[Event]):
             await self._news.wait()
         return self._kept.popleft()
 
+    @property
+    def ready(self) -> bool:
+        """Whether nobody would have to wait now."""
+        return self._ended or bool(self._kept)
+
+    def take(self) -> list[Event]:
+        """Take the next event, if there is one. After the end of the event loop, and in one thread."""
+        return [self._kept.popleft()] if self._kept else []
+
     def begin_where(self, before: Events) -> None:
         """Keep what another reader has not read."""
         self.dropped = before.dropped

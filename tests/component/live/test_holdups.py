@@ -128,6 +128,7 @@ async def test_a_layer_that_was_left_out_is_read_when_its_writer_has_rested(
 
 
 @pytest.mark.parametrize(("watcher", "settle"), [("auto", 0.0), ("poll", 0.05)])
+@pytest.mark.async_only
 async def test_a_read_that_hangs(
     watcher: Any,
     settle: float,

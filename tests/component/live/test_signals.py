@@ -21,7 +21,6 @@ from hotsettings._live import signals
 from hotsettings.testing import Workspace
 
 pytestmark = [
-    pytest.mark.async_only,
     pytest.mark.anyio,
     pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal here"),
 ]

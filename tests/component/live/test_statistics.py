@@ -45,6 +45,7 @@ async def test_statistics() -> None:
     assert not held.statistics().watching
 
 
+@pytest.mark.async_only
 async def test_looks_and_reads(settings_workspace: Workspace) -> None:
     async with Settings.watch(**settings_workspace.paths, settle=0.0) as held:
         before = held.statistics()

@@ -312,6 +312,7 @@ async def test_the_first_look_settles(tmp_path: Path) -> None:
     assert (held[0].current.A, held[0].current.B) == (1, 1)
 
 
+@pytest.mark.async_only
 async def test_a_value_that_moved_to_the_secrets_file_is_a_secret(
     workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import anyio
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 E = TypeVar("E")
+
+_MOMENT = 1.0
+"""Seconds that handing on takes at most: what is there already is handed on, however short the timeout is."""
 
 
 class _Waiting(Iterator[E], Generic[E]):
@@ -38,6 +42,7 @@ class _Waiting(Iterator[E], Generic[E]):
         self._one_at_a_time = threading.Lock()
         self._undelivered: list[E] = []
         """What was given up by Ctrl-C when it had come already."""
+        self._closed = False
 
     def __dir__(self) -> list[str]:
         return ["close", *(name for name in object.__dir__(self) if name.startswith("_"))]
@@ -52,9 +57,9 @@ class _Waiting(Iterator[E], Generic[E]):
         if not self._one_at_a_time.acquire(timeout=-1 if self._timeout is None else self._timeout):
             raise TimeoutError(self._late)
         try:
-            found = self._live.call(self._wait)
+            found = [] if self._closed else self._live.call(self._wait)
         except Ended:
-            found = []
+            found = self._undelivered or self._rest()
         finally:
             self._one_at_a_time.release()
         if not found:
@@ -63,10 +68,9 @@ class _Waiting(Iterator[E], Generic[E]):
 
     def close(self) -> None:
         """End the iteration. A thread that waits in it gets StopIteration."""
-        try:
+        self._closed = True
+        with suppress(Ended):
             self._live.call(self.inner.aclose)
-        except Ended:
-            pass
 
     def forked(self) -> None:
         """Forget the threads that are not in this process."""
@@ -74,7 +78,10 @@ class _Waiting(Iterator[E], Generic[E]):
 
     async def _wait(self) -> list[E]:
         if not self._undelivered:
-            with anyio.move_on_after(self._timeout) as scope:
+            seconds = self._timeout
+            if seconds is not None and self.inner.ready:
+                seconds = max(seconds, _MOMENT)
+            with anyio.move_on_after(seconds) as scope:
                 try:
                     self._undelivered.append(await anext(self.inner))
                 except StopAsyncIteration:
@@ -82,6 +89,10 @@ class _Waiting(Iterator[E], Generic[E]):
             if scope.cancelled_caught:
                 raise TimeoutError(self._late)
         return self._undelivered
+
+    def _rest(self) -> list[E]:
+        """Take what was not read before the watching ended."""
+        return []
 
     @property
     def _late(self) -> str:
@@ -117,6 +128,9 @@ class BlockingEvents(_Waiting[Event]):
         """Go on in a forked process. Called in the event loop."""
         self.inner = core.events.go_on(self.inner)
         self.forked()
+
+    def _rest(self) -> list[Event]:
+        return self.inner.take()
 
     def __dir__(self) -> list[str]:
         return ["dropped", *super().__dir__()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, suppress
-from contextvars import copy_context
 from functools import wraps
 from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, overload
 from weakref import WeakSet
@@ -13,6 +12,7 @@ from weakref import WeakSet
 import anyio
 
 from ..._boundary import without_frames
+from ..._concurrency.loop_calls import thread_context
 from ..._concurrency.loop_thread import Ended, LoopThread
 from ..._concurrency.worker_thread import Workers
 from ..._layers.status import PATIENCE
@@ -111,7 +111,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
     def __init__(self, follow: Follow, reload_signal: int | None, *, follow_forks: bool) -> None:
         self._follow = follow
         self._follow_forks = follow_forks
-        self._context = copy_context()
+        self._context = thread_context()
         self._on_stop = ExitStack()
         self._dead: str | None = None
         self._iterators: WeakSet[BlockingChanges[S] | BlockingEvents] = WeakSet()
@@ -214,15 +214,23 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
             timeout: Seconds without a change, after which the iterator raises TimeoutError. It can be asked again:
                 nothing is lost.
         """
-        changes: BlockingChanges[S] = BlockingChanges(
-            self, self.ask(lambda live: live.changes(*keys)), _seconds(timeout)
-        )
+        seconds = _seconds(timeout)
+        try:
+            inner = self.ask(lambda live: live.changes(*keys))
+        except Ended:
+            inner = self._core.subscribers.changes(None)  # which has ended
+        changes: BlockingChanges[S] = BlockingChanges(self, inner, seconds)
         self._iterators.add(changes)
         return changes
 
     def events(self, *, timeout: float | None = None) -> BlockingEvents:
         """Iterate over every Applied and Rejection from this call on, for the record. ``timeout`` as in ``changes``."""
-        events = BlockingEvents(self, self.ask(lambda live: live.events()), _seconds(timeout))
+        seconds = _seconds(timeout)
+        try:
+            inner = self.ask(lambda live: live.events())
+        except Ended:
+            inner = self._core.events.read()  # which has ended
+        events = BlockingEvents(self, inner, seconds)
         self._iterators.add(events)
         return events
 
