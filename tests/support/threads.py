@@ -38,7 +38,7 @@ def in_thread(function: Callable[..., Any], *arguments: Any, **options: Any) -> 
     return thread
 
 
-def soon(condition: Callable[[], object], within: float = 60.0) -> None:
+def soon(condition: Callable[[], object], within: float = 15.0) -> None:
     """Wait for what happens soon, and fail where it does not."""
     deadline = time.monotonic() + within
     while not condition():

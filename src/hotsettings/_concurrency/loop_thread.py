@@ -94,11 +94,7 @@ class LoopThread(Generic[T]):
 
     def wait_until_entered(self) -> T:
         """Return what the context manager gives once it is entered. Raises what entering it raises."""
-        try:
-            self._settled.wait()
-        except BaseException:  # Ctrl-C
-            self.begin_to_stop()
-            raise
+        self._settled.wait()
         if not hasattr(self, "_value"):
             self._gone.wait()
             self.raise_failure()

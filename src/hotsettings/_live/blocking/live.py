@@ -120,11 +120,16 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         self.inner: Live[S]
         self.thread: LoopThread[Following]
         self._bursts: Bursts | None = None
+        number = None if reload_signal is None else checked_signal(reload_signal)
         self._begin(None)
-        self.thread.wait_until_entered()
-        if reload_signal is not None:
-            self.ask(self._answer_bursts)
-            self._on_stop.enter_context(received(checked_signal(reload_signal), self._call_soon, self._signalled))
+        try:
+            self.thread.wait_until_entered()
+            if number is not None:
+                self.ask(self._answer_bursts)
+                self._on_stop.enter_context(received(number, self._call_soon, self._signalled))
+        except BaseException:  # Ctrl-C, or what entering it raises
+            self.thread.begin_to_stop()
+            raise
 
     def __repr__(self) -> str:
         return f"BlockingLive({self.snapshot!r})"
@@ -136,6 +141,8 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         raise TypeError(
             "this is a blocking watch that runs already; with an event loop, use `async with Settings.watch()`"
         )
+
+    __aexit__ = __aenter__  # or Python says that it is missing
 
     def _begin(self, before: Core[S] | None) -> None:
         manager = self._follow(before=before, in_fork=self._forked)
