@@ -14,7 +14,7 @@ import os
 import selectors
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context
@@ -53,6 +53,7 @@ class LoopThread(Generic[T]):
         manager: What is entered and left in the event loop.
         context: The context that the thread runs in.
         on_entered: Called in the event loop with what the context manager gives, before anybody else can use it.
+        still_open: Names what the context manager has not left yet, for the log.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class LoopThread(Generic[T]):
         name: str,
         manager: AbstractAsyncContextManager[T],
         context: Context,
-        on_entered: Callable[[T], object] = lambda _: None,
+        on_entered: Callable[[T], object],
+        still_open: Callable[[], Iterable[str]],
     ) -> None:
         self.name = name
         self.process = os.getpid()
         self._manager = manager
         self._on_entered = on_entered
+        self.still_open = still_open
         self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
@@ -236,7 +239,8 @@ def _stop_all() -> None:
     deadline = time.monotonic() + _AT_EXIT
     for thread in threads:
         if not thread.stop(max(0.0, deadline - time.monotonic())):
-            logger.warning("the process ends, and does not wait for %s any longer", thread.name)
+            still_open = ", ".join(thread.still_open()) or thread.name
+            logger.warning("the process ends, and does not wait any longer for %s to be closed", still_open)
 
 
 atexit.register(_stop_all)

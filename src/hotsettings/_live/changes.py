@@ -170,7 +170,7 @@ class Changes(AsyncIterator[Change[S]]):
     @property
     def ready(self) -> bool:
         """Whether nobody would have to wait now."""
-        return self.ended or self._pending() is not None
+        return self._closed or self._subscribers.closed or self._pending() is not None
 
     def behind(self, generation: int) -> bool:
         """Whether somebody still works on this generation, or has not asked for it yet."""

@@ -383,6 +383,28 @@ def test_stopped_with_an_open_lease(live: Live, builds: Builds) -> None:
     assert builds.threads == [True]
 
 
+def test_stop_leaves_what_is_entered_in_order(live: Live, edit: Edit, builds: Builds) -> None:
+    """Those that were built from others first, and only when they have closed."""
+    log: list[str] = []
+
+    @contextmanager
+    def top(settings: Settings) -> Iterator[int]:
+        yield lower.current.a
+        time.sleep(0.05)
+        log.append(f"top, lower is {'open' if builds.open else 'closed'}")
+
+    lower = live.resource(builds.build, "A").__enter__()
+    upper = live.resource(top, "B").__enter__()
+    edit(A=2)
+    assert upper.current == 2
+    soon(lambda: len(builds.open) == 1)
+    log.clear()
+    live.stop()
+    assert log == ["top, lower is open"]
+    assert builds.log == ["+1", "+2", "-1", "-2"]
+    assert all(builds.threads)
+
+
 def test_left_in_another_thread_than_entered(live: Live, builds: Builds) -> None:
     block = live.resource(builds.build)
     in_thread(block.__enter__).result()

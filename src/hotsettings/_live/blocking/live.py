@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from functools import wraps
 from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, overload
 from weakref import WeakSet
@@ -145,9 +145,21 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
     __aexit__ = __aenter__  # or Python says that it is missing
 
     def _begin(self, before: Core[S] | None) -> None:
-        manager = self._follow(before=before, in_fork=self._forked)
-        self.thread = LoopThread("hotsettings", manager, self._context.copy(), self._entered)
+        self.thread = LoopThread("hotsettings", self._held(before), self._context.copy(), self._entered, self._still_open)
         self.thread.start()
+
+    @asynccontextmanager
+    async def _held(self, before: Core[S] | None) -> AsyncGenerator[Following, None]:
+        """Follow, and at the end leave the resources, which nobody could cancel in their threads."""
+        async with self._follow(before=before, in_fork=self._forked) as following:
+            try:
+                yield following
+            finally:
+                following.core.close()
+                await following.core.resources.end_all()
+
+    def _still_open(self) -> list[str]:
+        return [f"resource {resource.name}" for resource in list(self.resources) if resource.is_open]
 
     def _entered(self, following: Following) -> None:
         """Take over what follows the layers now. Called in the event loop, before anybody uses it."""
