@@ -76,10 +76,13 @@ def _wanted(config: pytest.Config, item: pytest.Item) -> bool:
         # Whatever is written for other loops than the chosen one runs on its own.
         if on is not None and on != LOOPS[loops]:
             return False
-    if isinstance(item, pytest.Function) and _face(item) == LOOPS["blocking"]:
-        if item.get_closest_marker("async_only") or not any(folder in item.path.parents for folder in FOR_BLOCKING):
-            return False
+    if isinstance(item, pytest.Function) and _face(item) == LOOPS["blocking"] and not _for_blocking(item):
+        return False
     return config.getoption("--thorough") or item.get_closest_marker("thorough") is None
+
+
+def _for_blocking(item: pytest.Item) -> bool:
+    return not item.get_closest_marker("async_only") and any(folder in item.path.parents for folder in FOR_BLOCKING)
 
 
 def _face(item: pytest.Function) -> object:

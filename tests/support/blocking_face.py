@@ -30,6 +30,7 @@ from hotsettings._live.watch import Watch
 _ASKS_AGAIN = 0.02
 """Seconds after which an iterator gives up and is asked again."""
 _END: Any = object()
+_in_memory: Any = hotsettings.testing.in_memory
 
 faces: set[BlockingFace] = set()
 """Those whose blocks are entered now."""
@@ -38,15 +39,15 @@ faces: set[BlockingFace] = set()
 @contextmanager
 def installed() -> Iterator[None]:
     """Let ``async with`` enter the blocking form of ``Settings.watch()``, and of ``live()`` for tests."""
-    enter, leave, hosted = Watch.__aenter__, Watch.__aexit__, hotsettings.testing.in_memory.hosted
+    enter, leave, hosted = Watch.__aenter__, Watch.__aexit__, _in_memory.hosted
     patched: Any = Watch
     patched.__aenter__, patched.__aexit__ = _enter, _leave
-    hotsettings.testing.in_memory.hosted = _InMemory  # type: ignore[assignment, misc]
+    _in_memory.hosted = _InMemory
     try:
         yield
     finally:
         patched.__aenter__, patched.__aexit__ = enter, leave
-        hotsettings.testing.in_memory.hosted = hosted
+        _in_memory.hosted = hosted
         faces.clear()
 
 
@@ -151,7 +152,9 @@ class BlockingFace:
         def called(change: Any) -> Any:
             return self.in_loop(lambda: function(change), awaited=True)
 
-        named = getattr(function, "func", function)  # a partial, or an object that can be called, has no name to take over
+        named = getattr(
+            function, "func", function
+        )  # a partial, or an object that can be called, has no name to take over
         called.__module__ = getattr(named, "__module__", "?")
         called.__qualname__ = getattr(named, "__qualname__", type(named).__qualname__)
         return called

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -13,7 +14,7 @@ class Thread(threading.Thread):
 
     def __init__(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
         super().__init__(daemon=True, name="of a test")
-        self._call = lambda: function(*arguments, **options)
+        self._call: Callable[[], Any] = partial(function, *arguments, **options)
         self._result: Any = None
         self._error: BaseException | None = None
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.live import Settings
 from support.threads import in_thread, soon
 
 from hotsettings import Applied, Rejected
@@ -44,20 +43,19 @@ def test_what_is_there_is_handed_on_however_short_the_timeout(live: Any, workspa
     for number in range(2, 12):
         workspace.write({"A": number})
         live.reload()
-        assert next(changes).new.A == number
+        assert number == next(changes).new.A
         assert isinstance(next(events), Applied)
 
 
 def test_nothing_is_lost_by_timeouts(live: Any, workspace: Workspace) -> None:
     """They fall before, upon and after each change."""
     changes, events = live.changes(timeout=0.002), live.events(timeout=0.001)
-    states, generations = [], []
+    states, generations = list[tuple[int, int]](), list[int]()
 
     def read(iterator: Any, found: list[Any], take: Callable[[Any], object]) -> None:
         while True:
             try:
-                for each in iterator:
-                    found.append(take(each))
+                found.extend(take(each) for each in iterator)
                 return
             except TimeoutError:
                 pass
@@ -74,7 +72,9 @@ def test_nothing_is_lost_by_timeouts(live: Any, workspace: Workspace) -> None:
     for reader in readers:
         reader.join()
     assert generations == list(range(2, 102)), "each event"
-    assert all(old == before for (old, _), (_, before) in zip(states[1:], states, strict=False)), "each begins where the last one ended"
+    assert all(old == before for (old, _), (_, before) in zip(states[1:], states, strict=False)), (
+        "each begins where the last one ended"
+    )
     assert states[0][0] == 1
     assert len(states) > 50
 
@@ -194,8 +194,14 @@ def test_ctrl_c_loses_nothing(live: Any, workspace: Workspace, alarm: Callable[[
 @needs_alarms
 def test_ctrl_c_upon_a_change(live: Any, workspace: Workspace, alarm: Callable[[float], object]) -> None:
     """At any moment of its delivery."""
-    events, seen, interrupted = live.events(), [], 0
-    writing = in_thread(lambda: [(workspace.write({"A": number}), live.reload()) for number in range(2, 102)])
+    events, seen, interrupted = live.events(), list[int](), 0
+
+    def write() -> None:
+        for number in range(2, 102):
+            workspace.write({"A": number})
+            live.reload()
+
+    writing = in_thread(write)
     while len(seen) < 100:
         try:
             alarm(0.0005 * (1 + len(seen) % 7))
@@ -213,7 +219,11 @@ def test_ctrl_c_upon_a_change(live: Any, workspace: Workspace, alarm: Callable[[
 @needs_alarms
 def test_ctrl_c_in_other_calls(live: Any, workspace: Workspace, alarm: Callable[[float], object]) -> None:
     go = threading.Event()
-    live.prepare(lambda _: go.wait(10) and None, "B")
+
+    def hook(_: object) -> None:
+        go.wait(10)
+
+    live.prepare(hook, "B")
     live.on_change(lambda _: go.wait(10), "A")
     workspace.write({"A": 2})
     live.reload()

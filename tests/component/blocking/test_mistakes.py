@@ -15,7 +15,10 @@ from hotsettings import BlockingLive, Live
 from hotsettings.testing import Workspace
 
 WRONG: list[tuple[tuple[Any, ...], str]] = [
-    (("A", print), r"{call}\(\) takes keys as strings, not builtin_function_or_method; a function comes first: {call}\("),
+    (
+        ("A", print),
+        r"{call}\(\) takes keys as strings, not builtin_function_or_method; a function comes first: {call}\(",
+    ),
     ((5,), r"{call}\(\) takes a function, not int"),
     ((None,), r"{call}\(\) takes a function, not NoneType"),
     ((print, 5), r"{call}\(\) takes keys as strings, not int; a function comes first"),
@@ -46,9 +49,11 @@ def test_wrong_arguments_on_both_faces(
 
 
 def test_unknown_keys(live: BlockingLive[Settings]) -> None:
-    for call in (live.changes, lambda key: live.resource(lambda _: threading.Lock(), key), live.explain):
+    calls: list[Callable[[str], object]] = [live.changes, live.explain]
+    calls.append(lambda key: live.resource(lambda _: threading.Lock(), key))
+    for call in calls:
         with pytest.raises(ValueError, match="KAFKA_HOST"):
-            call("KAFKA_HOSTS")  # type: ignore[operator]
+            call("KAFKA_HOSTS")
     with pytest.raises(ValueError, match="KAFKA_HOST"):
         live.on_change("KAFKA_HOSTS")(print)
     assert not live.handles

@@ -71,7 +71,8 @@ def builds() -> Builds:
 @both_kinds
 def test_replaced_in_its_own_thread(live: Live, edit: Edit, builds: Builds, kind: Kind) -> None:
     with live.resource(builds.build, "A", replace=kind) as resource:
-        assert repr(resource).startswith("Resource(") and "Builds.build" in repr(resource)
+        assert repr(resource).startswith("Resource(")
+        assert "Builds.build" in repr(resource)
         assert "Builds.build" in resource.current.thread.name
         first = resource.current
         edit(A=1, B=1)
@@ -87,8 +88,9 @@ def test_replaced_in_its_own_thread(live: Live, edit: Edit, builds: Builds, kind
     assert builds.open == []
     assert builds.threads == [True, True]
     assert builds.most == (1 if kind == "exclusive" else 2)
-    assert not second.thread.is_alive() or second.thread.join(5) is None
-    for use in (lambda: resource.current, lambda: resource.lease().__enter__()):
+    soon(lambda: not second.thread.is_alive())
+    uses: list[Callable[[], Any]] = [lambda: resource.current, lambda: resource.lease().__enter__()]
+    for use in uses:
         with pytest.raises(ResourceDown, match=r"no instance of .*Builds\.build stands"):
             use()
 
@@ -345,7 +347,8 @@ def test_exclusive_that_cannot_be_built_again(live: Live, edit: Edit, builds: Bu
         with pytest.raises(Rejected, match="refused"):
             edit(A=2)
         assert not live.status.healthy
-        for use in (lambda: resource.current, lambda: resource.lease().__enter__()):
+        uses: list[Callable[[], Any]] = [lambda: resource.current, lambda: resource.lease().__enter__()]
+        for use in uses:
             with pytest.raises(ResourceDown):
                 use()
         broken = False

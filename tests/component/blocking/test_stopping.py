@@ -52,9 +52,10 @@ def test_what_is_left_after_the_end(live: Live, edit: Edit, workspace: Workspace
     assert live.redact("first-secret") == "********"
     assert {each.key for each in live.describe()} >= {"A", "B"}
     handle.cancel()
-    for call in (live.on_change, live.prepare, live.resource):
+    calls: list[Callable[[Any], object]] = [live.on_change, live.prepare, live.resource]
+    for call in calls:
         with pytest.raises(Ended, match="the watching has ended"):
-            call(lambda _: None)  # type: ignore[operator]
+            call(lambda _: None)
 
 
 def test_stop_from_everywhere_at_once(live: Live, edit: Edit) -> None:
@@ -111,12 +112,15 @@ def test_stop_while_everything_waits(workspace: Workspace) -> None:
         with resource.lease():
             go.wait(30)
 
+    def hangs(_: object) -> None:
+        go.wait(30)
+
     with Settings.watch(**workspace.paths, settle=0.0) as live:
         live.on_change(lambda _: go.wait(30))
         with live.resource(build, drain_timeout=0.2) as resource:
             workspace.write({"A": 2})
             live.reload()
-            live.prepare(lambda _: go.wait(30) and None)
+            live.prepare(hangs)
             workspace.write({"A": 3})
             waiting = [
                 *(in_thread(list, iterator) for iterator in (live.changes(), live.events())),
@@ -137,7 +141,11 @@ def test_stop_while_everything_waits(workspace: Workspace) -> None:
 def test_bad_files_at_the_start(workspace: Workspace) -> None:
     for text, error in (("A = ", LayerError), ("A = 'x'", InvalidSettings)):
         workspace.write(text)
-        for enter in (lambda: Settings.watch(**workspace.paths).start(), Settings.watch(**workspace.paths).__enter__):
+        enters: list[Callable[[], object]] = [
+            Settings.watch(**workspace.paths).start,
+            Settings.watch(**workspace.paths).__enter__,
+        ]
+        for enter in enters:
             with pytest.raises(error) as raised:
                 enter()
             assert raised.value.__context__ is None

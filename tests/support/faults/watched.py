@@ -104,6 +104,10 @@ class Following:
                     await self.leaving.wait()
                     tasks.cancel_scope.cancel()
                 self.over = True
+                if blocking_face.faces:  # nobody can cancel a build there: it is left again when it has come
+                    with anyio.move_on_after(1):
+                        while self.built:
+                            await anyio.sleep(0.01)
                 if self.built:
                     tell(self.id, "unclosed", number=self.built)
                 for reader in readers:

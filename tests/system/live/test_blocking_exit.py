@@ -69,7 +69,11 @@ class Ran:
 def running(folder: Path, program: str) -> Iterator[subprocess.Popen[str]]:
     code = chosen_parser.use_it() + START + program
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             yield process
@@ -204,7 +208,7 @@ def hangs(settings):
 resource = live.resource(hangs).__enter__()
 edit(2); time.sleep(0.2)
 """,
-    "an open lease": 'resource = live.resource(build, drain_timeout=0.2).__enter__()\nlease = resource.lease(); lease.__enter__()',
+    "an open lease": "resource = live.resource(build, drain_timeout=0.2).__enter__()\nlease = resource.lease(); lease.__enter__()",
 }
 
 

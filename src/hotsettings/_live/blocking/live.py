@@ -145,7 +145,9 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
     __aexit__ = __aenter__  # or Python says that it is missing
 
     def _begin(self, before: Core[S] | None) -> None:
-        self.thread = LoopThread("hotsettings", self._held(before), self._context.copy(), self._entered, self._still_open)
+        self.thread = LoopThread(
+            "hotsettings", self._held(before), self._context.copy(), self._entered, self._still_open
+        )
         self.thread.start()
 
     @asynccontextmanager
