@@ -16,6 +16,7 @@ from typing import TypeVar
 import anyio
 
 from .loop_calls import into_this_loop, thread_context
+from .tasks import unless_cancelled
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ class Worker:
             raise
         if failure:
             try:
-                raise failure.pop()
+                raise unless_cancelled(failure.pop())  # nothing is cancelled in a thread
             finally:
                 del failure, run, work
         return outcome[0]

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from ..._concurrency.loop_calls import into_this_loop, thread_context
+from ..._concurrency.tasks import unless_cancelled
 from ..._concurrency.worker_thread import Workers
 from ..._log import name_of
 from ..registering import is_async
@@ -120,6 +121,6 @@ class InOneThread(AbstractAsyncContextManager[T], Generic[T]):
         failure, self._failure = self._failure, None
         if failure is not None:
             try:
-                raise failure
+                raise unless_cancelled(failure)
             finally:
                 del failure

@@ -199,7 +199,6 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
             self._workers.close()
             self.thread.raise_failure()
 
-    @without_frames
     def call(self, work: Callable[[], Awaitable[R]]) -> R:
         """Run an async function in the event loop. Raises Ended when the watching has ended."""
         if self._dead is not None:
@@ -348,6 +347,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         self.ask(block)  # refuses what is wrong here, and not where the block is entered
         return BlockingResourceBlock(self, BlockingResource(self, name, block, exclusive=replace == "exclusive"))
 
+    @without_frames
     def reload(self, timeout: float | None = None) -> Change[S] | None:
         """Wait until the writers have finished, check the layers, and apply what they say.
 
