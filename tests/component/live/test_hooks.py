@@ -84,6 +84,7 @@ async def test_back_to_what_is_live_after_a_veto_is_told() -> None:
         assert [type(await anext(events)) for _ in range(2)] == [Rejection, Applied]
 
 
+@pytest.mark.async_only
 async def test_a_timeout_is_a_veto() -> None:
     left: list[str] = []
 
@@ -124,6 +125,7 @@ async def test_hooks_and_builds_run_side_by_side() -> None:
     assert len(begun) == 4
 
 
+@pytest.mark.async_only
 async def test_the_first_veto_ends_the_others() -> None:
     left: list[str] = []
 
