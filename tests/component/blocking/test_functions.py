@@ -263,7 +263,7 @@ def test_async_functions_are_refused_at_the_call(live: Live) -> None:
                 getattr(live, call)(function)
             with pytest.raises(TypeError, match="cannot await"):
                 getattr(live, call)("A")(function)
-    assert not live.handles
+    assert not live.statistics().subscribers
 
 
 def test_what_turns_out_to_be_async_is_told(live: Live, edit: Edit, caplog: pytest.LogCaptureFixture) -> None:

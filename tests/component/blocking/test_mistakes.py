@@ -56,7 +56,7 @@ def test_unknown_keys(live: BlockingLive[Settings]) -> None:
             call("KAFKA_HOSTS")
     with pytest.raises(ValueError, match="KAFKA_HOST"):
         live.on_change("KAFKA_HOSTS")(print)
-    assert not live.handles
+    assert not live.statistics().subscribers
 
 
 def test_with_under_a_running_loop(workspace: Workspace) -> None:
