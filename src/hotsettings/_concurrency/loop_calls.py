@@ -6,8 +6,14 @@ import asyncio
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context, copy_context
 
 import anyio
+
+try:
+    from sniffio import current_async_library_cvar as _library
+except ModuleNotFoundError:  # anyio does without it since 4.12
+    _library = None
 
 Call = Callable[[Callable[[], object]], object]
 
@@ -35,3 +41,14 @@ def into_this_loop() -> Call:
     import trio
 
     return trio.lowlevel.current_trio_token().run_sync_soon
+
+
+def context_for(library: str | None) -> Context:
+    """Return a copy of the current context, for a thread in which this library runs the event loop, or none does.
+
+    The context of an event loop says which library runs it. In another thread anyio would take that for true.
+    """
+    context = copy_context()
+    if _library is not None:
+        context.run(_library.set, library)
+    return context

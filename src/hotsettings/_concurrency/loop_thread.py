@@ -23,6 +23,7 @@ from typing import Any, Generic, TypeVar
 import anyio
 
 from .._log import logger
+from .loop_calls import context_for
 from .tasks import failure_of
 
 T = TypeVar("T")
@@ -133,7 +134,7 @@ class LoopThread(Generic[T]):
         with self._lock:
             if not self._open:
                 raise Ended(_ENDED)
-            self._loop.call_soon_threadsafe(start)
+            self._loop.call_soon_threadsafe(start, context=context_for("asyncio"))
         try:
             return future.result()
         except BaseException:

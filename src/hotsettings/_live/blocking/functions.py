@@ -6,13 +6,12 @@ import inspect
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
-from contextvars import copy_context
 from functools import partial, wraps
 from typing import Any, Generic, TypeVar
 
 import anyio
 
-from ..._concurrency.loop_calls import into_this_loop
+from ..._concurrency.loop_calls import context_for, into_this_loop
 from ..._concurrency.worker_thread import Workers
 from ..._log import name_of
 from ..registering import is_async
@@ -76,7 +75,7 @@ class InOneThread(AbstractAsyncContextManager[T], Generic[T]):
         self._failure: BaseException | None = None
 
     async def __aenter__(self) -> T:
-        run = partial(copy_context().run, self._hold)
+        run = partial(context_for(None).run, self._hold)
         threading.Thread(target=run, name=f"hotsettings: {self._name}", daemon=True).start()
         try:
             await self._entered.wait()

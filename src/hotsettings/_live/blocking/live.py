@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, suppress
-from contextvars import copy_context
 from functools import wraps
 from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, overload
 from weakref import WeakSet
@@ -13,6 +12,7 @@ from weakref import WeakSet
 import anyio
 
 from ..._boundary import without_frames
+from ..._concurrency.loop_calls import context_for
 from ..._concurrency.loop_thread import Ended, LoopThread
 from ..._concurrency.worker_thread import Workers
 from ..._layers.status import PATIENCE
@@ -111,7 +111,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
     def __init__(self, follow: Follow, reload_signal: int | None, *, follow_forks: bool) -> None:
         self._follow = follow
         self._follow_forks = follow_forks
-        self._context = copy_context()
+        self._context = context_for(None)
         self._on_stop = ExitStack()
         self._dead: str | None = None
         self._iterators: WeakSet[BlockingChanges[S] | BlockingEvents] = WeakSet()
