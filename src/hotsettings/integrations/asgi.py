@@ -10,7 +10,7 @@ from typing import Any, TypeVar, overload
 
 from .. import Snapshot
 from . import AnyLive
-from .pinning import pinned_snapshot, with_pin
+from .pinning import KEY, pinned_snapshot, with_newest
 
 S = TypeVar("S")
 
@@ -39,7 +39,7 @@ class PinnedSettings:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on with the newest snapshot pinned to it."""
         if scope["type"] in ("http", "websocket"):
-            scope = with_pin(scope, self._live)
+            scope = {**scope, KEY: with_newest(scope, self._live)}
         await self._app(scope, receive, send)
 
 
@@ -69,4 +69,5 @@ def snapshot_of(scope: Scope, cls: type[S]) -> Snapshot[S]: ...
 
 def snapshot_of(scope: Scope, cls: type[Any] = object) -> Snapshot[Any]:
     """Return the snapshot that is pinned to a request, which knows its generation too. Raises LookupError."""
-    return pinned_snapshot(scope, cls, f"{scope['type']} scope")
+    remedy = "wrap the application in PinnedSettings(app, live)"
+    return pinned_snapshot(scope, cls, name=f"{scope['type']} scope", remedy=remedy)

@@ -1,6 +1,6 @@
 """One snapshot for the whole of a request: a reload in its middle does not show.
 
-Middleware for any WSGI application, such as those of Flask and Django. It adds one key to the environ and looks at nothing else.
+Middleware for any WSGI application, such as Flask's. It adds one key to the environ and looks at nothing else.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .. import Snapshot
 from . import AnyLive
-from .pinning import pinned_snapshot, with_pin
+from .pinning import KEY, pinned_snapshot, with_newest
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication
@@ -21,8 +21,8 @@ S = TypeVar("S")
 class PinnedSettings:
     """WSGI middleware that pins the newest snapshot to each request: ``app.wsgi_app = PinnedSettings(app.wsgi_app, live)``.
 
-    ``settings_of(environ, Settings)`` gives the settings of that snapshot: ``request.environ`` in Flask, ``request.META`` in
-    Django. ``live`` may also be a function that returns the live object, for an application that starts it later.
+    ``settings_of(environ, Settings)`` gives the settings of that snapshot; Flask has the environ in ``request.environ``.
+    ``live`` may also be a function that returns the live object, for an application that starts it later.
 
     Where several are nested, the same live object stays pinned as the outermost has seen it.
     """
@@ -33,7 +33,7 @@ class PinnedSettings:
 
     def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Hand a request on with the newest snapshot pinned to it."""
-        return self._app(with_pin(environ, self._live), start_response)
+        return self._app({**environ, KEY: with_newest(environ, self._live)}, start_response)
 
 
 @overload
@@ -62,4 +62,5 @@ def snapshot_of(environ: Mapping[str, Any], cls: type[S]) -> Snapshot[S]: ...
 
 def snapshot_of(environ: Mapping[str, Any], cls: type[Any] = object) -> Snapshot[Any]:
     """Return the snapshot that is pinned to a request, which knows its generation too. Raises LookupError."""
-    return pinned_snapshot(environ, cls, "WSGI environ")
+    remedy = "wrap the application in PinnedSettings(app, live)"
+    return pinned_snapshot(environ, cls, name="WSGI environ", remedy=remedy)
