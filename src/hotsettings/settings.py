@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from msgspec import Struct, StructMeta
+from msgspec import Struct, StructMeta, field
 
 from ._boundary import guarded, without_frames
 from ._layers.default_layers import CONFIG_FILE, SECRETS_FILE, chosen_layers
@@ -119,6 +119,7 @@ if TYPE_CHECKING:
             ...
 
 else:
+    _FIELD = type(field())
     _IMMUTABLE = {list: "tuple", set: "frozenset", bytearray: "bytes"}
 
     class _SettingsMeta(StructMeta):
@@ -133,11 +134,14 @@ else:
                 if config.setdefault(option, needed) is not needed:
                     raise TypeError(f"{name}: settings always have {option}={needed}; leave it out")
             for attribute, value in namespace.items():
-                if type(value) is dict and not attribute.startswith("__"):
-                    namespace[attribute] = freeze(value)  # so that a plain dict can be written as a default
-                elif value and (instead := _IMMUTABLE.get(type(value))) and not attribute.startswith("__"):
+                default = value.default if isinstance(value, _FIELD) else value
+                if type(default) is dict and not attribute.startswith("__"):
+                    default = freeze(default)  # so that a plain dict can be written as a default
+                    named = isinstance(value, _FIELD)
+                    namespace[attribute] = field(default=default, name=value.name) if named else default
+                elif default and (instead := _IMMUTABLE.get(type(default))) and not attribute.startswith("__"):
                     # msgspec refuses it too, but names neither the field nor the remedy, and quotes the default, which may be secret.
-                    kind = type(value).__name__
+                    kind = type(default).__name__
                     raise TypeError(f"{name}.{attribute}: its default is a {kind}, which is mutable; write a {instead}")
             if any(isinstance(value, Derived) for value in namespace.values()):
                 config["dict"] = True  # a place for the values

@@ -212,7 +212,7 @@ def at(
             at("pets", 0, "name", message="expected str, got int", code="wrong-type", hint="put it in quotes"),
         ),
         ({"pair": {"one": 1}}, at("pair", message="expected int | array, got table", code="wrong-type")),
-        ({"pair": ["x", 1]}, at("pair", message="expected int, got str", code="wrong-type")),
+        ({"pair": ["x", 1]}, at("pair", 0, message="expected int, got str", code="wrong-type")),
         ({"pair": [1]}, at("pair", message="expected array of at least length 2, got 1", code="wrong-length")),
         (
             {"either": {"max_size": 1}},

@@ -16,10 +16,11 @@ except ModuleNotFoundError:  # anyio does without it since 4.12
     _library = None
 
 Call = Callable[[Callable[[], object]], object]
+"""Schedules a function in an event loop, and does not wait for it."""
 
 
 def running_loop() -> object | None:
-    """What stands for the event loop that runs in this thread; None if there is none."""
+    """Return an object that identifies the event loop of this thread, to compare it by ``is``; None if none runs."""
     if (trio := sys.modules.get("trio")) is not None:
         with suppress(RuntimeError):
             token: object = trio.lowlevel.current_trio_token()

@@ -1,9 +1,10 @@
 """An event loop in a thread of its own, for programs that have none.
 
-It is a daemon thread, so it keeps no process alive. When the interpreter exits, what is open in the event loop is closed first,
-within ``_AT_EXIT`` seconds.
+It is a daemon thread, so it keeps no process alive. When the interpreter exits, the context managers that are open in
+such threads are left first, within ``_AT_EXIT`` seconds.
 
-anyio's ``BlockingPortal`` is not used for the calls into the event loop: a call that comes while the loop ends may wait for ever there.
+anyio's ``BlockingPortal`` is not used for the calls into the event loop: there, a call that comes while the event loop
+ends may wait for ever.
 """
 
 from __future__ import annotations
@@ -30,19 +31,20 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _AT_EXIT = 5.0
-"""Seconds that all of them together get to end when the interpreter exits."""
+"""Seconds that all threads together get to end when the interpreter exits."""
 _JOIN_TIMEOUT = 0.1
 """Seconds for the thread to end when its loop has ended."""
 
 _running: dict[LoopThread[Any], None] = {}
+"""The threads that have been started and have not ended."""
 _inherited: list[LoopThread[Any]] = []
-
+"""In a forked process: those of the parent. They are kept, because collecting them would close what the parent uses."""
 
 _ENDED = "the watching has ended"
 
 
 class Ended(RuntimeError):
-    """The event loop does not run any more."""
+    """Raised by calls that the event loop does not take any more, or has cancelled at its end."""
 
 
 class LoopThread(Generic[T]):
@@ -70,17 +72,18 @@ class LoopThread(Generic[T]):
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
         self._lock = threading.Lock()
-        """Held by who makes a call, and by who ends the event loop."""
+        """Held while a call is scheduled, and to end the calls: so each call is either refused or answered."""
         self._open = False
-        """Whether it has been entered, and takes calls."""
+        """Whether calls are taken: from when the context manager is entered until it has been left."""
         self._calls: set[asyncio.Task[None]] = set()
         self._leave = asyncio.Event()
         self._scope: anyio.CancelScope | None = None
         self._value: T
         self._failure: BaseException | None = None
         self._settled = threading.Event()
-        """It has been entered, or never will be."""
+        """Set when the context manager is entered, or will never be."""
         self._gone = threading.Event()
+        """Set when the event loop has ended."""
 
     def start(self) -> None:
         """Start the thread, and do not wait for it."""
@@ -93,7 +96,7 @@ class LoopThread(Generic[T]):
             raise
 
     def wait_until_entered(self) -> T:
-        """Return what the context manager gives once it is entered. Raises what entering it raises."""
+        """Wait until the context manager is entered, and return what it gives. Raises what entering it raises."""
         try:
             self._settled.wait()
         except BaseException:  # Ctrl-C
@@ -149,7 +152,7 @@ class LoopThread(Generic[T]):
             self._loop.call_soon_threadsafe(function)
 
     def stop(self, within: float | None = None) -> bool:
-        """Leave the context manager and end the thread. Wait for that at most so many seconds; return whether it has ended."""
+        """Leave the context manager and end the thread. Return whether it has ended within so many seconds."""
         self._refuse_own_thread()
         self.begin_to_stop()
         ended = self._gone.wait(within)
@@ -158,7 +161,7 @@ class LoopThread(Generic[T]):
         return ended
 
     def raise_failure(self) -> None:
-        """Raise what the context manager has raised, once."""
+        """Raise what the context manager has raised, if it has. A second call raises nothing."""
         failure, self._failure = self._failure, None
         if failure is not None:
             try:
@@ -173,7 +176,7 @@ class LoopThread(Generic[T]):
 
     @property
     def ended(self) -> bool:
-        """Whether the context manager has been left."""
+        """Whether the event loop has ended."""
         return self._gone.is_set()
 
     def abandon(self) -> None:
@@ -194,7 +197,7 @@ class LoopThread(Generic[T]):
             raise RuntimeError("this would wait for the thread in which it was called")
 
     def begin_to_stop(self) -> None:
-        """Let the context manager be left, and do not wait for that."""
+        """Have the context manager left, or not entered at all. Do not wait for that."""
 
         def leave() -> None:
             self._leave.set()
@@ -225,7 +228,7 @@ class LoopThread(Generic[T]):
             self._failure = error
         with self._lock:
             self._open = False
-        await asyncio.sleep(0)  # the last calls start
+        await asyncio.sleep(0)  # calls that were scheduled before become tasks now
         while self._calls:
             for call in self._calls:
                 call.cancel()
@@ -233,7 +236,7 @@ class LoopThread(Generic[T]):
 
 
 def _stop_all() -> None:
-    """Leave all of them in time. What keeps one from ending is named, and the process ends nevertheless."""
+    """End all threads at the exit of the interpreter. The log names each that takes too long, and is left behind."""
     threads = [thread for thread in list(_running) if thread.process == os.getpid()]
     for thread in threads:
         thread.begin_to_stop()

@@ -94,9 +94,15 @@ class Worker:
 
 
 class Workers:
-    """Threads that run functions side by side, at most ``limit`` at once. Later calls wait.
+    """Threads that run functions side by side, at most ``limit`` at once; further calls wait for a place.
 
-    A call that takes longer than ``patience`` no longer counts: one that hangs keeps nobody waiting for longer than that.
+    A call that takes longer than ``patience`` gives up its place, so one that hangs blocks the others no longer than
+    that.
+
+    Args:
+        name: The name of the threads.
+        limit: How many calls run at once.
+        patience: Seconds after which a call gives up its place.
     """
 
     def __init__(self, name: str, limit: int, patience: float) -> None:
@@ -106,21 +112,24 @@ class Workers:
         self._idle: list[Worker] = []
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run ``work`` in a thread, and return its result or raise its exception. If this is cancelled, ``work`` goes on."""
+        """Run ``work`` in a thread, and return its result or raise its exception.
+
+        If this call is cancelled, ``work`` goes on in its thread and its outcome is dropped.
+        """
         place = object()
         await self._places.acquire_on_behalf_of(place)
         worker = self._idle.pop() if self._idle else Worker(self._name, self._patience)
-        counts = True
+        has_place = True
 
         def slow() -> None:
-            nonlocal counts
-            counts = False
+            nonlocal has_place
+            has_place = False
             self._places.release_on_behalf_of(place)
 
         try:
             return await worker.run(work, slow)
         finally:
-            if counts:
+            if has_place:
                 self._places.release_on_behalf_of(place)
             self._idle.append(worker)
 

@@ -36,7 +36,7 @@ class CurrentSlot(Generic[S]):
 
 
 class Core(Generic[S]):
-    """The newest snapshot, everybody who follows it, and what became of the last reload. It belongs to one event loop.
+    """The newest snapshot, its subscribers, and the outcome of the last reload. It belongs to one event loop.
 
     It knows no files and no clock. A source (`Reloader` for files, `testing` for tests) makes snapshots go live.
     """
@@ -99,7 +99,7 @@ class Core(Generic[S]):
         logger.warning("%s", self.left_behind)
 
     def refuse_elsewhere(self, call: str) -> None:
-        """Raise RuntimeError if this is not the event loop that this belongs to."""
+        """Raise RuntimeError unless the current code runs in the event loop that watches. The error names ``call``."""
         if self.left_behind is not None:
             raise RuntimeError(self.left_behind)
         if running_loop() is not self.loop:
@@ -158,7 +158,7 @@ class Core(Generic[S]):
         self.events.tell(self.rejection_event)
 
     def status(self, layers: tuple[LayerStatus, ...] = (), fault: SettingsError | None = None) -> Status:
-        """How everything stands. ``fault`` is why the layers could not be read or judged, if so."""
+        """Return the health of all parts. ``fault`` is why the layers could not be read or evaluated, if so."""
         snapshot = self.snapshot
         return Status(
             generation=snapshot.generation,

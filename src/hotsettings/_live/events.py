@@ -1,4 +1,4 @@
-"""The readers of events, and counts of what happened."""
+"""``live.events()``: every Applied and Rejection, in order, for the record. Iterators of changes are in `changes`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT = 1000
 
 
 class EventLog:
-    """Hands every event to all iterators of one live object, and counts."""
+    """Hands every event of one live object to all its readers, and counts."""
 
     def __init__(self) -> None:
         self.rejections = 0

@@ -65,7 +65,9 @@ async def following(
     in_fork: Callable[[Core[Any]], None],
     reload_signal: int | None = None,
 ) -> AsyncGenerator[Following, None]:
-    """Follow layers. Raises LayerError, InvalidSettings or ValueError at the start.
+    """Load the layers, and keep a live object up to date until the block ends.
+
+    Raises LayerError, InvalidSettings or ValueError where the block begins.
 
     Args:
         options: What is followed, and how.
@@ -128,7 +130,7 @@ async def following(
 
 
 def _fixed(layer: Layer) -> Layer:
-    """Return a layer that does not depend on the working directory, which may change."""
+    """Make the path of a layer absolute, because the working directory may change."""
     return replace(layer, path=os.path.abspath(layer.path)) if isinstance(layer, FileLayer | FolderLayer) else layer
 
 

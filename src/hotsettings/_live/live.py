@@ -30,7 +30,7 @@ class Source(Protocol):
     """What makes snapshots go live."""
 
     def status(self) -> Status:
-        """How everything stands."""
+        """The health of the live object."""
         ...
 
     async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
@@ -42,7 +42,7 @@ class Source(Protocol):
 
 
 class _ResourceBlock(AbstractAsyncContextManager[Resource[T]], Generic[T]):
-    """The block of a resource. No generator, which an event loop that ends would close in the middle of its own end."""
+    """The block of a resource. It is no generator, because an event loop that ends closes generators from outside."""
 
     def __init__(self, manager: ResourceManager[Any], resource: Resource[T]) -> None:
         self._manager = manager
@@ -102,7 +102,8 @@ class Live(CurrentSlot[S], Generic[S]):
     def changes(self, *keys: str) -> Changes[S]:
         """Iterate over changes of these keys, newest state only, from this call on.
 
-        It ends with the watching. ``anext`` may be given up, by a timeout say, and asked again: nothing is lost.
+        It ends when the block of ``watch`` ends. You may cancel ``anext``, such as by a timeout, and call it again:
+        nothing is lost.
         """
         return self._core.subscribers.changes(self._keys("changes()", keys))
 
@@ -143,9 +144,9 @@ class Live(CurrentSlot[S], Generic[S]):
         returns that function.
 
         Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason. What is
-        vetoed is tried again, after 1 to 60 seconds. A hook returns None: anything else, such as False, is a mistake that
-        the log tells, and no veto. It is not asked about the settings that are live already. It runs in a copy of the context
-        in which ``watch`` was entered.
+        vetoed is tried again, after 1 to 60 seconds. A hook returns None. Anything else, such as False, is no veto: the
+        log warns of the mistake. The hook is not asked about the settings that are live already. It runs in a copy of
+        the context in which ``watch`` was entered.
         """
         return registering("prepare", self._prepare, arguments)
 
@@ -165,10 +166,10 @@ class Live(CurrentSlot[S], Generic[S]):
     ) -> AbstractAsyncContextManager[Resource[T]]:
         """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
 
-        The first build raises here what it raises. If a later one fails, the reload is rejected. If the context manager of an
-        instance raises by itself, the instance is rebuilt: at once if it has lasted for a minute, else after 1 to 60 seconds.
-        The delay doubles as long as instances fail sooner than that. Every build runs in a copy of the context in which
-        ``watch`` was entered.
+        What the first build raises is raised where the block begins. If a later one fails, the reload is rejected. If
+        the context manager of an instance raises while it is held, the instance is rebuilt: at once if it has lasted
+        for a minute, else after 1 to 60 seconds. The delay doubles as long as instances fail sooner than that. Every
+        build runs in a copy of the context in which ``watch`` was entered.
 
         Args:
             build: Returns an async context manager for these settings.

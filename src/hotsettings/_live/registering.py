@@ -1,4 +1,4 @@
-"""How functions are registered with their keys, by a call or by a decorator, and what is refused there."""
+"""Registering functions for keys: ``on_change(function, "KEY")`` in a call, ``@on_change("KEY")`` as a decorator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def registering(call: str, register: Callable[[Any, tuple[str, ...]], object], arguments: tuple[Any, ...]) -> Any:
-    """Register a function that is called with its keys, or return the decorator for these keys.
+    """Register a function for keys; given keys alone, return the decorator that does.
 
     Args:
         call: The name of the method, for errors.
@@ -43,5 +43,5 @@ def _callable(call: str, function: Any) -> Any:
 
 
 def is_async(function: Callable[..., object]) -> bool:
-    """Whether calling a function gives something to be awaited, as far as can be told before."""
+    """Whether a function is known to be async without calling it."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004

@@ -25,10 +25,10 @@ class _Shared:
 
     def __init__(self, number: signal.Signals) -> None:
         self.receivers: list[tuple[Call, Callable[[], object]]] = []
-        self.handler = self._tell  # kept for comparison: each access to a method makes a new object
+        self.handler = self._handle  # kept for comparison: each access to a method makes a new object
         self.before: Any = signal.signal(number, self.handler)
 
-    def _tell(self, number: int, frame: object) -> None:
+    def _handle(self, number: int, frame: object) -> None:
         for call, receive in self.receivers[:]:
             with suppress(RuntimeError):  # the receiver's loop has ended
                 call(receive)
@@ -49,9 +49,15 @@ def checked_signal(number: int) -> signal.Signals:
 
 @contextmanager
 def received(number: signal.Signals, call: Call, receive: Callable[[], object]) -> Generator[None]:
-    """At each signal, call ``receive`` by ``call``, which reaches an event loop. The end of the last block restores the former handler.
+    """Receive a signal for the length of a block.
 
-    If that is not the main thread, the handler stays, and does nothing.
+    The end of the last block for a signal restores the former handler. Python allows that only in the main thread: if
+    the block ends in another one, our handler stays, and does nothing.
+
+    Args:
+        number: The signal.
+        call: Schedules ``receive`` in an event loop.
+        receive: Called there at each signal.
     """
     shared = _shared.get(number)
     if shared is None:
@@ -84,7 +90,7 @@ async def reload_at(
 
 
 class Bursts:
-    """Signals that mean ``reload()``, of which a burst is one."""
+    """Turns signals into reloads: a burst of signals is one reload."""
 
     def __init__(self) -> None:
         self._news = anyio.Event()

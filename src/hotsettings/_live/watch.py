@@ -1,4 +1,4 @@
-"""What ``Settings.watch()`` returns: one watch with two faces, for programs with an event loop and for those without."""
+"""What ``Settings.watch()`` returns: a watch to enter by ``async with``, by ``with``, or by ``start()``."""
 
 from __future__ import annotations
 

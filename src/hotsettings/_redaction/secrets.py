@@ -89,6 +89,8 @@ def _marked(shape: Shape, value: Any, key: str) -> Iterator[SecretText]:
     for member in shape.members_for(value):
         if isinstance(value, dict) and (member.fields is not None or member.entries is not None):
             yield from _marked_in_table(member, value, key)
+        elif member.holds_secret and member.lacks_tag(value):
+            yield from _texts(value, key)
         elif isinstance(value, list) and member.elements:
             for element, item in zip(chain(member.elements, repeat(UNTYPED[member.secret])), value, strict=False):
                 yield from _marked(element, item, key)

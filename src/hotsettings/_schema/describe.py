@@ -70,7 +70,7 @@ def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
         case inspect.UnionType(types=types):
             return " or ".join(_named(each, above) for each in types if not isinstance(each, inspect.NoneType))
         case inspect.LiteralType(values=values):
-            return " or ".join(map(toml, values))
+            return " or ".join(toml(value) for value in values if value is not None)
         case inspect.EnumType(cls=cls):
             return " or ".join(toml(member.value) for member in cls)
         case inspect.DictType(value_type=value):
@@ -81,9 +81,13 @@ def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
             return f"array of {', '.join(_named(item, above) for item in items)}"
         case inspect.StructType(cls=cls) if cls in above:
             return "table"  # within itself
-        case inspect.StructType(cls=cls, fields=fields):
-            inside = ", ".join(f"{dotted((f.encode_name,))}: {_named(f.type, (*above, cls))}" for f in fields)
-            return f"table {{ {inside} }}"
+        case inspect.StructType(cls=cls, fields=fields, array_like=True, tag=tag):
+            tagged = [] if tag is None else [toml(tag)]
+            return f"array of {', '.join([*tagged, *(_named(field.type, (*above, cls)) for field in fields)])}"
+        case inspect.StructType(cls=cls, fields=fields, tag=tag, tag_field=tag_field):
+            inside = [] if tag_field is None else [f"{dotted((tag_field,))}: {toml(tag)}"]
+            inside += [f"{dotted((f.encode_name,))}: {_named(f.type, (*above, cls))}" for f in fields]
+            return f"table {{ {', '.join(inside)} }}"
         case _:
             return _NAMES.get(type(info), "any")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,8 +11,8 @@ from rich.text import Text
 
 from .._layers.layer import Document, origin_of
 from .._layers.toml.keys import ABSENT, Path
-from .._live.snapshot import changed_keys, same
-from .._loading.explain import Setting, with_values
+from .._live.snapshot import same
+from .._loading.explain import Setting, effective, live_values
 from .._loading.load import Loaded
 from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema
@@ -35,24 +34,20 @@ class KeyChange(Struct, frozen=True):
 
 def between_settings(old: Loaded, new: Loaded) -> list[KeyChange]:
     """Compare the settings of two sets of files leaf by leaf, in the order of the class."""
-    keys = changed_keys(old.schema, old.settings, new.settings)
-    sides = [
-        {setting.path: (value, setting) for value, setting in with_values(side) if setting.leaf.key in keys}
-        for side in (old, new)
-    ]
+    values = [live_values(side) for side in (old, new)]
+    paths = {path for path in values[0] | values[1] if not same(*(side.get(path, ABSENT) for side in values))}
+    sides = [{setting.path: setting for setting in effective(side, paths)} for side in (old, new)]
     changes = []
     for path, setting in _in_either(*sides):
-        absent = ABSENT, replace(setting, value=None, origin=NOWHERE)
-        before, after = (side.get(path, absent) for side in sides)
-        if not same(before[0], after[0]):
-            changes.append(KeyChange(before[1], after[1]))
+        absent = replace(setting, value=None, origin=NOWHERE)
+        changes.append(KeyChange(*(side.get(path, absent) for side in sides)))
     return changes
 
 
-def _in_either(*sides: dict[Path, tuple[Any, Setting]]) -> Iterator[tuple[Path, Setting]]:
+def _in_either(*sides: dict[Path, Setting]) -> Iterator[tuple[Path, Setting]]:
     """Yield the settings of one side and those that only the other has, field by field."""
     fields: dict[str, dict[Path, Setting]] = {}
-    for path, (_, setting) in chain.from_iterable(side.items() for side in sides):
+    for path, setting in chain.from_iterable(side.items() for side in sides):
         fields.setdefault(setting.leaf.key, {}).setdefault(path, setting)
     return chain.from_iterable(settings.items() for settings in fields.values())
 
@@ -86,7 +81,8 @@ def _settings(document: Document, parts: dict[Path, Part], leaves: Sequence[tupl
         place, part = places.get(path), parts.get(path)
         origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         hidden = part is not None and part.hidden
-        yield Setting(leaf, path, HIDDEN if hidden else None if part is None else part.value, origin)
+        shown = HIDDEN if hidden else None if part is None else part.value
+        yield Setting(leaf, path, shown, origin, document.written(path, shown))
 
 
 def as_text(changes: Sequence[KeyChange]) -> None:
@@ -96,7 +92,7 @@ def as_text(changes: Sequence[KeyChange]) -> None:
         restart = Text("  needs a restart", style="dim") if change.new.leaf.restart else Text()
         console.print(Text.assemble((change.key, "bold"), restart))
         for sign, style, side in (("-", "red", change.old), ("+", "green", change.new)):
-            text = Text(f"{sign} {output.value_text(side.value)}  # {side.origin}", style=style)
+            text = Text(f"{sign} {side.text}  # {side.origin}", style=style)
             output.hanging(console, "  ", text, 4)
     if not changes:
         console.print("No difference.")

@@ -108,6 +108,25 @@ def test_explain_a_leaf_inside(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("edit")
+def test_the_template_says_what_can_be_set_inside(run: Run, folder: Path) -> None:
+    (folder / "leaves_app.py").write_text(
+        APP.replace(
+            "    path: str", '    path: Annotated[str, Meta(min_length=2, description="Where")]\n    size: int = 5'
+        )
+        .replace("import Struct", "import Meta, Struct")
+        .replace("from collections", "from typing import Annotated\nfrom collections")
+    )
+    lines = run("template", CLASS).out.splitlines()
+    at = lines.index('# table { kind: "s3", bucket: str, key: str } or table { kind: "disk", path: str, size: int }')
+    assert lines[at + 1 : at + 5] == [
+        '# storage (kind = "s3").bucket: str, required',
+        '# storage (kind = "s3").key: str',
+        '# storage (kind = "disk").path: str, length at least 2, required; Where',
+        '# storage (kind = "disk").size: int, default 5',
+    ]
+
+
+@pytest.mark.usefixtures("edit")
 def test_the_reference_has_a_row_for_each_leaf_inside(run: Run) -> None:
     out = run("reference", CLASS).out
     rows = {row.split("|")[1].strip(): row for row in out.splitlines() if row.startswith("| `")}

@@ -1,7 +1,7 @@
-"""The live object of programs without an event loop: what it does happens in a Live, in an event loop of its own thread.
+"""The live object for programs without an event loop: a face of a `Live` in an event loop in a thread of its own.
 
-live         the members, which call those of that Live
-functions    callbacks, hooks and builds of the application, in threads where they may block
-iterators    changes and events
-resource     what is made from settings and replaced when they change
+live         the members of the face; each calls its namesake of that Live in the event loop
+functions    callbacks, hooks and builds of the application, called in threads, where they may block
+iterators    changes and events, for threads that wait
+resource     what is made from settings and replaced when they change, for threads
 """

@@ -56,9 +56,9 @@ def in_threads(
 
 
 class InOneThread(AbstractAsyncContextManager[T], Generic[T]):
-    """Enters and leaves a plain context manager in one thread, which stands for as long as it is open.
+    """Enters, holds and leaves a plain context manager in a thread of its own, always the same one.
 
-    If entering it is cancelled, it is left again in its thread as soon as it has been entered.
+    If entering it is cancelled, the thread leaves it again as soon as it has been entered.
 
     Args:
         name: The name of what is built, for errors and for the thread.

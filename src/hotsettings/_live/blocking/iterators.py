@@ -23,7 +23,7 @@ E = TypeVar("E")
 
 
 class _Waiting(Iterator[E], Generic[E]):
-    """Hands on what an iterator in the event loop gives, to one thread after the other.
+    """A plain iterator over an async one, which is in the event loop. Threads that share it take turns.
 
     Args:
         live: The live object.
@@ -92,7 +92,7 @@ class BlockingChanges(_Waiting[Change[S]], Generic[S]):
     """The changes of some keys, newest state only. It starts when it is made: ``for change in live.changes()``.
 
     Dropping it, ``break`` included, is enough to end it; one that is kept in a variable can be closed with ``close()``.
-    After a TimeoutError it can be asked again.
+    After a TimeoutError it goes on: ask for the next change again.
     """
 
     inner: Changes[S]

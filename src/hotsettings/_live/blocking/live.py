@@ -37,7 +37,7 @@ R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., object])
 
 _CALLS_AT_ONCE = 40
-"""Callbacks and hooks that run at the same time; one that takes over 2 seconds no longer counts."""
+"""How many callbacks and hooks run at the same time. One that takes longer than ``PATIENCE`` no longer counts."""
 
 
 class Follow(Protocol):
@@ -78,12 +78,12 @@ class BlockingHandle:
 class BlockingLive(CurrentSlot[S], Generic[S]):
     """The running object that holds the current snapshot and notifies subscribers, for programs without an event loop.
 
-    All members may be called from any thread. What it does happens in one background thread; callbacks, hooks and builds run in threads
-    of their own, and may block. Keys are exact (``db.port``), tables (``db``) or globs (``KAFKA_*``); none at all means every
-    key. A pattern that matches no key raises ValueError.
+    All members may be called from any thread. One background thread watches and reloads. Callbacks, hooks and builds
+    run in threads of their own, and may block. Keys are exact (``db.port``), tables (``db``) or globs (``KAFKA_*``);
+    none at all means every key. A pattern that matches no key raises ValueError.
 
-    A process that is forked goes on following by itself: in a new thread, with the same subscribers. Resources are
-    built anew there at their first use.
+    In a process that is forked, it goes on without being asked: in a new thread, with the same subscribers. Resources
+    are rebuilt there at their first use.
 
     Attributes:
         current: The newest settings. A plain slot, so reading it costs one attribute load.
@@ -143,7 +143,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         self.thread.start()
 
     def _entered(self, following: Following) -> None:
-        """Take over what follows the layers now. Called in the event loop, before anybody uses it."""
+        """Take over a live object that has just begun to follow. Called in its event loop, before anybody uses it."""
         self.inner, self._core = following
         live = self.inner
         self._workers = Workers("hotsettings: call", _CALLS_AT_ONCE, PATIENCE)
@@ -161,16 +161,16 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         self._core.tasks.start_soon(self._bursts.answer, live.reload)
 
     def _call_soon(self, function: Callable[[], object]) -> None:
-        self.thread.call_soon(function)  # the one of this process
+        self.thread.call_soon(function)  # looked up at each signal: after a fork it is another thread
 
     def _signalled(self) -> None:
         if self._bursts is not None:
             self._bursts.receive()
 
     def stop(self) -> None:
-        """End the watching. Returns when everything is closed: iterators end, resources are drained and left.
+        """End the watching, and return when everything is closed: iterators end, resources are drained and closed.
 
-        Raises what is no Exception and was raised by a callback, such as SystemExit. Does nothing if it has ended.
+        If a callback has raised what is no Exception, such as SystemExit, this raises it. A second call does nothing.
         """
         self._on_stop.close()
         if self._dead is None:
@@ -186,7 +186,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         return self.thread.call(work)
 
     def ask(self, function: Callable[[Live[S]], R]) -> R:
-        """Call a function with the live object of the event loop, in it."""
+        """Call a function in the event loop, with the live object that is there."""
 
         async def ask() -> R:
             return function(self.inner)
@@ -211,7 +211,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
 
         Args:
             keys: Names or patterns of keys; none at all means every key.
-            timeout: Seconds without a change, after which the iterator raises TimeoutError. It can be asked again:
+            timeout: Seconds without a change after which the iterator raises TimeoutError. Then you may go on with it:
                 nothing is lost.
         """
         changes: BlockingChanges[S] = BlockingChanges(
@@ -261,10 +261,10 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         ``live.prepare(hook, "KAFKA_*")`` returns a handle whose ``cancel()`` ends it. ``@live.prepare("KAFKA_*")`` above a function
         returns that function.
 
-        Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason. A hook that has
-        taken longer goes on in its thread, and vetoes further reloads until it has returned. What is vetoed is tried
-        again, after 1 to 60 seconds. A hook returns None: anything else, such as False, is a mistake that the log tells,
-        and no veto.
+        Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason. A hook
+        that takes longer goes on in its thread, and vetoes further reloads until it has returned. What is vetoed is
+        tried again, after 1 to 60 seconds. A hook returns None. Anything else, such as False, is no veto: the log warns
+        of the mistake.
         """
 
         def register(hook: Callable[[Change[S]], object], keys: tuple[str, ...]) -> BlockingHandle:
@@ -288,12 +288,12 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
     ) -> AbstractContextManager[BlockingResource[T]]:
         """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
 
-        The first build raises here what it raises. If a later one fails, the reload is rejected. Each instance has a thread, in which
-        ``build`` is called and its context manager is entered and left. A build that takes longer than ``prepare_timeout``
-        rejects the reload; if it comes late, it is left again in its thread.
+        What the first build raises is raised where the block begins. If a later one fails, the reload is rejected. Each
+        instance has a thread of its own, which calls ``build``, and enters and leaves the context manager. A build that
+        takes longer than ``prepare_timeout`` rejects the reload; when it succeeds later, its thread leaves it again.
 
-        In a forked process an instance is built at the first use. An exclusive resource raises ResourceDown there, since it
-        cannot exist twice.
+        In a forked process, a new instance is built at the first use. An exclusive resource raises ResourceDown there,
+        because it cannot exist twice.
 
         Args:
             build: Returns a context manager for these settings.
@@ -316,7 +316,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         def block(live: Live[Any]) -> AbstractAsyncContextManager[Any]:
             return live.resource(built, *keys, replace=replace, drain_timeout=drain_timeout, jitter=jitter)
 
-        self.ask(block)  # refuses what is wrong here, and not where the block is entered
+        self.ask(block)  # raises here what is wrong with the arguments, and not where the block is entered
         return BlockingResourceBlock(self, BlockingResource(self, name, block, exclusive=replace == "exclusive"))
 
     def reload(self, timeout: float | None = None) -> Change[S] | None:

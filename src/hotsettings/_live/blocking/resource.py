@@ -52,14 +52,14 @@ class BlockingResource(Generic[T]):
 
     @property
     def current(self) -> T:
-        """The newest T. Raises ResourceDown while none stands."""
+        """The newest T. Raises ResourceDown while there is none."""
         return (self._resource or self._begun()).current
 
     @contextmanager
     def lease(self) -> Generator[T]:
         """Keep the newest T open for the length of a block; wait while it is being replaced.
 
-        Raises ResourceDown when none stands and building one has failed.
+        Raises ResourceDown if there is none and building one has failed.
         """
         resource, thread = self._resource or self._begun(), self._live.thread
         lease = resource.lease()
@@ -95,7 +95,7 @@ class BlockingResource(Generic[T]):
         self._block, self._resource, self._beginning = None, None, threading.Lock()
 
     def _begun(self) -> Resource[T]:
-        """Build what stands in the process from which this one was forked."""
+        """In a forked process: build the first instance here, in place of the one of the parent."""
         if self._exclusive:
             raise ResourceDown(
                 f"{self._name} is exclusive, and stands in process {self._process}, from which this one was forked: "

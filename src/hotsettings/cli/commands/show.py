@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
-from ..._layers.toml.keys import Path, dotted
-from ..._layers.toml.values import toml
+from ..._layers.toml.keys import ABSENT, Path, dotted
+from ..._layers.toml.values import Written, expressible, toml
 from ..._loading.explain import Setting, effective
 from ..._schema.masking import Hidden
 from ...errors import Origin
@@ -39,33 +39,32 @@ def as_table(settings: Sequence[Setting]) -> None:
     console = output.console()
     key_width = max((len(setting.key) for setting in settings), default=0)
     room = console.width - key_width - max((len(str(setting.origin)) for setting in settings), default=0) - 6
-    value_width = min(
-        max(16, room), 40, max((len(output.value_text(setting.value)) for setting in settings), default=0)
-    )
+    value_width = min(max(16, room), 40, max((len(setting.text) for setting in settings), default=0))
     console.print(Text(f" {'Key':<{key_width}}  {'Value':<{value_width}}  From", style="bold underline"))
     for section, group in groupby(settings, key=lambda setting: setting.leaf.section):
         if section:
             console.print(Text.assemble("\n ", (section, "bold cyan")))
         for setting in group:
             key = f" {setting.key:<{key_width}}  "
-            value = Text(f"{output.value_text(setting.value):<{value_width}}", style=_value_style(setting.value))
+            value = Text(f"{setting.text:<{value_width}}", style=_value_style(setting.value))
             output.hanging(console, key, Text.assemble(value, "  ", _origin(setting.origin)), len(key))
 
 
 def as_toml(settings: Sequence[Setting]) -> None:
-    """Print TOML for a pipe. A value that is hidden, not set or derived is commented out."""
+    """Print TOML for a pipe. What a file could not say, or what would not be valid without that, is commented out."""
+    incomplete = {setting.leaf.key for setting in settings if _is_missed(setting)}
     for section, group in groupby(settings, key=lambda setting: setting.leaf.section):
         if section:
             output.line(f"# {section}")
         for path, inside in groupby(group, key=_assigned):
             found = list(inside)
+            commented = "# " if found[0].leaf.key in incomplete else ""
             if len(found[0].path) > len(path):  # TOML cannot assign to an element of an array
-                values = [setting for setting in found if not _absent(setting)]
-                output.line(f"{dotted(path)} = {toml(_array(values, len(path)))}  # {found[0].origin}")
+                output.line(f"{commented}{dotted(path)} = {toml(_array(found, len(path)))}  # {found[0].origin}")
                 found = [setting for setting in found if _absent(setting)]
             for setting in found:
-                assignment = f"{'# ' if _absent(setting) else ''}{setting.key} = {output.value_text(setting.value)}"
-                output.line(f"{assignment}  # {setting.origin}")
+                mark = "# " if _absent(setting) else commented
+                output.line(f"{mark}{setting.key} = {setting.text}  # {setting.origin}")
 
 
 def _assigned(setting: Setting) -> Path:
@@ -75,7 +74,20 @@ def _assigned(setting: Setting) -> Path:
 
 def _absent(setting: Setting) -> bool:
     """Whether a file could not say it."""
-    return setting.value is None or isinstance(setting.value, Hidden) or bool(setting.leaf.sources)
+    return isinstance(setting.value, Hidden) or bool(setting.leaf.sources) or not expressible(setting.value)
+
+
+def _is_missed(setting: Setting) -> bool:
+    """Whether the array or mapping around a value cannot be written without it, but only with it.
+
+    A hidden value in a mapping is not missed if a layer writes it: then a secrets file does.
+    """
+    inner = setting.path[len(setting.leaf.path) :]
+    if not inner or not _absent(setting):
+        return False
+    shape = setting.leaf.shape.at(inner)
+    required = isinstance(inner[-1], int) or (shape is not None and shape.default is ABSENT)
+    return required and (setting.origin.kind != "layer" or any(isinstance(part, int) for part in inner))
 
 
 def _array(settings: Sequence[Setting], depth: int) -> Any:
@@ -85,7 +97,8 @@ def _array(settings: Sequence[Setting], depth: int) -> Any:
         table = whole
         for part in setting.path[depth:-1]:
             table = table.setdefault(part, {})
-        table[setting.path[-1]] = setting.value
+        if isinstance(setting.path[-1], int) or not _absent(setting):
+            table[setting.path[-1]] = Written(setting.text)
     return _listed(whole)
 
 

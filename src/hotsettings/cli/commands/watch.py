@@ -106,7 +106,7 @@ class Printer:
         what = f"generation {edit.event.generation}" + ("" if edit.changes else ": no value has changed")
         console.print(_time(edit.event).append(what, style="bold green"))
         for change in edit.changes:
-            old, new = output.value_text(change.old.value), output.value_text(change.new.value)
+            old, new = change.old.text, change.new.text
             sides = (old, "red"), " → ", (new, "green"), (f"  {change.new.origin}", "dim")
             console.print(Text.assemble((f"    {change.key}  ", "bold"), *sides))
         for explained in edit.waiting:
@@ -133,11 +133,7 @@ class LinePrinter(Printer):
         _line(f"watching {', '.join(files)}")
 
     def applied(self, edit: Edit) -> None:
-        changes = [
-            f"{each.key} = {output.value_text(each.new.value)} "
-            f"(was {output.value_text(each.old.value)}, {each.new.origin})"
-            for each in edit.changes
-        ]
+        changes = [f"{each.key} = {each.new.text} (was {each.old.text}, {each.new.origin})" for each in edit.changes]
         waits = [f"{explained.key} {_waits(explained)}" for explained in edit.waiting]
         what = "; ".join([*changes, *waits]) or "no value has changed"
         _line(f"{_stamp(edit.event)} generation {edit.event.generation}: {what}")
@@ -178,7 +174,7 @@ class JsonPrinter(Printer):
 def _waits(explained: Explanation) -> str:
     if explained.kept is None:  # applied meanwhile
         return "is live"
-    new, kept = output.value_text(explained.winner.value), output.value_text(explained.kept.value)
+    new, kept = explained.winner.text, explained.kept.text
     return f"waits for a restart: {new}, until then {kept}"
 
 
