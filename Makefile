@@ -132,6 +132,7 @@ $(VENV)/.for-app: $(VENV)/.for-use
 $(VENV)/.for-test: $(VENV)/.for-use
 	@echo "==> Installing what the tests need (about 15 seconds)"
 	@$(INSTALL) --group test --group test-app
+	@$(INSTALL) --group test-uwsgi || echo "==> uWSGI could not be built, which takes a C compiler: its tests will be skipped"
 	@touch $@
 
 $(VENV)/.for-bench: $(VENV)/.for-test

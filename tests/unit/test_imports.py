@@ -23,7 +23,6 @@ ALLOWED = {
     "msgspec": {*ORDER},
     "toml_rs": {"_layers.toml.parser"},
     "anyio": {*WITH_ANYIO, "testing", "nats", "cli", "integrations"},
-    "sniffio": {"_concurrency.loop_calls"},
     "trio": {"_concurrency.loop_calls", "_concurrency.tasks"},
     "inotify_simple": {"_watching.events.inotify"},
     "watchfiles": {"_watching.events.watchfiles"},

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import Context, copy_context
+from contextvars import Context
 
 import anyio
-
-try:
-    from sniffio import current_async_library_cvar as _library
-except ModuleNotFoundError:  # anyio does without it since 4.12
-    _library = None
 
 Call = Callable[[Callable[[], object]], object]
 """Schedules a function in an event loop, and does not wait for it."""
@@ -30,26 +26,33 @@ def running_loop() -> object | None:
     return None
 
 
+def of_no_loop(context: Context) -> Context:
+    """Let a context be used in any thread. anyio notes in it which event loop runs, and a copy still says so elsewhere."""
+    if (sniffio := sys.modules.get("sniffio")) is not None:
+        context.run(sniffio.current_async_library_cvar.set, None)
+    return context
+
+
 def into_this_loop() -> Call:
     """Return a function that schedules calls in the current event loop.
 
     It can be called from any thread, and does not wait.
 
-    That function raises RuntimeError if the event loop has ended.
+    That function raises RuntimeError if the event loop has ended, and in a forked process, where its pipe is the parent's.
     """
+    process, schedule = os.getpid(), _scheduler()
+
+    def call(function: Callable[[], object]) -> None:
+        if os.getpid() != process:
+            raise RuntimeError("the event loop is in another process")
+        schedule(function)
+
+    return call
+
+
+def _scheduler() -> Call:
     if issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
         return asyncio.get_running_loop().call_soon_threadsafe
     import trio
 
     return trio.lowlevel.current_trio_token().run_sync_soon
-
-
-def context_for(library: str | None) -> Context:
-    """Return a copy of the current context, for a thread in which this library runs the event loop, or none does.
-
-    The context of an event loop says which library runs it. In another thread anyio would take that for true.
-    """
-    context = copy_context()
-    if _library is not None:
-        context.run(_library.set, library)
-    return context

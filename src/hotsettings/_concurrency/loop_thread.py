@@ -18,13 +18,14 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, suppress
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, Generic, TypeVar
 
 import anyio
 
 from .._log import logger
-from .loop_calls import context_for
+from .forks import told_of_forks
+from .loop_calls import of_no_loop
 from .tasks import failure_of
 
 T = TypeVar("T")
@@ -55,6 +56,8 @@ class LoopThread(Generic[T]):
         manager: What is entered and left in the event loop.
         context: The context that the thread runs in.
         on_entered: Called in the event loop with what the context manager gives, before anybody else can use it.
+        on_failure: Called in the thread with what has ended it, unless it was stopped.
+        on_fork: Called in forked processes, where the event loop has ended.
     """
 
     def __init__(
@@ -63,12 +66,16 @@ class LoopThread(Generic[T]):
         manager: AbstractAsyncContextManager[T],
         context: Context,
         on_entered: Callable[[T], object] = lambda _: None,
+        on_failure: Callable[[BaseException], object] = lambda _: None,
+        on_fork: Callable[[], object] = lambda: None,
     ) -> None:
         self.name = name
         self.process = os.getpid()
         self._manager = manager
         self._on_entered = on_entered
-        self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
+        self._on_failure = on_failure
+        self._on_fork = on_fork
+        self._thread = threading.Thread(target=of_no_loop(context).run, args=(self._run,), name=name, daemon=True)
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
         self._lock = threading.Lock()
@@ -137,7 +144,7 @@ class LoopThread(Generic[T]):
         with self._lock:
             if not self._open:
                 raise Ended(_ENDED)
-            self._loop.call_soon_threadsafe(start, context=context_for("asyncio"))
+            self._loop.call_soon_threadsafe(start, context=of_no_loop(copy_context()))
         try:
             return future.result()
         except BaseException:
@@ -179,18 +186,26 @@ class LoopThread(Generic[T]):
         """Whether the event loop has ended."""
         return self._gone.is_set()
 
-    def abandon(self) -> None:
-        """In a forked process: close the descriptors that belong to the parent's event loop, and touch nothing else of it.
+    def _abandon(self) -> None:
+        """In a forked process: close the descriptors of the event loop, and touch nothing else of it. Here it has ended.
 
         The event loop itself must not be closed. That would take its pipe out of the ``epoll`` object, which parent and child
         share. So it and its tasks are kept for as long as the process lives.
         """
         _running.pop(self, None)
         _inherited.append(self)
-        self._selector.close()
-        for end in ("_ssock", "_csock"):
-            if (pipe := getattr(self._loop, end, None)) is not None:
-                pipe.close()
+        # Those that there are may be locked by a thread of the parent.
+        self._lock, self._settled, self._gone = threading.Lock(), threading.Event(), threading.Event()
+        self._open = False
+        self._settled.set()
+        self._gone.set()
+        loop: Any = self._loop
+        with suppress(OSError):  # of another kind than epoll, which is not inherited
+            self._selector.close()
+        for owned in (loop._ssock, loop._csock, *(each._sock for each in loop._transports.values())):
+            if owned is not None:
+                owned.close()
+        self._on_fork()
 
     def _refuse_own_thread(self) -> None:
         if self.is_current:
@@ -208,11 +223,15 @@ class LoopThread(Generic[T]):
 
     def _run(self) -> None:
         try:
-            anyio.run(self._hold, backend_options={"loop_factory": lambda: self._loop})
+            # Not anyio.run: functions in worker threads, which run in copies of this context, may call that themselves.
+            with told_of_forks(self._abandon), asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._hold())
         except BaseException as error:
             self._failure = self._failure or error
         finally:
             _running.pop(self, None)
+            if self._failure is not None and not self._leave.is_set():
+                self._on_failure(self._failure)
             self._settled.set()
             self._gone.set()
 

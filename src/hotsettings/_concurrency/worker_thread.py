@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
 from typing import TypeVar
 
 import anyio
 
-from .loop_calls import context_for, into_this_loop
+from .loop_calls import into_this_loop, of_no_loop
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ class Worker:
             with suppress(RuntimeError):  # the event loop has ended
                 call(done.set)
 
-        self._functions.put(partial(context_for(None).run, run))
+        self._functions.put(partial(of_no_loop(copy_context()).run, run))
         try:
             with anyio.move_on_after(self._patience):
                 await done.wait()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
+import os
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -251,6 +253,7 @@ class CollectorPaused:
         """Pause the collector from now on if a layer of this size is large."""
         if size >= _LARGE and gc.isenabled():
             self._paused = True
+            _pausing.append(_thread.get_ident())
             gc.disable()
 
     def __enter__(self) -> CollectorPaused:
@@ -265,6 +268,22 @@ class CollectorPaused:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+            _pausing.clear()
+
+
+_pausing: list[int] = []
+"""The thread that pauses the collector."""
+
+
+def _go_on_in_child() -> None:
+    """Let the collector go on in a forked process, where the thread that has paused it is missing."""
+    if _pausing and _thread.get_ident() not in _pausing:
+        gc.enable()
+        _pausing.clear()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_go_on_in_child)
 
 
 def _not_toml(layer: Layer, text: str, error: ParserError, offset: int) -> Unreadable:

@@ -34,9 +34,14 @@ class Handle:
 
     def cancel(self) -> None:
         """End it: it is not called again, and a call under way is cancelled."""
+        if not self._cancelled:
+            self.drop()
+            self._scope.cancel()
+
+    def drop(self) -> None:
+        """End it: it is not called again. A call under way, in the process from which this one was forked, is left alone."""
         self._cancelled = True
         self._forget(self)
-        self._scope.cancel()
 
     def scope(self) -> anyio.CancelScope:
         """Return a new scope for the next call. ``cancel`` cancels it; after a ``cancel``, it is cancelled already."""
@@ -57,10 +62,20 @@ class Callbacks:
         self._tasks = tasks
         self._redactor = redactor
         self.failures = 0
+        self.following: dict[Handle, Changes[Any]] = {}
+        """The callbacks that are called from now on, and what each follows."""
+
+    def take_over(self, before: Callbacks) -> None:
+        """Go on with the callbacks of others, which belong to the parent of this process."""
+        for handle, changes in before.following.items():
+            handle.scope()  # the last one belongs to a call in the parent
+            changes.repeat()
+            self.start(handle, changes)
 
     def start(self, handle: Handle, changes: Changes[Any], context: Context | None = None) -> None:
         """Call back for each of these changes from now on, in this context or in a copy of our own."""
         context = self._tasks.context.copy() if context is None else context
+        self.following[handle] = changes
         self._tasks.start_soon(self._follow, context, handle, changes, context=context)
 
     async def _follow(self, context: Context, handle: Handle, changes: Changes[Any]) -> None:
@@ -81,6 +96,7 @@ class Callbacks:
             handle.failures += 1
             self._count(handle.name, failure)
         else:
+            self.following.pop(handle, None)
             await changes.aclose()
 
     def accompany(self, work: Callable[[], Awaitable[object]]) -> None:

@@ -43,6 +43,8 @@ class Subscribers(Generic[S]):
         self._schema = schema
         self.snapshot = snapshot
         self.closed = False
+        self.left_behind: str | None = None
+        """Why nothing is told any more, in a process that was forked."""
         self.barrier = Barrier(self)
         self._topics: WeakValueDictionary[frozenset[str] | None, Topic] = WeakValueDictionary()
         self._iterators: WeakSet[Changes[S]] = WeakSet()
@@ -50,18 +52,21 @@ class Subscribers(Generic[S]):
 
     def changes(self, keys: frozenset[str] | None) -> Changes[S]:
         """Return a new iterator over changes of these keys (None: of all)."""
-        topic = self._topics.get(keys)
-        if topic is None:
-            topic = self._topics[keys] = Topic(keys)
-        iterator = Changes(self, topic)
+        iterator = Changes(self, self._topic(keys))
         self._iterators.add(iterator)
         return iterator
 
-    def go_on(self, before: Changes[S]) -> Changes[S]:
-        """Return an iterator that goes on where one has stopped, in the process from which this one was forked."""
-        iterator = self.changes(before.keys)
-        iterator.begin_where(before)
-        return iterator
+    def _topic(self, keys: frozenset[str] | None) -> Topic:
+        topic = self._topics.get(keys)
+        if topic is None:
+            topic = self._topics[keys] = Topic(keys)
+        return topic
+
+    def take_over(self, before: Subscribers[S]) -> None:
+        """Go on with the iterators of others, which belong to the parent of this process."""
+        for iterator in before.followers():
+            iterator.move(self, self._topic(iterator.keys))
+            self._iterators.add(iterator)
 
     def publish(self, snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
         """Make a snapshot the newest, and wake those whose keys differ."""
@@ -126,11 +131,13 @@ class Changes(AsyncIterator[Change[S]]):
     __slots__ = (
         "__weakref__",
         "_abandoned",
+        "_before_delivery",
         "_busy",
         "_closed",
         "_considered_generation",
         "_delivered_snapshot",
         "_finished_generation",
+        "_repeats",
         "_subscribers",
         "_topic",
         "barriers",
@@ -141,7 +148,9 @@ class Changes(AsyncIterator[Change[S]]):
         self._topic = topic
         self._delivered_snapshot = subscribers.snapshot
         self._considered_generation = self._finished_generation = subscribers.snapshot.generation
-        self._busy = self._abandoned = self._closed = False
+        self._busy = self._abandoned = self._closed = self._repeats = False
+        self._before_delivery: Snapshot[S] | None = None
+        """Where to go back to if what is done with the last change has to be repeated."""
         self.barriers = 0
         """How many barriers are waited for while its change is worked on."""
 
@@ -154,6 +163,7 @@ class Changes(AsyncIterator[Change[S]]):
     async def __anext__(self) -> Change[S]:
         self._finished_generation = self._considered_generation
         self._busy = self._abandoned = False
+        self._before_delivery = None
         self._subscribers.barrier.progress()
         try:
             return await self._next()
@@ -184,16 +194,25 @@ class Changes(AsyncIterator[Change[S]]):
         """The keys whose changes it delivers; None: all."""
         return self._topic.keys
 
-    def begin_where(self, before: Changes[S]) -> None:
-        """Tell what another iterator for the same keys has not told."""
-        self._closed = before._closed
-        self._delivered_snapshot = before._delivered_snapshot
-        self._considered_generation = self._finished_generation = before._considered_generation
-        self._topic.generation = max(self._topic.generation, before._topic.generation)
+    def move(self, subscribers: Subscribers[S], topic: Topic) -> None:
+        """Go on among other subscribers, in a forked process. A barrier waits for it once somebody asks for a change there."""
+        self._subscribers, self._topic = subscribers, topic
+        self._busy, self._abandoned, self.barriers = False, True, 0
+        self._finished_generation = self._considered_generation
+        topic.generation = subscribers.generation  # whether that concerns it is found out when it is asked
+
+    def repeat(self) -> None:
+        """Deliver the last change again, or a newer one, since nobody is left who works on it. A second time it is not repeated."""
+        if self._before_delivery is not None:
+            self._delivered_snapshot, self._before_delivery = self._before_delivery, None
+            self._considered_generation = self._finished_generation = self._delivered_snapshot.generation
+            self._repeats = True
 
     async def _next(self) -> Change[S]:
         yielded = False  # always let other tasks run once before delivering
         while not (self._closed or self._subscribers.closed):
+            if self._subscribers.left_behind is not None:
+                raise RuntimeError(self._subscribers.left_behind)
             change = self._pending()
             if change is not None and yielded:
                 return self._deliver(change)
@@ -216,6 +235,8 @@ class Changes(AsyncIterator[Change[S]]):
         return None
 
     def _deliver(self, change: Change[S]) -> Change[S]:
+        self._before_delivery = None if self._repeats else self._delivered_snapshot
+        self._repeats = False
         self._delivered_snapshot = self._subscribers.snapshot
         self._considered_generation = self._delivered_snapshot.generation
         self._busy = True

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import os
 from typing import Generic, TypeVar
 
+from .._concurrency import forks
 from .._concurrency.loop_calls import running_loop
 from .._concurrency.tasks import Tasks
 from .._layers.status import LayerStatus
@@ -85,18 +85,26 @@ class Core(Generic[S]):
         return self.subscribers.snapshot
 
     def continued(self, tasks: Tasks) -> Core[S]:
-        """Return a core for a process that was forked from this one. It has no subscribers yet, and no resources."""
+        """Return the core that goes on in a forked process: the same subscribers, but no resources.
+
+        Called in the event loop that it is to belong to.
+        """
         core = Core(self.schema, self.snapshot, tasks, self.redactor, self.prepare_timeout)
-        core.started_with, core.loaded = self.started_with, self.loaded
+        core.started_with, core.loaded, core.attempted_at = self.started_with, self.loaded, self.attempted_at
+        core.rejection, core.rejection_text = self.rejection, self.rejection_text
+        core.rejection_event, core.failures = self.rejection_event, self.failures
+        core.hooks = self.hooks
+        for hook in core.hooks:
+            hook.scope()  # the last one belongs to a call in the parent
+        core.subscribers.take_over(self.subscribers)
+        core.events.take_over(self.events)
+        core.callbacks.take_over(self.callbacks)
         return core
 
-    def leave_behind(self) -> None:
+    def leave_behind(self, why: str) -> None:
         """Note in a forked process that nothing new goes live here any more."""
-        self.left_behind = (
-            f"this process ({os.getpid()}) was forked from the one that watches, whose event loop is not here: "
-            "nothing new goes live. Watch in this process anew, or use `with Settings.watch()`, which goes on after a fork"
-        )
-        logger.warning("%s", self.left_behind)
+        self.left_behind = self.subscribers.left_behind = self.events.left_behind = why
+        self.holdups = Holdups(self.tasks)  # what the parent waits for is no matter here
 
     def refuse_elsewhere(self, call: str) -> None:
         """Raise RuntimeError unless the current code runs in the event loop that watches. The error names ``call``."""
@@ -114,9 +122,10 @@ class Core(Generic[S]):
 
     def publish(self, snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
         """Swap: readers see the new settings from the next read on."""
-        for slot in self._slots:
-            slot.current = snapshot.settings
-        return self.subscribers.publish(snapshot, keys)
+        with forks.lock:  # a child must not see that one slot has them and another has not
+            for slot in self._slots:
+                slot.current = snapshot.settings
+            return self.subscribers.publish(snapshot, keys)
 
     def attempt(self) -> None:
         """Note that a reload is being tried now."""

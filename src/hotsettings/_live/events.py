@@ -25,22 +25,24 @@ class EventLog:
         self.rejections = 0
         self.accepted_at: datetime.datetime | None = None
         """When the last Applied was told."""
+        self.left_behind: str | None = None
+        """Why nothing is told any more, in a process that was forked."""
         self._readers: WeakSet[Events] = WeakSet()
         self._closed = False
 
     def read(self) -> Events:
         """Return a new iterator over what happens from now on."""
-        reader = Events()
+        reader = Events(self)
         if self._closed:
             reader.end()
         self._readers.add(reader)
         return reader
 
-    def go_on(self, before: Events) -> Events:
-        """Return a reader that goes on where one has stopped, in the process from which this one was forked."""
-        reader = self.read()
-        reader.begin_where(before)
-        return reader
+    def take_over(self, before: EventLog) -> None:
+        """Go on with the readers of another log, which belongs to the parent of this process."""
+        for reader in list(before._readers):
+            reader.move(self)
+            self._readers.add(reader)
 
     def tell(self, event: Event) -> None:
         """Hand an event to every reader."""
@@ -61,8 +63,9 @@ class EventLog:
 class Events(AsyncIterator[Event]):
     """Events in order, from the moment it was made. ``dropped`` counts those that a slow reader has lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: EventLog) -> None:
         self.dropped = 0
+        self._log = log
         self._kept: deque[Event] = deque()
         self._news = anyio.Event()
         self._ended = False
@@ -76,6 +79,8 @@ class Events(AsyncIterator[Event]):
     async def __anext__(self) -> Event:
         await checkpoint()
         while not self._kept:
+            if self._log.left_behind is not None:
+                raise RuntimeError(self._log.left_behind)
             if self._ended:
                 raise StopAsyncIteration
             if self._news.is_set():  # several tasks may wait for the same one
@@ -83,13 +88,9 @@ class Events(AsyncIterator[Event]):
             await self._news.wait()
         return self._kept.popleft()
 
-    def begin_where(self, before: Events) -> None:
-        """Keep what another reader has not read."""
-        self.dropped = before.dropped
-        for event in before._kept:
-            self.put(event)
-        if before._ended:
-            self.end()
+    def move(self, log: EventLog) -> None:
+        """Read what another log tells from now on, in the event loop of the caller."""
+        self._log, self._news = log, anyio.Event()
 
     def put(self, event: Event) -> None:
         """Add an event, unless it has ended."""

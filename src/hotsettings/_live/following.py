@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from .._concurrency.forks import told_of_forks
 from .._concurrency.tasks import background_tasks
 from .._layers.file import FileLayer
 from .._layers.folder import FolderLayer
@@ -22,7 +24,6 @@ from .._watching.events import Kind
 from .._watching.watcher import Watcher
 from ..errors import SettingsError
 from .core import Core
-from .forks import told_of_forks
 from .live import Live
 from .reload.reloader import Reloader, first_load
 from .signals import checked_signal, reload_at
@@ -61,8 +62,8 @@ class Following(NamedTuple):
 async def following(
     options: Options,
     *,
-    before: Core[Any] | None,
-    in_fork: Callable[[Core[Any]], None],
+    before: Core[Any] | None = None,
+    in_fork: Callable[[Core[Any]], object] = lambda _: None,
     reload_signal: int | None = None,
 ) -> AsyncGenerator[Following, None]:
     """Load the layers, and keep a live object up to date until the block ends.
@@ -73,7 +74,7 @@ async def following(
         options: What is followed, and how.
         before: What was live in the process from which this one was forked. It stays live until the layers say
             something else.
-        in_fork: Called in a process that is forked from this one, where nothing of this goes on.
+        in_fork: Called in processes that are forked from this one, where nothing of this goes on.
         reload_signal: A signal that means ``reload()``, received in this thread.
     """
     options.check()
@@ -82,7 +83,14 @@ async def following(
     watching = Watcher(schema, layers, options.settle, options.rescan_interval, options.watcher)
     redactor = Redactor(schema) if before is None else before.redactor
     failure: SettingsError | None = None
+    core: Core[Any] | None = None
+
+    def forked() -> None:
+        if core is not None:
+            in_fork(core)
+
     async with AsyncExitStack() as stack, background_tasks() as tasks:
+        stack.enter_context(told_of_forks(forked, redactor.lock))
         stack.callback(watching.close)
         tasks.start_soon(watching.run)
         try:
@@ -92,7 +100,7 @@ async def following(
             if before is None:
                 read, loaded = await first_load(schema, redactor, watching)
                 contents: Sequence[object] = read.contents
-                core: Core[Any] = Core(schema, Snapshot(loaded, 1), tasks, redactor, options.prepare_timeout)
+                core = Core(schema, Snapshot(loaded, 1), tasks, redactor, options.prepare_timeout)
             else:
                 contents = ()
                 core = before.continued(tasks)
@@ -100,25 +108,18 @@ async def following(
         except SettingsError as error:
             failure = error.with_traceback(None)  # its frames hold what the files say
         else:
-
-            def forked() -> None:
-                watching.forked()
-                for store in stores:
-                    store.forked()
-                in_fork(core)
-
-            stack.enter_context(told_of_forks(redactor, forked))
             reloader = Reloader(core, watching, contents, options.rescan_interval)
             live = Live(core, reloader)
             tasks.start_soon(reloader.run)
             for store in stores:
-                tasks.start_soon(store.accompany, live, lambda: core.loaded)
+                tasks.start_soon(store.accompany, live, partial(getattr, core, "loaded"))
             if reload_signal is not None:
                 await tasks.start(reload_at, checked_signal(reload_signal), live.reload)
-            logger.info(
-                "following %s; generation %d is live",
-                *(", ".join(map(_named, core.loaded.documents)), core.snapshot.generation),
-            )
+            if before is None:  # in the first moments of a child others may be setting up its log
+                logger.info(
+                    "following %s; generation %d is live",
+                    *(", ".join(map(_named, core.loaded.documents)), core.snapshot.generation),
+                )
             try:
                 yield Following(live, core)
             finally:

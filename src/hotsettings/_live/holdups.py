@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 class Holdup:
-    """One thing that an edit waits for: a layer, a hook, a build, or the leases of a resource."""
+    """One thing that an edit waits for: a layer, a hook, a build, the leases of a resource, or its closing."""
 
     def __init__(self, holdups: Holdups, kind: WaitKind, name: str, seconds: float) -> None:
         self.holdups = holdups
@@ -74,6 +75,15 @@ class Holdups:
             self._attended = True
             self._tasks.start_soon(self._attend)
         return holdup
+
+    @contextmanager
+    def during(self, kind: WaitKind, name: str) -> Generator[None]:
+        """Note that an edit waits for the end of this block."""
+        holdup = self.begin(kind, name)
+        try:
+            yield
+        finally:
+            self.end(holdup)
 
     def end(self, holdup: Holdup) -> None:
         """Note that the edit does not wait for this any more."""

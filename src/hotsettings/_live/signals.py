@@ -23,18 +23,35 @@ _LONGEST_BURST = 1.0
 class _Shared:
     """One signal, its receivers, and the one Python handler that serves all of them."""
 
-    def __init__(self, number: signal.Signals) -> None:
+    def __init__(self) -> None:
         self.receivers: list[tuple[Call, Callable[[], object]]] = []
         self.handler = self._handle  # kept for comparison: each access to a method makes a new object
-        self.before: Any = signal.signal(number, self.handler)
+        self._before: Any = None
+
+    def install(self, number: int) -> None:
+        """Handle the signal from now on, even if somebody has set another handler meanwhile."""
+        before = signal.signal(number, self.handler)
+        if before is not self.handler:
+            self._before = before
+
+    def restore(self, number: int) -> bool:
+        """Restore the former handler. Returns False if somebody has set another one meanwhile."""
+        _shared.pop(number, None)
+        ours = signal.getsignal(number) is self.handler
+        if ours:
+            # None stands for a handler that was not set from Python, and cannot be restored.
+            signal.signal(number, self._before or signal.SIG_DFL)
+        return ours
 
     def _handle(self, number: int, frame: object) -> None:
+        if not self.receivers and self.restore(number):
+            signal.raise_signal(number)  # the last of them has left in another thread
         for call, receive in self.receivers[:]:
             with suppress(RuntimeError):  # the receiver's loop has ended
                 call(receive)
 
 
-_shared: dict[signal.Signals, _Shared] = {}
+_shared: dict[int, _Shared] = {}
 
 
 def checked_signal(number: int) -> signal.Signals:
@@ -52,28 +69,23 @@ def received(number: signal.Signals, call: Call, receive: Callable[[], object]) 
     """Receive a signal for the length of a block.
 
     The end of the last block for a signal restores the former handler. Python allows that only in the main thread: if
-    the block ends in another one, our handler stays, and does nothing.
+    the block ends in another one, the next signal restores the former handler, which then handles it.
 
     Args:
         number: The signal.
         call: Schedules ``receive`` in an event loop.
         receive: Called there at each signal.
     """
-    shared = _shared.get(number)
-    if shared is None:
-        shared = _shared[number] = _Shared(number)
+    shared = _shared.setdefault(number, _Shared())
+    shared.install(number)
     receiver = (call, receive)
     shared.receivers.append(receiver)
     try:
         yield
     finally:
         shared.receivers.remove(receiver)
-        if not shared.receivers:
-            del _shared[number]
-            here = threading.current_thread() is threading.main_thread()
-            if here and signal.getsignal(number) is shared.handler:  # else somebody has set another one meanwhile
-                # None stands for a handler that was not set from Python, and cannot be restored.
-                signal.signal(number, shared.before or signal.SIG_DFL)
+        if not shared.receivers and threading.current_thread() is threading.main_thread():
+            shared.restore(number)
 
 
 async def reload_at(

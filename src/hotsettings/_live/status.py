@@ -8,14 +8,15 @@ from msgspec import Struct
 from .._layers.status import LayerStatus
 from ..errors import Problem, Rejected
 
-WaitKind = Literal["writing", "reading", "hook", "build", "leases"]
+WaitKind = Literal["writing", "reading", "hook", "build", "leases", "closing"]
 
 
 class Wait(Struct, frozen=True):
     """What has kept an edit from going live for over 2 seconds, and since when, in UTC.
 
-    ``kind`` is "writing" or "reading" (of the layer ``name``), "hook" or "build" (one that has not returned), or "leases" (of
-    an exclusive resource that is to be replaced). Hooks and resources are named after their functions.
+    ``kind`` is "writing" or "reading" (of the layer ``name``), "hook" or "build" (one that has not returned), "leases" (of
+    an exclusive resource that is to be replaced), or "closing" (of its old instance, or of what was built for a reload that
+    has failed). Hooks and resources are named after their functions.
     """
 
     __module__ = "hotsettings"
@@ -34,6 +35,7 @@ _SAID: dict[WaitKind, str] = {
     "hook": "the hook {}",
     "build": "the build {}",
     "leases": "the leases of {}",
+    "closing": "the closing of an instance of {}",
 }
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from .._concurrency.loop_calls import running_loop
 from .._concurrency.tasks import hosted
+from .._log import logger
 from .core import Core
 from .following import Following, Options, following
 from .live import Live
@@ -47,9 +48,7 @@ class Watch(Generic[S]):
 
     async def __aenter__(self) -> Live[S]:
         self._use_once()
-        self._hosted = hosted(
-            following(self._options, before=None, in_fork=Core.leave_behind, reload_signal=self._signal)
-        )
+        self._hosted = hosted(following(self._options, in_fork=_leave_behind, reload_signal=self._signal))
         return (await self._hosted.__aenter__()).live
 
     async def __aexit__(
@@ -90,3 +89,12 @@ class Watch(Generic[S]):
     def _use_once(self) -> None:
         if self._hosted is not None or self._blocking is not None:
             raise RuntimeError("this watch has been used already: make another one")
+
+
+def _leave_behind(core: Core[Any]) -> None:
+    why = (
+        "this process was forked from the one that watches, whose event loop is not here: nothing new goes live. "
+        "Watch in this process anew, or use `with Settings.watch()`, which goes on after a fork"
+    )
+    core.leave_behind(why)
+    logger.warning("%s", why)

@@ -174,10 +174,6 @@ class Watcher:
             self._events_back(notifier)
             return Evaluated(result, await in_worker(lambda: evaluate(result)))
 
-    def forked(self) -> None:
-        """In a forked process: close the descriptor of the events, which are the parent's."""
-        self._notifier.forked()
-
     def close(self) -> None:
         """End the worker thread. If a check hangs in it, leave it alone."""
         self._worker.close()

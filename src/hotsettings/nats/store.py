@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from .._concurrency.forks import told_of_forks
 from .._layers.status import LayerState
 from .._layers.store import StoreLayer, StoreValue
 from ..errors import LayerError
@@ -84,17 +85,27 @@ class NatsStore:
         self.disk_copy = DiskCopy(copy, bucket) if copy is not None else None
         self._start_timeout = start_timeout
         self._check_interval = check_interval
-        self.forked()
-
-    def forked(self) -> None:
-        """In a forked process: forget who uses it and the connection, which are the parent's."""
         self._replica = Replica()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._known = False
+        """Whether there is a state to begin with, from before the fork."""
         self._wakers: list[Callable[[], None]] = []
         self._session = self._new_session()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: tuple[asyncio.Task[None], anyio.CancelScope] | None = None
         self._users = 0
         self._instances: set[str] = set()
+
+    def _forked(self) -> None:
+        """In a forked process: forget who uses it and the connection, which are the parent's. What is known stays known."""
+        if self._users:  # all of its blocks call this
+            known = self._session.ready.is_set()
+            self._begin_anew()
+            self._known = known
+            if self.instance is not None:
+                self.instance = f"{self.instance}/{os.getpid()}"
 
     def __repr__(self) -> str:
         return f"NatsStore({str(self.servers)!r}, {self.bucket!r})"
@@ -161,8 +172,9 @@ class NatsStore:
         """
         self._enter()
         try:
-            await self._begin()
-            yield
+            with told_of_forks(self._forked):
+                await self._begin()
+                yield
         finally:
             await self._leave()
 
@@ -198,6 +210,9 @@ class NatsStore:
                 await asyncio.wait([task])
 
     async def _begin(self) -> None:
+        if self._known:
+            self._known = False
+            self._session.ready.set()
         with anyio.move_on_after(self._start_timeout):
             await self._session.ready.wait()
         if self._session.ready.is_set():

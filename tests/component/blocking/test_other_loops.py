@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from hotsettings import BaseSettings, BlockingLive, Change
@@ -54,7 +55,7 @@ def test_callbacks_hooks_and_builds_may_run_event_loops(settings_workspace: Work
     ran = list[str]()
 
     async def run(what: str) -> None:
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         ran.append(what)
 
     def callback(change: Change[Settings]) -> None:

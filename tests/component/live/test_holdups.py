@@ -203,6 +203,39 @@ async def test_whoever_thinks(
             assert told(caplog, str(wait)) == ["WARNING", "INFO"]
 
 
+@pytest.mark.parametrize("what", ["the old instance", "a candidate that is given up"])
+async def test_an_instance_that_does_not_close(
+    what: str, workspace: Workspace, impatient: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "hotsettings")
+    ledger, go = Ledger(), anyio.Event()
+
+    async def closes(_: object) -> None:
+        await go.wait()
+
+    async def vetoes_what_is_built(change: Any) -> None:
+        await until(lambda: ledger.opened > 1)
+        if change.new.A == 2:
+            raise ValueError("no")
+
+    exclusive = what == "the old instance"
+    async with Settings.watch(**workspace.paths, settle=0.0) as held:
+        async with held.resource(ledger.build, "A", replace="exclusive" if exclusive else "overlap"):
+            if not exclusive:
+                held.prepare(vetoes_what_is_built, "A")
+            ledger.after = closes
+            workspace.write({"A": 2})
+            await until(lambda: [wait.kind for wait in held.status.waiting_for] == ["closing"])
+            [wait] = held.status.waiting_for
+            assert wait.name.endswith("Ledger.build")
+            await until(lambda: told(caplog, str(wait)) == ["WARNING"])
+            go.set()
+            workspace.write({"A": 3})
+            await until(lambda: held.current.A == 3)
+            assert held.status.waiting_for == ()
+            assert told(caplog, str(wait)) == ["WARNING", "INFO"]
+
+
 async def test_each_of_several_is_told_in_its_time(impatient: None, caplog: pytest.LogCaptureFixture) -> None:
     async with live(given()) as held:
         known = parts(held).holdups

@@ -104,6 +104,52 @@ async def test_a_handler_that_somebody_has_set_meanwhile_is_left_alone(workspace
     signal.signal(signal.SIGHUP, handler)
 
 
+async def test_after_another_handler_was_set_the_next_watch_lets_all_receive_again(
+    workspace: Workspace, handler: Any
+) -> None:
+    async with Settings.watch(**workspace.paths, **QUIET, reload_signal=signal.SIGHUP) as one:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        async with Settings.watch(**workspace.paths, **QUIET, reload_signal=signal.SIGHUP) as other:
+            workspace.write({"A": 2})
+            hang_up()
+            await until(lambda: one.current.A == other.current.A == 2)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    signal.signal(signal.SIGHUP, handler)
+
+
+def test_where_the_last_one_is_stopped_in_another_thread(workspace: Workspace, handler: Any) -> None:
+    """No handler can be restored there. The next watch goes on with the same former handler, and so does the next signal."""
+    got: list[int] = []
+
+    def mine(*_: object) -> None:
+        got.append(1)
+
+    def stopped_elsewhere() -> None:
+        live = Settings.watch(**workspace.paths, **QUIET, reload_signal=signal.SIGHUP).start()
+        thread = threading.Thread(target=live.stop)
+        thread.start()
+        thread.join()
+
+    signal.signal(signal.SIGHUP, mine)
+    try:
+        stopped_elsewhere()
+        with Settings.watch(**workspace.paths, **QUIET, reload_signal=signal.SIGHUP):
+            pass
+        assert signal.getsignal(signal.SIGHUP) is mine
+        stopped_elsewhere()
+        assert not got
+        ours = signal.getsignal(signal.SIGHUP)
+        hang_up()
+        assert got == [1]
+        assert signal.getsignal(signal.SIGHUP) is mine
+        # Somebody may have kept our handler, and call it from another one.
+        assert callable(ours)
+        ours(signal.SIGHUP, None)
+        assert got == [1]
+    finally:
+        signal.signal(signal.SIGHUP, handler)
+
+
 async def test_from_outside_the_main_thread(workspace: Workspace) -> None:
     def call() -> None:
         Settings.watch(**workspace.paths, reload_signal=signal.SIGHUP)

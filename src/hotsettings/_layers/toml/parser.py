@@ -20,8 +20,10 @@ def _import_toml_rs() -> Any:
 
     The allocator of toml_rs takes the thread that imports it for the main thread of the process. Once that thread has
     ended, the next use in another thread is a segmentation fault. So outside of the main thread, a thread that never
-    ends imports it.
+    ends imports it. In a forked process that thread is missing, and another one may get its place in memory: see
+    ``_with_toml_rs``.
     """
+    global _importer  # noqa: PLW0603 - a matter of the process, as the module is
     found: list[Any] = []
     loaded, never = _thread.allocate_lock(), _thread.allocate_lock()
 
@@ -45,11 +47,15 @@ def _import_toml_rs() -> Any:
         load()
     else:
         never.acquire()
-        threading.Thread(target=load_and_stay, name="hotsettings: toml_rs", daemon=True).start()
+        thread = threading.Thread(target=load_and_stay, name="hotsettings: toml_rs", daemon=True)
+        thread.start()
         loaded.acquire()
+        _importer = thread.ident
     return found[0]
 
 
+_importer: int | None = None
+"""The thread that has imported toml_rs and never ends."""
 _toml_rs = _import_toml_rs()
 
 Parser: TypeAlias = Literal["toml_rs", "tomllib"]
@@ -121,6 +127,8 @@ def _with_toml_rs(text: str) -> dict[str, Any]:
     if _toml_rs is None:
         message = 'cannot be parsed: toml_rs cannot be imported; call hotsettings.use_parser("tomllib")'
         raise ParserError(message, 0, "no-parser")
+    if _thread.get_ident() == _importer:  # in a forked process: a thread that takes its place, and may end
+        return _in_another_thread(text)
     try:
         values: dict[str, Any] = _toml_rs.loads(text)
         return values
@@ -131,6 +139,13 @@ def _with_toml_rs(text: str) -> dict[str, Any]:
         raise ParserError(f"not valid TOML: {words}", offset, _code(words)) from None
     except ValueError:
         raise ParserError("a value that Python does not have") from None
+
+
+def _in_another_thread(text: str) -> dict[str, Any]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as another:
+        return another.submit(_with_toml_rs, text).result()
 
 
 def _with_tomllib(text: str) -> dict[str, Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
-from functools import partial, wraps
+from contextvars import copy_context
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import anyio
 
-from ..._concurrency.loop_calls import context_for, into_this_loop
+from ..._concurrency.loop_calls import into_this_loop, of_no_loop
 from ..._concurrency.worker_thread import Workers
 from ..._log import name_of
 from ..registering import is_async
@@ -22,37 +23,49 @@ T = TypeVar("T")
 _ASYNC = "watch with `async with`, or give a plain function, which may block"
 
 
-def in_threads(
-    workers: Workers, call: str, function: Callable[[Change[Any]], Any]
-) -> Callable[[Change[Any]], Awaitable[Any]]:
-    """Return an async function that calls a plain one in a thread.
+class InThreads:
+    """A callback or hook that may block, as an async function, which calls it in a thread.
 
-    If it is cancelled, the function goes on, and is not called again before it has returned.
+    If that is cancelled, the call goes on, and there is no other one before it has returned.
 
-    Raises TypeError for an async function.
+    Args:
+        workers: Returns the threads.
+        call: The name of the method that it was given to.
+        function: The callback or hook. An async function raises TypeError.
     """
-    if is_async(function):
-        raise TypeError(f"{call}() of a blocking watch cannot await {name_of(function)}: {_ASYNC}")
-    running = threading.Lock()
 
-    def work(change: Change[Any]) -> Any:
+    def __init__(self, workers: Callable[[], Workers], call: str, function: Callable[[Change[Any]], Any]) -> None:
+        if is_async(function):
+            raise TypeError(f"{call}() of a blocking watch cannot await {name_of(function)}: {_ASYNC}")
+        self.__wrapped__ = function
+        self._workers = workers
+        self._running = False
+        self._thread: int | None = None
+        """The thread that calls it now."""
+
+    async def __call__(self, change: Change[Any]) -> Any:
+        if self._running:
+            raise RuntimeError("its last call has not returned yet")
+        self._running = True
+        return await self._workers().run(partial(self._work, change))
+
+    def _work(self, change: Change[Any]) -> Any:
+        self._thread = threading.get_ident()
         try:
-            returned = function(change)
+            returned = self.__wrapped__(change)
         finally:
-            running.release()
+            self._thread, self._running = None, False
         if inspect.isawaitable(returned):
             if inspect.iscoroutine(returned):
                 returned.close()  # or Python warns of one that was never awaited
-            raise TypeError(f"{name_of(function)} returned something to be awaited: {_ASYNC}")
+            raise TypeError(f"{name_of(self.__wrapped__)} returned something to be awaited: {_ASYNC}")
         return returned
 
-    @wraps(function)
-    async def called(change: Change[Any]) -> Any:
-        if not running.acquire(blocking=False):
-            raise RuntimeError("its last call has not returned yet")
-        return await workers.run(partial(work, change))
-
-    return called
+    def forked(self) -> bool:
+        """In a forked process: no call goes on but the one in which the process was forked; return whether there is one."""
+        inside = self._thread == threading.get_ident()
+        self._running = inside
+        return inside
 
 
 class InOneThread(AbstractAsyncContextManager[T], Generic[T]):
@@ -75,7 +88,7 @@ class InOneThread(AbstractAsyncContextManager[T], Generic[T]):
         self._failure: BaseException | None = None
 
     async def __aenter__(self) -> T:
-        run = partial(context_for(None).run, self._hold)
+        run = partial(of_no_loop(copy_context()).run, self._hold)
         threading.Thread(target=run, name=f"hotsettings: {self._name}", daemon=True).start()
         try:
             await self._entered.wait()

@@ -11,7 +11,6 @@ import anyio
 from ..._concurrency.loop_thread import Ended
 from ..barrier import delivered_by
 from ..changes import Changes
-from ..core import Core
 from ..events import Event, Events
 from ..snapshot import Change
 
@@ -69,7 +68,7 @@ class _Waiting(Iterator[E], Generic[E]):
             pass
 
     def forked(self) -> None:
-        """Forget the threads that are not in this process."""
+        """In a forked process: no other thread waits in it."""
         self._one_at_a_time = threading.Lock()
 
     async def _wait(self) -> list[E]:
@@ -97,11 +96,6 @@ class BlockingChanges(_Waiting[Change[S]], Generic[S]):
 
     inner: Changes[S]
 
-    def go_on(self, core: Core[S]) -> None:
-        """Go on in a forked process. Called in the event loop."""
-        self.inner = core.subscribers.go_on(self.inner)
-        self.forked()
-
     def __next__(self) -> Change[S]:
         change = super().__next__()
         delivered_by(self.inner)  # so that `wait_applied` does not wait for the loop that it is called in
@@ -112,11 +106,6 @@ class BlockingEvents(_Waiting[Event]):
     """Events in order, from the moment it was made. ``dropped`` counts those that a slow reader has lost."""
 
     inner: Events
-
-    def go_on(self, core: Core[Any]) -> None:
-        """Go on in a forked process. Called in the event loop."""
-        self.inner = core.events.go_on(self.inner)
-        self.forked()
 
     def __dir__(self) -> list[str]:
         return ["dropped", *super().__dir__()]

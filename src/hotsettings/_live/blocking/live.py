@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, suppress
+from contextvars import copy_context
 from functools import wraps
 from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, overload
 from weakref import WeakSet
 
 import anyio
 
-from ..._boundary import without_frames
-from ..._concurrency.loop_calls import context_for
+from ..._boundary import type_and_place, without_frames
 from ..._concurrency.loop_thread import Ended, LoopThread
 from ..._concurrency.worker_thread import Workers
 from ..._layers.status import PATIENCE
 from ..._loading.explain import Explanation
-from ..._log import name_of
+from ..._log import logger, name_of
 from ..callbacks import Handle
 from ..core import Core, CurrentSlot
 from ..following import Following
@@ -27,7 +26,7 @@ from ..signals import Bursts, checked_signal, received
 from ..snapshot import Change, Snapshot
 from ..statistics import Described, Statistics
 from ..status import Status
-from .functions import InOneThread, in_threads
+from .functions import InOneThread, InThreads
 from .iterators import BlockingChanges, BlockingEvents
 from .resource import BlockingResource, BlockingResourceBlock
 
@@ -41,20 +40,17 @@ _CALLS_AT_ONCE = 40
 
 
 class Follow(Protocol):
-    """Follows the layers in an event loop: `following` with all but these arguments."""
+    """Follows the layers in an event loop: `following` with all but this argument."""
 
-    def __call__(
-        self, *, before: Core[Any] | None, in_fork: Callable[[Core[Any]], None]
-    ) -> AbstractAsyncContextManager[Following]: ...
+    def __call__(self, *, before: Core[Any] | None) -> AbstractAsyncContextManager[Following]: ...
 
 
 class BlockingHandle:
     """A registered callback or hook. ``failures`` counts how often a callback has raised."""
 
-    def __init__(self, live: BlockingLive[Any], register: Callable[[Live[Any], Workers], Handle]) -> None:
+    def __init__(self, live: BlockingLive[Any], inner: Handle) -> None:
         self._live = live
-        self._register = register
-        self._inner: Handle
+        self._inner = inner
 
     def __dir__(self) -> list[str]:
         return ["cancel", "failures", *(name for name in object.__dir__(self) if name.startswith("_"))]
@@ -66,13 +62,8 @@ class BlockingHandle:
 
     def cancel(self) -> None:
         """End it: it is not called again. Nobody waits for a call under way any more, but it goes on."""
-        self._live.handles.pop(self, None)
         with suppress(Ended):
             self._live.ask(lambda _: self._inner.cancel())
-
-    def register(self, live: Live[Any], workers: Workers) -> None:
-        """Register with the live object in the event loop. Called there."""
-        self._inner = self._register(live, workers)
 
 
 class BlockingLive(CurrentSlot[S], Generic[S]):
@@ -99,10 +90,12 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         "_dead",
         "_follow",
         "_follow_forks",
+        "_is_child",
         "_iterators",
         "_on_stop",
+        "_signal",
+        "_stopping",
         "_workers",
-        "handles",
         "inner",
         "resources",
         "thread",
@@ -111,20 +104,23 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
     def __init__(self, follow: Follow, reload_signal: int | None, *, follow_forks: bool) -> None:
         self._follow = follow
         self._follow_forks = follow_forks
-        self._context = context_for(None)
+        self._context = copy_context()
         self._on_stop = ExitStack()
         self._dead: str | None = None
         self._iterators: WeakSet[BlockingChanges[S] | BlockingEvents] = WeakSet()
-        self.handles: dict[BlockingHandle, None] = {}
         self.resources: dict[BlockingResource[Any], None] = {}
         self.inner: Live[S]
         self.thread: LoopThread[Following]
-        self._bursts: Bursts | None = None
+        self._bursts: Bursts
+        self._core: Core[S] | None = None
+        """What is shared by the parts of ``inner``. In a forked process, that of the parent until its own has begun."""
+        self._is_child = False
+        self._stopping = False
+        self._signal = None if reload_signal is None else checked_signal(reload_signal)
         self._begin(None)
         self.thread.wait_until_entered()
-        if reload_signal is not None:
-            self.ask(self._answer_bursts)
-            self._on_stop.enter_context(received(checked_signal(reload_signal), self._call_soon, self._signalled))
+        if self._signal is not None:
+            self._on_stop.enter_context(received(self._signal, self._call_soon, self._signalled))
 
     def __repr__(self) -> str:
         return f"BlockingLive({self.snapshot!r})"
@@ -137,41 +133,42 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
             "this is a blocking watch that runs already; with an event loop, use `async with Settings.watch()`"
         )
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a live object cannot be sent to another process: watch there; its settings can be sent")
+
     def _begin(self, before: Core[S] | None) -> None:
-        manager = self._follow(before=before, in_fork=self._forked)
-        self.thread = LoopThread("hotsettings", manager, self._context.copy(), self._entered)
+        self.thread = LoopThread(
+            "hotsettings",
+            self._follow(before=before),
+            self._context.copy(),
+            on_entered=self._entered,
+            on_failure=self._failed,
+            on_fork=self._forked,
+        )
         self.thread.start()
 
     def _entered(self, following: Following) -> None:
         """Take over a live object that has just begun to follow. Called in its event loop, before anybody uses it."""
         self.inner, self._core = following
-        live = self.inner
         self._workers = Workers("hotsettings: call", _CALLS_AT_ONCE, PATIENCE)
-        self.current = live.current
+        self.current = self.inner.current
         self._core.keep_current(self)
-        for handle in self.handles:
-            handle.register(live, self._workers)
-        for iterator in list(self._iterators):
-            iterator.go_on(self._core)
-        if self._bursts is not None:
-            self._answer_bursts(live)
-
-    def _answer_bursts(self, live: Live[S]) -> None:
-        self._bursts = Bursts()
-        self._core.tasks.start_soon(self._bursts.answer, live.reload)
+        if self._signal is not None:
+            self._bursts = Bursts()
+            self._core.tasks.start_soon(self._bursts.answer, self.inner.reload)
 
     def _call_soon(self, function: Callable[[], object]) -> None:
         self.thread.call_soon(function)  # looked up at each signal: after a fork it is another thread
 
     def _signalled(self) -> None:
-        if self._bursts is not None:
-            self._bursts.receive()
+        self._bursts.receive()
 
     def stop(self) -> None:
         """End the watching, and return when everything is closed: iterators end, resources are drained and closed.
 
         If a callback has raised what is no Exception, such as SystemExit, this raises it. A second call does nothing.
         """
+        self._stopping = True
         self._on_stop.close()
         if self._dead is None:
             self.thread.stop()
@@ -181,9 +178,13 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
     @without_frames
     def call(self, work: Callable[[], Awaitable[R]]) -> R:
         """Run an async function in the event loop. Raises Ended when the watching has ended."""
-        if self._dead is not None:
-            raise RuntimeError(self._dead)
-        return self.thread.call(work)
+        if self._dead is None:
+            try:
+                return self.thread.call(work)
+            except Ended:
+                if self._dead is None:
+                    raise
+        raise RuntimeError(self._dead)
 
     def ask(self, function: Callable[[Live[S]], R]) -> R:
         """Call a function in the event loop, with the live object that is there."""
@@ -243,9 +244,8 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         """
 
         def register(callback: Callable[[Change[S]], object], keys: tuple[str, ...]) -> BlockingHandle:
-            return self._registered(
-                lambda live, workers: live.on_change(in_threads(workers, "on_change", callback), *keys)
-            )
+            function = self._in_threads("on_change", callback)
+            return BlockingHandle(self, self.ask(lambda live: live.on_change(function, *keys)))
 
         return registering("on_change", register, arguments)
 
@@ -268,15 +268,13 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         """
 
         def register(hook: Callable[[Change[S]], object], keys: tuple[str, ...]) -> BlockingHandle:
-            return self._registered(lambda live, workers: live.prepare(in_threads(workers, "prepare", hook), *keys))
+            function = self._in_threads("prepare", hook)
+            return BlockingHandle(self, self.ask(lambda live: live.prepare(function, *keys)))
 
         return registering("prepare", register, arguments)
 
-    def _registered(self, register: Callable[[Live[S], Workers], Handle]) -> BlockingHandle:
-        handle = BlockingHandle(self, register)
-        self.ask(lambda live: handle.register(live, self._workers))
-        self.handles[handle] = None
-        return handle
+    def _in_threads(self, call: str, function: Callable[[Change[S]], object]) -> InThreads:
+        return InThreads(lambda: self._workers, call, function)
 
     def resource(
         self,
@@ -376,19 +374,38 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         """Mask every secret of these settings in a text, those of former settings too."""
         return self.inner.redact(text)
 
-    def _forked(self, core: Core[S]) -> None:
+    def _forked(self) -> None:
         """Go on in a process that was forked from the one in which this runs. Called there, by the only thread."""
-        self.thread.abandon()
-        for resource in self.resources:
-            resource.forked()
+        core = self._core
+        if core is None:  # another thread starts it, and nobody has it yet
+            return
+        self._is_child = True
+        for owned in (*self.resources, *self._iterators):
+            owned.forked()
+        for handle in (*core.hooks, *core.callbacks.following):
+            assert isinstance(handle.function, InThreads)
+            if handle.function.forked():
+                handle.drop()  # called here too, it would fork again, and so on
+        if self._stopping:
+            return
         if self._follow_forks:
-            self._begin(core)
+            try:
+                self._begin(core)
+            except Exception as error:  # there is no thread or descriptor left
+                self._failed(error)
         else:
-            core.leave_behind()
-            self._dead = (
-                f"this process ({os.getpid()}) was forked from the one that watches, with follow_forks=False: "
-                "watch in this process anew"
-            )
+            self._die("this process was forked from the one that watches, with follow_forks=False: watch in it anew")
+
+    def _failed(self, failure: BaseException) -> None:
+        """It has ended by itself. In the process where it was started, `start` raises the failure."""
+        if self._is_child:
+            self._die(f"following in this forked process has failed: {type_and_place(failure)}")
+            logger.error("%s", self._dead)
+
+    def _die(self, why: str) -> None:
+        assert self._core is not None
+        self._dead = why
+        self._core.leave_behind(why)
 
 
 _SHOWN = {

@@ -42,6 +42,7 @@ class BlockingResource(Generic[T]):
         self._block: AbstractAsyncContextManager[Resource[T]] | None = None
         self._resource: Resource[T] | None = None
         self._beginning = threading.Lock()
+        self._left = False
         self._process = os.getpid()
 
     def __repr__(self) -> str:
@@ -85,13 +86,14 @@ class BlockingResource(Generic[T]):
 
     def end(self) -> None:
         """Retire the last instance."""
-        block, self._block = self._block, None
+        with self._beginning:
+            self._left, block, self._block = True, self._block, None
         if block is not None:
             with suppress(Ended):
                 self._live.call(lambda: block.__aexit__(None, None, None))
 
     def forked(self) -> None:
-        """In a forked process: nothing stands here before somebody uses it."""
+        """In a forked process: nothing stands here before somebody uses it, and no other thread builds it."""
         self._block, self._resource, self._beginning = None, None, threading.Lock()
 
     def _begun(self) -> Resource[T]:
@@ -102,8 +104,13 @@ class BlockingResource(Generic[T]):
                 "a second one cannot stand beside it; watch in each process anew"
             )
         with self._beginning:
+            if self._left:
+                raise ResourceDown(f"the block of {self._name} has been left")
             if self._resource is None:
-                self.begin()
+                try:
+                    self.begin()
+                except Ended:
+                    raise ResourceDown(f"no instance of {self._name} stands") from None
         assert self._resource is not None
         return self._resource
 

@@ -145,19 +145,22 @@ class ResourceManager(Generic[S]):
                 for resource in self.all:
                     group.start_soon(sheltered, stop_when_it_has_none, resource)
 
-    async def close(self, resource: Resource[Any], instance: Instance[Any], within: float) -> None:
-        """Close an instance, whoever holds it."""
+    async def discard(self, resource: Resource[Any], instance: Instance[Any], within: float) -> None:
+        """Close an instance, whoever holds it, before anything else goes live."""
+        with self._holdups.during("closing", resource.name):
+            await self._close(resource, instance, within)
+
+    async def _close(self, resource: Resource[Any], instance: Instance[Any], within: float) -> None:
         if not await instance.close(within):
             logger.warning("resource %s: closing took over %g s and was cancelled", resource.name, within)
 
-    async def _retire(self, resource: Resource[Any], instance: Instance[Any]) -> None:
-        """Close an instance when its leases have ended, or after the drain timeout anyway."""
+    async def _drain(self, resource: Resource[Any], instance: Instance[Any]) -> None:
+        """Wait until the leases of an instance have ended, or for the drain timeout."""
         if not await instance.drain(resource.drain_timeout):
             logger.warning(
                 "resource %s: closed with %d leases still held after %g s",
                 *(resource.name, instance.leases, resource.drain_timeout),
             )
-        await self.close(resource, instance, resource.drain_timeout)
 
     def replace(self, resource: Resource[Any], instance: Instance[Any], settings: Any) -> None:
         """Put a new instance in place. If it replaces another, that is retired while everything else goes on."""
@@ -168,7 +171,8 @@ class ResourceManager(Generic[S]):
 
     def _start_to_retire(self, resource: Resource[Any], instance: Instance[Any]) -> None:
         async def retiring() -> None:
-            await self._retire(resource, instance)
+            await self._drain(resource, instance)
+            await self._close(resource, instance, resource.drain_timeout)
             resource.retiring.remove(instance)
 
         resource.retiring.add(instance)
@@ -188,11 +192,11 @@ class ResourceManager(Generic[S]):
             resource.new_leases_wait = True
             instance = resource.instance
             if instance is not None:
-                holdup = self._holdups.begin("leases", resource.name)
                 try:
-                    await self._retire(resource, instance)
+                    with self._holdups.during("leases", resource.name):
+                        await self._drain(resource, instance)
+                    await self.discard(resource, instance, resource.drain_timeout)
                 finally:
-                    self._holdups.end(holdup)
                     if instance.retired:
                         resource.instance = None
                     else:  # cancelled while it drained: the instance is still open

@@ -168,7 +168,7 @@ class _Transaction:
 
     async def _undo(self) -> None:
         for resource, instance in reversed(self._built.items()):
-            await self._resources.close(resource, instance, self._core.prepare_timeout)
+            await self._resources.discard(resource, instance, self._core.prepare_timeout)
         if self._down:
             await self._resources.restore(self._down)
 

@@ -40,10 +40,6 @@ class Notifier(Protocol):
         """Process the events that have arrived so far, without waiting. Called on the event loop."""
         ...
 
-    def forked(self) -> None:
-        """Close the descriptors that a forked process has inherited, and touch nothing else."""
-        ...
-
     def last_event(self, target: str) -> LastEvent:
         """The last event about this file. Can be called from any thread."""
         ...

@@ -20,6 +20,7 @@ from enum import IntEnum
 import anyio
 from inotify_simple import Event, INotify, flags
 
+from ..._concurrency.forks import told_of_forks
 from ..debounce import LastEvent, WriterState
 from ..symlinks import ResolvedPath
 
@@ -85,7 +86,8 @@ class Inotify:
         """Open a queue of events. Raises OSError if the user may have no more queues."""
         inotify = INotify(nonblocking=True)
         try:
-            yield cls(inotify)
+            with told_of_forks(inotify.close):  # the queue is the parent's: a child must read nothing from it
+                yield cls(inotify)
         finally:
             inotify.close()
 
@@ -137,9 +139,6 @@ class Inotify:
     def read_pending(self) -> None:
         if self._read_events() is not _Relevance.NONE:
             self._wake()  # ``run`` will not: the queue is empty now
-
-    def forked(self) -> None:
-        self._inotify.close()
 
     def last_event(self, target: str) -> LastEvent:
         return self._last_events.get(target, LastEvent())

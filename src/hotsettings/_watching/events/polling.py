@@ -28,9 +28,6 @@ class Polling:
     def read_pending(self) -> None:
         pass
 
-    def forked(self) -> None:
-        pass
-
     def last_event(self, target: str) -> LastEvent:
         return LastEvent()
 

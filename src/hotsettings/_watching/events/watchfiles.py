@@ -104,9 +104,6 @@ class Watchfiles:
         if self._stale:
             self._restart.set()
 
-    def forked(self) -> None:
-        pass  # its thread and its descriptors are out of reach, and stay until the process ends
-
     def last_event(self, target: str) -> LastEvent:
         return self._last_events.get(target, LastEvent())
 

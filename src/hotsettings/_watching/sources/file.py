@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from ..._concurrency.backoff import Backoff
 from ..._layers.file import FileLayer, fetch_once, read_error
-from ..._layers.layer import Unreadable
+from ..._layers.layer import Document, Unreadable
 from ..._layers.status import LayerState, LayerStatus
 from ..bind_mounts import is_local, single_file_mounts
 from ..debounce import Debouncer, Swap
@@ -260,12 +260,14 @@ class RetryingSource(Source[L, F], Generic[L, F]):
             return "unreadable"
         if any(file.stale_mount is not None for file in self.files):
             return "stale"
+        if self.fingerprint_when_read is None:  # nothing was read yet; what is live may be known nevertheless
+            return "read" if isinstance(self.document, Document) and not self.document.missing else "missing"
         return "missing" if self._missing_when_read else "read"
 
     @property
     @abstractmethod
     def _missing_when_read(self) -> bool:
-        """Whether there was no such file or folder at the last read, or none was read yet."""
+        """Whether there was no such file or folder at the last read."""
 
 
 class FileSource(RetryingSource[FileLayer, Fingerprint]):
@@ -312,7 +314,8 @@ class FileSource(RetryingSource[FileLayer, Fingerprint]):
 
     @property
     def _missing_when_read(self) -> bool:
-        return self.fingerprint_when_read is None or self.fingerprint_when_read.missing
+        read = self.fingerprint_when_read
+        return read is not None and read.missing
 
     def _fetch(self) -> tuple[object, bytes | None]:
         data = self._file.fetch(self.layer)

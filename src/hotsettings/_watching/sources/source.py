@@ -149,8 +149,9 @@ class Source(ABC, Generic[L, F]):
         self._had_content = bool(self._data)
 
     def accepted_before(self, document: Document) -> None:
-        """Note that this document is live already, although nothing was read yet."""
+        """Note that this document is live already, although nothing was read yet. It is what was read last, then."""
         self._had_content = bool(document.text)
+        self.document, self.layer_as_read = document, document.layer
 
     def _parsed(self, data: bytes | None) -> Document | Unreadable:
         layer = self.layer_as_read
