@@ -24,14 +24,14 @@ live = Settings.watch().start()
 app = Celery("main", broker=live.current.BROKER, backend=live.current.BROKER)
 
 
-@app.task
+@app.task  # type: ignore[untyped-decorator]  # Celery has no types
 def greet(name: str) -> str:
     settings = live.current  # read once: all that this task does belongs to one state
     return f"{settings.GREETING}, {name}! (process {os.getpid()})"
 
 
 def main() -> None:
-    for answer in [greet.delay(name) for name in sys.argv[1:]]:
+    for answer in [greet.delay(name) for name in sys.argv[1:]]:  # pyright: ignore[reportFunctionMemberAccess]
         print(answer.get(timeout=10))
 
 

@@ -37,7 +37,7 @@ class PinnedSettings:
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
         self._get_response = get_response
-        if iscoroutinefunction(get_response):
+        if iscoroutinefunction(get_response):  # pyright: ignore[reportDeprecated]  # before Python 3.12 it is needed
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -16,7 +15,7 @@ import pytest
 from hotsettings import BaseSettings, BlockingLive, Change
 from hotsettings.testing import Workspace
 
-BACKENDS: Any = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+BACKENDS = pytest.mark.parametrize("backend", ["asyncio", "trio"])
 
 
 class Settings(BaseSettings):
