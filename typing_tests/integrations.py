@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, Any, assert_type
 
 from fastapi import Depends, FastAPI, WebSocket
+from flask import Flask, request
 from opentelemetry.metrics import Meter
 from opentelemetry.trace import Tracer
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -16,8 +17,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp as StarletteApp
 
-from hotsettings import BaseSettings, Live, Secret, Snapshot
+from hotsettings import BaseSettings, BlockingLive, Live, Secret, Snapshot
+from hotsettings._live.blocking.live import BlockingHandle
 from hotsettings._live.callbacks import Handle
+from hotsettings.integrations import wsgi
 from hotsettings.integrations.asgi import (
     ASGIApp,
     Message,
@@ -151,10 +154,10 @@ def for_opentelemetry(live: Live[Settings], meter: Meter, tracer: Tracer, settin
 def for_logging(live: Live[Settings], settings: Settings) -> None:
     assert_type(follow_level(live, "LOG_LEVEL"), Handle)
     follow_level(live, "LOG_LEVEL", logging.getLogger("app")).cancel()
-    follow_level(live)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    follow_level(live, "LOG_LEVEL", "app")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    follow_level(live, settings.LOG_LEVEL, logging)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    follow_level(settings, "LOG_LEVEL")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    follow_level(live)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    follow_level(live, "LOG_LEVEL", "app")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    follow_level(live, settings.LOG_LEVEL, logging)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    follow_level(settings, "LOG_LEVEL")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def is_admin(scope: Scope) -> bool:
@@ -179,3 +182,24 @@ def the_page(live: Live[Settings], settings: Settings) -> None:
     # A name of a role is no answer to the question whether somebody may come in.
     settings_page(live, authorize=role)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     settings_page(live, authorize=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def without_an_event_loop(live: BlockingLive[Settings], settings: Settings) -> None:
+    assert_type(follow_level(live, "LOG_LEVEL"), BlockingHandle)
+    REGISTRY.register(SettingsCollector(live))
+    observe_settings(live)
+    PinnedSettings(application, live)
+    PinnedSettings(application, lambda: live)
+    app = Flask(__name__)
+    app.wsgi_app = wsgi.PinnedSettings(app.wsgi_app, live)  # type: ignore[method-assign]
+    app.wsgi_app = wsgi.PinnedSettings(app.wsgi_app, lambda: live)  # type: ignore[method-assign]
+    assert_type(wsgi.settings_of(request.environ, Settings), Settings)
+    assert_type(wsgi.snapshot_of(request.environ, Settings), Snapshot[Settings])
+    assert_type(wsgi.settings_of(request.environ), Any)
+
+
+def without_an_event_loop_refused(live: BlockingLive[Settings], settings: Settings) -> None:
+    app = Flask(__name__)
+    wsgi.PinnedSettings(app.wsgi_app, settings)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    wsgi.PinnedSettings(live, app.wsgi_app)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    settings_page(live, authorize=lambda scope: True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -468,3 +469,62 @@ def test_event_loops(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"running event loop|asyncio|yield"):
         trio.run(theirs)
     says("test_event_loops", "asyncio and trio", "asyncio")
+
+
+def waited(ask: Callable[[], bool]) -> bool:
+    """Whether something comes true in time, in a program without an event loop."""
+    deadline = time.monotonic() + 5
+    while not ask() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return ask()
+
+
+def test_without_an_event_loop(tmp_path: Path) -> None:
+    file = write(tmp_path / "config.toml", "TIMEOUT = 2\n")
+    source = peers.dynamic_source(file)
+    source.init()
+    watching = source.watch(debounce=0.05)
+    try:
+        with peers.Settings.watch(file, secrets_path=None) as live:
+            replaced(file, "TIMEOUT = 3\n")
+            assert waited(lambda: (live.current.TIMEOUT, source.current().TIMEOUT) == (3, 3))
+    finally:
+        watching.stop()
+    says("test_without_an_event_loop", "yes", "yes")
+
+
+FORKING = """
+import os, sys, time
+from pathlib import Path
+from support import peer_settings as peers
+
+file = Path(sys.argv[1])
+source = peers.dynamic_source(file)
+source.init()
+watching = source.watch(debounce=0.05)
+live = peers.Settings.watch(file, secrets_path=None).start()
+if os.fork() == 0:
+    Path(f"{file}~").write_text("TIMEOUT = 3\\n")
+    os.replace(f"{file}~", file)
+    deadline = time.monotonic() + 20
+    while live.current.TIMEOUT != 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(1)
+    print(live.current.TIMEOUT, source.current().TIMEOUT, source.status().is_healthy, flush=True)
+    os._exit(0)
+os.wait()
+while source.current().TIMEOUT != 3:
+    time.sleep(0.01)
+print(live.current.TIMEOUT, flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_forked(tmp_path: Path) -> None:
+    file = write(tmp_path / "config.toml", "TIMEOUT = 2\n")
+    command = [sys.executable, "-W", "ignore", "-c", FORKING, str(file)]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("3 2 True\n3\n", "")
+    says("test_forked", "follows", "keeps the old values, unless one of its web adapters is used")

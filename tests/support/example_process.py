@@ -51,11 +51,11 @@ class Example:
             check=False,
         )
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, module: str | None = None) -> None:
         """Run it while the test goes on."""
         with (self.folder / "out").open("wb") as out, (self.folder / "err").open("wb") as err:
             self.process = subprocess.Popen(
-                self.command(*arguments),
+                self.command(*arguments, module=module),
                 cwd=self.folder,
                 env=_environment(),
                 stdout=out,

@@ -30,6 +30,8 @@ ALLOWED = {
     "nats": {"nats"},
     "rich": {"cli"},
     "typer": {"cli"},
+    "asgiref": {"integrations.django"},
+    "django": {"integrations.django"},
     "fastapi": {"integrations.fastapi"},
     "prometheus_client": {"integrations.prometheus"},
     "opentelemetry": {"integrations.opentelemetry"},

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeVar, overload
 
-from msgspec import Struct
-
-from .. import Live, Snapshot
+from .. import Snapshot
+from . import AnyLive
+from .pinning import KEY, pinned_snapshot, with_newest
 
 S = TypeVar("S")
 
@@ -19,13 +19,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-_KEY = "hotsettings.pinned"
-
-
-class _Pin(Struct, frozen=True):
-    live: Live[Any]
-    snapshot: Snapshot[Any]
 
 
 class PinnedSettings:
@@ -39,21 +32,15 @@ class PinnedSettings:
     Where several are nested, the same live object stays pinned as the outermost has seen it.
     """
 
-    def __init__(self, app: ASGIApp, live: Live[Any] | Callable[[], Live[Any]]) -> None:
+    def __init__(self, app: ASGIApp, live: AnyLive | Callable[[], AnyLive]) -> None:
         self._app = app
         self._live = live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand a request on with the newest snapshot pinned to it."""
         if scope["type"] in ("http", "websocket"):
-            scope = self._pinned(scope)
+            scope = {**scope, KEY: with_newest(scope, self._live)}
         await self._app(scope, receive, send)
-
-    def _pinned(self, scope: Scope) -> Scope:
-        live = self._live if isinstance(self._live, Live) else self._live()
-        pins: tuple[_Pin, ...] = scope.get(_KEY, ())
-        pin = next((pin for pin in pins if pin.live is live), None) or _Pin(live, live.snapshot)
-        return {**scope, _KEY: (pin, *(other for other in pins if other is not pin))}
 
 
 @overload
@@ -82,13 +69,5 @@ def snapshot_of(scope: Scope, cls: type[S]) -> Snapshot[S]: ...
 
 def snapshot_of(scope: Scope, cls: type[Any] = object) -> Snapshot[Any]:
     """Return the snapshot that is pinned to a request, which knows its generation too. Raises LookupError."""
-    pins: tuple[_Pin, ...] = scope.get(_KEY, ())
-    for pin in pins:
-        if isinstance(pin.snapshot.settings, cls):
-            return pin.snapshot
-    if not pins:
-        raise LookupError(
-            f"no settings are pinned to this {scope['type']} scope: wrap the application in PinnedSettings(app, live)"
-        )
-    there = ", ".join(type(pin.snapshot.settings).__qualname__ for pin in pins)
-    raise LookupError(f"no settings of class {cls.__qualname__} are pinned to this {scope['type']} scope, only {there}")
+    remedy = "wrap the application in PinnedSettings(app, live)"
+    return pinned_snapshot(scope, cls, name=f"{scope['type']} scope", remedy=remedy)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from msgspec.structs import fields
 
-from .. import Change, Live
 from .._layers.toml.keys import written
 
 if TYPE_CHECKING:
+    from .. import BlockingLive, Live
+    from .._live.blocking.live import BlockingHandle
     from .._live.callbacks import Handle
 
 
-def follow_level(live: Live[Any], key: str, logger: logging.Logger | None = None) -> Handle:
+@overload
+def follow_level(live: Live[Any], key: str, logger: logging.Logger | None = None) -> Handle: ...
+
+
+@overload
+def follow_level(live: BlockingLive[Any], key: str, logger: logging.Logger | None = None) -> BlockingHandle: ...
+
+
+def follow_level(
+    live: Live[Any] | BlockingLive[Any], key: str, logger: logging.Logger | None = None
+) -> Handle | BlockingHandle:
     """Set the level of a logger (the root's by default) to what the setting says, now and after each change.
 
     The setting is a name (``"INFO"``, in any case) or a number. Declare it as a Literal or with bounds: a level that
@@ -26,15 +37,20 @@ def follow_level(live: Live[Any], key: str, logger: logging.Logger | None = None
         raise ValueError(f"{key} is no single setting")
     followed = logger if logger is not None else logging.getLogger()
 
-    def apply(settings: Any) -> None:
-        value = _value(settings, key)
-        followed.setLevel(value.upper() if isinstance(value, str) else value)
+    def apply(_: object = None) -> None:
+        applied = None
+        while applied is not live.current:  # a change may come meanwhile, in another thread
+            applied = live.current
+            value = _value(applied, key)
+            followed.setLevel(value.upper() if isinstance(value, str) else value)
 
-    def follow(change: Change[Any]) -> None:
-        apply(change.new)
-
-    apply(live.current)
-    return live.on_change(follow, key)
+    handle = live.on_change(apply, key)
+    try:
+        apply()
+    except BaseException:
+        handle.cancel()
+        raise
+    return handle
 
 
 def _value(table: Any, key: str) -> Any:

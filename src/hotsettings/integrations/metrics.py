@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
-from .. import Live
+from . import AnyLive
 
 
-def _count(name: str) -> Callable[[Live[Any]], float]:
+def _count(name: str) -> Callable[[AnyLive], float]:
     """Return what reads one field of the statistics."""
     return lambda live: getattr(live.statistics(), name)
 
@@ -20,7 +20,7 @@ class Figure(Struct, frozen=True):
 
     name: str
     help: str
-    read: Callable[[Live[Any]], float]
+    read: Callable[[AnyLive], float]
     unit: str = "1"
     """As OpenTelemetry writes it; Prometheus has seconds in the name, and no other."""
     kind: Literal["gauge", "counter"] = "gauge"

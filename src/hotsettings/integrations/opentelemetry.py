@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 from weakref import ref
 
-from .. import Live
 from .._extras import missing
+from . import AnyLive
 from .metrics import FIGURES, Figure
 
 try:
@@ -16,7 +15,7 @@ except ModuleNotFoundError as error:
     raise missing("opentelemetry", error) from error
 
 
-def observe_settings(live: Live[Any], meter: Meter | None = None) -> None:
+def observe_settings(live: AnyLive, meter: Meter | None = None) -> None:
     """Let a meter observe how reloads go: ``hotsettings.last_reload_successful``, ``hotsettings.generation`` and so on.
 
     Without a meter, one of the global provider does it. Instruments cannot be taken back, so these hold no settings
@@ -31,7 +30,7 @@ def observe_settings(live: Live[Any], meter: Meter | None = None) -> None:
 class _Observer:
     """Reads one figure, from whatever thread exports."""
 
-    def __init__(self, figure: Figure, live: Live[Any]) -> None:
+    def __init__(self, figure: Figure, live: AnyLive) -> None:
         self._figure = figure
         self._live = ref(live)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from .. import Live
 from .._extras import missing
+from . import AnyLive
 from .metrics import FIGURES, Figure
 
 try:
@@ -25,7 +24,7 @@ class SettingsCollector(Collector):
     registry needs another ``namespace``.
     """
 
-    def __init__(self, live: Live[Any], namespace: str = "hotsettings") -> None:
+    def __init__(self, live: AnyLive, namespace: str = "hotsettings") -> None:
         self._live = live
         self._namespace = namespace
 

@@ -9,7 +9,7 @@ import pytest
 
 from hotsettings._extras import install_command
 
-EXTRAS = {"fastapi": "fastapi", "prometheus": "prometheus_client", "opentelemetry": "opentelemetry"}
+EXTRAS = {"django": "django", "fastapi": "fastapi", "prometheus": "prometheus_client", "opentelemetry": "opentelemetry"}
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -49,9 +49,10 @@ def test_the_extra_exists(extra: str) -> None:
 
 
 def test_the_others_need_nothing_optional() -> None:
-    optional = {"fastapi", "starlette", "prometheus_client", "opentelemetry", "pydantic", "rich", "typer"}
+    optional = {"django", "fastapi", "starlette", "prometheus_client", "opentelemetry", "pydantic", "rich", "typer"}
     done = run(
-        "import sys, hotsettings.integrations.asgi, hotsettings.integrations.logging, hotsettings.integrations.page\n"
+        "import sys, hotsettings.integrations.asgi, hotsettings.integrations.wsgi\n"
+        "import hotsettings.integrations.logging, hotsettings.integrations.page\n"
         f"print(*{optional} & set(sys.modules))"
     )
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
