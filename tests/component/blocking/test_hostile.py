@@ -65,7 +65,7 @@ def works(live: Live, edit: Edit, number: int) -> None:
     handle = live.on_change(lambda change: seen.append(change.new.A))
     changes = live.changes("A", timeout=20)
     edit(A=number)
-    assert next(changes).new.A == number
+    assert number == next(changes).new.A
     changes.close()
     live.wait_applied(timeout=20)
     handle.cancel()
