@@ -96,7 +96,7 @@ def as_text(changes: Sequence[KeyChange]) -> None:
         restart = Text("  needs a restart", style="dim") if change.new.leaf.restart else Text()
         console.print(Text.assemble((change.key, "bold"), restart))
         for sign, style, side in (("-", "red", change.old), ("+", "green", change.new)):
-            text = Text(f"{sign} {output.value_text(side.value)}  # {side.origin}", style=style)
-            output.hanging(console, "  ", text, 4)
+            place = "" if side.origin is NOWHERE else f"  # {side.origin}"
+            output.hanging(console, "  ", Text(f"{sign} {output.value_text(side.value)}{place}", style=style), 4)
     if not changes:
         console.print("No difference.")

@@ -1,0 +1,64 @@
+"""The same applications while their files are edited: what changes at every kind of nesting, and who is shown what."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+from support.applications import Application, Edit, edit, load, value_at
+from support.canaries.leaks import assert_none
+from support.canaries.outputs import Log, of_live
+from support.faults.volumes import Volume
+
+from hotsettings.cli.commands.watch import JsonPrinter, _print_events
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("folder")]
+
+
+async def test_edits_at_every_kind_of_nesting(
+    application: Application, volume: Volume, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed: list[tuple[str, str]] = []
+    with Log() as log:
+        async with application.settings.watch(layers=application.layers(), rescan_interval=60.0) as live:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_print_events, live, [], JsonPrinter())
+                await anyio.wait_all_tasks_blocked()
+                capsys.readouterr()
+                changes = live.changes()
+                for one in application.edits:
+                    write(one, volume if application.mounted else None)
+                    with anyio.fail_after(10):
+                        change = await anext(changes)
+                        if one.waits - {*change.keys}:
+                            assert live.status.pending_restart == one.waits
+                    assert change.keys == one.keys
+                    assert {steps: value_at(live.current, steps) for steps in one.values} == one.values
+                    assert live.status.pending_restart == one.waits
+                    await anyio.wait_all_tasks_blocked()
+                    out = capsys.readouterr().out
+                    printed.append(("watch", out))
+                    [event] = map(json.loads, out.splitlines())
+                    shown = {key: (each["old"], each["new"]) for key, each in event["changes"].items()}
+                    assert shown == one.inside
+                assert load(application) == live.current or one.waits
+                told = await of_live(live)
+                tasks.cancel_scope.cancel()
+    assert_none([*told, *printed, *log.outputs()], application.planted)
+
+
+def write(one: Edit, volume: Volume | None) -> None:
+    """Edit the files, or swap the volume that they are in."""
+    if volume is None or not any(name.startswith("secrets/") for name in one.files):
+        edit(one.files)
+        return
+    texts = {path.name: path.read_text(encoding="utf-8") for path in volume.folder.glob("[!.]*")}
+    for name, change in one.files.items():
+        if change is None:
+            del texts[Path(name).name]
+        else:
+            assert isinstance(change, str)
+            texts[Path(name).name] = change
+    volume.publish(texts)
