@@ -32,6 +32,11 @@ class KeyChange(Struct, frozen=True):
     def key(self) -> str:
         return self.new.key
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether both sides have no value: the key is not set on one side, and on the other its table is absent."""
+        return self.old.value is None and self.new.value is None
+
 
 def between_settings(old: Loaded, new: Loaded) -> list[KeyChange]:
     """Compare the settings of two sets of files leaf by leaf, in the order of the class."""
@@ -46,7 +51,9 @@ def between_settings(old: Loaded, new: Loaded) -> list[KeyChange]:
         before, after = (side.get(path, absent) for side in sides)
         if not same(before[0], after[0]):
             changes.append(KeyChange(before[1], after[1]))
-    return changes
+    # Where a table comes or goes, its keys say so. A key of it that is not set says nothing then.
+    told = {change.new.leaf.key for change in changes if not change.is_silent}
+    return [change for change in changes if not change.is_silent or change.new.leaf.key not in told]
 
 
 def _in_either(*sides: dict[Path, tuple[Any, Setting]]) -> Iterator[tuple[Path, Setting]]:

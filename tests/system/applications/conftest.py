@@ -13,7 +13,7 @@ from support.faults.volumes import Volume
 __all__ = ["run"]
 
 HERE = Path(__file__).parent
-NAMES = ["shop"]
+NAMES = ["training"]
 
 
 @pytest.fixture(params=NAMES)

@@ -106,13 +106,25 @@ class _Line(NamedTuple):
 def _parts(leaf: Leaf, needed: bool) -> list[_Line]:
     """Return the key with its default, or with a value of its type; of tables with a secret inside, each key.
 
+    No default is shown that has a secret inside. Beside one that has none, the secrets of other values are named.
+    """
+    if not (leaf.required or leaf.default is None):
+        default = _lines(leaf, in_order(leaf.shape, as_values(leaf.default)), needed)
+        if not leaf.secret:
+            return default
+        if leaf.default and not any(line.secret for line in default):
+            return default + [line for line in _lines(leaf, example(leaf.annotation), needed) if line.secret]
+    return _lines(leaf, example(leaf.annotation), needed)
+
+
+def _lines(leaf: Leaf, value: Any, needed: bool) -> list[_Line]:
+    """Return the assignments that make up a value of a key.
+
     The files do not merge arrays, so an array with a secret inside belongs in the secrets file as a whole.
     """
-    shown = leaf.required or leaf.default is None or leaf.secret
-    value = example(leaf.annotation) if shown else in_order(leaf.shape, as_values(leaf.default))
     parts = list(parts_of(leaf.shape, value, leaf.path))
     if not leaf.secret or any(isinstance(key, int) for part in parts for key in part.path):
-        return [_Line(leaf.path, value, leaf.secret, needed)]
+        return [_Line(leaf.path, value, any(part.hidden for part in parts), needed)]
     return [_Line(part.path, part.value, part.hidden, needed) for part in parts]
 
 
