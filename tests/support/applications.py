@@ -44,7 +44,10 @@ class Entry(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """An edit that is wrong: ``new`` stands in the place of ``old``, and its mark is where the problem is."""
+    """An edit that is wrong: ``new`` stands in the place of ``old``, and its mark is where the problem is.
+
+    A rule that several keys break has neither a key nor a place.
+    """
 
     file: str
     old: str

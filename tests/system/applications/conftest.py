@@ -13,7 +13,7 @@ from support.faults.volumes import Volume
 __all__ = ["run"]
 
 HERE = Path(__file__).parent
-NAMES = ["training"]
+NAMES = ["tenants"]
 
 
 @pytest.fixture(params=NAMES)
