@@ -147,6 +147,12 @@ class _Kind:
         return field_types.items_of(self.annotation)
 
     @cached_property
+    def tag(self) -> Any:
+        """What the first element of an array has to be; None if nothing has to be there."""
+        struct = field_types.struct_class(field_types.unwrap(self.annotation)[0])
+        return None if struct is None or not struct.__struct_config__.array_like else struct.__struct_config__.tag
+
+    @cached_property
     def struct(self) -> type[Struct] | None:
         """The Struct that a table becomes."""
         return field_types.struct_of(self.annotation)
@@ -288,6 +294,8 @@ class _Walk:
 
     def _inside(self, kind: _Kind, value: dict[str, Any] | list[Any], path: Path) -> None:
         if isinstance(value, list):
+            if kind.tag is not None and value[:1] != [kind.tag]:
+                return  # it may be another member of the union
             if isinstance(kind.items, repeat):
                 self._items(next(kind.items), list(enumerate(value)), path)
             else:

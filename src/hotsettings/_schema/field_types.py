@@ -114,8 +114,15 @@ def is_tagged(struct: Any) -> bool:
 
 
 def items_of(annotation: Any) -> Iterable[Any]:
-    """Return the annotations of the elements of a tuple or frozenset, one after the other; none for anything else."""
+    """Return the annotations of the elements of an array, one after the other; none for what is no array.
+
+    A Struct with ``array_like=True`` is one, and its tag, if it has one, is the first element.
+    """
     bare, _ = unwrap(annotation)
+    if (struct := struct_class(bare)) is not None:
+        config = struct.__struct_config__
+        tag = () if config.tag is None else (typing.Literal[config.tag],)
+        return (*tag, *(field.type for field in msgspec.structs.fields(bare))) if config.array_like else ()
     arguments = typing.get_args(bare)
     if typing.get_origin(bare) is frozenset or (typing.get_origin(bare) is tuple and arguments[-1:] == (...,)):
         return repeat(arguments[0])

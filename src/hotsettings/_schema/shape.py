@@ -107,9 +107,9 @@ class Shape:
 
     @cached_property
     def elements(self) -> Iterable[Shape]:
-        """The elements of an array, one after the other."""
-        if field_types.struct_class(self.bare) is not None:
-            return [Shape(field.type, self.secret) for field in msgspec.structs.fields(self.bare)]
+        """The elements of an array, one after the other; the values of the fields, if it is in the place of a table."""
+        if self.fields is not None:
+            return list(self.fields.values())
         items = field_types.items_of(self.bare)
         if isinstance(items, repeat):
             return repeat(Shape(next(items), self.secret))

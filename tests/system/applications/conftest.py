@@ -13,7 +13,7 @@ from support.faults.volumes import Volume
 __all__ = ["run"]
 
 HERE = Path(__file__).parent
-NAMES = ["tenants"]
+NAMES = ["game"]
 
 
 @pytest.fixture(params=NAMES)

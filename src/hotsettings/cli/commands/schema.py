@@ -95,8 +95,9 @@ class _Components:
             for old in mark.old
         }
         if config.array_like:
-            required = [field.required for field in fields]
-            return {**about, "type": "array", "prefixItems": list(properties.values()), "minItems": sum(required)}
+            items = [*([] if config.tag is None else [{"enum": [config.tag]}]), *properties.values()]
+            shortest = len(items) - sum(not field.required for field in fields)
+            return {**about, "type": "array", "prefixItems": items, "minItems": shortest}
         if config.tag_field is not None:
             properties = {config.tag_field: {"enum": [config.tag]}, **properties}
         closed = {} if struct in self._open else {"additionalProperties": False}

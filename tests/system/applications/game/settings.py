@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     ranks: Mapping[Annotated[str, Meta(pattern="^[0-9]{17}$")], Literal["owner", "admin", "moderator"]] = {}
 
     bad_words: Annotated[tuple[re.Pattern[str], ...], Section("Chat")] = ()
-    name_pattern: re.Pattern[str] = re.compile(r"^\w{3,16}$", re.ASCII)
+    name_pattern: re.Pattern[str] = re.compile(r"(?a)^\w{3,16}$")
     bridges: Secret[tuple[str, ...]] = ()
 
     maps: Annotated[tuple[GameMap, ...], Section("World"), Meta(min_length=1)]
