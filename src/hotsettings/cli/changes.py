@@ -57,11 +57,28 @@ def between_settings(old: Loaded, new: Loaded) -> list[KeyChange]:
 
 
 def _in_either(*sides: dict[Path, tuple[Any, Setting]]) -> Iterator[tuple[Path, Setting]]:
-    """Yield the settings of one side and those that only the other has, field by field."""
-    fields: dict[str, dict[Path, Setting]] = {}
+    """Yield the settings of both sides. In each table and array, those that only the second has come last."""
+    root = _Node()
     for path, (_, setting) in chain.from_iterable(side.items() for side in sides):
-        fields.setdefault(setting.leaf.key, {}).setdefault(path, setting)
-    return chain.from_iterable(settings.items() for settings in fields.values())
+        node = root
+        for part in path:
+            node = node.inside.setdefault(part, _Node())
+        node.setting = node.setting or setting
+    return root.settings(())
+
+
+class _Node:
+    """A setting, a table or array of some, or on one side the one and on the other side the other."""
+
+    def __init__(self) -> None:
+        self.setting: Setting | None = None
+        self.inside: dict[str | int, _Node] = {}
+
+    def settings(self, path: Path) -> Iterator[tuple[Path, Setting]]:
+        if self.setting is not None:
+            yield path, self.setting
+        for part, node in self.inside.items():
+            yield from node.settings((*path, part))
 
 
 def between_documents(schema: Schema, old: Document, new: Document) -> list[KeyChange]:

@@ -13,7 +13,7 @@ from support.faults.volumes import Volume
 __all__ = ["run"]
 
 HERE = Path(__file__).parent
-NAMES = ["game"]
+NAMES = ["pipeline"]
 
 
 @pytest.fixture(params=NAMES)

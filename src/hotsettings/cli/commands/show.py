@@ -58,14 +58,15 @@ def as_toml(settings: Sequence[Setting]) -> None:
         if section:
             output.line(f"# {section}")
         for path, inside in groupby(group, key=_assigned):
-            found = list(inside)
+            found, is_lost = list(inside), False
             if len(found[0].path) > len(path):  # TOML cannot assign to an element of an array
-                values = [setting for setting in found if not _absent(setting)]
-                output.line(f"{dotted(path)} = {toml(_array(values, len(path)))}  # {found[0].origin}")
-                found = [setting for setting in found if _absent(setting)]
+                is_lost = _is_lost(found)
+                if not is_lost:
+                    output.line(f"{dotted(path)} = {toml(_array(found, len(path)))}  # {found[0].origin}")
+                    found = [setting for setting in found if _absent(setting)]
             for setting in found:
-                assignment = f"{'# ' if _absent(setting) else ''}{setting.key} = {output.value_text(setting.value)}"
-                output.line(f"{assignment}  # {setting.origin}")
+                mark = "# " if is_lost or _absent(setting) else ""
+                output.line(f"{mark}{setting.key} = {output.value_text(setting.value)}  # {setting.origin}")
 
 
 def _assigned(setting: Setting) -> Path:
@@ -78,14 +79,21 @@ def _absent(setting: Setting) -> bool:
     return setting.value is None or isinstance(setting.value, Hidden) or bool(setting.leaf.sources)
 
 
+def _is_lost(array: Sequence[Setting]) -> bool:
+    """Whether an array has secrets, and nothing beside them but defaults."""
+    secret = any(isinstance(setting.value, Hidden) for setting in array)
+    return secret and all(_absent(setting) or setting.origin.kind == "default" for setting in array)
+
+
 def _array(settings: Sequence[Setting], depth: int) -> Any:
-    """Put the leaves of an array of tables together again."""
+    """Put the leaves of an array of tables together again. A table of which nothing can be said is empty."""
     whole: dict[str | int, Any] = {}
     for setting in settings:
         table = whole
         for part in setting.path[depth:-1]:
             table = table.setdefault(part, {})
-        table[setting.path[-1]] = setting.value
+        if not _absent(setting):
+            table[setting.path[-1]] = setting.value
     return _listed(whole)
 
 

@@ -184,10 +184,21 @@ class Settings(BaseSettings, decoders={Money: Money.parse, ByteSize: ByteSize.pa
     checkpoint_every: Duration = timedelta(minutes=1)
     strict: Annotated[bool, Deprecated("every flow is strict")] = True
 
-    sources: Annotated[tuple[Kafka | Http | Files, ...], Section("Sources and sinks"), Meta(min_length=1)]
-    sinks: Annotated[tuple[Http | Files | Warehouse, ...], Meta(min_length=1)]
+    sources: Annotated[
+        tuple[Kafka | Http | Files, ...],
+        Section("Sources and sinks"),
+        Meta(min_length=1, examples=[[{"kind": "files", "name": "orders", "path": "/data/in"}]]),
+    ]
+    sinks: Annotated[
+        tuple[Http | Files | Warehouse, ...],
+        Meta(min_length=1, examples=[[{"kind": "files", "name": "archive", "path": "/data/out"}]]),
+    ]
 
-    flows: Annotated[Mapping[Name, Flow], Section("Flows")]
+    flows: Annotated[
+        Mapping[Name, Flow],
+        Section("Flows"),
+        Meta(examples=[{"orders": {"source": "orders", "sinks": ["archive"]}}]),
+    ]
     prices: Mapping[str, Money] = {}
     thresholds: tuple[tuple[Money, Literal["warn", "stop"]], ...] = ()
 
