@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from hotsettings import BaseSettings, FileLayer, FolderLayer, ValuesLayer
 from hotsettings.errors import Code
 from support.canaries.leaks import Planted
+from support.faults.volumes import Volume
 
 Steps = tuple[str | int, ...]
 """The way to a value: names of fields, keys of mappings, indices of arrays."""
@@ -159,17 +160,24 @@ def put(table: Any, steps: Steps, value: Any) -> None:
     table[steps[-1]] = value
 
 
-def edit(files: Mapping[str, Texts | str | None]) -> None:
-    """Edit files as an editor does: a new one is renamed over the old one."""
-    for name, change in files.items():
+def edit(files: Mapping[str, Texts | str | None], volume: Volume | None = None) -> None:
+    """Edit files as an editor does: a new one is renamed over the old one. Those in a volume are swapped together."""
+    texts = {
+        name: change if change is None or isinstance(change, str) else replaced(Path(name), change)
+        for name, change in files.items()
+    }
+    if volume is not None and any(Path(name).parent.name == volume.folder.name for name in texts):
+        inside = {f"secrets/{path.name}": path.read_text(encoding="utf-8") for path in volume.folder.glob("[!.]*")}
+        volume.publish({Path(name).name: text for name, text in {**inside, **texts}.items() if text is not None})
+        return
+    for name, text in texts.items():
         path = Path(name)
-        if change is None:
+        if text is None:
             path.unlink()
-            continue
-        text = change if isinstance(change, str) else replaced(path, change)
-        beside = path.with_name(f".{path.name}~")
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
+        else:
+            beside = path.with_name(f".{path.name}~")
+            beside.write_text(text, encoding="utf-8")
+            os.replace(beside, path)
 
 
 def replaced(path: Path, texts: Texts) -> str:

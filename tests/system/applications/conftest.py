@@ -13,7 +13,7 @@ from support.faults.volumes import Volume
 __all__ = ["run"]
 
 HERE = Path(__file__).parent
-NAMES = ["pipeline"]
+NAMES = ["shop", "training", "tenants", "game", "pipeline", "gateway"]
 
 
 @pytest.fixture(params=NAMES)

@@ -6,7 +6,8 @@ import datetime
 import json
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from support.applications import (
 from support.canaries.leaks import assert_none
 from support.canaries.outputs import of_settings
 from support.command import Result, Run
+from support.faults.volumes import Volume
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -79,19 +81,18 @@ def test_check_finds_nothing(application: Application, command: Callable[..., Re
         assert f"  {resolved(at)}  {key}: " in result.out
 
 
-def test_check_finds_a_mistake_in_each_nested_kind(application: Application, command: Callable[..., Result]) -> None:
+def test_check_finds_a_mistake_in_each_nested_kind(
+    application: Application, command: Callable[..., Result], volume: Volume
+) -> None:
     for mistake in application.mistakes:
-        path = Path(mistake.file)
-        before = path.read_text(encoding="utf-8")
-        place = mistaken(path, mistake)
-        result, as_json = command("check"), command("check", "--json")
-        path.write_text(before, encoding="utf-8")
+        with mistaken(mistake, volume if application.mounted else None) as place:
+            result, as_json = command("check"), command("check", "--json")
         assert (result.code, as_json.code) == (1, 1), mistake
         said = f"{place}  {mistake.key}: {mistake.message}" if mistake.key else mistake.message
         assert result.out.splitlines()[:2] == ["Invalid settings: 1 problem", f"  {said}"]
         [problem] = as_json.json()["problems"]
         assert (problem["code"], problem["key"]) == (mistake.code, mistake.key)
-        assert written(problem) == (place if mistake.key else "")
+        assert written(problem) == place
         assert "; ".join(filter(None, (problem["message"], problem["hint"]))) == mistake.message
     assert command("check").code == 0
 
@@ -179,18 +180,18 @@ def test_the_schema_takes_the_layers_and_marks_the_mistakes(
     for path in toml_files():
         assert marks(path) == [], path
     for mistake in application.mistakes:
-        path = Path(mistake.file)
-        if path.suffix == ".toml":
-            before = path.read_text(encoding="utf-8")
-            mistaken(path, mistake)
-            assert bool(marks(path)) == mistake.in_schema, mistake
-            path.write_text(before, encoding="utf-8")
+        if mistake.file.endswith(".toml"):
+            with mistaken(mistake):
+                assert bool(marks(Path(mistake.file))) == mistake.in_schema, mistake
 
 
-def mistaken(path: Path, mistake: Mistake) -> str:
-    """Make the mistake; where it is."""
-    edit({mistake.file: [(mistake.old, mistake.new.replace(MARK, ""))]})
-    return Place(mistake.file, mistake.new).resolve() if MARK in mistake.new else mistake.file
+@contextmanager
+def mistaken(mistake: Mistake, volume: Volume | None = None) -> Iterator[str]:
+    """Make the mistake, and undo it. Gives its place."""
+    before = Path(mistake.file).read_text(encoding="utf-8")
+    edit({mistake.file: [(mistake.old, mistake.new.replace(MARK, ""))]}, volume)
+    yield Place(mistake.file, mistake.new).resolve() if mistake.key else ""
+    edit({mistake.file: before}, volume)
 
 
 def from_files(application: Application) -> Any:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import anyio
 import pytest
-from support.applications import Application, Edit, edit, load, value_at
+from support.applications import Application, edit, load, value_at
 from support.canaries.leaks import assert_none
 from support.canaries.outputs import Log, of_live
 from support.faults.volumes import Volume
@@ -29,7 +28,7 @@ async def test_edits_at_every_kind_of_nesting(
                 capsys.readouterr()
                 changes = live.changes()
                 for one in application.edits:
-                    write(one, volume if application.mounted else None)
+                    edit(one.files, volume if application.mounted else None)
                     with anyio.fail_after(10):
                         change = await anext(changes)
                         if one.waits - {*change.keys}:
@@ -47,18 +46,3 @@ async def test_edits_at_every_kind_of_nesting(
                 told = await of_live(live)
                 tasks.cancel_scope.cancel()
     assert_none([*told, *printed, *log.outputs()], application.planted)
-
-
-def write(one: Edit, volume: Volume | None) -> None:
-    """Edit the files, or swap the volume that they are in."""
-    if volume is None or not any(name.startswith("secrets/") for name in one.files):
-        edit(one.files)
-        return
-    texts = {path.name: path.read_text(encoding="utf-8") for path in volume.folder.glob("[!.]*")}
-    for name, change in one.files.items():
-        if change is None:
-            del texts[Path(name).name]
-        else:
-            assert isinstance(change, str)
-            texts[Path(name).name] = change
-    volume.publish(texts)
