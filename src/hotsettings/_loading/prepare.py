@@ -200,7 +200,10 @@ def _decoded_at(shape: Shape, decoded: Any, value: Any, path: Path, decoding: De
         inner = member.inside(value, part)
         assert inner is not None
         if isinstance(decoded, Struct):
-            name = member.attributes[part] if isinstance(part, str) else decoded.__struct_fields__[part]
+            if isinstance(part, str):
+                name = member.attributes[part]
+            else:  # the first element of an array is its tag, if it has one
+                name = decoded.__struct_fields__[part - (decoded.__struct_config__.tag is not None)]
             decoded = getattr(decoded, name)
         elif isinstance(part, str):
             assert member.entries is not None
