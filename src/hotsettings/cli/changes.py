@@ -75,7 +75,8 @@ class _Node:
         self.inside: dict[str | int, _Node] = {}
 
     def settings(self, path: Path) -> Iterator[tuple[Path, Setting]]:
-        if self.setting is not None:
+        """Yield the settings below. Where an empty table gets keys or loses them, the keys say so."""
+        if self.setting is not None and not (self.inside and self.setting.value in (None, {}, [])):
             yield path, self.setting
         for part, node in self.inside.items():
             yield from node.settings((*path, part))
@@ -120,7 +121,7 @@ def as_text(changes: Sequence[KeyChange]) -> None:
         restart = Text("  needs a restart", style="dim") if change.new.leaf.restart else Text()
         console.print(Text.assemble((change.key, "bold"), restart))
         for sign, style, side in (("-", "red", change.old), ("+", "green", change.new)):
-            place = "" if side.origin is NOWHERE else f"  # {side.origin}"
+            place = f"  # {side.origin}" if str(side.origin) else ""
             output.hanging(console, "  ", Text(f"{sign} {output.value_text(side.value)}{place}", style=style), 4)
     if not changes:
         console.print("No difference.")

@@ -187,7 +187,7 @@ def test_diff_of_what_one_side_does_not_have(run: Run) -> None:
     Path("third.toml").write_text('rules = []\nstorage = { type = "s3", bucket = "b" }\n')
     found = run("diff", "rows_app:S", "--config", "other.toml", "--to-config", "third.toml", "--json").json()
     assert list(found) == [
-        *("rules", "rules[1].above", "rules[2].below", "storage.type", "storage.path", "storage.bucket"),
+        *("rules[1].above", "rules[2].below", "storage.type", "storage.path", "storage.bucket"),
     ]
 
 

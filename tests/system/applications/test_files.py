@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 from support.applications import (
     MARK,
@@ -30,6 +31,8 @@ from support.canaries.leaks import assert_none
 from support.canaries.outputs import of_settings
 from support.command import Result, Run
 from support.faults.volumes import Volume
+
+from hotsettings import enc_hook
 
 pytestmark = pytest.mark.usefixtures("folder")
 
@@ -202,7 +205,11 @@ def from_files(application: Application) -> Any:
 
 def same(one: Any, other: Any) -> bool:
     """Whether settings are equal; NaN equals itself here."""
-    return one == other or repr(one) == repr(other)
+    return one == other or repr(plain(one)) == repr(plain(other))
+
+
+def plain(settings: Any) -> Any:
+    return msgspec.to_builtins(settings, enc_hook=enc_hook, order="sorted")
 
 
 def resolved(at: Place | str) -> str:

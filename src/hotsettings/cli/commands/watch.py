@@ -107,7 +107,7 @@ class Printer:
         console.print(_time(edit.event).append(what, style="bold green"))
         for change in edit.changes:
             old, new = output.value_text(change.old.value), output.value_text(change.new.value)
-            sides = (old, "red"), " → ", (new, "green"), (f"  {change.new.origin}", "dim")
+            sides = (old, "red"), " → ", (new, "green"), (f"  {change.new.origin}".rstrip(), "dim")
             console.print(Text.assemble((f"    {change.key}  ", "bold"), *sides))
         for explained in edit.waiting:
             console.print(Text(f"    {explained.key}  {_waits(explained)}", style="yellow"))
@@ -135,7 +135,7 @@ class LinePrinter(Printer):
     def applied(self, edit: Edit) -> None:
         changes = [
             f"{each.key} = {output.value_text(each.new.value)} "
-            f"(was {output.value_text(each.old.value)}, {each.new.origin})"
+            f"(was {', '.join(filter(None, (output.value_text(each.old.value), str(each.new.origin))))})"
             for each in edit.changes
         ]
         waits = [f"{explained.key} {_waits(explained)}" for explained in edit.waiting]
