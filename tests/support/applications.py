@@ -15,7 +15,7 @@ from hotsettings.errors import Code
 from support.canaries.leaks import Planted
 from support.faults.volumes import Volume
 
-Steps = tuple[str | int, ...]
+Steps = tuple[Any, ...]
 """The way to a value: names of fields, keys of mappings, indices of arrays."""
 MARK = "¦"
 """Stands in a piece of a file for the place that is meant: right behind it."""
@@ -123,7 +123,9 @@ class Application:
         """The layers for a command. Values that the program has are beyond it."""
         named = [layer for layer in self.layers() if not isinstance(layer, ValuesLayer)]
         return [
-            word for each in named for word in ("--layer", os.path.relpath(each.path) + (",secret" if each.secret else ""))
+            word
+            for each in named
+            for word in ("--layer", os.path.relpath(each.path) + (",secret" if each.secret else ""))
         ]
 
     @property

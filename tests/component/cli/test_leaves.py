@@ -172,13 +172,17 @@ def test_show_writes_no_array_of_which_only_defaults_are_left(run: Run) -> None:
     Path("secrets.toml").write_text('[[tokens]]\nvalue = "hunter2-canary"\nheader = "X-canary"\n')
     assert "tokens" not in tomllib.loads(run("show", "rows_app:S").out)
     Path("secrets.toml").write_text("")
-    Path("config.toml").write_text('[[tokens]]\nvalue = "hunter2-canary"\nheader = "X"\n[[tokens]]\nvalue = "x"\nheader = "Y"')
+    Path("config.toml").write_text(
+        '[[tokens]]\nvalue = "hunter2-canary"\nheader = "X"\n[[tokens]]\nvalue = "x"\nheader = "Y"'
+    )
     assert tomllib.loads(run("show", "rows_app:S").out)["tokens"] == [{"header": "X"}, {"header": "Y"}]
 
 
 @pytest.mark.usefixtures("rows")
 def test_diff_of_what_one_side_does_not_have(run: Run) -> None:
-    Path("other.toml").write_text('rules = [{}, { above = 1 }, { below = 2 }]\nstorage = { type = "disk", path = "/" }\n')
+    Path("other.toml").write_text(
+        'rules = [{}, { above = 1 }, { below = 2 }]\nstorage = { type = "disk", path = "/" }\n'
+    )
     assert run("diff", "rows_app:S", "--to-config", "other.toml").out == (
         "rules[2].below\n  - not set\n  + 2.0  # other.toml:1:39\n"
         'storage.type\n  - not set\n  + "disk"  # other.toml:2:20\n'

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from support.applications import Application, Difference, Edit, Entry, Mistake, Place
-
 from system.applications.game.settings import (
     Armor,
     Daily,
@@ -243,8 +242,10 @@ APPLICATION = Application(
     shown=[
         'name_pattern = "(?a)^\\\\w{3,16}$"  # default',
         'ranks.76561198000000001 = "owner"  # config.toml:16:21',
-        'monsters.dragon.drops = [{ item = "dragon_blade", chance = 0.01, amount = [1, 1] }, '
-        '{ item = "great_potion", chance = 1.0, amount = [2, 5] }]  # config.toml:55:8',
+        (
+            'monsters.dragon.drops = [{ item = "dragon_blade", chance = 0.01, amount = [1, 1] }, '
+            '{ item = "great_potion", chance = 1.0, amount = [2, 5] }]  # config.toml:55:8'
+        ),
         "events.cup.starts = 2026-12-12T19:00:00+01:00  # config.toml:96:10",
         "# events.cup.code = ********  # secrets.toml:7:8",
         "events.harvest.bonus.epic = 2.0  # config.toml:92:30",
@@ -270,10 +271,10 @@ APPLICATION = Application(
         {
             "config.toml": [
                 ("tick_rate = 128", "tick_rate = 64"),
-                ("night_only = true", 'weather = { lasts = 5 }'),
-                ("[[monsters.dragon.drops]]\nitem = \"dragon_blade\"\nchance = 0.01\n", ""),
+                ("night_only = true", "weather = { lasts = 5 }"),
+                ('[[monsters.dragon.drops]]\nitem = "dragon_blade"\nchance = 0.01\n', ""),
                 ('slot = "body", protection = 3', 'slot = "body", protection = 4'),
-                ("10 = [{ item = \"iron_helmet\", chance = 1.0 }, ", "10 = ["),
+                ('10 = [{ item = "iron_helmet", chance = 1.0 }, ', "10 = ["),
             ],
             "winter.toml": [('kind = "season"\nbegins = 2026-12-24\nends = 2026-12-26', "at = 17:30:00")],
         },
@@ -307,13 +308,13 @@ APPLICATION = Application(
         "| `tick_rate` |  | `64` | `20 or 64 or 128` |  | restart |",
         "| `difficulty` |  | `1` | `0 or 1 or 3` |  | hot |",
         "| `save_key` |  | required | `str (base64)`, secret |  | hot |",
-        "| `name_pattern` |  | `\"(?a)^\\\\w{3,16}$\"` | `str (regular expression)` |  | hot |",
-        "| `maps[].weather.lasts` |  | `\"PT600S\"` | `str (duration)` |  | hot |",
+        '| `name_pattern` |  | `"(?a)^\\\\w{3,16}$"` | `str (regular expression)` |  | hot |',
+        '| `maps[].weather.lasts` |  | `"PT600S"` | `str (duration)` |  | hot |',
         "| `monsters.<name>.drops[].chance` |  | required | `float` | more than 0, at most 1 | hot |",
         '| `events.<name> (kind = "tournament").code` |  | not set | `str`, secret |  | hot |',
         '| `items.<name> (kind = "weapon").rarity` |  | `"common"` | `"common" or "rare" or "epic" or "legendary"` |  | hot |',
         "| `rarity_weights` |  | `{ common = 1.0, rare = 0.2 }` | `table of float` |  | hot |",
-        "| `offers[].until` |  | `\"forever\"` | `date or \"forever\"` |  | hot |",
+        '| `offers[].until` |  | `"forever"` | `date or "forever"` |  | hot |',
         "| `level_rewards.<name>[].amount` |  | `[1, 1]` | `array of int, int` |  | hot |",
         "| `slots` | How many players the largest map takes. | `maps` |",
     ],
@@ -328,8 +329,10 @@ APPLICATION = Application(
             {
                 "config.toml": [
                     (
-                        'name = "Harbour"\nmode = "deathmatch"\nplayers = [2, 24]\nteams = 4\n'
-                        "spawns = [[1, 1], [1, -1], [-1, 1], [-1, -1]]\n\n[maps.weather]\nstorm = 0.9\n",
+                        (
+                            'name = "Harbour"\nmode = "deathmatch"\nplayers = [2, 24]\nteams = 4\n'
+                            "spawns = [[1, 1], [1, -1], [-1, 1], [-1, -1]]\n\n[maps.weather]\nstorm = 0.9\n"
+                        ),
                         'name = "Tiny"\nmode = "deathmatch"\nspawns = [[0, 0]]\nplayers = [2, 8]\n',
                     )
                 ]
@@ -349,7 +352,14 @@ APPLICATION = Application(
             },
         ),
         Edit(  # an item of another kind
-            {"config.toml": [('wolf_pelt = { kind = "armor", slot = "body", protection = 3 }', 'wolf_pelt = { kind = "potion", effects = { speed = 1 } }')]},
+            {
+                "config.toml": [
+                    (
+                        'wolf_pelt = { kind = "armor", slot = "body", protection = 3 }',
+                        'wolf_pelt = { kind = "potion", effects = { speed = 1 } }',
+                    )
+                ]
+            },
             frozenset({"items"}),
             {("items", "wolf_pelt"): Potion({"speed": 1})},
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
@@ -50,7 +51,7 @@ def minutes(value: Any) -> Any:
 
 def rising(table: tuple[int, ...]) -> None:
     """Refuse a level that costs no more than the one before it."""
-    for level, (lower, higher) in enumerate(zip(table, table[1:], strict=False), 2):
+    for level, (lower, higher) in enumerate(itertools.pairwise(table), 2):
         if higher <= lower:
             raise ValueError(f"level {level} needs {higher}, and the one before it {lower}")
 

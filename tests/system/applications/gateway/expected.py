@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from support.applications import Application, Difference, Edit, Entry, Mistake, Place
-
 from system.applications.gateway.settings import Buffer, Interface, Limits, Login, Modbus, Rule, Settings, layers
 
 HIDDEN = "********"
@@ -61,7 +60,7 @@ APPLICATION = Application(
         'brokers.cloud.topics."factory/alarms"': [Entry(2, Place("gateway.toml", '"factory/alarms" = ¦'))],
         "logins.scale.password": [Entry(HIDDEN, Place("secrets/logins", 'scale", password = ¦'))],
         "logins": [Entry(HIDDEN, "secrets/logins:1:1"), Entry(HIDDEN, "default", live=False)],
-        'devices."10.20.0.31".points[0].register': [Entry("0x10", Place("devices.toml", "register = ¦\"0x10\""))],
+        'devices."10.20.0.31".points[0].register': [Entry("0x10", Place("devices.toml", 'register = ¦"0x10"'))],
         'devices."10.20.0.31".points[1].limits.high': [Entry(95, Place("devices.toml", "\nhigh = ¦95"))],
         'devices."10.20.0.31".points[1].limits.low': [Entry("-inf", "default")],
         'devices."10.20.9.5".nodes."ns=2;s=Line1.State"': [
@@ -202,13 +201,17 @@ APPLICATION = Application(
         "# brokers.cloud.client_key = ********  # secrets/brokers.cloud.client_key:1:1",
         "# logins = ********  # secrets/logins:1:1",
         'devices."10.20.0.31".poll = "PT0.5S"  # devices.toml:5:8',
-        'devices."10.20.0.31".points = [{ name = "pressure", register = 16, kind = "f32", scale = 1.0, unit = "bar", '
-        'limits = { low = 0.5, high = 8.0, action = "stop" } }, { name = "temperature", register = 18, kind = "i16", '
-        'scale = 0.1, unit = "°C", limits = { low = -inf, high = 95.0, action = "log" } }]  # devices.toml:8:8',
+        (
+            'devices."10.20.0.31".points = [{ name = "pressure", register = 16, kind = "f32", scale = 1.0, unit = "bar", '
+            'limits = { low = 0.5, high = 8.0, action = "stop" } }, { name = "temperature", register = 18, kind = "i16", '
+            'scale = 0.1, unit = "°C", limits = { low = -inf, high = 95.0, action = "log" } }]  # devices.toml:8:8'
+        ),
         'devices."10.20.9.5".nodes."ns=2;s=Line1.Speed" = "line_speed"  # devices.toml:31:24',
         "vendor.acme.low = -inf  # default",
-        'rules = [{ when = "10.20.0.31/pressure", above = 7.5, write = ["10.20.0.31/valve", true] }, '
-        '{ when = "scale/weight", below = 0.25 }]  # devices.toml:49:8',
+        (
+            'rules = [{ when = "10.20.0.31/pressure", above = 7.5, write = ["10.20.0.31/valve", true] }, '
+            '{ when = "scale/weight", below = 0.25 }]  # devices.toml:49:8'
+        ),
         "# primary = ********  # derived from site, brokers",
         "# polls_per_minute = 122.0  # derived from devices",
     ],

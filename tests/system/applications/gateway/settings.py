@@ -109,7 +109,7 @@ class Broker(Struct, frozen=True):
     host: Annotated[str, Renamed("hostname")]
     port: Port = 8883
     client_id: str | None = None
-    password: Secret[str]  = ""
+    password: Secret[str] = ""
     client_key: Secret[str] = ""
     topics: Mapping[str, Annotated[int, Meta(ge=0, le=2)]] = {}
     keep_alive: Annotated[timedelta, Before(seconds)] = timedelta(minutes=1)
@@ -166,11 +166,11 @@ class Settings(BaseSettings):
     ntp: tuple[str, ...] = ("pool.ntp.org",)
 
     brokers: Annotated[Mapping[str, Broker], Section("Cloud"), Meta(min_length=1)]
-    logins: Secret[Mapping[str, Login]] = {}
+    logins: Secret[Mapping[str, Login]] = {}  # noqa: RUF012 - it is read-only
     buffer: Annotated[Buffer, Check(buffered)] = Buffer()
 
     devices: Annotated[Mapping[str, Modbus | OpcUa | Serial], Section("Devices")] = {}
-    vendor: Tolerant[Mapping[str, Limits]] = {}
+    vendor: Tolerant[Mapping[str, Limits]] = {}  # noqa: RUF012 - it is read-only
     rules: tuple[Rule, ...] = ()
 
     @derived("brokers", "site")

@@ -7,7 +7,6 @@ from pathlib import PurePosixPath
 from zoneinfo import ZoneInfo
 
 from support.applications import Application, Difference, Edit, Entry, Mistake, Place
-
 from system.applications.pipeline.settings import (
     BasicAuth,
     Branch,
@@ -82,9 +81,7 @@ APPLICATION = Application(
         ],
         "flows.clicks.steps[1].cases[1].value": [Entry(49, Place("pipeline.toml", "value = ¦49"))],
         'flows.clicks.steps[2].fields."user.id"': [Entry("user_id", Place("pipeline.toml", '"user.id" = ¦'))],
-        "flows.rates.schedule.not_before": [
-            Entry("2026-01-01T00:00:00Z", Place("pipeline.toml", "not_before = ¦"))
-        ],
+        "flows.rates.schedule.not_before": [Entry("2026-01-01T00:00:00Z", Place("pipeline.toml", "not_before = ¦"))],
         "flows.rates.retries": [
             Entry(0, Place("local.toml", "retries = ¦")),
             Entry(10, Place("pipeline.toml", "retries = ¦"), live=False),
@@ -231,8 +228,8 @@ APPLICATION = Application(
         ),
         Mistake(
             "sinks.toml",
-            "token = \"partner-token-juniper-88\"",
-            "¦tokn = \"partner-token-juniper-88\", token = \"partner-token-juniper-88\"",
+            'token = "partner-token-juniper-88"',
+            '¦tokn = "partner-token-juniper-88", token = "partner-token-juniper-88"',
             "sinks[2].auth.tokn",
             "unknown-key",
             "unknown key; did you mean sinks[2].auth.token?",
@@ -240,10 +237,12 @@ APPLICATION = Application(
     ],
     shown=[
         'memory = "256 MiB"  # local.toml:3:10',
-        'sources = [{ kind = "http", name = "clicks", url = "http://localhost:8000/clicks", auth = { type = "basic", user = "me" }, '
-        'headers = {}, timeout = "PT30S" }, { kind = "files", name = "orders", path = "samples/orders", matching = ".*", '
-        'compression = "none", part_size = "64 MiB" }, { kind = "kafka", name = "rates", brokers = ["localhost:9092"], '
-        'topics = "rates", group = "pipeline", sasl = { type = "basic", user = "dev" }, max_bytes = "1 MiB" }]  # local.toml:6:8',
+        (
+            'sources = [{ kind = "http", name = "clicks", url = "http://localhost:8000/clicks", auth = { type = "basic", user = "me" }, '
+            'headers = {}, timeout = "PT30S" }, { kind = "files", name = "orders", path = "samples/orders", matching = ".*", '
+            'compression = "none", part_size = "64 MiB" }, { kind = "kafka", name = "rates", brokers = ["localhost:9092"], '
+            'topics = "rates", group = "pipeline", sasl = { type = "basic", user = "dev" }, max_bytes = "1 MiB" }]  # local.toml:6:8'
+        ),
         "# sources[0].auth.password = ********  # local.toml:9:50",
         "# sources[0].headers.Cookie = ********  # local.toml:10:22",
         "# sources[0].cost_per_call = not set  # default",
@@ -285,14 +284,17 @@ APPLICATION = Application(
         {
             "pipeline.toml": [
                 ('[[flows.clicks.steps.cases]]\nvalue = 49\nto = "germany"\n\n', ""),
-                ("keep = false", 'keep = false\n\n[[flows.clicks.steps]]\ndo = "mask"\nfields = ["ip"]\nsalt = "salt-quince-4711"'),
+                (
+                    "keep = false",
+                    'keep = false\n\n[[flows.clicks.steps]]\ndo = "mask"\nfields = ["ip"]\nsalt = "salt-quince-4711"',
+                ),
                 ('"80.00 EUR", "stop"', '"80.00 EUR", "warn"'),
                 ('storage = "0.02 USD"', ""),
             ],
             "local.toml": [
                 ("workers = 1", "workers = 2"),
                 ('auth = { type = "basic", user = "me", password = "dev-password-teapot" }', ""),
-                ("[flows.clicks.schedule]\nrun = \"every\"\ninterval = \"1m\"", "[flows.clicks.schedule]\nbatch = 10"),
+                ('[flows.clicks.schedule]\nrun = "every"\ninterval = "1m"', "[flows.clicks.schedule]\nbatch = 10"),
             ],
             "sinks.toml": [("tenant-secret-crimson", "tenant-secret-scarlet")],
         },
@@ -336,7 +338,7 @@ APPLICATION = Application(
     ),
     rows=[
         "| `workers` |  | `4` | `int` | at least 1, at most 64 | restart |",
-        "| `memory` | Records that wait are spilled to disk beyond this. | `\"1 GiB\"` | `ByteSize` |  | hot |",
+        '| `memory` | Records that wait are spilled to disk beyond this. | `"1 GiB"` | `ByteSize` |  | hot |',
         '| `sources[] (kind = "http").auth (type = "basic").password` |  | required | `str`, secret |  | hot |',
         '| `sources[] (kind = "http").headers` |  | `{}` | `table of str`, secret |  | hot |',
         '| `sources[] (kind = "kafka").sasl (type = "basic").user` |  | required | `str` |  | hot |',
@@ -375,7 +377,10 @@ APPLICATION = Application(
         Edit(  # another tag in an array, and types with a decoder
             {
                 "local.toml": [
-                    ('type = "basic", user = "me", password = "dev-password-kettle"', 'type = "token", token = "dev-token-mango-5"'),
+                    (
+                        'type = "basic", user = "me", password = "dev-password-kettle"',
+                        'type = "token", token = "dev-token-mango-5"',
+                    ),
                     ('memory = "256 MiB"', 'memory = "512 MiB"'),
                 ],
                 "pipeline.toml": [('storage = "0.02 USD"', 'storage = "0.03 USD"')],

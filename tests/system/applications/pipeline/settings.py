@@ -179,7 +179,9 @@ class Flow(Struct, frozen=True):
 
 class Settings(BaseSettings, decoders={Money: Money.parse, ByteSize: ByteSize.parse}):
     workers: RestartRequired[Annotated[int, Section("Engine"), Meta(ge=1, le=64)]] = 4
-    memory: Annotated[ByteSize, Meta(description="Records that wait are spilled to disk beyond this.")] = ByteSize(2**30)
+    memory: Annotated[ByteSize, Meta(description="Records that wait are spilled to disk beyond this.")] = ByteSize(
+        2**30
+    )
     spill_to: PurePosixPath = PurePosixPath("/var/spool/pipeline")
     checkpoint_every: Duration = timedelta(minutes=1)
     strict: Annotated[bool, Deprecated("every flow is strict")] = True

@@ -6,7 +6,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from support.applications import Application, Difference, Edit, Entry, Mistake, Place
-
 from system.applications.shop.settings import Handler, LocalCache, Settings, Sqlite, layers
 
 SECRETS = "secrets"
@@ -27,7 +26,7 @@ APPLICATION = Application(
         ("BASE_DIR",): Path("/srv/shop"),
         ("TIME_ZONE",): ZoneInfo("Europe/Zurich"),
         ("LANGUAGES", 1, 1): "Français",
-        ("ADMINS", "O'Neil, \"Sam\""): "sam@shop.example.com",
+        ("ADMINS", 'O\'Neil, "Sam"'): "sam@shop.example.com",
         ("WEB_CONCURRENCY",): 16,
         ("MIDDLEWARE", 3): "shop.middleware.CurrencyMiddleware",
         ("TEMPLATES", 0, "DIRS"): (Path("templates"), Path("themes/alpine")),
@@ -62,7 +61,9 @@ APPLICATION = Application(
         "DATABASES.default.HOST": [Entry("primary.db.internal", Place("production.toml", "HOSTNAME = ¦"))],
         "DATABASES.default.ENGINE": [
             Entry(POSTGRES, Place("production.toml", "ENGINE = ¦")),
-            Entry("django.db.backends.sqlite3", Place("base.toml", 'ENGINE = ¦"django.db.backends.sqlite3"'), live=False),
+            Entry(
+                "django.db.backends.sqlite3", Place("base.toml", 'ENGINE = ¦"django.db.backends.sqlite3"'), live=False
+            ),
         ],
         "DATABASES.default.PASSWORD": [Entry(HIDDEN, secret("DATABASES.default.PASSWORD"))],
         "DATABASES.analytics.OPTIONS.connect_timeout": [Entry(3, Place("base.toml", "connect_timeout = ¦"))],
@@ -215,7 +216,10 @@ APPLICATION = Application(
             ],
             "production.toml": [
                 ("WEB_CONCURRENCY = 16", "WEB_CONCURRENCY = 24"),
-                ('PROVIDER = "stripe"\nPUBLISHABLE_KEY = "pk_live_51Hshop"', 'PROVIDER = "stripe"\nPUBLISHABLE_KEY = "pk_2"'),
+                (
+                    'PROVIDER = "stripe"\nPUBLISHABLE_KEY = "pk_live_51Hshop"',
+                    'PROVIDER = "stripe"\nPUBLISHABLE_KEY = "pk_2"',
+                ),
                 ('REPLICAS = ["replica-1.db.internal", ', "PORT = 6432\nREPLICAS = ["),
             ],
         },

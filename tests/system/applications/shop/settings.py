@@ -167,7 +167,9 @@ class Settings(BaseSettings):
         Section("Data"),
         Meta(
             description="At least one, which is called default.",
-            examples=[{"default": {"ENGINE": POSTGRES, "NAME": "shop", "USER": "shop", "HOST": "db", "PASSWORD": "CHANGE-ME"}}],
+            examples=[
+                {"default": {"ENGINE": POSTGRES, "NAME": "shop", "USER": "shop", "HOST": "db", "PASSWORD": "CHANGE-ME"}}
+            ],
         ),
     ]
     DATABASE_ROUTES: Mapping[str, str] = {}

@@ -7,7 +7,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from support.applications import Application, Difference, Edit, Entry, Mistake, Place
-
 from system.applications.tenants.settings import Contact, Limits, Passwords, Settings, Webhook, layers
 
 HIDDEN = "********"
@@ -68,7 +67,9 @@ APPLICATION = Application(
             Entry(6000, Place("tenants.toml", "requests_per_minute = ¦"), live=False),
         ],
         "tenants.acme.database.pool": [Entry(40, Place("tenants.toml", "pool_size = ¦"))],
-        "tenants.acme.database.password": [Entry(HIDDEN, Place("secrets.toml", "[tenants.acme]\ndatabase.password = ¦"))],
+        "tenants.acme.database.password": [
+            Entry(HIDDEN, Place("secrets.toml", "[tenants.acme]\ndatabase.password = ¦"))
+        ],
         "tenants.acme.login.scopes": [Entry("openid, email, groups", Place("tenants.toml", "scopes = ¦"))],
         "tenants.acme.login.claims.groups": [Entry("memberOf", Place("tenants.toml", "groups = ¦"))],
         'tenants.acme.webhooks."data lake".retries': [Entry(10, Place("tenants.toml", "retries = ¦"))],
@@ -86,7 +87,7 @@ APPLICATION = Application(
         "tenants.globex.login.second_factor": [Entry(False, Place("today.toml", "second_factor = ¦"))],
         "tenants.globex.trial_ends": [Entry("2027-03-31", Place("tenants.toml", "trial_ends = ¦"))],
         "tenants.initech.login.signing_key": [
-            Entry(HIDDEN, Place("secrets.toml", '[tenants.initech.login]\nsigning_key = ¦'))
+            Entry(HIDDEN, Place("secrets.toml", "[tenants.initech.login]\nsigning_key = ¦"))
         ],
         "encryption_keys": [Entry(HIDDEN, Place("secrets.toml", "[¦encryption_keys]"))],
         "tenant_of": [Entry(HIDDEN, "derived")],
@@ -111,7 +112,7 @@ APPLICATION = Application(
             'storage_gib = ¦"unlimted"',
             "tenants.acme.limits.storage_gib",
             "not-an-option",
-            'expected int or one of unlimited; did you mean unlimited?',
+            "expected int or one of unlimited; did you mean unlimited?",
         ),
         Mistake(
             "today.toml",
@@ -220,9 +221,11 @@ APPLICATION = Application(
         "tenants.acme.limits.requests_per_minute = 9000  # today.toml:3:23",
         "# tenants.acme.database.password = ********  # secrets.toml:10:21",
         'tenants.acme.login.scopes = ["openid", "email", "groups"]  # tenants.toml:27:10',
-        "# tenants.acme.webhooks.\"data lake\".signing_key = ********  # secrets.toml:15:27",
-        'tenants.acme.contacts = [{ name = "Wile E. Coyote", email = "wile@acme.example", role = "owner" }, '
-        '{ name = "Accounts", email = "accounts@acme.example", role = "billing" }]  # tenants.toml:39:8',
+        '# tenants.acme.webhooks."data lake".signing_key = ********  # secrets.toml:15:27',
+        (
+            'tenants.acme.contacts = [{ name = "Wile E. Coyote", email = "wile@acme.example", role = "owner" }, '
+            '{ name = "Accounts", email = "accounts@acme.example", role = "billing" }]  # tenants.toml:39:8'
+        ),
         "tenants.globex.trial_ends = 2027-03-31  # tenants.toml:55:14",
         "# tenants.globex.egress = not set  # default",
         "# encryption_keys = ********  # secrets.toml:2:2",
@@ -280,14 +283,14 @@ APPLICATION = Application(
     ),
     rows=[
         '| `region` |  | required | `"eu-central" or "eu-west" or "us-east"` |  | hot |',
-        "| `listen` |  | `\"127.0.0.1\"` | `str (IPv4 address)` |  | restart |",
+        '| `listen` |  | `"127.0.0.1"` | `str (IPv4 address)` |  | restart |',
         "| `tenants.<name>.id` |  | required | `str (UUID)` |  | hot |",
-        "| `tenants.<name>.limits.storage_gib` |  | `10` | `int or \"unlimited\"` | at least 1 | hot |",
+        '| `tenants.<name>.limits.storage_gib` |  | `10` | `int or "unlimited"` | at least 1 | hot |',
         "| `tenants.<name>.database.password` |  | required | `str`, secret | length at least 8 | hot |",
         '| `tenants.<name>.login (method = "oidc").client_secret` |  | required | `str`, secret |  | hot |',
         "| `tenants.<name>.webhooks.<name>.signing_key` |  | required | `str`, secret |  | hot |",
-        "| `tenants.<name>.contacts[].role` |  | `\"owner\"` | `\"billing\" or \"owner\" or \"technical\"` |  | hot |",
-        "| `tenants.<name>.branding.colour` |  | `\"#336699\"` | `str` | matches `^#[0-9a-f]{6}$` | hot |",
+        '| `tenants.<name>.contacts[].role` |  | `"owner"` | `"billing" or "owner" or "technical"` |  | hot |',
+        '| `tenants.<name>.branding.colour` |  | `"#336699"` | `str` | matches `^#[0-9a-f]{6}$` | hot |',
         "| `tenant_of` | Which tenant a host belongs to. | `tenants` |",
     ],
     edits=[
@@ -345,7 +348,10 @@ APPLICATION = Application(
                     ('metadata_url = "https://sso.initech.example/metadata.xml"\n', ""),
                 ],
                 "secrets.toml": [
-                    (f'signing_key = """\n{PRIVATE_KEY}"""\nsigning_password = "initech-key-quiet-moss"', 'client_secret = "initech-oidc-dune"')
+                    (
+                        f'signing_key = """\n{PRIVATE_KEY}"""\nsigning_password = "initech-key-quiet-moss"',
+                        'client_secret = "initech-oidc-dune"',
+                    )
                 ],
                 "server.toml": [("port = 8443", "port = 8444")],
             },
@@ -370,11 +376,18 @@ APPLICATION = Application(
                 "tenants.toml": [
                     (
                         "[tenants.initech.database]",
-                        '[tenants.hooli]\nid = "11111111-2222-3333-4444-555555555555"\ndomains = ["hooli.example"]\n'
-                        'database = { name = "hooli", user = "hooli" }\n\n[tenants.initech.database]',
+                        (
+                            '[tenants.hooli]\nid = "11111111-2222-3333-4444-555555555555"\ndomains = ["hooli.example"]\n'
+                            'database = { name = "hooli", user = "hooli" }\n\n[tenants.initech.database]'
+                        ),
                     )
                 ],
-                "secrets.toml": [("[tenants.globex.database]", '[tenants.hooli]\ndatabase.password = "hooli-db-tidal-kelp"\n\n[tenants.globex.database]')],
+                "secrets.toml": [
+                    (
+                        "[tenants.globex.database]",
+                        '[tenants.hooli]\ndatabase.password = "hooli-db-tidal-kelp"\n\n[tenants.globex.database]',
+                    )
+                ],
             },
             frozenset({"tenants", "tenant_of"}),
             {("tenant_of", "hooli.example"): "hooli", ("tenants", "hooli", "zone"): ZoneInfo("UTC")},

@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 
 from support.applications import Application, Difference, Edit, Entry, Mistake, Place
-
 from system.applications.training.settings import (
     SGD,
     Config,
@@ -74,9 +73,7 @@ APPLICATION = Application(
             )
         ],
         "optimization.optimizer": [
-            Entry(
-                {"name": "sgd", "lr": 0.1, "momentum": 0.9}, Place("experiment.toml", "[optimization.¦optimizer]")
-            ),
+            Entry({"name": "sgd", "lr": 0.1, "momentum": 0.9}, Place("experiment.toml", "[optimization.¦optimizer]")),
             Entry(
                 {"name": "adamw", "lr": 0.0006, "betas": [0.9, 0.95], "weight_decay": 0.1},
                 Place("config.toml", "[optimization.¦optimizer]"),
@@ -212,15 +209,19 @@ APPLICATION = Application(
         "model.attention.window = [512, 64]  # config.toml:18:10",
         "model.attention.position.scaling.factor = 2.0  # config.toml:22:22",
         "# data.datasets[0].token = not set  # default",
-        'data.datasets = [{ from = "hub", repository = "babble/web-text", revision = "v2.1", weight = 0.7 }, '
-        '{ from = "shards", pattern = "/data/books/{00000..00511}.tar", weight = 0.2, shuffle = 10000 }, '
-        '{ from = "lines", path = "~/notes/dialogues.jsonl", fields = { text = "body", label = "speaker" }, weight = 0.1 }]'
-        "  # config.toml:30:8",
+        (
+            'data.datasets = [{ from = "hub", repository = "babble/web-text", revision = "v2.1", weight = 0.7 }, '
+            '{ from = "shards", pattern = "/data/books/{00000..00511}.tar", weight = 0.2, shuffle = 10000 }, '
+            '{ from = "lines", path = "~/notes/dialogues.jsonl", fields = { text = "body", label = "speaker" }, weight = 0.1 }]'
+            "  # config.toml:30:8"
+        ),
         'optimization.optimizer.name = "sgd"  # experiment.toml:10:8',
         "optimization.optimizer.nesterov = false  # default",
-        'callbacks = [{ on = "early_stopping", metric = "validation/loss", baseline = nan, patience = 10 }, '
-        '{ on = "sampling", every = 1000, prompts = ["Once upon a time", "Q: What is the answer?\\nA:"], temperature = 0.8 }]'
-        "  # config.toml:91:6",
+        (
+            'callbacks = [{ on = "early_stopping", metric = "validation/loss", baseline = nan, patience = 10 }, '
+            '{ on = "sampling", every = 1000, prompts = ["Once upon a time", "Q: What is the answer?\\nA:"], temperature = 0.8 }]'
+            "  # config.toml:91:6"
+        ),
         "# loggers.team.api_key = ********  # secrets.toml:3:11",
         "# tokens_per_step = 196608  # derived from batch_size, devices, data.sequence_length, optimization.accumulate",
     ],
@@ -270,8 +271,10 @@ APPLICATION = Application(
         '| `callbacks[] (on = "early_stopping").baseline` |  | `nan` | `float` |  | hot |',
         '| `checkpoints.keep` |  | `3` | `int or "all"` |  | hot |',
         '| `loggers.<name> (to = "wandb").api_key` |  | required | `str`, secret |  | hot |',
-        "| `tokens_per_step` | How many tokens the model sees between two updates. | "
-        "`batch_size`, `devices`, `data.sequence_length`, `optimization.accumulate` |",
+        (
+            "| `tokens_per_step` | How many tokens the model sees between two updates. | "
+            "`batch_size`, `devices`, `data.sequence_length`, `optimization.accumulate` |"
+        ),
     ],
     edits=[
         Edit(  # a leaf of an array of tables
@@ -312,7 +315,9 @@ APPLICATION = Application(
             {"loggers.team.api_key": (HIDDEN, HIDDEN)},
         ),
         Edit(  # the whole override is other: back to what lies below, and what needs a restart waits
-            {"experiment.toml": 'name = "babble-conv"\n[model]\nkind = "convnet"\nclasses = 10\nblocks = [{ channels = 64, stride = 2 }]\n'},
+            {
+                "experiment.toml": 'name = "babble-conv"\n[model]\nkind = "convnet"\nclasses = 10\nblocks = [{ channels = 64, stride = 2 }]\n'
+            },
             frozenset(
                 {
                     *("name", "steps", "model", "optimization.optimizer", "optimization.scheduler"),
