@@ -15,8 +15,9 @@ from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Values, follow
 from .._schema import field_types
 from .._schema.frozen import ATOMS
-from .._schema.schema import Schema, as_values
-from .._schema.shape import UNTYPED, Shape
+from .._schema.masking import is_secret
+from .._schema.schema import Leaf, Schema, as_values
+from .._schema.shape import UNTYPED, Shape, parts_of
 from .._schema.stand_ins import NATIVE
 from .readings import plain
 
@@ -52,15 +53,29 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
 
 
 def secrets_in(schema: Schema, settings: Struct, documents: Iterable[Document] = ()) -> Iterator[SecretText]:
-    """Yield the secrets that settings hold, and what is derived of values in the secret layers among these documents."""
+    """Yield the secrets that settings hold, and what is derived of values in the secret layers among these documents.
+
+    Of a derived value, what the class shows of its sources is no secret: their keys, and the values beside the secret ones.
+    """
     secret = [document.values for document in documents if document.layer.secret]
     for leaf in schema.derived:
         said = any(follow(values, source.path) is not ABSENT for values in secret for source in leaf.sources)
         if leaf.secret or said:
-            yield from _texts(vars(settings).get(leaf.path[-1]), leaf.path[-1])  # None if it cannot be worked out
+            shown = set[str]() if is_secret(leaf.annotation) else {*_shown(leaf.sources, settings)}
+            derived = _texts(vars(settings).get(leaf.path[-1]), leaf.path[-1])  # None if it cannot be worked out
+            yield from (found for found in derived if found.text not in shown)
     for leaf in schema.leaves:
         if leaf.secret:
             yield from _marked(leaf.shape, as_values(leaf.value_in(settings)), leaf.path[-1])
+
+
+def _shown(leaves: Iterable[Leaf], settings: Struct) -> Iterator[str]:
+    """Yield the keys and the texts in leaves that no class hides."""
+    for leaf in leaves:
+        for part in parts_of(leaf.shape, as_values(leaf.value_in(settings)), leaf.path):
+            yield from map(str, part.path)
+            if not part.hidden:
+                yield from (found.text for found in _texts(part.value, ""))
 
 
 def default_secrets(schema: Schema) -> Iterator[SecretText]:
