@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,6 +59,10 @@ class Mistake(NamedTuple):
     message: str
     in_schema: bool = True
     """Whether an editor that has the schema marks it too."""
+
+    def said(self, place: str) -> str:
+        """The first line about it."""
+        return f"{place}  {self.key}: {self.message}" if self.key else self.message
 
 
 Texts = Sequence[tuple[str, str]]
@@ -180,6 +185,15 @@ def edit(files: Mapping[str, Texts | str | None], volume: Volume | None = None) 
             beside = path.with_name(f".{path.name}~")
             beside.write_text(text, encoding="utf-8")
             os.replace(beside, path)
+
+
+@contextmanager
+def mistaken(mistake: Mistake, volume: Volume | None = None) -> Iterator[str]:
+    """Make the mistake, and undo it. Give its place."""
+    before = Path(mistake.file).read_text(encoding="utf-8")
+    edit({mistake.file: [(mistake.old, mistake.new.replace(MARK, ""))]}, volume)
+    yield Place(mistake.file, mistake.new).resolve() if mistake.key else ""
+    edit({mistake.file: before}, volume)
 
 
 def replaced(path: Path, texts: Texts) -> str:

@@ -6,8 +6,7 @@ import datetime
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,10 @@ import jsonschema
 import msgspec
 import pytest
 from support.applications import (
-    MARK,
     Application,
-    Mistake,
     Place,
-    edit,
     load,
+    mistaken,
     put,
     replaced,
     toml,
@@ -91,8 +88,7 @@ def test_check_finds_a_mistake_in_each_nested_kind(
         with mistaken(mistake, volume if application.mounted else None) as place:
             result, as_json = command("check"), command("check", "--json")
         assert (result.code, as_json.code) == (1, 1), mistake
-        said = f"{place}  {mistake.key}: {mistake.message}" if mistake.key else mistake.message
-        assert result.out.splitlines()[:2] == ["Invalid settings: 1 problem", f"  {said}"]
+        assert result.out.splitlines()[:2] == ["Invalid settings: 1 problem", f"  {mistake.said(place)}"]
         [problem] = as_json.json()["problems"]
         assert (problem["code"], problem["key"]) == (mistake.code, mistake.key)
         assert written(problem) == place
@@ -186,15 +182,6 @@ def test_the_schema_takes_the_layers_and_marks_the_mistakes(
         if mistake.file.endswith(".toml"):
             with mistaken(mistake):
                 assert bool(marks(Path(mistake.file))) == mistake.in_schema, mistake
-
-
-@contextmanager
-def mistaken(mistake: Mistake, volume: Volume | None = None) -> Iterator[str]:
-    """Make the mistake, and undo it. Gives its place."""
-    before = Path(mistake.file).read_text(encoding="utf-8")
-    edit({mistake.file: [(mistake.old, mistake.new.replace(MARK, ""))]}, volume)
-    yield Place(mistake.file, mistake.new).resolve() if mistake.key else ""
-    edit({mistake.file: before}, volume)
 
 
 def from_files(application: Application) -> Any:

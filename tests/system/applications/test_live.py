@@ -6,11 +6,12 @@ import json
 
 import anyio
 import pytest
-from support.applications import Application, edit, load, value_at
+from support.applications import Application, edit, load, mistaken, value_at
 from support.canaries.leaks import assert_none
 from support.canaries.outputs import Log, of_live
 from support.faults.volumes import Volume
 
+from hotsettings import Rejected
 from hotsettings.cli.commands.watch import JsonPrinter, _print_events
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("folder")]
@@ -46,3 +47,17 @@ async def test_edits_at_every_kind_of_nesting(
                 told = await of_live(live)
                 tasks.cancel_scope.cancel()
     assert_none([*told, *printed, *log.outputs()], application.planted)
+
+
+async def test_mistakes_are_rejected_in_the_words_of_a_check(application: Application, volume: Volume) -> None:
+    told: list[tuple[str, str]] = []
+    with Log() as log:
+        async with application.settings.watch(layers=application.layers(), rescan_interval=60.0) as live:
+            for mistake in application.mistakes:
+                with mistaken(mistake, volume if application.mounted else None) as place:
+                    with pytest.raises(Rejected) as caught:
+                        await live.reload()
+                assert str(caught.value).splitlines()[1].strip() == mistake.said(place)
+                told.append(("error", f"{caught.value} {caught.value.reason!r}"))
+            assert await live.reload() is None
+    assert_none([*told, *log.outputs()], application.planted)
