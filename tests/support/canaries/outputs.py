@@ -133,7 +133,12 @@ class Log(logging.Handler):
 def command(*args: str) -> Output:
     """Run the command in this process; what it prints under its name."""
     out = io.StringIO()
-    with patch("typer.main.get_command", made_once), patch("sys.argv", ["hotsettings", *args]), redirect_stdout(out), redirect_stderr(out):
+    with (
+        patch("typer.main.get_command", made_once),
+        patch("sys.argv", ["hotsettings", *args]),
+        redirect_stdout(out),
+        redirect_stderr(out),
+    ):
         try:
             main()
         except SystemExit:
