@@ -89,7 +89,7 @@ APPLICATION = Application(
         'prices."clicks per million"': [Entry("1.20 EUR", Place("pipeline.toml", '"clicks per million" = ¦'))],
         "memory_per_worker": [Entry("256 MiB", "derived")],
     },
-    summary="Valid: 5 from pipeline.toml, 1 from sinks.toml, 4 from local.toml, 0 by default",
+    summary="Valid: 35 from pipeline.toml, 16 from sinks.toml, 21 from local.toml, 22 by default",
     warnings=[
         ("misplaced-secret", "sources[0].auth.password", Place("local.toml", 'user = "me", password = ¦')),
         ("misplaced-secret", "sources[0].headers.Cookie", Place("local.toml", "Cookie = ¦")),

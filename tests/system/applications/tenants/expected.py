@@ -92,7 +92,7 @@ APPLICATION = Application(
         "encryption_keys": [Entry(HIDDEN, Place("secrets.toml", "[¦encryption_keys]"))],
         "tenant_of": [Entry(HIDDEN, "derived")],
     },
-    summary="Valid: 8 from server.toml, 2 from secrets.toml, 1 from today.toml, 5 by default",
+    summary="Valid: 9 from server.toml, 47 from tenants.toml, 10 from secrets.toml, 4 from today.toml, 53 by default",
     warnings=[
         ("renamed", "tenants.acme.database.pool", Place("tenants.toml", "¦pool_size")),
         ("unknown-key", "tenants.acme.branding.corner_radius", Place("tenants.toml", "¦corner_radius")),

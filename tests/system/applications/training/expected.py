@@ -99,7 +99,7 @@ APPLICATION = Application(
         ],
         "tokens_per_step": [Entry(196_608, "derived")],
     },
-    summary="Valid: 14 from config.toml, 1 from secrets.toml, 8 from experiment.toml, 2 by default",
+    summary="Valid: 52 from config.toml, 1 from secrets.toml, 11 from experiment.toml, 12 by default",
     warnings=[
         ("deprecated", "fp16", Place("config.toml", "¦fp16 = false")),
         ("renamed", "optimization.scheduler.parts[0].steps", Place("config.toml", "¦warmup_steps")),
