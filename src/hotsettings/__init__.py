@@ -25,17 +25,22 @@ from .settings import BaseSettings
 
 if TYPE_CHECKING:
     from ._layers.status import LayerStatus
+    from ._live.blocking.live import BlockingLive
+    from ._live.blocking.resource import BlockingResource
     from ._live.live import Live
     from ._live.resource import Resource, ResourceDown
     from ._live.snapshot import Change, Snapshot
     from ._live.statistics import Described, Statistics
     from ._live.status import Applied, Rejection, Status, Wait
+    from ._live.watch import Watch
     from ._loading.explain import Explanation
 
 __all__ = [
     "Applied",
     "BaseSettings",
     "Before",
+    "BlockingLive",
+    "BlockingResource",
     "Change",
     "Check",
     "Deprecated",
@@ -66,6 +71,7 @@ __all__ = [
     "UnforeseenError",
     "ValuesLayer",
     "Wait",
+    "Watch",
     "derived",
     "enc_hook",
     "use_parser",
@@ -76,6 +82,8 @@ __version__ = "0.1.0"
 # Whoever only loads does not pay for anyio and a watcher: these come with their modules when they are asked for.
 _WITH_LIVE = {
     "Applied": "_live.status",
+    "BlockingLive": "_live.blocking.live",
+    "BlockingResource": "_live.blocking.resource",
     "Change": "_live.snapshot",
     "Described": "_live.statistics",
     "Explanation": "_loading.explain",
@@ -88,6 +96,7 @@ _WITH_LIVE = {
     "Statistics": "_live.statistics",
     "Status": "_live.status",
     "Wait": "_live.status",
+    "Watch": "_live.watch",
 }
 
 

@@ -50,5 +50,6 @@ logger = Log(logging.getLogger(NAME))
 
 def name_of(function: Callable[..., Any]) -> str:
     """Return the name of a callback, hook or build for the log."""
-    named = getattr(function, "func", function)  # a functools.partial has none of its own
+    named = getattr(function, "__wrapped__", function)  # what runs it in a thread
+    named = getattr(named, "func", named)  # a functools.partial has no name of its own
     return f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', type(named).__qualname__)}"

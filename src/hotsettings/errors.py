@@ -11,6 +11,7 @@ anywhere. No error holds a value, a document, or an exception of other code.
 """
 
 from collections.abc import Iterable
+from itertools import chain, islice
 from typing import ClassVar, Final, Literal, TypeAlias, get_args
 
 from msgspec import Struct
@@ -146,6 +147,12 @@ class Problems(Struct, frozen=True):
 
 
 NO_PROBLEMS = Problems((), 0)
+
+
+def joined(*parts: Problems) -> Problems:
+    """Put the problems of several searches together, in this order."""
+    first = islice(chain.from_iterable(each.first for each in parts), MOST_PROBLEMS)
+    return Problems(tuple(first), sum(each.total for each in parts))
 
 
 class SettingsError(Exception):

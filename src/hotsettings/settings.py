@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from msgspec import Struct, StructMeta
+from msgspec import Struct, StructMeta, field
 
 from ._boundary import guarded, without_frames
 from ._layers.default_layers import CONFIG_FILE, SECRETS_FILE, chosen_layers
@@ -26,10 +26,9 @@ from ._schema.schema import schema_of
 from .errors import PROGRAM
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
     from typing import Self
 
-    from ._live.live import Live
+    from ._live.watch import Watch
     from ._watching.events import Kind
 
 
@@ -111,11 +110,16 @@ if TYPE_CHECKING:
             prepare_timeout: float = 10.0,
             reload_signal: int | None = None,
             watcher: Kind = "auto",
-        ) -> AbstractAsyncContextManager[Live[Self]]:
-            """Load, and follow the files: ``async with Settings.watch() as live: live.current...``. Times in seconds."""
+            follow_forks: bool = True,
+        ) -> Watch[Self]:
+            """Load, and follow the files: ``async with Settings.watch() as live: live.current...``. Times in seconds.
+
+            Without an event loop: ``with Settings.watch() as live``, or ``Settings.watch().start()`` for the life of the process.
+            """
             ...
 
 else:
+    _FIELD = type(field())
     _IMMUTABLE = {list: "tuple", set: "frozenset", bytearray: "bytes"}
 
     class _SettingsMeta(StructMeta):
@@ -130,11 +134,14 @@ else:
                 if config.setdefault(option, needed) is not needed:
                     raise TypeError(f"{name}: settings always have {option}={needed}; leave it out")
             for attribute, value in namespace.items():
-                if type(value) is dict and not attribute.startswith("__"):
-                    namespace[attribute] = freeze(value)  # so that a plain dict can be written as a default
-                elif value and (instead := _IMMUTABLE.get(type(value))) and not attribute.startswith("__"):
+                default = value.default if isinstance(value, _FIELD) else value
+                if type(default) is dict and not attribute.startswith("__"):
+                    default = freeze(default)  # so that a plain dict can be written as a default
+                    named = isinstance(value, _FIELD)
+                    namespace[attribute] = field(default=default, name=value.name) if named else default
+                elif default and (instead := _IMMUTABLE.get(type(default))) and not attribute.startswith("__"):
                     # msgspec refuses it too, but names neither the field nor the remedy, and quotes the default, which may be secret.
-                    kind = type(value).__name__
+                    kind = type(default).__name__
                     raise TypeError(f"{name}.{attribute}: its default is a {kind}, which is mutable; write a {instead}")
             if any(isinstance(value, Derived) for value in namespace.values()):
                 config["dict"] = True  # a place for the values
@@ -221,8 +228,12 @@ else:
             prepare_timeout=10.0,
             reload_signal=None,
             watcher="auto",
+            follow_forks=True,
         ):
             """Load, and follow the files: ``async with Settings.watch() as live: live.current...``. Times in seconds.
+
+            Without an event loop: ``with Settings.watch() as live``, or ``live = Settings.watch().start()`` for the life of the
+            process, which ``live.stop()`` ends. Both have the same members.
 
             Iterators (``changes()``, ``events()``) begin where they are called, and end with the block. The block may be
             entered in one task and left in another.
@@ -240,6 +251,7 @@ else:
                 prepare_timeout: Seconds that each hook and each build may take.
                 reload_signal: A signal that means ``reload()``, such as ``signal.SIGHUP``.
                 watcher: "auto", "inotify" (Linux), "watchfiles" or "poll".
+                follow_forks: Whether the form without an event loop goes on in processes that are forked from this one.
 
             Raises:
                 LayerError: A layer cannot be read or parsed when the block is entered.
@@ -247,17 +259,12 @@ else:
                 ValueError: ``reload_signal`` is given outside of the main thread, which alone receives signals.
             """
             from ._layers.store import StoreLayer
-            from ._live.watch import watch_layers  # whoever only loads pays neither for anyio nor for a watcher
+            from ._live.following import Options  # whoever only loads pays neither for anyio nor for a watcher
+            from ._live.watch import Watch
 
-            return watch_layers(
-                schema_of(cls),
-                chosen_layers("watch()", config_path, secrets_path, override_path, layers, (*_ONCE, StoreLayer)),
-                settle=settle,
-                rescan_interval=rescan_interval,
-                prepare_timeout=prepare_timeout,
-                reload_signal=reload_signal,
-                watcher=watcher,
-            )
+            chosen = chosen_layers("watch()", config_path, secrets_path, override_path, layers, (*_ONCE, StoreLayer))
+            options = Options(schema_of(cls), chosen, settle, rescan_interval, prepare_timeout, watcher)
+            return Watch(options, reload_signal, follow_forks=follow_forks)
 
         __replace__ = replace
         __repr__ = masked_repr

@@ -394,6 +394,40 @@ def test_of_very_many_problems_a_table_counts_as_one(tmp_path: Path) -> None:
     assert 30_000 < error.total < 60_000
 
 
+@pytest.mark.parametrize(
+    "kind", [str, Annotated[str, msgspec.Meta(min_length=1)], Annotated[bool, msgspec.Meta(title="x")]]
+)
+def test_numbers_in_the_place_of_others_are_judged_by_their_type(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any
+) -> None:
+    """There may be half a million in a file, and to ask msgspec takes most of the time."""
+    asked: list[object] = []
+    convert = msgspec.convert
+
+    def counted(*args: Any, **options: Any) -> Any:
+        asked.append(args)
+        return convert(*args, **options)
+
+    monkeypatch.setattr(msgspec, "convert", counted)
+    error = refused(tmp_path, settings({"x": tuple[kind, ...]}), f"x = [{'1, 0.5, ' * 2000}]")
+    assert error.total == 4000
+    assert [each.message for each in error.problems[:2]] == [
+        f"expected {'bool' if 'bool' in str(kind) else 'str'}, got {got}" for got in ("int", "float")
+    ]
+    assert len(asked) < 1000
+
+
+def test_limits_hold_beside_wrong_types(tmp_path: Path) -> None:
+    kind = Annotated[str, msgspec.Meta(min_length=2)]
+    error = refused(tmp_path, settings({"x": tuple[kind, ...]}), "x = [1, '', 'ab', 'a', 2]")
+    assert [(each.key, each.code) for each in error.problems] == [
+        ("x[0]", "wrong-type"),
+        ("x[1]", "wrong-length"),
+        ("x[3]", "wrong-length"),
+        ("x[4]", "wrong-type"),
+    ]
+
+
 def test_small_tables_nested_deep_are_frozen_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A look at all types at once costs more than the values of a small table, of which there may be a million."""
     looks: list[object] = []

@@ -119,7 +119,7 @@ def warned(config: str = "", secrets: str = "", *, mode: int = 0o600, git: Seque
     Path("secrets.toml").chmod(mode)
     schema = schema_of(Settings)
     layers = [FileLayer("config.toml", name="base"), FileLayer("secrets.toml", name="secrets", secret=True)]
-    return warnings(schema, read_all(schema, layers))
+    return warnings(schema, read_all(schema, layers)).first
 
 
 def warned_by_loading(config: str) -> Iterable[Problem]:

@@ -23,7 +23,7 @@ class Reader:
         self._rest = b""
 
     def line(self) -> str:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60  # a traced command on a busy machine takes long to begin
         while b"\n" not in self._rest:
             ready, _, _ = select.select([self._descriptor], [], [], deadline - time.monotonic())
             assert ready, f"nothing more was printed: {self._rest!r}"

@@ -14,7 +14,7 @@ from hotsettings import BaseSettings, FileLayer, InvalidSettings, RestartRequire
 from hotsettings._live.reload.restart import keep_first
 from hotsettings._live.snapshot import Snapshot, changed_keys
 from hotsettings._live.statistics import describe
-from hotsettings._loading.explain import effective, explain
+from hotsettings._loading.explain import effective, explain, live_values
 from hotsettings._loading.load import Loaded, load
 from hotsettings._redaction import Redactor
 from hotsettings._schema.masking import HIDDEN
@@ -337,3 +337,15 @@ class TestShown:
 
     def test_the_reference_lists_it(self) -> None:
         assert "| `MONGODB_URL` | Where the database is. | `MONGO_HOST`, `MONGO_PORT` |" in markdown(SCHEMA)
+
+
+def test_only_the_settings_that_are_asked_for(tmp_path: Path) -> None:
+    it = loaded(tmp_path, "MONGO_HOST = 'n'")
+    paths = {("MONGO_HOST",), ("dsn",)}
+    assert {setting.path for setting in effective(it, paths)} == paths
+    values = live_values(it)
+    assert {path: values[path] for path in paths} == {
+        ("MONGO_HOST",): "n",
+        ("dsn",): "amqp://user:default-password@n/",
+    }
+    assert set(values) == {setting.path for setting in effective(it)}

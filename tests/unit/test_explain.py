@@ -21,6 +21,7 @@ from hotsettings._layers.file import FileLayer
 from hotsettings._layers.layer import Document, parse
 from hotsettings._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from hotsettings._live.reload.restart import keep_first
+from hotsettings._live.statistics import describe
 from hotsettings._loading.explain import (
     Entry,
     Explanation,
@@ -233,6 +234,19 @@ class Settings(BaseSettings):
     keys: Secret[Mapping[str, str]] = {}  # noqa: RUF012
 
 
+class Nameless(Struct, frozen=True):
+    host: str
+    port: int = 1
+    user: str | None = None
+
+
+class Bare(Struct, frozen=True):
+    a: int
+
+
+UNDER_DB = {"host": "default", "password": HIDDEN, "pool": {"size": 9, "wait": 1.0}}
+
+
 def entries(it: Loaded, key: str) -> list[tuple[Any, str, bool]]:
     return [(entry.value, str(entry.origin), entry.live) for entry in explain(it, key).entries]
 
@@ -312,14 +326,28 @@ class TestExplain:
 
     def test_a_table_of_leaves(self) -> None:
         it = loaded(Settings, "[db]\nhost = 'h'\npassword = 'p'\n[db.pool]\nsize = 1")
-        assert entries(it, "db") == [({"host": "h", "password": HIDDEN, "pool": {"size": 1}}, "config.toml:1:2", True)]
-        assert entries(it, "db.pool") == [({"size": 1}, "config.toml:4:5", True)]
+        assert entries(it, "db") == [
+            ({"host": "h", "password": HIDDEN, "pool": {"size": 1}}, "config.toml:1:2", True),
+            (UNDER_DB, "default", True),
+        ]
+        assert entries(it, "db.pool") == [({"size": 1}, "config.toml:4:5", True), (UNDER_DB["pool"], "default", True)]
+
+    def test_a_table_of_leaves_without_a_default(self) -> None:
+        class NoDefault(BaseSettings):
+            db: Nameless
+            other: Nameless | None = None
+            bare: Bare | None = None
+
+        it = loaded(NoDefault, "[db]\nhost = 'h'\n[other]\nhost = 'o'\n[bare]\na = 1")
+        assert entries(it, "db") == [({"host": "h"}, "config.toml:1:2", True), ({"port": 1}, "default", True)]
+        assert entries(it, "other") == [({"host": "o"}, "config.toml:3:2", True), ({"port": 1}, "default", True)]
+        assert entries(it, "bare") == [({"a": 1}, "config.toml:5:2", True)]
 
     def test_something_else_in_the_place_of_a_table(self) -> None:
         """It would not fit, but a layer above has replaced it. It could hold a secret all the same."""
         it = loaded(Settings, "db = [{password = 'p'}]\nreplica = 5\n", None, "db = {}\nreplica = {}")
-        assert entries(it, "db") == [({}, "override.toml:1:6", True), (HIDDEN, "config.toml:1:6", False)]
-        assert entries(it, "replica") == [({}, "override.toml:2:11", True), (HIDDEN, "config.toml:2:11", False)]
+        assert entries(it, "db")[:-1] == [({}, "override.toml:1:6", True), (HIDDEN, "config.toml:1:6", False)]
+        assert entries(it, "replica")[:-1] == [({}, "override.toml:2:11", True), (HIDDEN, "config.toml:2:11", False)]
         assert entries(it, "db.host") == [("default", "default", True)]
 
     def test_inside_a_mapping(self) -> None:
@@ -336,11 +364,9 @@ class TestExplain:
 
     def test_a_table_that_nobody_writes(self) -> None:
         it = loaded(Settings, "db.host = 'h'")
-        assert entries(it, "db") == [({"host": "h"}, "config.toml:1:1", True)]
+        assert entries(it, "db") == [({"host": "h"}, "config.toml:1:1", True), (UNDER_DB, "default", True)]
         assert entries(it, "db.pool") == [({"size": 9, "wait": 1.0}, "default", True)]
-        assert entries(loaded(Settings), "db") == [
-            ({"host": "default", "password": HIDDEN, "pool": {"size": 9, "wait": 1.0}}, "default", True)
-        ]
+        assert entries(loaded(Settings), "db") == [(UNDER_DB, "default", True)]
         assert entries(it, "replica") == [(None, "default", True)]
         assert entries(it, "replica.pool") == [(None, "default", True)]
 
@@ -558,6 +584,17 @@ def test_values_of_all_kinds() -> None:
     assert explain(it, "anything.a").winner.value == math.inf
     assert msgspec.json.encode(explain(it, "anything.b").winner.value) == b'"07:32:00"'
     assert explain(it, "anything.c").winner.value == [[], {}]
+
+
+def test_integers_keep_their_base() -> None:
+    it = loaded(Settings, "port = 0x1F_90\nanything = {a = [0o17, 15, 'x'], b = true}", override="anything.c = 0b1")
+    assert "→ 0x1F_90  base" in str(explain(it, "port"))
+    assert explain(it, "port").winner.value == 8080
+    assert "→ { c = 0b1 }" in str(explain(it, "anything"))
+    described = {each.key: each.value for each in describe(it)}
+    assert described["port"] == "0x1F_90"
+    assert described["anything.b"] == "true"
+    assert described["anything.a"] == '[0o17, 0o17, "x"]', "of equal elements of an array, one notation counts"
 
 
 @pytest.mark.parametrize("name", ["config.toml", "a folder/config.toml"])

@@ -53,6 +53,10 @@ def test_freezing(value: Any) -> None:
         (bytearray(b"x"), b"x"),
         (OrderedDict(a=[1]), FrozenDict(a=(1,))),
         (defaultdict(list, a=[1]), FrozenDict(a=(1,))),
+        ([1] * 20, (1,) * 20),
+        ([1] * 20 + [[2]], (1,) * 20 + ((2,),)),
+        ({str(n): n for n in range(20)}, FrozenDict({str(n): n for n in range(20)})),
+        ({str(n): n for n in range(20)} | {"a": [1]}, FrozenDict({str(n): n for n in range(20)} | {"a": (1,)})),
         ("text", "text"),
     ],
 )

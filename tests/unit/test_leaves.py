@@ -1,19 +1,23 @@
 """Leaves inside mappings, arrays and unions: each has an origin, and a secret hides itself and nothing else."""
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from msgspec import Struct
 
-from hotsettings import BaseSettings, Secret
+from hotsettings import BaseSettings, Before, Check, InvalidSettings, Secret
 from hotsettings._layers.layer import Layer, in_memory
 from hotsettings._loading.explain import effective, explain, origins, parse_key
 from hotsettings._loading.load import assemble
 from hotsettings._loading.merge import merge, trace, winners
+from hotsettings._redaction import Redactor
+from hotsettings._schema.describe import type_name
 from hotsettings._schema.masking import HIDDEN
 from hotsettings._schema.schema import schema_of
 from hotsettings._schema.shape import Shape, masked, parts_of, secret_paths, whole_at
+from hotsettings.cli.commands.schema import json_schema
 
 
 class Db(Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,3 +191,89 @@ def test_winners_agree_with_trace() -> None:
             inside = winner.inside
         assert winner is not None
         assert winner.layer == next(trace(layers, path))[0]
+
+
+class Login(Struct, frozen=True, tag="login", array_like=True):
+    password: Secret[str]
+    port: Annotated[int, Check(lambda port: refuse(port == 13))]
+    hosts: tuple[Db, ...] = ()
+
+
+class Token(Struct, frozen=True, tag="token", array_like=True):
+    host: str
+    token: Secret[str] = ""
+    retries: Annotated[int, Before(int)] = 0
+
+
+class Arrays(BaseSettings):
+    one: Login | None = None
+    either: Login | Token | None = None
+
+
+def refuse(refused: bool) -> None:
+    if refused:
+        raise ValueError("unlucky")
+
+
+def of_arrays(**values: Any) -> Any:
+    return assemble(schema_of(Arrays), [document("base", values)])
+
+
+def test_the_tag_of_an_array_comes_before_its_fields() -> None:
+    it = of_arrays(one=["login", "hunter2", 1, [{"host": "h"}]], either=["token", "h", "hunter2", "3"])
+    assert [(setting.key, setting.value) for setting in effective(it)] == [
+        ("one[0]", "login"),
+        ("one[1]", HIDDEN),
+        ("one[2]", 1),
+        ("one[3][0].host", "h"),
+        ("one[3][0].password", HIDDEN),
+        ("one[3][0].port", 5432),
+        ("either", HIDDEN),
+    ]
+    assert it.settings.either == Token("h", "hunter2", 3), (
+        "Before was called for its field, and not for the one before it"
+    )
+    redactor = Redactor(schema_of(Arrays))
+    redactor.learn(it.documents)
+    assert redactor.redact("hunter2 login") == "******** login"
+    entry = json.loads(json_schema(schema_of(Arrays)))["$defs"]["Login"]
+    assert [each.get("enum", each.get("type")) for each in entry["prefixItems"]] == [
+        ["login"],
+        "string",
+        "integer",
+        "array",
+    ]
+    assert entry["minItems"] == 3
+    assert type_name(Arrays.__annotations__["either"]).endswith('or array of "token", str, str, int')
+
+
+@pytest.mark.parametrize("key", ["one", "either"])
+def test_an_array_without_its_tag_is_hidden_as_a_whole(key: str) -> None:
+    """What stands where the tag should be may be the secret."""
+    value = ["hunter2", 1, [{"host": "h"}]]
+    shape = Arrays.__annotations__[key]
+    assert masked(Shape(shape), value) == HIDDEN
+    assert whole_at(schema_of(Arrays).shape, {key: value}, (key, 0)) == (key,)
+    redactor = Redactor(schema_of(Arrays))
+    redactor.learn([document("base", {key: value})])
+    assert redactor.redact("it is hunter2") == "it is ********"
+
+
+@pytest.mark.parametrize(
+    ("value", "key", "message"),
+    [
+        (["login", "hunter2", 13], "either[2]", "unlucky"),
+        (["login", "hunter2", "13"], "either[2]", "expected int, got str"),
+        (["login", "hunter2", 1, [{}]], "either[3][0].host", "required, but missing from this table"),
+        (["token", 5], "either[1]", "expected str, got int"),
+        (["token", "h", 5], "either[2]", "expected str, got int (value hidden)"),
+        (["token", "h", "", "x"], "either[3]", "invalid literal for int() with base 10: 'x'"),
+        (["login", "hunter2"], "either", "expected array of at least length 3, got 2 (value hidden)"),
+        (["hunter2", 1], "either", "invalid value (value hidden)"),
+        (["hunter2", 1, []], "one", "invalid value (value hidden)"),
+    ],
+)
+def test_a_mistake_in_an_array_has_its_index(value: Any, key: str, message: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        of_arrays(**{key.partition("[")[0]: value})
+    assert [(problem.key, problem.message) for problem in caught.value.problems] == [(key, message)]

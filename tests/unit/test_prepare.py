@@ -178,6 +178,19 @@ def test_a_layer_without_a_tag_means_that_of_the_default() -> None:
     assert of({"store": {"quota": 0}}, {"store": {"type": "bucket"}}).store == Bucket()
 
 
+def test_the_default_of_a_table_in_a_default_is_the_one_that_is_there() -> None:
+    """Not that of its class, which may have another tag."""
+
+    class Site(Struct, frozen=True):
+        store: Disk | Bucket = Bucket()
+
+    class Sites(BaseSettings):
+        site: Site = Site(store=Disk(path="/data"))
+
+    layers = {"site": {"store": {"quota": 7}}}, {"site": {"store": {"type": "disk", "path": "/other"}}}
+    assert of(*layers, cls=Sites).site.store == Disk(path="/other", quota=7)
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     items = value.items() if isinstance(value, dict) else ()
     return [path, *(deeper for key, item in items for deeper in places(item, (*path, key)))]
@@ -423,7 +436,7 @@ class TestConversions:
             y: Annotated[Interrupting, Check(interrupted)] | None = None
             z: int = 1
 
-        given: list[dict[str, Any]] = [{"x": 2}, {"y": {}}, {"y": {}, "z": "x"}]
+        given: list[dict[str, Any]] = [{"x": 2}, {"y": {}}, {"y": {}, "z": "x"}, {"z": "x", "y": {}}]
         for values in given:
             with pytest.raises(KeyboardInterrupt):
                 S.from_values(**values)
@@ -484,6 +497,16 @@ class TestChecks:
             port: Annotated[int, Check(leaves)] = 1
 
         assert problems(Leaving, {"port": 2}) == [("port", "SystemExit: 3")]
+
+    def test_entries_of_a_mapping_and_all_beyond_the_first_thousand(self) -> None:
+        class Many(BaseSettings):
+            table: Mapping[str, Annotated[int, Check(even)]] = {}
+            converted: tuple[Annotated[int, Before(seconds)], ...] = ()
+
+        assert [key for key, _ in problems(Many, {"table": {"a": 2, "b": 3}})] == ["table.b"]
+        with pytest.raises(InvalidSettings) as caught:
+            Many.from_values(converted=["soon"] * 1001)
+        assert (len(caught.value.problems), caught.value.total) == (1000, 1001)
 
     def test_ctrl_c_is_not_caught(self) -> None:
         def interrupted(value: Any) -> None:

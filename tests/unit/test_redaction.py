@@ -471,6 +471,13 @@ class TestWhichValuesAreSecret:
             ({"whole": {"canary-key": {"host": CANARY}}}, [], [CANARY, "canary-key"]),
             ({"row": ["db-internal", CANARY]}, ["db-internal"], [CANARY]),
             ({"tagged_row": ["row", "db-internal", CANARY]}, ["db-internal"], [CANARY]),
+            # Where a table is meant and none is written, or no array, nobody knows what is where.
+            ({"inner": f"db://:{CANARY}@db-internal"}, [], [CANARY]),
+            ({"inner": ["db-internal", CANARY]}, [], [CANARY, "db-internal"]),
+            ({"inners": {"host": CANARY}}, [], [CANARY]),
+            ({"by_name": [CANARY]}, [], [CANARY]),
+            ({"row": {"host": CANARY}}, [], [CANARY]),
+            ({"tagged_row": ["db-internal", CANARY]}, [], [CANARY, "db-internal"]),
             ({"union": {"type": "one", "password": CANARY}}, [], [CANARY]),
             ({"union": {"type": "two", "label": "db-internal"}}, ["db-internal"], []),
             ({"boxed": {"content": CANARY}}, [], [CANARY]),

@@ -167,6 +167,13 @@ def test_values_in_code() -> None:
     assert Settings.from_values().replace(database={"hst": "y"}).db == Db("y")
 
 
+def test_conflicts_beyond_the_first_thousand_are_counted() -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        loaded("".join(f"dbs.k{number} = {{ host = 'a', hst = 'b' }}\n" for number in range(1001)))
+    assert (len(caught.value.problems), caught.value.total) == (1000, 1001)
+    assert {problem.code for problem in caught.value.problems} == {"conflict"}
+
+
 def test_a_secret_is_secret_by_its_old_name_too() -> None:
     """In the text of a problem with the value, and of a file that cannot be parsed."""
     with pytest.raises(InvalidSettings) as caught:

@@ -136,10 +136,19 @@ class TestDefining:
         ("default", "instead"), [(["hush"], "tuple"), ({"hush"}, "frozenset"), (bytearray(b"hush"), "bytes")]
     )
     def test_a_mutable_default_is_refused_by_name_and_not_quoted(self, default: Any, instead: str) -> None:
-        body = {"__annotations__": {"KEYS": Secret[Any]}, "KEYS": default}  # type: ignore[misc]
+        annotated = {"__annotations__": {"KEYS": Secret[Any]}}  # type: ignore[misc]
         said = rf"^S\.KEYS: its default is a {type(default).__name__}, which is mutable; write a {instead}$"
-        with pytest.raises(TypeError, match=said):
-            types.new_class("S", (BaseSettings,), {}, lambda namespace: namespace.update(body))
+        for written in (default, msgspec.field(default=default, name="keys")):
+            with pytest.raises(TypeError, match=said):
+                types.new_class("S", (BaseSettings,), {}, lambda body: body.update(annotated, KEYS=written))  # noqa: B023
+
+    def test_a_mapping_may_be_the_default_of_a_field_with_another_key(self) -> None:
+        class S(BaseSettings):
+            LIMITS: Mapping[str, int] = msgspec.field(default={"a": 1}, name="limits")
+
+        assert S.from_values().LIMITS == {"a": 1}
+        assert type(S.from_values().LIMITS) is FrozenDict
+        assert S.from_values(limits={"b": 2}).LIMITS == {"b": 2}
 
     def test_nothing_can_be_assigned(self, full: Settings) -> None:
         for name in (*Settings.__struct_fields__, "other"):

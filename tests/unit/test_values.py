@@ -65,7 +65,7 @@ def test_round_trip(value: Any) -> None:
         ({}, "{}"),
         ({"a": 1, "b c": {"d": []}}, '{ a = 1, "b c" = { d = [] } }'),
         ({"k" * 300: 1}, f"{{ {'k' * 300} = 1 }}"),
-        (None, "None"),
+        (None, "not set"),
         (HIDDEN, "********"),
         ([HIDDEN], "[********]"),
     ],

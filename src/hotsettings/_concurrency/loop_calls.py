@@ -1,13 +1,27 @@
-"""Calls into the event loop from other threads and from signal handlers."""
+"""The event loop that runs here, and calls into it from other threads and from signal handlers."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import anyio
 
 Call = Callable[[Callable[[], object]], object]
+"""Schedules a function in an event loop, and does not wait for it."""
+
+
+def running_loop() -> object | None:
+    """Return an object that identifies the event loop of this thread, to compare it by ``is``; None if none runs."""
+    if (trio := sys.modules.get("trio")) is not None:
+        with suppress(RuntimeError):
+            token: object = trio.lowlevel.current_trio_token()
+            return token
+    with suppress(RuntimeError):
+        return asyncio.get_running_loop()
+    return None
 
 
 def into_this_loop() -> Call:

@@ -25,6 +25,7 @@ from anyio.lowlevel import checkpoint
 
 from .._boundary import type_and_place
 from .._log import logger
+from .loop_calls import running_loop
 
 T = TypeVar("T")
 
@@ -32,11 +33,11 @@ _host: ContextVar[asyncio.Task[Any] | None] = ContextVar("_host", default=None)
 """On asyncio, the task that hosts the tasks of the live object to which the current code belongs."""
 
 _inside: ContextVar[tuple[_Hosted[Any], ...]] = ContextVar("_inside", default=())
-"""The blocks whose ends may have to wait for the current code: it is called by what they hold."""
+"""The blocks whose context managers have called the current code. The ends of these blocks may have to wait for it."""
 
 
 class Tasks:
-    """Tasks that end together. None ends the others by being cancelled, whatever the code that it calls does to it."""
+    """Tasks that end together. If code that one of them calls cancels this task, the others go on."""
 
     def __init__(self, group: TaskGroup) -> None:
         self._group = group
@@ -68,16 +69,17 @@ class Tasks:
         return failure
 
     def escape(self, failure: BaseException) -> None:
-        """Let what of a failure is no ``Exception``, such as SystemExit, be raised where the block ends."""
+        """Keep what is no ``Exception`` in a failure, such as SystemExit. It is raised where the block ends."""
         if self.escaped is None:
             self.escaped = beyond_exceptions(failure)
 
 
 @asynccontextmanager
 async def background_tasks() -> AsyncGenerator[Tasks, None]:
-    """Tasks that are cancelled when the block ends; an exception of the block leaves it as itself.
+    """Tasks that are cancelled when the block ends.
 
-    Otherwise, what other code raised beyond ``Exception`` in one of the tasks is raised.
+    An exception of the block leaves it as itself, and in no group. If there is none, the end of the block raises what
+    ``Tasks.escape`` has kept.
     """
     group, failure = anyio.create_task_group(), None
     tasks = Tasks(group)
@@ -119,7 +121,7 @@ class _Hosted(AbstractAsyncContextManager[T], Generic[T]):
     async def __aenter__(self) -> T:
         if self._loop is not None:
             raise RuntimeError("this block has been entered already: make another one")
-        self._loop = _current_loop()
+        self._loop = running_loop()
         self._scope = anyio.CancelScope()
         self._entered, self._leave, self._gone = anyio.Event(), anyio.Event(), anyio.Event()
         self._task = _spawn(self._run)
@@ -140,7 +142,7 @@ class _Hosted(AbstractAsyncContextManager[T], Generic[T]):
         if self._loop is None:
             raise RuntimeError("this block has not been entered")
         if not self._gone.is_set():
-            if self._loop is not _current_loop():
+            if self._loop is not running_loop():
                 raise RuntimeError("this block was entered in another event loop, and can be left only there")
             self._leave.set()
             if any(block is self for block in _inside.get()):
@@ -199,14 +201,6 @@ async def until(event: anyio.Event, within: float = math.inf, late: Callable[[],
         raise cancellation
 
 
-def _current_loop() -> object:
-    if issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
-        return asyncio.get_running_loop()
-    import trio
-
-    return trio.lowlevel.current_trio_token()
-
-
 def _spawn(work: Callable[[], Awaitable[None]]) -> object:
     """Run something in a task that belongs to nobody else, in a copy of the current context. Return the task."""
     if not issubclass(anyio.get_cancelled_exc_class(), asyncio.CancelledError):
@@ -231,7 +225,7 @@ async def _starting(
 
 
 def failure_of(error: BaseException) -> BaseException:
-    """What code that is not ours has failed with, whatever it raised. Call it in an ``except BaseException``.
+    """Return the failure of other code, given what it raised. Call it in an ``except BaseException``.
 
     Raises the exception itself if it is the cancellation of this task, which is no failure. A RuntimeError stands for the
     cancellation of something that was awaited.
@@ -247,9 +241,9 @@ def failure_of(error: BaseException) -> BaseException:
 def reraise_own_cancellation(error: BaseException) -> None:
     """Raise an exception again if it is the cancellation of this task. Call it in an ``except BaseException``.
 
-    On asyncio, awaiting what somebody else has cancelled raises the same as being cancelled. Only for tasks that nobody
-    cancels but by their cancel scopes, or that end with the event loop. The type is asked, since ``__class__`` may say
-    anything.
+    On asyncio, awaiting what somebody else has cancelled raises the same as being cancelled. So the cancel scopes of
+    this task decide, and whether its host is being cancelled: call it in tasks of the library only, which nothing else
+    cancels. It looks at the type, since ``__class__`` may say anything.
     """
     if issubclass(type(error), anyio.get_cancelled_exc_class()):
         host = _host.get()
@@ -258,7 +252,7 @@ def reraise_own_cancellation(error: BaseException) -> None:
 
 
 def beyond_exceptions(error: BaseException) -> BaseException | None:
-    """What of an exception is no ``Exception``, such as SystemExit, and no cancellation; None if there is nothing."""
+    """Return what is neither an ``Exception`` nor a cancellation in an exception, such as SystemExit; or None."""
     found, cancelled = list[BaseException](), False
     for each in _leaves(error):
         if issubclass(type(each), anyio.get_cancelled_exc_class()):
@@ -283,10 +277,10 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 async def sheltered(work: Callable[..., Awaitable[object]], *arguments: Any) -> None:
-    """Run what calls the code of others, as a task of a group that must not end.
+    """Run work that calls other code, as a task of a group. If that code cancels the task, the group goes on.
 
-    A task that ends cancelled, while nobody has cancelled its group, ends that group in anyio. The code of others may cancel
-    the task in which it runs, which takes effect at the next await or at the return: so there is one more await.
+    In anyio, a task that ends cancelled ends its group, even if nobody has cancelled the group. A cancellation by other
+    code takes effect at the next await or at the return: so there is one more await here, to catch it.
     """
     try:
         await work(*arguments)

@@ -1,6 +1,6 @@
-"""A thread for calls that may never return, such as ``stat`` on a stalled mount.
+"""Threads for calls that may never return, such as ``stat`` on a stalled mount, or a hook.
 
-It is a daemon thread, so a call that hangs does not keep the process alive. Threads of anyio's pool would: Python joins
+They are daemon threads, so a call that hangs does not keep the process alive. Threads of anyio's pool would: Python joins
 them at exit.
 """
 
@@ -92,6 +92,52 @@ class Worker:
         """Let the thread end after its current function, and start a new one for the next call."""
         self._functions.put(None)
         self._functions, self._thread = SimpleQueue(), None
+
+
+class Workers:
+    """Threads that run functions side by side, at most ``limit`` at once; further calls wait for a place.
+
+    A call that takes longer than ``patience`` gives up its place, so one that hangs blocks the others no longer than
+    that.
+
+    Args:
+        name: The name of the threads.
+        limit: How many calls run at once.
+        patience: Seconds after which a call gives up its place.
+    """
+
+    def __init__(self, name: str, limit: int, patience: float) -> None:
+        self._name = name
+        self._patience = patience
+        self._places = anyio.CapacityLimiter(limit)
+        self._idle: list[Worker] = []
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run ``work`` in a thread, and return its result or raise its exception.
+
+        If this call is cancelled, ``work`` goes on in its thread and its outcome is dropped.
+        """
+        place = object()
+        await self._places.acquire_on_behalf_of(place)
+        worker = self._idle.pop() if self._idle else Worker(self._name, self._patience)
+        has_place = True
+
+        def slow() -> None:
+            nonlocal has_place
+            has_place = False
+            self._places.release_on_behalf_of(place)
+
+        try:
+            return await worker.run(work, slow)
+        finally:
+            if has_place:
+                self._places.release_on_behalf_of(place)
+            self._idle.append(worker)
+
+    def close(self) -> None:
+        """End the threads that run nothing. The others end after their functions."""
+        while self._idle:
+            self._idle.pop().close()
 
 
 def _serve(functions: SimpleQueue[Callable[[], object] | None]) -> None:

@@ -18,6 +18,7 @@ from .layer import LARGEST, TOO_LARGE, CollectorPaused, Document, Layer, Unreada
 # one of this process. Windows lacks both, and translates line ends unless O_BINARY is set.
 _FLAGS = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_CLOEXEC", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
 
+NAME_THE_BASE = "create it, or name the file to read with config_path="
 _LASTING_ERRORS = frozenset({errno.ELOOP, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR})
 """Errors that last as long as the path is what it is. All others may pass: no free descriptor, a stale NFS handle, a
 mode that is set a moment later."""
@@ -124,7 +125,7 @@ def _fetched(layer: FileLayer) -> bytes | Problem | OSError | None:
     except FileNotFoundError:
         if not layer.required:
             return None
-        return missing(layer, "file", "create it, or name the file to read with config_path=")
+        return missing(layer, "file", NAME_THE_BASE)
     except OSError as error:
         return _problem(layer, error) if error.errno in _LASTING_ERRORS else error.with_traceback(None)
     except _NoSettingsFile as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from ..errors import Code, Origin, OriginKind, Problem
 from .toml.keys import Path
 from .toml.limits import TOO_LONG, hazard, unfit
 from .toml.parser import ParserError, loads
+from .toml.values import Written, toml
 
 if TYPE_CHECKING:
     from .toml.positions import Lines, Place
@@ -33,6 +35,9 @@ _WAYS_OUT = {
 
 _LARGE = 100_000
 """Bytes of a layer from which on the garbage collector takes noticeable time to scan its values."""
+
+
+_OTHER_BASE = re.compile(r"0[xob][\da-fA-F_]+")
 
 
 # The modules of public layers do not postpone the evaluation of annotations: help() and inspect.signature would look for
@@ -118,6 +123,28 @@ class Document(Struct, frozen=True, dict=True):
             return path
         return tuple(self.former.get(path[: end + 1], part) for end, part in enumerate(path))
 
+    def written(self, path: Path, value: Any) -> str:
+        """Return the value at a path as TOML, integers in hexadecimal, octal or binary as the text has them; "" if it has none."""
+        return toml(self._as_written(path, value)) if self._other_bases else ""
+
+    def _as_written(self, path: Path, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._as_written((*path, key), item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._as_written((*path, index), item) for index, item in enumerate(value)]
+        text = self._other_bases.get((_array_of(self._in_text(path)), value)) if type(value) is int else None
+        return value if text is None else Written(text)
+
+    @cached_property
+    def _other_bases(self) -> dict[tuple[Path, int], str]:
+        """The integers that are not written in decimal. Those of an array have its path: shown sets have another order."""
+        if _OTHER_BASE.search(self.text) is None:
+            return {}
+        from .toml.positions import places
+
+        written = ((path, self.text[slice(*place.value)]) for path, place in places(self.text))
+        return {(_array_of(path), int(text, 0)): text for path, text in written if _OTHER_BASE.fullmatch(text)}
+
     def origin(self, offset: int) -> Origin:
         """Return the origin for an offset into the text."""
         if not self.layer.label:
@@ -163,6 +190,13 @@ class Unreadable(Struct, frozen=True):
 
     def __rich_repr__(self) -> Iterator[str]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         yield self.layer.label or self.layer.name
+
+
+def _array_of(path: Path) -> Path:
+    """Return the path of the outermost array around an element, or the path itself."""
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    return path
 
 
 def in_memory(values: dict[str, Any]) -> Document:

@@ -52,6 +52,10 @@ class Store(Protocol):
         """Call ``wake`` on the event loop whenever a value has changed, until the block ends."""
         ...
 
+    def forked(self) -> None:
+        """In a forked process: forget who uses it and the connection, which are the parent's."""
+        ...
+
     async def accompany(self, live: Live[Any], accepted: Callable[[], Loaded]) -> None:
         """Do what there is to do for a live object that has layers of this store, until cancelled.
 

@@ -39,19 +39,19 @@ class Handle:
         self._scope.cancel()
 
     def scope(self) -> anyio.CancelScope:
-        """Return what to call the function in: ``cancel`` ends it, before it is entered too."""
+        """Return a new scope for the next call. ``cancel`` cancels it; after a ``cancel``, it is cancelled already."""
         self._scope = anyio.CancelScope()
         if self._cancelled:
             self._scope.cancel()
         return self._scope
 
     def concerned(self, keys: frozenset[str]) -> bool:
-        """Whether a change of these keys is its business."""
+        """Whether a change of these keys concerns it."""
         return self.keys is None or not self.keys.isdisjoint(keys)
 
 
 class Callbacks:
-    """Calls callbacks, each in a task of its own. Whatever one raises is logged and counted, and hurts nobody."""
+    """Calls callbacks, each in a task of its own. Whatever one raises is logged and counted; the others go on."""
 
     def __init__(self, tasks: Tasks, redactor: Redactor) -> None:
         self._tasks = tasks

@@ -31,9 +31,9 @@ class Topic:
         return bool(keys) if self.keys is None else not self.keys.isdisjoint(keys)
 
     def wake(self) -> None:
-        """Let everybody who waits look again."""
-        told, self.changed = self.changed, anyio.Event()
-        told.set()
+        """Wake all iterators that wait on this topic, so that they look for a change."""
+        before, self.changed = self.changed, anyio.Event()
+        before.set()
 
 
 class Subscribers(Generic[S]):
@@ -55,6 +55,12 @@ class Subscribers(Generic[S]):
             topic = self._topics[keys] = Topic(keys)
         iterator = Changes(self, topic)
         self._iterators.add(iterator)
+        return iterator
+
+    def go_on(self, before: Changes[S]) -> Changes[S]:
+        """Return an iterator that goes on where one has stopped, in the process from which this one was forked."""
+        iterator = self.changes(before.keys)
+        iterator.begin_where(before)
         return iterator
 
     def publish(self, snapshot: Snapshot[S], keys: frozenset[str]) -> Change[S]:
@@ -111,6 +117,12 @@ class Changes(AsyncIterator[Change[S]]):
     Dropping it, ``break`` included, is enough to end it; one that is kept in a variable can be closed with ``aclose()``.
     """
 
+    # What says how far it is:
+    #   _delivered_snapshot     the newest state that its caller has got; the next change is counted from there
+    #   _considered_generation  up to this one, it is settled whether there is something to deliver
+    #   _finished_generation    up to this one, its caller is done: it follows when the next change is asked for
+    #   _busy                   its caller works on a change now
+    #   _abandoned              its last wait was cancelled, or has ended it: a barrier must not wait for its caller
     __slots__ = (
         "__weakref__",
         "_abandoned",
@@ -162,10 +174,22 @@ class Changes(AsyncIterator[Change[S]]):
         return self._closed or self._abandoned or self._subscribers.closed
 
     def behind(self, generation: int) -> bool:
-        """Whether somebody still works on this generation, or has not asked for it yet."""
+        """Whether its caller still works on this generation, or has yet to get it."""
         if self._closed or self._finished_generation >= generation:
             return False
         return self._busy or (not self._abandoned and self._topic.generation > self._considered_generation)
+
+    @property
+    def keys(self) -> frozenset[str] | None:
+        """The keys whose changes it delivers; None: all."""
+        return self._topic.keys
+
+    def begin_where(self, before: Changes[S]) -> None:
+        """Tell what another iterator for the same keys has not told."""
+        self._closed = before._closed
+        self._delivered_snapshot = before._delivered_snapshot
+        self._considered_generation = self._finished_generation = before._considered_generation
+        self._topic.generation = max(self._topic.generation, before._topic.generation)
 
     async def _next(self) -> Change[S]:
         yielded = False  # always let other tasks run once before delivering

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import os
 from typing import Generic, TypeVar
 
+from .._concurrency.loop_calls import running_loop
 from .._concurrency.tasks import Tasks
 from .._layers.status import LayerStatus
 from .._loading.load import Loaded
@@ -34,7 +36,7 @@ class CurrentSlot(Generic[S]):
 
 
 class Core(Generic[S]):
-    """The newest snapshot, everybody who follows it, and what became of the last reload. It belongs to one event loop.
+    """The newest snapshot, its subscribers, and the outcome of the last reload. It belongs to one event loop.
 
     It knows no files and no clock. A source (`Reloader` for files, `testing` for tests) makes snapshots go live.
     """
@@ -54,6 +56,9 @@ class Core(Generic[S]):
         self.resources: ResourceManager[S] = ResourceManager(
             tasks, self.holdups, redactor, prepare_timeout, lambda: self.snapshot
         )
+        self.loop = running_loop()
+        self.started_with = first.loaded
+        """What the process was started with; its RestartRequired values stay."""
         self.loaded = first.loaded
         """What the layers said when they were accepted last: newer than the snapshot if no value has changed since."""
         self.rejection: Rejected | None = None
@@ -70,12 +75,38 @@ class Core(Generic[S]):
         self.looks = self.reads = 1
         """Checks of the layers, and those that read something."""
         self.closing = False
+        self.left_behind: str | None = None
+        """Why nothing new goes live, in a process that was forked."""
         self._slots: list[CurrentSlot[S]] = []
 
     @property
     def snapshot(self) -> Snapshot[S]:
         """The newest snapshot."""
         return self.subscribers.snapshot
+
+    def continued(self, tasks: Tasks) -> Core[S]:
+        """Return a core for a process that was forked from this one. It has no subscribers yet, and no resources."""
+        core = Core(self.schema, self.snapshot, tasks, self.redactor, self.prepare_timeout)
+        core.started_with, core.loaded = self.started_with, self.loaded
+        return core
+
+    def leave_behind(self) -> None:
+        """Note in a forked process that nothing new goes live here any more."""
+        self.left_behind = (
+            f"this process ({os.getpid()}) was forked from the one that watches, whose event loop is not here: "
+            "nothing new goes live. Watch in this process anew, or use `with Settings.watch()`, which goes on after a fork"
+        )
+        logger.warning("%s", self.left_behind)
+
+    def refuse_elsewhere(self, call: str) -> None:
+        """Raise RuntimeError unless the current code runs in the event loop that watches. The error names ``call``."""
+        if self.left_behind is not None:
+            raise RuntimeError(self.left_behind)
+        if running_loop() is not self.loop:
+            raise RuntimeError(
+                f"{call} was called outside of the event loop that watches: call it there, by `anyio.from_thread.run` "
+                "for one. Programs without an event loop use `with Settings.watch() as live`"
+            )
 
     def keep_current(self, slot: CurrentSlot[S]) -> None:
         """Keep ``current`` of this slot up to date."""
@@ -127,17 +158,18 @@ class Core(Generic[S]):
         self.events.tell(self.rejection_event)
 
     def status(self, layers: tuple[LayerStatus, ...] = (), fault: SettingsError | None = None) -> Status:
-        """How everything stands. ``fault`` is why the layers could not be read or judged, if so."""
+        """Return the health of all parts. ``fault`` is why the layers could not be read or evaluated, if so."""
         snapshot = self.snapshot
         return Status(
             generation=snapshot.generation,
             healthy=self.rejection_text is None
             and fault is None
+            and self.left_behind is None
             and not any(resource.failed for resource in self.resources.all)
             and all(layer.state in ("read", "missing", "writing") for layer in layers),
             loaded_at=snapshot.loaded_at,
             last_attempt_at=self.attempted_at,
-            last_error=str(fault) if fault is not None else self.rejection_text,
+            last_error=self.left_behind or (str(fault) if fault is not None else self.rejection_text),
             consecutive_failures=self.failures,
             pending_restart=self.loaded.pending,
             layers=layers,
@@ -168,6 +200,7 @@ class Core(Generic[S]):
     def close(self) -> None:
         """End all iterators; no resource is rebuilt any more."""
         self.closing = True
+        self.holdups.refresh = lambda: None
         self.resources.stop()
         self.subscribers.close()
         self.events.close()

@@ -1,4 +1,4 @@
-"""The readers of events, and counts of what happened."""
+"""``live.events()``: every Applied and Rejection, in order, for the record. Iterators of changes are in `changes`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEPT = 1000
 
 
 class EventLog:
-    """Hands every event to all iterators of one live object, and counts."""
+    """Hands every event of one live object to all its readers, and counts."""
 
     def __init__(self) -> None:
         self.rejections = 0
@@ -34,6 +34,12 @@ class EventLog:
         if self._closed:
             reader.end()
         self._readers.add(reader)
+        return reader
+
+    def go_on(self, before: Events) -> Events:
+        """Return a reader that goes on where one has stopped, in the process from which this one was forked."""
+        reader = self.read()
+        reader.begin_where(before)
         return reader
 
     def tell(self, event: Event) -> None:
@@ -76,6 +82,14 @@ class Events(AsyncIterator[Event]):
                 self._news = anyio.Event()
             await self._news.wait()
         return self._kept.popleft()
+
+    def begin_where(self, before: Events) -> None:
+        """Keep what another reader has not read."""
+        self.dropped = before.dropped
+        for event in before._kept:
+            self.put(event)
+        if before._ended:
+            self.end()
 
     def put(self, event: Event) -> None:
         """Add an event, unless it has ended."""

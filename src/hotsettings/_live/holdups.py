@@ -37,11 +37,14 @@ class Holdup:
         return time.monotonic() - self.began >= PATIENCE
 
     def enter(self) -> None:
-        """Let all code that is called in this context know that it runs inside of this hook or build."""
+        """Mark all code that is called in this context as inside of this hook or build. See ``refuse_inside``."""
         _inside_of.set((*_inside_of.get(), self))
 
     async def within(self, seconds: float, work: Callable[[], Awaitable[T]]) -> T:
-        """Do what is waited for, and end the holdup. Raises TimeoutError if that takes longer. For tasks of our own."""
+        """Run the hook or build that is waited for, and end the holdup. Raises TimeoutError after so many seconds.
+
+        Call it in tasks of the library only.
+        """
         try:
             with anyio.move_on_after(seconds):
                 return await work()
@@ -57,8 +60,9 @@ class Holdups:
         self._tasks = tasks
         self._holdups: list[Holdup] = []
         self._attended = False
+        """A task waits to warn of holdups."""
         self.refresh: Callable[[], object] = lambda: None
-        """Called before holdups are reported, to bring those up to date that a worker thread begins and ends."""
+        """Called before holdups are reported: it updates those that come from the checks of the layers."""
 
     def begin(self, kind: WaitKind, name: str, seconds: float = 0.0) -> Holdup:
         """Note that an edit waits for this, and has done so for some seconds already."""
@@ -72,7 +76,7 @@ class Holdups:
         return holdup
 
     def end(self, holdup: Holdup) -> None:
-        """Note that this is over."""
+        """Note that the edit does not wait for this any more."""
         holdup.active = False
         self._holdups.remove(holdup)
         if holdup.warned:
@@ -80,7 +84,7 @@ class Holdups:
             logger.info("no longer waiting for %s; it took %.1f s", holdup.wait, seconds)
 
     def only(self, kind: WaitKind, since: Mapping[str, float]) -> None:
-        """Let these be the only holdups of a kind.
+        """Make these the only holdups of a kind: end the others, and begin those that are new.
 
         Args:
             kind: The kind.

@@ -14,6 +14,7 @@ from .callbacks import Handle
 from .changes import Changes
 from .core import Core, CurrentSlot
 from .events import Events
+from .registering import registering
 from .reload.resource_manager import ResourceManager
 from .resource import Resource
 from .snapshot import Change, Snapshot
@@ -29,7 +30,7 @@ class Source(Protocol):
     """What makes snapshots go live."""
 
     def status(self) -> Status:
-        """How everything stands."""
+        """The health of the live object."""
         ...
 
     async def reload(self, timeout: float | None) -> None:  # noqa: ASYNC109 - the error names what is waited for
@@ -41,7 +42,7 @@ class Source(Protocol):
 
 
 class _ResourceBlock(AbstractAsyncContextManager[Resource[T]], Generic[T]):
-    """The block of a resource. No generator, which an event loop that ends would close in the middle of its own end."""
+    """The block of a resource. It is no generator, because an event loop that ends closes generators from outside."""
 
     def __init__(self, manager: ResourceManager[Any], resource: Resource[T]) -> None:
         self._manager = manager
@@ -101,9 +102,10 @@ class Live(CurrentSlot[S], Generic[S]):
     def changes(self, *keys: str) -> Changes[S]:
         """Iterate over changes of these keys, newest state only, from this call on.
 
-        It ends with the watching. ``anext`` may be given up, by a timeout say, and asked again: nothing is lost.
+        It ends when the block of ``watch`` ends. You may cancel ``anext``, such as by a timeout, and call it again:
+        nothing is lost.
         """
-        return self._core.subscribers.changes(self._keys(keys))
+        return self._core.subscribers.changes(self._keys("changes()", keys))
 
     @overload
     def on_change(self, callback: Callable[[Change[S]], Awaitable[object] | object], /, *keys: str) -> Handle: ...
@@ -121,10 +123,10 @@ class Live(CurrentSlot[S], Generic[S]):
         ``watch`` ends. A sync callback runs on the event loop and must not block it. It runs in a copy of the context in
         which ``watch`` was entered, which it keeps from call to call.
         """
-        return _registering(self._on_change, arguments)
+        return registering("on_change", self._on_change, arguments)
 
     def _on_change(self, callback: Callable[[Change[S]], object], keys: tuple[str, ...]) -> Handle:
-        chosen = self._keys(keys)
+        chosen = self._keys("on_change()", keys)
         handle = Handle(callback, chosen, lambda _: None)
         self._core.callbacks.start(handle, self._core.subscribers.changes(chosen))
         return handle
@@ -142,15 +144,15 @@ class Live(CurrentSlot[S], Generic[S]):
         returns that function.
 
         Raising vetoes the reload, and so does taking longer than ``prepare_timeout``; the message is the reason. What is
-        vetoed is tried again, after 1 to 60 seconds. A hook returns None: anything else, such as False, is a mistake that
-        the log tells, and no veto. It is not asked about the settings that are live already. It runs in a copy of the context
-        in which ``watch`` was entered.
+        vetoed is tried again, after 1 to 60 seconds. A hook returns None. Anything else, such as False, is no veto: the
+        log warns of the mistake. The hook is not asked about the settings that are live already. It runs in a copy of
+        the context in which ``watch`` was entered.
         """
-        return _registering(self._prepare, arguments)
+        return registering("prepare", self._prepare, arguments)
 
     def _prepare(self, hook: Callable[[Change[S]], object], keys: tuple[str, ...]) -> Handle:
         hooks = self._core.hooks
-        handle = Handle(hook, self._keys(keys), lambda handle: hooks.pop(handle, None))
+        handle = Handle(hook, self._keys("prepare()", keys), lambda handle: hooks.pop(handle, None))
         hooks[handle] = None
         return handle
 
@@ -164,10 +166,10 @@ class Live(CurrentSlot[S], Generic[S]):
     ) -> AbstractAsyncContextManager[Resource[T]]:
         """Hold what ``build(settings)`` makes, and replace it whenever one of these keys changes.
 
-        The first build raises here what it raises. If a later one fails, the reload is rejected. If the context manager of an
-        instance raises by itself, the instance is rebuilt: at once if it has lasted for a minute, else after 1 to 60 seconds.
-        The delay doubles as long as instances fail sooner than that. Every build runs in a copy of the context in which
-        ``watch`` was entered.
+        What the first build raises is raised where the block begins. If a later one fails, the reload is rejected. If
+        the context manager of an instance raises while it is held, the instance is rebuilt: at once if it has lasted
+        for a minute, else after 1 to 60 seconds. The delay doubles as long as instances fail sooner than that. Every
+        build runs in a copy of the context in which ``watch`` was entered.
 
         Args:
             build: Returns an async context manager for these settings.
@@ -185,11 +187,14 @@ class Live(CurrentSlot[S], Generic[S]):
             raise ValueError(f"replace must be 'overlap' or 'exclusive', not {replace!r}")
         if not 0 <= jitter < math.inf:
             raise ValueError(f"jitter must be 0 seconds or more, and finite, not {jitter!r}")
-        resource: Resource[T] = Resource(build, self._keys(keys), replace == "exclusive", drain_timeout, jitter)
+        resource: Resource[T] = Resource(
+            build, self._keys("resource()", keys), replace == "exclusive", drain_timeout, jitter
+        )
         return _ResourceBlock(self._core.resources, resource)
 
     def events(self) -> Events:
         """Iterate over every Applied and Rejection from this call on, for the record."""
+        self._core.refuse_elsewhere("events()")
         return self._core.events.read()
 
     async def reload(self, timeout: float | None = None) -> Change[S] | None:  # noqa: ASYNC109 - as above
@@ -206,6 +211,7 @@ class Live(CurrentSlot[S], Generic[S]):
             TimeoutError: It takes longer than ``timeout``. The message says what it waits for.
             RuntimeError: A hook or a build has called this, and would wait for itself.
         """
+        self._core.refuse_elsewhere("reload()")
         self._core.holdups.refuse_inside("reload()", "which it would wait for")
         before = self.snapshot
         await self._source.reload(timeout)
@@ -228,6 +234,7 @@ class Live(CurrentSlot[S], Generic[S]):
             RuntimeError: A hook or a build waits for what can only come after it.
         """
         core = self._core
+        core.refuse_elsewhere("wait_applied()")
         if (generation or 0) > self.snapshot.generation or any(resource.outdated for resource in core.resources.all):
             core.holdups.refuse_inside("wait_applied()", "which has to return before that can be applied")
         await core.subscribers.barrier.wait(generation)
@@ -259,17 +266,6 @@ class Live(CurrentSlot[S], Generic[S]):
         """
         self._core.callbacks.accompany(work)
 
-    def _keys(self, patterns: tuple[str, ...]) -> frozenset[str] | None:
+    def _keys(self, call: str, patterns: tuple[str, ...]) -> frozenset[str] | None:
+        self._core.refuse_elsewhere(call)
         return select(self._core.schema.followed, patterns) if patterns else None
-
-
-def _registering(register: Callable[[Any, tuple[str, ...]], Handle], arguments: tuple[Any, ...]) -> Any:
-    """Register a function that is called with its keys, or return the decorator for these keys."""
-    if arguments and not isinstance(arguments[0], str):
-        return register(arguments[0], arguments[1:])
-
-    def decorate(function: F) -> F:
-        register(function, arguments)
-        return function
-
-    return decorate

@@ -25,9 +25,10 @@ OnEnd = Callable[["Instance[Any]", BaseException | None], None]
 
 
 class ResourceDown(SettingsError):
-    """Raised while no instance of a resource stands.
+    """Raised while a resource has no open instance.
 
-    An exclusive one is being replaced, or could not be built again, or its block or that of ``watch`` has been left.
+    An exclusive resource is being replaced, or a rebuild has failed, or the block of the resource or of ``watch`` has
+    been left.
     """
 
     __module__ = "hotsettings"
@@ -39,12 +40,13 @@ class Instance(Generic[T]):
     def __init__(self) -> None:
         self.value: T
         self.needs: dict[Resource[Any], Instance[Any]] = {}
-        """Instances of other resources that its build used: when one is replaced, this has to be built anew."""
+        """Instances of other resources that its build used. When one of them is replaced, this one is rebuilt."""
         self.leases = 0
         self.retired = False
+        """It is being closed, or will be."""
         self.failure: BaseException | None = None
-        """What ended it, or kept it from standing."""
-        self._stood_at: float | None = None
+        """What its build or its context manager has raised."""
+        self._opened_at: float | None = None
         self._built = anyio.Event()
         self._scope = anyio.CancelScope()
         self._retire = anyio.Event()
@@ -54,47 +56,48 @@ class Instance(Generic[T]):
     async def host(self, build: Build[T], settings: Any, on_end: OnEnd) -> None:
         """Enter what ``build`` returns, keep it open, leave it.
 
-        ``on_end`` is called if it ends by itself, or fails while it is left.
+        ``on_end`` is called if nobody has closed it and it ends, or if it raises while it is left.
 
-        Whatever the context manager raises is kept in ``failure``: this is a task of a group that must not end.
+        Whatever the context manager raises is kept in ``failure``, because raised here it would end all tasks of the
+        group.
         """
         try:
             with self._scope:
                 async with _opened(build, settings) as self.value:
-                    self._stood_at = time.monotonic()
+                    self._opened_at = time.monotonic()
                     self._built.set()
-                    if not self._retire.is_set():  # or it was cancelled before it stood, and is left in the usual way
+                    if not self._retire.is_set():  # if it is, it was given up during the build, and is left at once
                         await self._retire.wait()
         except BaseException as error:
             self.failure = failure_of(error)
         finally:
             self._ended.set()
             self._built.set()
-        if self._stood_at is not None and (self.failure is not None or not self.retired):
+        if self._opened_at is not None and (self.failure is not None or not self.retired):
             on_end(self, self.failure)
 
     async def built(self, within: float) -> None:
-        """Wait until it stands. Raises what the build raised, or what has ended it since.
+        """Wait until it is open. Raises what the build raised, or what has ended it since.
 
-        If this is cancelled, the build is cancelled; an instance that stands already gets ``within`` seconds to close.
+        If this is cancelled, the build is cancelled; an instance that is open already gets ``within`` seconds to close.
         """
         try:
             await self._built.wait()
         except BaseException:
-            await self.close(0.0 if self._stood_at is None else within)
+            await self.close(0.0 if self._opened_at is None else within)
             raise
         failure, self.failure = self.failure, None
         if failure is not None:
             raise failure
         if self.ended:
             raise ResourceDown(
-                "it ended as soon as it stood" if self._stood_at is not None else "the watching has ended"
+                "it ended as soon as it stood" if self._opened_at is not None else "the watching has ended"
             )
 
     @property
-    def seconds_stood(self) -> float:
+    def seconds_open(self) -> float:
         """Seconds since its build succeeded; 0 before that."""
-        return 0.0 if self._stood_at is None else time.monotonic() - self._stood_at
+        return 0.0 if self._opened_at is None else time.monotonic() - self._opened_at
 
     def release(self) -> None:
         """End a lease."""
@@ -114,7 +117,7 @@ class Instance(Generic[T]):
     async def close(self, within: float) -> bool:
         """Leave the context manager; cancel it if that takes longer than ``within`` seconds, and return False then.
 
-        Shielded: whoever goes on after this, cancelled or not, may rely on it that nothing of it stands any more.
+        Shielded: when this returns or is cancelled, the context manager has been left.
         """
         in_time = True
 
@@ -154,7 +157,7 @@ def _opened(build: Build[T], settings: Any) -> AbstractAsyncContextManager[T]:
 
 
 class Building:
-    """A build under way: of what, and which instances its transaction has already built."""
+    """A build under way, and the instances that its transaction has already built."""
 
     def __init__(
         self, resource: Resource[Any], instance: Instance[Any], candidates: dict[Resource[Any], Instance[Any]]
@@ -191,20 +194,21 @@ class Resource(Generic[T]):
         self.needs: frozenset[Resource[Any]] = frozenset()
         """Resources that the build of the last instance used."""
         self.backoff = Backoff()
-        """How long to wait before it is built anew, when it fails by itself."""
+        """How long to wait before it is rebuilt after a failure."""
         self.retiring: set[Instance[T]] = set()
         """Instances that have been replaced and are not closed yet."""
         self.new_leases_wait = False
         """The instance is about to be closed, or its successor is not built yet."""
         self.failed = False
-        """No instance stands, and building one has failed."""
+        """There is no instance, because building one has failed."""
         self.outdated = False
-        """What stands was built for other settings than the newest, or from what has been replaced meanwhile."""
+        """The instance was built for older settings, or from another instance that has been replaced since."""
         self.repairing = False
-        """A task builds it anew, or waits for the next attempt."""
+        """A task rebuilds it, or waits for the next attempt."""
         self.closed = False
+        """The block of the resource has been left."""
         self.ending = False
-        """The live object closes: what falls or is replaced now has no successor."""
+        """The live object is closing: no further instance is built."""
         self._changed = anyio.Event()
 
     def __repr__(self) -> str:
@@ -215,7 +219,7 @@ class Resource(Generic[T]):
 
     @property
     def current(self) -> T:
-        """The newest T. Raises ResourceDown while none stands."""
+        """The newest T. Raises ResourceDown while there is none."""
         instance = self._visible()
         if instance is None or (self.ending and instance.ended):
             raise ResourceDown(f"no instance of {self.name} stands")
@@ -225,7 +229,7 @@ class Resource(Generic[T]):
     async def lease(self) -> AsyncGenerator[T, None]:
         """Keep the newest T open for the length of a block; wait while it is being replaced.
 
-        Raises ResourceDown when none stands and building one has failed.
+        Raises ResourceDown if there is none and building one has failed.
         """
         while (
             (instance := self._visible()) is None
@@ -242,7 +246,10 @@ class Resource(Generic[T]):
             instance.release()
 
     def _visible(self) -> Instance[T] | None:
-        """The instance to use: inside a build, the one that its transaction has made; and the build is known to use it."""
+        """Return the instance to use. Inside of a build, it is the one that the transaction has built, if it has.
+
+        That the build uses it is noted in ``needs``.
+        """
         building = _building.get()
         if building is None or not building.active or building.resource is self:
             return self.instance
@@ -252,7 +259,7 @@ class Resource(Generic[T]):
         return instance
 
     def called_from_within(self) -> bool:
-        """Whether the current code was called by an instance of this, which may so have to wait for it."""
+        """Whether an instance of this resource has called the current code. Then it may end only after this code."""
         building = _building.get()
         return building is not None and building.resource is self
 
@@ -280,9 +287,10 @@ class Resource(Generic[T]):
         return instance
 
     def put_in_place(self, instance: Instance[T] | None, settings: Any, *, failed: bool = False) -> Instance[T] | None:
-        """Put an instance in place (None: none stands), let waiting leases go on, and return what is to be closed now.
+        """Make an instance the one to use (None: there is none), and let waiting leases go on.
 
-        That is what stood before, or the new one itself if the resource has been closed meanwhile.
+        Returns the instance to close now, if any: the one before, or the new one itself if the block has been left
+        meanwhile.
         """
         if self.closed and instance is not None:
             return instance
@@ -295,15 +303,15 @@ class Resource(Generic[T]):
         return before
 
     def wake(self) -> None:
-        """Let whoever waits for another state look again."""
-        told, self._changed = self._changed, anyio.Event()
-        told.set()
+        """Wake everybody who waits for a change of the state above."""
+        before, self._changed = self._changed, anyio.Event()
+        before.set()
 
     async def changed(self) -> None:
-        """Wait until something else stands or ought to stand."""
+        """Wait until the instance is replaced or outdated, or the live object closes."""
         await self._changed.wait()
 
     async def caught_up(self) -> None:
-        """Wait until what stands is what the newest settings ask for."""
+        """Wait until the instance is not outdated."""
         while self.outdated:
             await self._changed.wait()

@@ -25,10 +25,10 @@ class _Shared:
 
     def __init__(self, number: signal.Signals) -> None:
         self.receivers: list[tuple[Call, Callable[[], object]]] = []
-        self.handler = self._tell  # kept for comparison: each access to a method makes a new object
+        self.handler = self._handle  # kept for comparison: each access to a method makes a new object
         self.before: Any = signal.signal(number, self.handler)
 
-    def _tell(self, number: int, frame: object) -> None:
+    def _handle(self, number: int, frame: object) -> None:
         for call, receive in self.receivers[:]:
             with suppress(RuntimeError):  # the receiver's loop has ended
                 call(receive)
@@ -48,12 +48,21 @@ def checked_signal(number: int) -> signal.Signals:
 
 
 @contextmanager
-def received(number: signal.Signals, receive: Callable[[], object]) -> Generator[None]:
-    """Call ``receive`` in this event loop at each signal until the block ends. The last block restores the former handler."""
+def received(number: signal.Signals, call: Call, receive: Callable[[], object]) -> Generator[None]:
+    """Receive a signal for the length of a block.
+
+    The end of the last block for a signal restores the former handler. Python allows that only in the main thread: if
+    the block ends in another one, our handler stays, and does nothing.
+
+    Args:
+        number: The signal.
+        call: Schedules ``receive`` in an event loop.
+        receive: Called there at each signal.
+    """
     shared = _shared.get(number)
     if shared is None:
         shared = _shared[number] = _Shared(number)
-    receiver = (into_this_loop(), receive)
+    receiver = (call, receive)
     shared.receivers.append(receiver)
     try:
         yield
@@ -61,7 +70,8 @@ def received(number: signal.Signals, receive: Callable[[], object]) -> Generator
         shared.receivers.remove(receiver)
         if not shared.receivers:
             del _shared[number]
-            if signal.getsignal(number) is shared.handler:  # else somebody has set another one meanwhile
+            here = threading.current_thread() is threading.main_thread()
+            if here and signal.getsignal(number) is shared.handler:  # else somebody has set another one meanwhile
                 # None stands for a handler that was not set from Python, and cannot be restored.
                 signal.signal(number, shared.before or signal.SIG_DFL)
 
@@ -73,20 +83,31 @@ async def reload_at(
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Reload at each signal until cancelled; a burst of signals is one reload."""
-    news = anyio.Event()
-
-    def receive() -> None:
-        news.set()
-
-    with received(number, receive):
+    bursts = Bursts()
+    with received(number, into_this_loop(), bursts.receive):
         task_status.started()
+        await bursts.answer(reload)
+
+
+class Bursts:
+    """Turns signals into reloads: a burst of signals is one reload."""
+
+    def __init__(self) -> None:
+        self._news = anyio.Event()
+
+    def receive(self) -> None:
+        """Note a signal. Called in the event loop."""
+        self._news.set()
+
+    async def answer(self, reload: Callable[[], Any]) -> None:
+        """Reload at each burst until cancelled."""
         while True:
-            await news.wait()
+            await self._news.wait()
             with anyio.move_on_after(_LONGEST_BURST):
-                while news.is_set():
-                    news = anyio.Event()
+                while self._news.is_set():
+                    self._news = anyio.Event()
                     with anyio.move_on_after(_QUIET):
-                        await news.wait()
-            news = anyio.Event()
+                        await self._news.wait()
+            self._news = anyio.Event()
             with suppress(Rejected):  # the reloader has logged it
                 await reload()

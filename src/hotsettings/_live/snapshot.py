@@ -1,4 +1,4 @@
-"""Snapshots: settings as they stood at one moment, and what differs between two of them."""
+"""Snapshots: the settings of one moment, and what differs between two of them."""
 
 import datetime
 import hashlib
@@ -21,7 +21,7 @@ S = TypeVar("S")
 
 
 class Snapshot(Generic[S]):
-    """One immutable set of settings, decoded from all layers as they stood together at one moment.
+    """One immutable set of settings, decoded from all layers as they were at one moment.
 
     ``generation`` is 1 for the first and grows by one with each that goes live; ``loaded_at`` is in UTC.
     """

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from .._layers.toml.keys import ABSENT, follow
 from .._layers.toml.values import toml
-from .._loading.explain import Setting, explain, with_values
+from .._loading.explain import Entry, Setting, explain, with_values
 from .._loading.load import Loaded
 from .._schema.masking import Hidden
 from .._schema.schema import as_values
@@ -21,12 +21,13 @@ from ..errors import Origin
 
 
 class Statistics(Struct, frozen=True):
-    """Counts of one live object, for metrics. What is not said to be of now counts since the start.
+    """Counts of one live object, for metrics: since the start, unless the text says "now".
 
     Attributes:
-        generation: Of the settings that are live now.
+        generation: That of the settings that are live now.
         accepted: Reloads that were accepted, the first load included, whether or not a value differed.
-        accepted_at: When the last of them was, in UTC, of those that ``events()`` told.
+        accepted_at: When the last Applied of ``events()`` was, in UTC; before the first one, when the settings were
+            loaded.
         rejections: Reloads that were rejected.
         subscribers: Iterators and callbacks that there are now.
         subscribers_behind: Of these, how many have not finished with the newest settings.
@@ -65,7 +66,7 @@ class Described(Struct, frozen=True):
         description: What the class says about it.
         value: What is live.
         hidden: Whether the value is masked.
-        identity: For a masked value, a text that tells it from other values in this process, and nothing else of it.
+        identity: For a masked value, a text that is equal for equal values in this process, and reveals nothing else.
         origin: Where the value is written.
         default: What the class says while no layer sets it.
         required: Whether a layer must set it; there is no default then.
@@ -99,7 +100,7 @@ def describe(loaded: Loaded) -> tuple[Described, ...]:
         if leaf.key in loaded.pending:  # what waits may have other leaves inside, so both are shown whole
             explained = explain(loaded, leaf.key)
             assert explained.kept is not None
-            waiting = _text(explained.winner.value), explained.winner.origin
+            waiting = _text(explained.winner), explained.winner.origin
             kept = Setting(leaf, leaf.path, explained.kept.value, explained.kept.origin)
             settings = iter([(leaf.value_in(loaded.settings), kept)])
         described += (_described(setting, value, *waiting) for value, setting in settings)
@@ -117,11 +118,11 @@ def _described(setting: Setting, value: Any, waiting: str | None, waiting_origin
         field=leaf.key,
         section=leaf.section,
         description=shape.description if inner and shape is not None else leaf.description,
-        value=_text(setting.value),
+        value=_text(setting),
         hidden=hidden,
         identity=_identity(value) if hidden else "",
         origin=setting.origin,
-        default=None if default is ABSENT else _text(masked(shape, default)),
+        default=None if default is ABSENT or default is None else toml(masked(shape, default)),
         required=leaf.required and not inner,
         restart=leaf.restart,
         waiting=waiting,
@@ -136,5 +137,5 @@ def _identity(value: Any) -> str:
     return blake2b(repr(value).encode(errors="backslashreplace"), key=_KEY, digest_size=16).hexdigest()
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else toml(value)
+def _text(said: Setting | Entry) -> str | None:
+    return None if said.value is None else said.text

@@ -1,4 +1,4 @@
-"""What a live object says about itself, and the events it tells for the record."""
+"""The status of a live object, and its events: Applied and Rejection."""
 
 import datetime
 from typing import Literal
@@ -40,8 +40,8 @@ _SAID: dict[WaitKind, str] = {
 class Applied(Struct, frozen=True, tag=True):
     """What the files say was accepted.
 
-    ``keys`` are those that differ in this generation. They are empty where no value that is live has changed, and it is told
-    all the same: after a rejection the files are good again, or other keys wait for a restart.
+    ``keys`` are those that differ in this generation. They are empty if no live value has changed. There is an event
+    then only if the files are good again after a rejection, or if other keys wait for a restart.
     """
 
     __module__ = "hotsettings"
@@ -79,10 +79,11 @@ class Rejection(Struct, frozen=True, tag=True):
 class Status(Struct, frozen=True):
     """The health of a live object; times are in UTC.
 
-    ``healthy`` is False while the last reload stands rejected, while a resource is down, and while a layer's state is another
-    than "read", "missing" or "writing". ``last_error`` is the reason as a person reads it, and ``rejection`` the same as data. ``pending_restart`` are the keys
-    whose new values wait for the next start of the process. ``callback_failures`` counts what callbacks have raised so far.
-    ``waiting_for`` says what has kept an edit from going live for over 2 seconds.
+    ``healthy`` is False while the last reload is a rejection, while a resource is down, and while a layer's state is
+    another than "read", "missing" or "writing". ``last_error`` is the reason as a person reads it, and ``rejection``
+    the same as data. ``pending_restart`` are the keys whose new values wait for the next start of the process.
+    ``callback_failures`` counts what callbacks have raised so far. ``waiting_for`` says what has kept an edit from
+    going live for over 2 seconds.
     """
 
     __module__ = "hotsettings"

@@ -1,107 +1,92 @@
-"""Settings.watch: everything that belongs to a live object, started and ended together."""
+"""What ``Settings.watch()`` returns: a watch to enter by ``async with``, by ``with``, or by ``start()``."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Generic, NoReturn, TypeVar
 
-from msgspec.structs import replace
-
-from .._concurrency.tasks import background_tasks, hosted
-from .._layers.file import FileLayer
-from .._layers.folder import FolderLayer
-from .._layers.layer import Document, Layer
-from .._layers.store import StoreLayer
-from .._log import logger
-from .._redaction import Redactor
-from .._schema.schema import Schema
-from .._watching.events import Kind
-from .._watching.watcher import Watcher
-from ..errors import SettingsError
+from .._concurrency.loop_calls import running_loop
+from .._concurrency.tasks import hosted
 from .core import Core
+from .following import Following, Options, following
 from .live import Live
-from .reload.reloader import Reloader, first_load
-from .signals import checked_signal, reload_at
-from .snapshot import Snapshot
+from .signals import checked_signal
 
-_KINDS: dict[type[Layer], str] = {FileLayer: "file", FolderLayer: "folder", StoreLayer: "key"}
+if TYPE_CHECKING:
+    from .blocking.live import BlockingLive
+
+S = TypeVar("S")
 
 
-def watch_layers(
-    schema: Schema,
-    layers: Sequence[Layer],
-    *,
-    settle: float,
-    rescan_interval: float,
-    prepare_timeout: float,
-    reload_signal: int | None,
-    watcher: Kind,
-) -> AbstractAsyncContextManager[Live[Any]]:
-    """Watch layers and hold the live object that follows them. Raises LayerError, InvalidSettings or ValueError at the start.
+class Watch(Generic[S]):
+    """Follows files, for as long as a block lasts or for the life of the process.
 
-    Raises ValueError at the call where signals cannot be received.
+    - ``async with Settings.watch() as live`` in programs with an event loop: asyncio, uvloop or trio.
+    - ``with Settings.watch() as live`` in programs without one.
+    - ``live = Settings.watch().start()`` for the life of the process, ``live.stop()`` ends it.
     """
-    if reload_signal is not None:
-        checked_signal(reload_signal)
-    return hosted(_watched(schema, layers, settle, rescan_interval, prepare_timeout, reload_signal, watcher))
 
+    __module__ = "hotsettings"
 
-@asynccontextmanager
-async def _watched(
-    schema: Schema,
-    layers: Sequence[Layer],
-    settle: float,
-    rescan_interval: float,
-    prepare_timeout: float,
-    reload_signal: int | None,
-    watcher: Kind,
-) -> AsyncGenerator[Live[Any], None]:
-    if not settle >= 0:
-        raise ValueError(f"settle must be 0 seconds or more, not {settle}")
-    for name, seconds in (("rescan_interval", rescan_interval), ("prepare_timeout", prepare_timeout)):
-        if not seconds > 0:
-            raise ValueError(f"{name} must be more than 0 seconds, not {seconds}")
-    layers = list(map(_fixed, layers))
-    stores = dict.fromkeys(layer.store for layer in layers if isinstance(layer, StoreLayer))
-    watching, redactor = Watcher(schema, layers, settle, rescan_interval, watcher), Redactor(schema)
-    failure: SettingsError | None = None
-    async with AsyncExitStack() as stack, background_tasks() as tasks:
-        stack.callback(watching.close)
-        tasks.start_soon(watching.run)
+    def __init__(self, options: Options, reload_signal: int | None, *, follow_forks: bool) -> None:
+        if reload_signal is not None:
+            checked_signal(reload_signal)
+        self._options = options
+        self._signal = reload_signal
+        self._follow_forks = follow_forks
+        self._hosted: AbstractAsyncContextManager[Following] | None = None
+        self._blocking: BlockingLive[S] | None = None
+
+    def __dir__(self) -> list[str]:
+        return ["start", *(name for name in object.__dir__(self) if name.startswith("_"))]
+
+    def __await__(self) -> NoReturn:
+        raise TypeError("a watch is not awaited: use `async with Settings.watch() as live`")
+
+    async def __aenter__(self) -> Live[S]:
+        self._use_once()
+        self._hosted = hosted(
+            following(self._options, before=None, in_fork=Core.leave_behind, reload_signal=self._signal)
+        )
+        return (await self._hosted.__aenter__()).live
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._hosted is None:
+            raise RuntimeError("this block has not been entered")
+        await self._hosted.__aexit__(kind, error, trace)
+
+    def __enter__(self) -> BlockingLive[S]:
+        if running_loop() is not None:
+            raise RuntimeError(
+                "an event loop runs in this thread, and `with` would block it: use `async with Settings.watch()`, "
+                "or `live = Settings.watch().start()` where that cannot be, such as in the cells of a notebook"
+            )
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._blocking is None:
+            raise RuntimeError("this block has not been entered")
         try:
-            for store in stores:
-                await stack.enter_async_context(store.opened())
-                stack.enter_context(store.subscribed(watching.wake))
-            read, loaded = await first_load(schema, redactor, watching)
-        except SettingsError as error:
-            failure = error.with_traceback(None)  # its frames hold what the files say
-        else:
-            core: Core[Any] = Core(schema, Snapshot(loaded, 1), tasks, redactor, prepare_timeout)
-            reloader = Reloader(core, watching, read, rescan_interval)
-            live = Live(core, reloader)
-            tasks.start_soon(reloader.run)
-            for store in stores:
-                tasks.start_soon(store.accompany, live, lambda: core.loaded)
-            if reload_signal is not None:
-                await tasks.start(reload_at, checked_signal(reload_signal), live.reload)
-            logger.info("following %s; generation 1 is live", ", ".join(map(_named, loaded.documents)))
-            try:
-                yield live
-            finally:
-                core.close()
-                logger.info("the end of following; generation %d was the last", core.snapshot.generation)
-    # It is raised outside of the stack, because the stack would put it into a group or keep it as a context.
-    if failure is not None:
-        raise failure
+            self._blocking.stop()
+        except BaseException:
+            if error is None:  # what the block raises comes first
+                raise
 
+    def start(self) -> BlockingLive[S]:
+        """Follow the files in a background thread until ``live.stop()``, or until the process ends. Raises SettingsError."""
+        from .blocking.live import BlockingLive  # programs with an event loop do not pay for it
 
-def _fixed(layer: Layer) -> Layer:
-    """Return a layer that does not depend on the working directory, which may change."""
-    return replace(layer, path=os.path.abspath(layer.path)) if isinstance(layer, FileLayer | FolderLayer) else layer
+        self._use_once()
+        follow = partial(following, self._options)
+        self._blocking = BlockingLive(follow, self._signal, follow_forks=self._follow_forks)
+        return self._blocking
 
-
-def _named(document: Document) -> str:
-    kind = next((kind for layer, kind in _KINDS.items() if isinstance(document.layer, layer)), "")
-    return (document.layer.label or document.layer.name) + (f" (no such {kind} yet)" if document.missing else "")
+    def _use_once(self) -> None:
+        if self._hosted is not None or self._blocking is not None:
+            raise RuntimeError("this watch has been used already: make another one")

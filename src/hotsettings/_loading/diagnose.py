@@ -1,7 +1,8 @@
 """Everything that is wrong with merged values.
 
-msgspec stops at the first error and tells its place in prose only. So once decoding has failed, one walk over the values asks
-msgspec about each of them, goes into the tables and arrays that it refuses, and notes a `Finding` for each mistake.
+msgspec stops at the first error, and says where that is only in the text of its message. So once decoding has failed,
+one walk over the values asks msgspec about each of them, goes into the tables and arrays that it refuses, and notes a
+`Finding` for each mistake.
 """
 
 from __future__ import annotations
@@ -44,9 +45,14 @@ _FEW = 10
 """Values of one annotation after which a Struct is made for it, so that msgspec analyses it only once."""
 _INSTEAD = "convert what a layer says with Before(...), and compute other values with @derived"
 _WRAPPED = "value"
-_BY_TYPE = (str, int, float, bool)
-_DECIDED_BY_TYPE = frozenset({str, bool, dict, list, NoneType})
-"""For values of these types, the type alone decides whether `_BY_TYPE` accepts them. Some floats pass as int."""
+_NEVER_NUMBERS: frozenset[type] = frozenset({str, bool, dict, list, NoneType})
+_DECIDED_BY_TYPE: dict[type, frozenset[type]] = {
+    str: _NEVER_NUMBERS | {int, float},
+    bool: _NEVER_NUMBERS | {int, float},
+    int: _NEVER_NUMBERS,  # some floats pass as int
+    float: _NEVER_NUMBERS,
+}
+"""For values of which types the type alone decides whether one of these takes them, if there are no limits."""
 
 Item = tuple[str | int, Any]
 """What a table or array holds, with its key or index."""
@@ -101,7 +107,11 @@ class _Kind:
             if config is not None and config.tag is not None:
                 self.tags[type(config.tag), config.tag], self.tag_field = member, config.tag_field
         bare, metadata = field_types.unwrap(annotation)
-        self._by_type = bare in _BY_TYPE and not any(isinstance(mark, msgspec.Meta) for mark in metadata)
+        self._bare = bare
+        self._decided: frozenset[type] = frozenset()
+        if isinstance(bare, type):  # others may not be hashable
+            self._decided = _DECIDED_BY_TYPE.get(bare, self._decided)
+        self._limited = any(isinstance(mark, msgspec.Meta) for mark in metadata)
         self._verdicts: dict[type, BaseException | None] = {}
         self._budget = budget
         self._decoding = decoding
@@ -110,10 +120,12 @@ class _Kind:
     def fault(self, value: Any) -> BaseException | None:
         """Return the exception with which msgspec or code of the user rejects a value, if it does."""
         kind = type(value)
-        if self._by_type and kind in _DECIDED_BY_TYPE:
+        if kind in self._decided:
             if kind not in self._verdicts:
-                self._verdicts[kind] = self._fault(self.annotation, value)
-            return self._verdicts[kind]
+                is_wrong = self._fault(self._bare, value) is not None
+                self._verdicts[kind] = self._fault(self.annotation, value) if is_wrong else None
+            if not self._limited or self._verdicts[kind] is not None:
+                return self._verdicts[kind]
         self._asked += 1
         if self._asked > _FEW:
             return self._fault(self._wrapped, {_WRAPPED: value})
@@ -141,16 +153,21 @@ class _Kind:
     def _wrapped_list(self) -> type[Struct]:
         return msgspec.defstruct("Wrapped", [(_WRAPPED, list[self.annotation])])  # type: ignore[name-defined]
 
+    def members_for(self, value: Any) -> Sequence[Any]:
+        """The members whose parts a table or array can have. No array, if it could be one of several."""
+        if isinstance(value, dict):
+            return self.members
+        arrays = self._shape.arrays_for(value)
+        return [arrays[0].annotation] if len(arrays) == 1 else []
+
+    @cached_property
+    def _shape(self) -> Shape:
+        return Shape(self.annotation)
+
     @cached_property
     def items(self) -> Iterable[Any]:
         """The annotations of the elements of an array."""
         return field_types.items_of(self.annotation)
-
-    @cached_property
-    def tag(self) -> Any:
-        """What the first element of an array has to be; None if nothing has to be there."""
-        struct = field_types.struct_class(field_types.unwrap(self.annotation)[0])
-        return None if struct is None or not struct.__struct_config__.array_like else struct.__struct_config__.tag
 
     @cached_property
     def struct(self) -> type[Struct] | None:
@@ -207,7 +224,7 @@ class _Table:
 
     def __init__(self, struct: type[Struct], budget: Budget) -> None:
         kind = field_types.struct_class(struct)
-        assert kind is not None  # a generic S[T] does not tell its configuration itself
+        assert kind is not None  # only the class has the configuration, not a generic S[T]
         fields = msgspec.structs.fields(struct)
         self.fields = {field.encode_name: field.type for field in fields}
         self.required = [field.encode_name for field in fields if field.required]
@@ -240,7 +257,7 @@ class _Walk:
         self._above = {
             path[:end] for path in dict.fromkeys(path[:-1] for path in known) for end in range(len(path) + 1)
         }
-        """Where mistakes are inside of tables and arrays that msgspec may accept."""
+        """The tables and arrays with a mistake that msgspec does not see. The walk goes into them anyway."""
 
     def _counted(self) -> bool:
         """Count a finding. Return whether it is one of the first, which are explained."""
@@ -272,7 +289,7 @@ class _Walk:
         self._patience -= 1
         self._said -= len(str(fault)) if isinstance(fault, ValidationError) else 0
         if isinstance(value, dict | list) and (self._patience > 0 or self.total < self._most):
-            for member in kind.members:
+            for member in kind.members_for(value):
                 self._inside(self._kind(member), value, path)
         if fault is not None and self.total == before and self._counted():
             self.first.append(self._explained(fault, kind, value, path))
@@ -294,8 +311,6 @@ class _Walk:
 
     def _inside(self, kind: _Kind, value: dict[str, Any] | list[Any], path: Path) -> None:
         if isinstance(value, list):
-            if kind.tag is not None and value[:1] != [kind.tag]:
-                return  # it may be another member of the union
             if isinstance(kind.items, repeat):
                 self._items(next(kind.items), list(enumerate(value)), path)
             else:

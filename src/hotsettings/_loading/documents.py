@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .key_files import KeyFiles
 
 _BEFORE = "x="
-"""What makes a TOML document of the content of a file."""
+"""Put before the content of a key file, this makes a TOML document of it."""
 
 
 def read(schema: Schema, layer: Layer, collector: CollectorPaused | None = None) -> Document | Unreadable:
@@ -75,10 +75,10 @@ def folder_document(keys: KeyFiles, layer: FolderLayer, folder: Folder | None) -
 def _folder_document(keys: KeyFiles, layer: FolderLayer, folder: Folder | None) -> Document | Unreadable:
     if folder is None:
         return Document(layer, "", {}, missing=True)
-    made = _Maker(keys, layer)
-    for name in sorted(folder.files, key=lambda name: len(keys.path_of(name) or ())):  # what is above comes first
-        made.add(name, folder.files[name])
-    return made.document(tuple(_ignored(keys, layer, name) for name in folder.ignored))
+    parser = _FolderParser(keys, layer)
+    for name in sorted(folder.files, key=lambda name: len(keys.path_of(name) or ())):  # tables before what is in them
+        parser.add(name, folder.files[name])
+    return parser.document(tuple(_ignored(keys, layer, name) for name in folder.ignored))
 
 
 def _ignored(keys: KeyFiles, layer: FolderLayer, name: str) -> Problem:
@@ -86,8 +86,8 @@ def _ignored(keys: KeyFiles, layer: FolderLayer, name: str) -> Problem:
     return Problem(printable(name), "no key, ignored", origin, keys.hint(name), "unknown-key")
 
 
-class _Maker:
-    """Puts the values of all files together, and collects what is wrong."""
+class _FolderParser:
+    """Parses the files of a folder, puts their values together, and collects what is wrong."""
 
     def __init__(self, keys: KeyFiles, layer: FolderLayer) -> None:
         self._keys = keys
@@ -115,7 +115,7 @@ class _Maker:
         return Unreadable(self._layer, Problem("", reason, origin, code="unsupported-toml"))
 
     def add(self, name: str, data: bytes | Problem) -> None:
-        """Add the value in a file."""
+        """Add the value in a file, or note what is wrong with it."""
         path = self._keys.path_of(name)
         assert path is not None
         if isinstance(data, Problem):
@@ -163,7 +163,7 @@ class _Maker:
         from .._layers.toml.positions import line_column
 
         problem = Problem(dotted(path), message, self._origin(name, *line_column(content, at)), hint, code)
-        # The text of a broken secret must not be shown, and only what is no secret may have an excerpt.
+        # The text becomes an excerpt in the error, which must show no secret.
         text = "" if self._keys.is_secret(path) else content
         self._failed.append(Unreadable(self._layer, problem, text, at, rewrite))
 

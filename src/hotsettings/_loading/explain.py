@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from .._boundary import guarded
 from .._layers.layer import origin_of
-from .._layers.toml.keys import ABSENT, Path, dotted, follow
+from .._layers.toml.keys import ABSENT, Path, Values, dotted, follow
 from .._layers.toml.parser import ParserError, loads
 from .._layers.toml.spelling import closest
 from .._layers.toml.values import toml
@@ -33,12 +33,18 @@ class Entry(Struct, frozen=True):
     """What one layer, or the class, says about a key.
 
     ``value`` is a plain TOML value, or ``HIDDEN`` in place of a secret. ``live`` says whether it takes part in the result.
-    Tables of several layers are merged, so all of them do; of other values, only the winner does.
+    Tables of several layers are merged, so all of them do; of other values, only the winner does. ``text`` is the value as
+    TOML, with its integers in the base in which the layer has them.
     """
 
     value: Any
     origin: Origin
     live: bool
+    written: str = ""
+
+    @property
+    def text(self) -> str:
+        return self.written or toml(self.value)
 
 
 class Explanation(Struct, frozen=True):
@@ -60,7 +66,7 @@ class Explanation(Struct, frozen=True):
 
     def __str__(self) -> str:
         entries = self.entries if self.kept is None else (*self.entries, self.kept)
-        rows = [(toml(e.value), *columns(e.origin)) for e in entries]
+        rows = [(e.text, *columns(e.origin)) for e in entries]
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
         marks = ["→" if entry.live else " " for entry in entries]
         lines = (
@@ -124,27 +130,46 @@ def _written(loaded: Loaded, path: Path) -> Iterator[Entry]:
         place = document.locate([path]).get(path)
         origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         said = as_values(value)  # in code it may be of a type that TOML does not have
-        yield Entry(masked(loaded.schema.shape.at(path, document.values), said, document.layer.secret), origin, live)
+        shown = masked(loaded.schema.shape.at(path, document.values), said, document.layer.secret)
+        yield Entry(shown, origin, live, document.written(path, shown))
 
 
 def _default(loaded: Loaded, path: Path) -> Iterator[Entry]:
     """What the class says. A default table lies under what layers write, unless they name another tag."""
     leaf = loaded.schema.leaf_of(path)
-    if leaf is not None:
-        depth = sum(_is_written(loaded, leaf.path[:end]) for end in range(1, len(leaf.path)))
-        if (default := leaf.defaults[depth]) is not ABSENT:
-            value = follow(in_order(leaf.shape, as_values(default)), path[len(leaf.path) :])
-            if value is not ABSENT:
-                live = not _is_written(loaded, leaf.path)
-                if isinstance(default, Struct) and type(default) is type(leaf.value_in(loaded.settings)):
-                    live = isinstance(value, dict) or not _is_written(loaded, path)
-                yield Entry(masked(loaded.schema.shape.at(path), value), DEFAULT, live)
-                return
+    if leaf is not None and (default := _default_of(loaded, leaf)) is not ABSENT:
+        value = follow(in_order(leaf.shape, as_values(default)), path[len(leaf.path) :])
+        if value is not ABSENT:
+            live = not _is_written(loaded, leaf.path)
+            if isinstance(default, Struct) and type(default) is type(leaf.value_in(loaded.settings)):
+                live = isinstance(value, dict) or not _is_written(loaded, path)
+            yield Entry(masked(loaded.schema.shape.at(path), value), DEFAULT, live)
+            return
     if not _is_written(loaded, path):
         # A table that nobody writes is default, or kept until a restart. So is a field of a table inside a mapping.
         value = _live(loaded, path)
         if value is not ABSENT:
             yield Entry(_shown(loaded, path, value), DEFAULT, True)
+    elif leaf is None and (table := _default_table(loaded, path)):
+        yield Entry(masked(loaded.schema.shape.at(path), table), DEFAULT, True)
+
+
+def _default_of(loaded: Loaded, leaf: Leaf) -> Any:
+    """The value of a leaf while no layer writes it, or ABSENT. That depends on which tables around it are written."""
+    return leaf.defaults[sum(_is_written(loaded, leaf.path[:end]) for end in range(1, len(leaf.path)))]
+
+
+def _default_table(loaded: Loaded, path: Path) -> Values:
+    """What lies under a table of fields that layers write."""
+    table: Values = {}
+    for leaf in loaded.schema.leaves_below(path):
+        default = _default_of(loaded, leaf)
+        if default is not ABSENT and default is not None:
+            inner = table
+            for part in leaf.path[len(path) : -1]:
+                inner = inner.setdefault(part, {})
+            inner[leaf.path[-1]] = in_order(leaf.shape, as_values(default))
+    return table
 
 
 def _live(loaded: Loaded, path: Path) -> Any:
@@ -164,20 +189,17 @@ def _is_written(loaded: Loaded, path: Path) -> bool:
 
 def _shown(loaded: Loaded, path: Path, value: Any) -> Any:
     """Mask a live value, or a default. What came from a secret layer at the start may be in no document any more."""
-    masked_value = masked(loaded.schema.shape.at(path), value)
-    for kept in loaded.hidden:
-        if kept[: len(path)] == path:
-            masked_value = _put_mask(masked_value, kept[len(path) :])
-    return masked_value
+    return _masked_at(loaded.hidden, masked(loaded.schema.shape.at(path), value), path)
 
 
-def _put_mask(value: Any, path: Path) -> Any:
-    if not path:
+def _masked_at(hidden: Container[Path], value: Any, path: Path) -> Any:
+    """Return a value, which stands at ``path``, with HIDDEN at each of the ``hidden`` paths. None stays."""
+    if path in hidden:
         return value if value is None else HIDDEN
-    if isinstance(value, dict) and path[0] in value:
-        return {**value, path[0]: _put_mask(value[path[0]], path[1:])}
-    if isinstance(value, list) and isinstance(path[0], int) and path[0] < len(value):
-        return [_put_mask(item, path[1:]) if index == path[0] else item for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {part: _masked_at(hidden, item, (*path, part)) for part, item in value.items()}
+    if isinstance(value, list):
+        return [_masked_at(hidden, item, (*path, index)) for index, item in enumerate(value)]
     return value
 
 
@@ -191,11 +213,17 @@ class Setting(Struct, frozen=True):
     path: Path
     value: Any
     origin: Origin
+    written: str = ""
 
     @property
     def key(self) -> str:
         """Dotted, as ``explain`` takes it."""
         return dotted(self.path)
+
+    @property
+    def text(self) -> str:
+        """The value as TOML, with its integers in the base in which the layer has them."""
+        return self.written or toml(self.value)
 
 
 def _derived(loaded: Loaded, leaf: Leaf) -> Setting:
@@ -218,13 +246,26 @@ def _written_as(value: Any) -> Any:
         return str(value)
 
 
-def effective(loaded: Loaded) -> tuple[Setting, ...]:
-    """Return what is live, in the order of the class, derived values last. Raises UnforeseenError."""
-    return guarded(_origins_of(loaded), _effective, loaded)
+def effective(loaded: Loaded, among: Container[Path] | None = None) -> tuple[Setting, ...]:
+    """Return what is live, in the order of the class, derived values last. Raises UnforeseenError.
+
+    Only what is ``among`` these paths, if there are any: to find where values are written takes most of the time.
+    """
+    return guarded(_origins_of(loaded), _effective, loaded, among)
 
 
-def _effective(loaded: Loaded) -> tuple[Setting, ...]:
-    return tuple(setting for _, setting in _with_values(loaded))
+def _effective(loaded: Loaded, among: Container[Path] | None) -> tuple[Setting, ...]:
+    return tuple(setting for _, setting in _with_values(loaded, among))
+
+
+def live_values(loaded: Loaded) -> dict[Path, Any]:
+    """Return the values of what ``effective`` returns, unmasked, for comparisons. Raises UnforeseenError."""
+    return guarded(_origins_of(loaded), _live_values, loaded)
+
+
+def _live_values(loaded: Loaded) -> dict[Path, Any]:
+    values = {part.path: part.value for _, part in live_parts(loaded)}
+    return values | {leaf.path: leaf.value_in(loaded.settings) for leaf in loaded.schema.derived}
 
 
 def with_values(loaded: Loaded) -> list[tuple[Any, Setting]]:
@@ -232,14 +273,18 @@ def with_values(loaded: Loaded) -> list[tuple[Any, Setting]]:
     return guarded(_origins_of(loaded), lambda: list(_with_values(loaded)))
 
 
-def _with_values(loaded: Loaded) -> Iterator[tuple[Any, Setting]]:
-    parts = list(live_parts(loaded))
+def _with_values(loaded: Loaded, among: Container[Path] | None = None) -> Iterator[tuple[Any, Setting]]:
+    parts = [(leaf, part) for leaf, part in live_parts(loaded) if among is None or part.path in among]
     places = _places(loaded, [(part.path, leaf) for leaf, part in parts])
+    documents = {document.layer.name: document for document in loaded.documents}
     for leaf, part in parts:
-        shown = HIDDEN if is_hidden(loaded, part) else part.value
-        yield part.value, Setting(leaf, part.path, shown, places[part.path])
+        shown, origin = HIDDEN if is_hidden(loaded, part) else part.value, places[part.path]
+        document = documents.get(origin.layer) if origin.kind == "layer" else None
+        written = "" if document is None else document.written(part.path, shown)
+        yield part.value, Setting(leaf, part.path, shown, origin, written)
     for leaf in loaded.schema.derived:
-        yield leaf.value_in(loaded.settings), _derived(loaded, leaf)
+        if among is None or leaf.path in among:
+            yield leaf.value_in(loaded.settings), _derived(loaded, leaf)
 
 
 def live_parts(loaded: Loaded) -> Iterator[tuple[Leaf, Part]]:

@@ -31,11 +31,14 @@ def with_present_keys(schema: Schema, parts: Iterable[Document | Unreadable]) ->
 
 
 def _renamed(shape: Shape, value: Any, below: Any, path: Path, former: dict[Path, str]) -> Any:
-    """Return a value with present keys, and note the ``former`` one by the path of each. ``below`` may tell its tag."""
+    """Return a value with present keys, and note in ``former`` the old key of each by its path.
+
+    ``below`` is what lower layers say. A table that names no tag has the tag of the one below it.
+    """
     if not shape.is_renamed:
         return value
     if isinstance(value, list):
-        arrays = [each for each in shape.members if each.struct is None and each.elements]
+        arrays = shape.arrays_for(value)
         inside = zip(arrays[0].elements, value, strict=False) if len(arrays) == 1 else ()
         items = [_renamed(inner, item, None, (*path, at), former) for at, (inner, item) in enumerate(inside)]
         return items + value[len(items) :]

@@ -6,29 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import fields
 
 from .._layers.layer import in_memory
-from .._layers.toml.keys import ABSENT, Values
 from .._schema.schema import Schema
-from ..errors import MOST_PROBLEMS, PROGRAM, InvalidSettings, Problem
+from ..errors import MOST_PROBLEMS, PROGRAM, InvalidSettings
 from .load import assemble, documents_or_error, log_warnings
-from .plain import plain_value
+from .plain import plain_values
 
 
 def made_of(schema: Schema, base: Struct | None, values: Mapping[str, Any]) -> Any:
-    """Make settings. ``values`` are by the names of fields. A dict for a nested Struct of ``base`` changes only what it names.
+    """Make settings of values by the names of fields. A dict for a Struct of ``base`` changes only what it names.
 
     Raises InvalidSettings.
     """
-    keys = {field.name: field.encode_name for field in fields(schema.cls)}
-    above: Values = {}
-    problems: list[Problem] = []
-    for name, value in values.items():
-        key = keys.get(name, name)
-        made = plain_value(value, (key,), PROGRAM, problems)
-        if made is not ABSENT:
-            above[key] = made
+    above, problems = plain_values(schema, values, PROGRAM)
     documents = documents_or_error(schema, [in_memory(above)])
     if not problems:
         loaded = assemble(schema, documents, base=base)

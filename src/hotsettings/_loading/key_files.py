@@ -76,7 +76,7 @@ class KeyFiles:
         return f"did you mean {near}?" if near else ""
 
     def reading(self, path: Path, content: str) -> Reading:
-        """Return how the content of a file is read: as a string as it stands, as TOML, or as either of them.
+        """Return how the content of a file is read: as a string, as TOML, or as either of them.
 
         Args:
             path: The key.
@@ -94,7 +94,7 @@ class KeyFiles:
         return any(map(_takes_strings, members)), any(map(_takes_others, members)), annotations
 
     def _at(self, annotation: Any, path: Path) -> Iterator[Any]:
-        """Yield what annotations a value at this path below a value of ``annotation`` may have."""
+        """Yield the annotations that a value at this path, inside of a value of ``annotation``, may have."""
         if not path:
             yield annotation
             return

@@ -34,7 +34,9 @@ class Loaded(Struct, frozen=True):
     pending: frozenset[str] = frozenset()
     """Keys whose new value in the documents waits for a restart. ``settings`` has the old one."""
     hidden: frozenset[Path] = frozenset()
-    """Leaves of pending keys whose live value came from a secret layer when the process started. It may be in no document any more."""
+    """Leaves of pending keys whose live value came from a secret layer when the process started.
+
+    That value may be in no document any more, so only this says that it is secret."""
     warnings: Problems = NO_PROBLEMS
     """What should be changed in the documents."""
 
@@ -85,7 +87,7 @@ def documents_or_error(
 
 
 def present(schema: Schema, parts: Sequence[Document | Unreadable]) -> Sequence[Document | Unreadable]:
-    """Return layers with the present keys of renamed fields."""
+    """Return layers in which renamed fields have their present keys, whichever key a layer uses."""
     if not schema.is_renamed:
         return parts
     from .former_keys import with_present_keys  # few classes have a renamed field
@@ -136,9 +138,8 @@ def _validated(schema: Schema, documents: Sequence[Document], prepared: Prepared
         raise
     except Exception as error:  # a __post_init__ of the user, or a fault in this package
         failure = unforeseen(error, _origins(documents))
-    except (
-        BaseException
-    ) as error:  # a rule has called sys.exit, or else the handler of a signal, which must end the process
+    except BaseException as error:
+        # A rule has called sys.exit, and diagnosis finds it. If not, the handler of a signal has, to end the process.
         failure = error
     refused = list(refused_by_checks(schema, prepared, settings, decoding)) if prepared.to_check else []
     if settings is not ABSENT and schema.derived:
@@ -164,8 +165,8 @@ def collector_paused(documents: Sequence[Document]) -> CollectorPaused:
 
 def log_warnings(warnings: Problems, before: Problems = NO_PROBLEMS) -> None:
     """Log what should be changed in the documents, except for what was logged before."""
-    known = {_wherever(problem) for problem in before.first}
-    new = [problem for problem in warnings.first if _wherever(problem) not in known]
+    known = {_without_line(problem) for problem in before.first}
+    new = [problem for problem in warnings.first if _without_line(problem) not in known]
     if not new:
         return
     from .._log import logger  # slow to import, and few loads have something to warn of
@@ -176,6 +177,6 @@ def log_warnings(warnings: Problems, before: Problems = NO_PROBLEMS) -> None:
         logger.warning("%d more warnings", more)
 
 
-def _wherever(problem: Problem) -> Problem:
+def _without_line(problem: Problem) -> Problem:
     """Return a problem without its line, which other edits move."""
     return replace(problem, origin=Origin(problem.origin.layer, problem.origin.file))

@@ -28,7 +28,7 @@ def merge(layers: Iterable[Values], shape: Shape | None = None) -> Values:
 
     Args:
         layers: Their values.
-        shape: What they are made of, if that has tagged unions.
+        shape: That of the settings class, if it has tagged unions. Without it, tables are merged whatever their tags.
     """
     merged: Values = {}
     for layer in layers:
@@ -76,12 +76,12 @@ def trace(layers: Sequence[Values], path: Path, shape: Shape | None = None) -> I
 
 
 def _counting(said: Sequence[Said], shape: Shape | None) -> list[Said]:
-    """Tell which of these values, the winner first, become the merged one."""
-    last = _merged([value for _, value, counts in said if counts], shape)
-    return [(index, value, counts and place < last) for place, (index, value, counts) in enumerate(said)]
+    """Mark which of these values, the winner first, become the merged one."""
+    merged = _how_many_merge([value for _, value, counts in said if counts], shape)
+    return [(index, value, counts and place < merged) for place, (index, value, counts) in enumerate(said)]
 
 
-def _merged(values: Sequence[Any], shape: Shape | None) -> int:
+def _how_many_merge(values: Sequence[Any], shape: Shape | None) -> int:
     """How many of these values, the winner first, become the merged one."""
     merged: list[Any] = []
     for value in reversed(values):
@@ -113,5 +113,5 @@ def _winners(said: list[tuple[int, Values]], shape: Shape | None) -> dict[str, W
             found[key] = Winner(index, None)
             continue
         inner = None if shape is None else shape.inside(tagged(shape, [table for _, table in reversed(said)]), key)
-        found[key] = Winner(index, _winners(values[: _merged([each for _, each in values], inner)], inner))
+        found[key] = Winner(index, _winners(values[: _how_many_merge([each for _, each in values], inner)], inner))
     return found

@@ -12,7 +12,7 @@ from .._schema.schema import Schema, plain
 from ..errors import Origin, Problem
 
 _DEEPEST = 100
-"""Tables and arrays around a value after which it is taken for endless."""
+"""How deep tables and arrays may be nested. What is deeper is taken for endless."""
 
 
 def plain_values(schema: Schema, given: Mapping[str, Any], origin: Origin) -> tuple[Values, list[Problem]]:
@@ -29,8 +29,8 @@ def plain_values(schema: Schema, given: Mapping[str, Any], origin: Origin) -> tu
 def plain_value(value: Any, path: Path, origin: Origin, problems: list[Problem], above: tuple[int, ...] = ()) -> Any:
     """Return a value as tables, arrays and scalars.
 
-    If that is impossible, note what is to blame: an object of no known type, or one that holds itself. Return then what is
-    left of a table, or ABSENT.
+    If that is impossible, add a problem for each object in it that is of no known type, or that holds itself. Then
+    return what is left of a table, or ABSENT.
     """
     try:
         return plain(value)

@@ -19,7 +19,7 @@ from msgspec import Struct
 from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Path, Values, follow
 from .._schema.codecs import Decoding
-from .._schema.field_types import class_of
+from .._schema.field_types import class_of, is_tagged
 from .._schema.schema import Schema, as_arrays
 from .._schema.shape import Shape, own_default
 from .._schema.stand_ins import NATIVE
@@ -32,7 +32,7 @@ class Prepared(Struct):
 
     Args:
         values: The values.
-        refused: What the functions of `Before` said against values, by their places.
+        refused: Why functions of `Before` refuse values, by their places.
         unknown: Where strict tables have unknown keys.
         ignored: Where tolerant tables had unknown keys.
         deprecated: Where layers set a deprecated field, and what to do instead.
@@ -71,7 +71,7 @@ class _Walk:
         self._found = found
 
     def value(self, shape: Shape, value: Any, path: Path, default: Any, tolerant: bool) -> Any:
-        """Return what is decoded in the place of what layers say."""
+        """Return the value to decode in the place of the one that layers say."""
         for convert in shape.conversions if value is not None else ():
             value, refusal = _called(convert, value)
             if refusal is not None:
@@ -105,7 +105,7 @@ class _Walk:
         return {key: self.value(inner, item, (*path, key), None, tolerant) for key, item in table.items()}
 
     def _array(self, shape: Shape, items: list[Any], path: Path, tolerant: bool) -> list[Any]:
-        arrays = [each for each in shape.members if each.struct is None and each.elements]
+        arrays = shape.arrays_for(items)
         if len(arrays) != 1 or not _concerns(arrays[0], tolerant):
             return items
         prepared = [
@@ -147,7 +147,7 @@ def _concerns(shape: Shape, tolerant: bool) -> bool:
 
 
 def _called(function: Callable[[Any], Any], value: Any) -> tuple[Any, str | None]:
-    """Call a function of the user. Return what it returns, or the value and what the function says against it."""
+    """Call a function of the user. Return its result and None; or the value, and why the function refuses it."""
     try:
         return function(value), None
     except KeyboardInterrupt:
@@ -169,7 +169,7 @@ def refused_by_checks(
         schema: What the settings class declares.
         prepared: What was decoded.
         settings: What became of it. ABSENT if it could not be decoded as a whole; then each value is decoded by itself.
-        decoding: What has decoded it.
+        decoding: The decoders that have decoded it, with what they know already.
     """
     spoilt = {path[:end] for path in prepared.refused for end in range(len(path) + 1)}
     for path, shape in prepared.to_check:
@@ -202,8 +202,8 @@ def _decoded_at(shape: Shape, decoded: Any, value: Any, path: Path, decoding: De
         if isinstance(decoded, Struct):
             if isinstance(part, str):
                 name = member.attributes[part]
-            else:  # the first element of an array is its tag, if it has one
-                name = decoded.__struct_fields__[part - (decoded.__struct_config__.tag is not None)]
+            else:
+                name = decoded.__struct_fields__[part - is_tagged(type(decoded))]
             decoded = getattr(decoded, name)
         elif isinstance(part, str):
             assert member.entries is not None

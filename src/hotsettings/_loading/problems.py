@@ -33,7 +33,7 @@ _AROUND = 2_000
 """Characters before and behind a value among which secrets are looked for, much more than an excerpt shows."""
 
 _MANY = 50
-"""If a text has all words of more names than these, names of several words are not looked for: it could have any of them."""
+"""If a text has all words of more than this many names of several words, it counts as having one of these names."""
 
 _WORD = re.compile(r"[\w-]+")
 _QUOTES = re.compile("[\"']+")
@@ -88,7 +88,7 @@ def _nameable(path: Path, schema: Schema, in_secrets: bool) -> Path:
 
 
 def _may_show_secret(part: Unreadable, redactor: Redactor) -> bool:
-    """Whether a text could hold a secret: it holds a known one, or has the key of one, perhaps escaped or misspelt."""
+    """Whether a text could hold a secret: it has a known one, or the key of one, which may be escaped or misspelt."""
     names = redactor.schema.secret_names
     bare = _QUOTES.sub("", part.text)  # a stray quote may be inside of a key
     words = {*_WORD.findall(bare)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from threading import Lock
+from threading import RLock
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -84,7 +84,8 @@ class Redactor:
         self._generations = [_Generation(self._names)]
         self._forgetting = False
         self._too_many = False
-        self._lock = Lock()
+        self.lock = RLock()
+        """Held while secrets are added or looked for, and during a fork."""
         self._defaults = tuple(default_secrets(schema))
         self.learn(documents)
 
@@ -108,7 +109,7 @@ class Redactor:
             too_many = len(found) > _MOST_AT_ONCE or size > _MUCH_AT_ONCE or met > _MOST_MET
             if too_many:
                 break  # the rest makes no difference: no text is shown
-        with self._lock:
+        with self.lock:
             self._too_many = too_many
             self._generations[-1].add(found)
             if self._generations[-1].is_full(len(found), size):
@@ -133,14 +134,14 @@ class Redactor:
         if len(text) > _LONGEST:
             half, out = _LONGEST // 2, len(text) - _LONGEST
             return f"{self.redact(text[:half])}\n... {out} characters left out ...\n{self.redact(text[-half:])}"
-        with self._lock:
+        with self.lock:
             if self._too_many:
                 return f"{MASK} (there are too many secrets to look for)"
             return redact(text, self._matchers())
 
     def finds(self, text: str) -> bool:
         """Whether there is a secret in a text, however long it is."""
-        with self._lock:
+        with self.lock:
             return self._too_many or next(spans(text, self._matchers()), None) is not None
 
     def _matchers(self) -> list[Matcher]:

@@ -42,14 +42,10 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
     """Yield the secrets in documents, as they are written there and as the settings hold them."""
     documents = list(documents)
     public = [document.values for document in documents if not document.layer.secret]
-    leaves = [leaf for leaf in schema.leaves if leaf.secret]
     for document in documents:
         if document.layer.secret:
             yield from _only_in_secret_layer(document.values, public)
-        for leaf in leaves:
-            value = follow(document.values, leaf.path)
-            if value is not ABSENT:
-                yield from _marked(leaf.shape, value, leaf.path[-1])
+        yield from _marked(schema.shape, document.values, "")
 
 
 def secrets_in(schema: Schema, settings: Struct, documents: Iterable[Document] = ()) -> Iterator[SecretText]:
@@ -100,8 +96,14 @@ def _only_in_secret_layer(values: Values, public: list[Values]) -> Iterator[Secr
 
 
 def _marked(shape: Shape, value: Any, key: str) -> Iterator[SecretText]:
-    """Yield what is declared secret in a value, or all of it where the whole is."""
-    for member in shape.members_for(value):
+    """Yield what is declared secret in a value, or all of it where the whole is, or where nobody knows what is where."""
+    if not shape.holds_secret:
+        return
+    members = shape.members_for(value)
+    if not any(_is_of_kind(member, value) for member in members):
+        yield from _texts(value, key)
+        return
+    for member in members:
         if isinstance(value, dict) and (member.fields is not None or member.entries is not None):
             yield from _marked_in_table(member, value, key)
         elif isinstance(value, list) and member.elements:
@@ -111,6 +113,15 @@ def _marked(shape: Shape, value: Any, key: str) -> Iterator[SecretText]:
             yield from _texts(value, key)
         if member.secret and _converts(member):
             yield from _texts(_decoded(member.annotation, value), key)
+
+
+def _is_of_kind(member: Shape, value: Any) -> bool:
+    """Whether a value is a table, an array or neither, as a member is."""
+    if isinstance(value, dict):
+        return member.fields is not None or member.entries is not None
+    if isinstance(value, list):
+        return bool(member.elements) and not member.lacks_tag(value)
+    return member.fields is None and member.entries is None and not member.elements
 
 
 def _marked_in_table(member: Shape, table: Values, key: str) -> Iterator[SecretText]:

@@ -47,10 +47,9 @@ class Derived(Generic[S, T]):
     def __get__(self, settings: Any, cls: type) -> Derived[S, T] | T:
         if settings is None:
             return self
-        known: dict[str, Any] = settings.__dict__
-        if self.name not in known:  # settings that were restored of a pickle, or not made by loading
-            known[self.name] = self._worked_out(settings)
-        value: T = known[self.name]
+        # Settings that were restored of a pickle, or not made by loading: Python asks here only for what they do not have.
+        value: T = self._worked_out(settings)
+        settings.__dict__[self.name] = value
         return value
 
     if TYPE_CHECKING:  # settings are frozen, so nothing can be assigned

@@ -72,7 +72,7 @@ def _named(info: inspect.Type, inside: bool = False) -> str:
             named = [_named(each, inside) for each in types if not isinstance(each, inspect.NoneType)]
             return " or ".join(dict.fromkeys(named))
         case inspect.LiteralType(values=values):
-            return " or ".join(map(toml, values))
+            return " or ".join(toml(value) for value in values if value is not None)
         case inspect.EnumType(cls=cls):
             return " or ".join(toml(member.value) for member in cls)
         case inspect.DictType(value_type=value):
@@ -81,10 +81,14 @@ def _named(info: inspect.Type, inside: bool = False) -> str:
             return f"array of {_named(item, inside)}"
         case inspect.TupleType(item_types=items):
             return f"array of {', '.join(_named(item, inside) for item in items)}"
-        case inspect.StructType() if inside:
-            return "table"
-        case inspect.StructType(fields=fields):
-            named = [f"{dotted((field.encode_name,))}: {_named(field.type, inside=True)}" for field in fields]
+        case inspect.StructType(array_like=array_like) if inside:
+            return "array" if array_like else "table"
+        case inspect.StructType(fields=fields, array_like=True, tag=tag):
+            tagged = [] if tag is None else [toml(tag)]
+            return f"array of {', '.join([*tagged, *(_named(field.type, inside=True) for field in fields)])}"
+        case inspect.StructType(fields=fields, tag=tag, tag_field=tag_field):
+            named = [] if tag_field is None else [f"{dotted((tag_field,))}: {toml(tag)}"]
+            named += [f"{dotted((field.encode_name,))}: {_named(field.type, inside=True)}" for field in fields]
             return f"table {{ {', '.join(named)} }}"
         case _:
             return _NAMES.get(type(info), "any")

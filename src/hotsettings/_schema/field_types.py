@@ -114,9 +114,9 @@ def is_tagged(struct: Any) -> bool:
 
 
 def items_of(annotation: Any) -> Iterable[Any]:
-    """Return the annotations of the elements of an array, one after the other; none for what is no array.
+    """Return the annotations of the elements of an array, one after the other; none for anything else.
 
-    A Struct with ``array_like=True`` is one, and its tag, if it has one, is the first element.
+    An array that becomes a Struct has its tag, if it has one, in front.
     """
     bare, _ = unwrap(annotation)
     if (struct := struct_class(bare)) is not None:
@@ -172,19 +172,6 @@ def asks_decoders(annotation: Any, decoders: Mapping[Any, Decoder]) -> bool:
         decoder_for(bare, decoders) is not None or (len(alternatives(bare)) > 1 and is_mixed(bare))
         for bare in types_below(annotation)
     )
-
-
-def structs_marked(
-    annotation: Any, mark: Any, within: bool = False, seen: tuple[Any, ...] = ()
-) -> Iterator[type[Struct]]:
-    """Yield every Struct that values of the annotation may hold below this mark."""
-    bare, metadata = unwrap(annotation)
-    within = within or any(found is mark for found in metadata)
-    if (bare, within) not in seen:
-        if within and struct_class(bare) is not None:
-            yield bare
-        for _, inner in _inner(bare):
-            yield from structs_marked(inner, mark, within, (*seen, (bare, within)))
 
 
 def needs_freezing(annotation: Any, seen: tuple[Any, ...] = ()) -> bool:

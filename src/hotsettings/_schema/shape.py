@@ -64,27 +64,44 @@ class Shape:
         return field_types.struct_of(self.bare)
 
     @cached_property
-    def _by_tag(self) -> dict[tuple[type, Any], list[Shape]]:
-        found = {}
+    def _by_tag(self) -> dict[tuple[type, type, Any], list[Shape]]:
+        found: dict[tuple[type, type, Any], list[Shape]] = {}
         for member in self.members:
-            config = getattr(field_types.struct_class(member.struct), "__struct_config__", None)
-            if config is not None and config.tag is not None:
-                found[type(config.tag), config.tag] = [member]
+            if (config := member._tagged) is not None:
+                found[list if config.array_like else dict, type(config.tag), config.tag] = [member]
         return found
 
     @cached_property
     def tag_field(self) -> str | None:
         """The key whose value tells which member of a tagged union a table is."""
         for member in self.members:
-            config = getattr(field_types.struct_class(member.struct), "__struct_config__", None)
-            if config is not None and config.tag is not None:
+            if (config := member._tagged) is not None and not config.array_like:
                 return str(config.tag_field)
         return None
 
+    @cached_property
+    def _tagged(self) -> Any:
+        """The configuration of a Struct that has a tag; None for anything else."""
+        return _config(self.bare) if field_types.is_tagged(self.bare) else None
+
     def members_for(self, value: Any) -> list[Shape]:
-        """The members that a value can be an instance of: all, unless it is a table whose tag names one."""
-        tag = value.get(self.tag_field) if isinstance(value, dict) and self.tag_field is not None else None
-        return self._by_tag.get((type(tag), tag), self.members) if isinstance(tag, str | int) else self.members
+        """The members that a value can be an instance of: all, unless it is a table or an array whose tag names one."""
+        tag, kind = None, dict if isinstance(value, dict) else list
+        if isinstance(value, dict) and self.tag_field is not None:
+            tag = value.get(self.tag_field)
+        elif isinstance(value, list) and value:
+            tag = value[0]
+        return self._by_tag.get((kind, type(tag), tag), self.members) if isinstance(tag, str | int) else self.members
+
+    def arrays_for(self, value: Any) -> list[Shape]:
+        """The members that an array can be an instance of, if their elements are known."""
+        members = self.members_for(value)
+        return [each for each in members if each.struct is None and each.elements and not each.lacks_tag(value)]
+
+    def lacks_tag(self, value: Any) -> bool:
+        """Whether an array does not begin with the tag of the Struct that it should become. Nobody knows what is where then."""
+        config = self._tagged
+        return config is not None and config.array_like and isinstance(value, list) and value[:1] != [config.tag]
 
     @cached_property
     def fields(self) -> dict[str, Shape] | None:
@@ -107,9 +124,7 @@ class Shape:
 
     @cached_property
     def elements(self) -> Iterable[Shape]:
-        """The elements of an array, one after the other; the values of the fields, if it is in the place of a table."""
-        if self.fields is not None:
-            return list(self.fields.values())
+        """The elements of an array, one after the other."""
         items = field_types.items_of(self.bare)
         if isinstance(items, repeat):
             return repeat(Shape(next(items), self.secret))
@@ -223,9 +238,11 @@ class Shape:
         return next(iter(self.elements), None)  # all are alike
 
     def is_whole(self, value: Any) -> bool:
-        """Whether a table or array is hidden as a whole, with its keys and its length, because all of it is secret."""
+        """Whether a table or array is hidden as a whole, with its keys and its length, because all of it is, or may be, secret."""
         return any(
-            (member.secret and member.fields is None) or (member.entries is not None and member.entries[0].holds_secret)
+            (member.secret and member.fields is None)
+            or (member.entries is not None and member.entries[0].holds_secret)
+            or (member.holds_secret and member.lacks_tag(value))
             for member in self.members_for(value)
         )
 

@@ -83,7 +83,7 @@ class BindMounts:
             self._compare(_mounts())
 
     def moved(self, paths: Iterable[str]) -> str | None:
-        """Return the first mount point that one of these paths leads into and whose source was renamed or removed."""
+        """Return a mount point that one of these paths leads into, and whose source was renamed or removed outside."""
         return next((point for path in paths if (point := self._points.get(path)) in self._moved), None)
 
     def _compare(self, mounts: Sequence[Mount]) -> None:

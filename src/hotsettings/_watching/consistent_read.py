@@ -78,7 +78,9 @@ class ConsistentReader:
         self.due: float | None = None
         """When to check a layer again that the last read left out, in seconds of the monotonic clock."""
         self._in_progress: Source[Any, Any] | None = None
+        """The source that is being checked or read now."""
         self._read_last: Sequence[Source[Any, Any]] = ()
+        """The sources that the last check has read."""
 
     def check_mounts(self) -> None:
         """Check whether the source of a bind mount on the way to a file was renamed or removed outside."""
@@ -133,24 +135,26 @@ class ConsistentReader:
         if not changed:
             self._written_to = {}
             return Unchanged()
-        now, waited_for_before = time.monotonic(), self._written_to
+        # Each changed source is one of three: ready; left out, if its writer takes long and its last complete content
+        # can be used; or else it holds up the rest.
+        now, written_to_before = time.monotonic(), self._written_to
         waits = {each: each.wait(last_event_of, now, event_delay, accept_open=accept_open) for each in changed}
-        self._written_to = {each: waited_for_before.get(each, now) for each, wait in waits.items() if wait > 0}
+        self._written_to = {each: written_to_before.get(each, now) for each, wait in waits.items() if wait > 0}
         left_out = {each for each, since in self._written_to.items() if each.document and now - since >= PATIENCE}
         ready = [each for each in changed if each not in self._written_to]
         holding_up_the_rest = [each for each in self._written_to if each not in left_out]
         if ready and not holding_up_the_rest:
             self.due = now + min(waits[each] for each in left_out) if left_out else None
             self._read_last = ready
-            unsettled = self._read(ready, left_out, waited_for_before, now)
+            unsettled = self._read(ready, left_out, written_to_before, now)
             if unsettled is not None:
                 self._undo_read()
                 return unsettled
             if collector is not None:
                 collector.expect(sum(each.size for each in self._sources))
             return self._parse(ready, now)
-        # If nothing is ready, all layers that are written to may be such that can be left out. Then nothing holds up
-        # others, and there is nothing else to wait for than these layers themselves.
+        # If nothing is ready, there may be nothing that holds up the rest either. Then the layers that could be left
+        # out are all there is to wait for.
         seconds = max(waits[each] for each in holding_up_the_rest or self._written_to)
         if ready:
             seconds = min(seconds, max(self._written_to[each] for each in holding_up_the_rest) + PATIENCE - now)
@@ -180,12 +184,12 @@ class ConsistentReader:
         self,
         ready: Sequence[Source[Any, Any]],
         left_out: Collection[Source[Any, Any]],
-        waited_for_before: Mapping[Source[Any, Any], float],
+        written_to_before: Mapping[Source[Any, Any], float],
         now: float,
     ) -> Unsettled | None:
         """Read the sources that are ready. None if what was read belongs together and is complete.
 
-        ``waited_for_before`` are the sources that were waited for, and since when.
+        ``written_to_before`` are the sources that somebody was writing at the check before, and since when.
         """
         others = [each for each in self._sources if each not in left_out]
         fingerprints = [each.fingerprint for each in others]
@@ -196,7 +200,7 @@ class ConsistentReader:
             each for each, fingerprint in zip(others, fingerprints, strict=True) if each.fingerprint != fingerprint
         }
         if moving:
-            self._written_to = {**self._written_to, **{each: waited_for_before.get(each, now) for each in moving}}
+            self._written_to = {**self._written_to, **{each: written_to_before.get(each, now) for each in moving}}
             return Unsettled(0.0)  # what was read may not belong together
         retries = [each.retry_in for each in ready if each.retry_in is not None]
         if retries:
@@ -224,7 +228,7 @@ class ConsistentReader:
             self._in_progress = None
 
     def in_progress(self) -> list[str]:
-        """The name of the layer that is being checked or read; in between, those of all layers.
+        """The name of the layer that is being checked or read now; the names of all layers if it is none of them.
 
         Call it from any thread.
         """
@@ -256,6 +260,11 @@ class ConsistentReader:
         for each in self._sources:
             each.accepted()
 
+    def accepted_before(self, documents: Sequence[Document]) -> None:
+        """Note that these documents of the layers are live already, although nothing was read yet."""
+        for each, document in zip(self._sources, documents, strict=True):
+            each.accepted_before(document)
+
     @property
     def targets(self) -> list[str]:
         """The files that the paths led to at the last check."""
@@ -263,7 +272,7 @@ class ConsistentReader:
 
     @property
     def complete_targets(self) -> list[str]:
-        """Those of them that nobody was writing at the last check."""
+        """Those targets that nobody was writing at the last check."""
         return [file.resolved_path.target for each, file in self._files if each not in self._written_to]
 
     def writing(self) -> dict[str, float]:

@@ -42,7 +42,7 @@ class ResolvedPath(Struct, frozen=True):
         entries: The directory entries that decide where the path leads, each as a folder and a name: those of all
             symlinks on it, and that of the target. If a folder is missing, its own entry is the last.
         steps: All symlinks and folders on the path.
-        listed: Whether all names beside ``..data`` count, and not only those of the entries.
+        listed: Whether every name in the folder that holds ``..data`` is watched, and not only the entries.
     """
 
     target: str
@@ -57,7 +57,7 @@ class ResolvedPath(Struct, frozen=True):
 
     @property
     def listed_folder(self) -> str | None:
-        """The folder in which all names count."""
+        """The folder in which every name is watched: the one that holds ``..data``."""
         beside = (folder for folder, name in reversed(self.entries) if name == ATOMIC)
         return next(beside, None) if self.listed else None
 

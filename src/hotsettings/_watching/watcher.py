@@ -1,6 +1,6 @@
 """Watching layers: wait for file events, and check the layers in a worker thread.
 
-``Watcher`` runs on the event loop, but for ``work`` in ``check``. That runs in the worker thread with the
+``Watcher`` runs on the event loop. Only what ``check`` reads and evaluates runs in a worker thread, with the
 ``ConsistentReader``, because a call to a stalled mount may never return. Only one check runs at a time, so neither side
 needs a lock; ``Notifier`` says which of its methods are called where.
 
@@ -10,7 +10,7 @@ If file events fail, the watcher still finds every change: it checks the layers 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from importlib import import_module
 from typing import Generic, TypeVar
 
@@ -23,7 +23,7 @@ from .._layers.layer import CollectorPaused, Layer
 from .._layers.status import PATIENCE
 from .._log import logger
 from .._schema.schema import Schema
-from .consistent_read import ConsistentReader, Read, Unchanged, Unsettled
+from .consistent_read import CheckResult, ConsistentReader, Read, Unchanged, Unsettled
 from .events import Kind, Notifier, opener
 from .events.polling import Polling
 from .symlinks import ResolvedPath
@@ -34,6 +34,7 @@ for _name in ("html", "json", "traceback", "urllib.parse", "hotsettings._loading
     import_module(_name)
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 _STEADY = 60.0
 """Seconds without a failure after which a failure of file events is a new one, with a warning and a backoff of its own.
@@ -66,14 +67,17 @@ class Watcher:
         self._rescan = rescan_interval
         self._notifier: Notifier = Polling()
         self.reader = ConsistentReader(schema, layers, settle)
-        """Reads the layers in the worker thread. On the event loop it says what it has read."""
+        """Reads the layers, in the worker thread. Between two checks, the event loop may ask it what was read."""
         self._opened = anyio.Event()
         self._woken = anyio.Event()
         self._check_thoroughly = True
+        """Something may have changed: equal fingerprints are not enough for the next check."""
         self._mounts_due = 0.0
         self._lost = anyio.CancelScope()
+        """Cancelled to open another notifier, since a call of this one has failed."""
         self._without_events = False
         self._warned = False
+        """The log has a warning of this failure; what follows is logged as info."""
         self._reopen_backoff = Backoff(rescan_interval, max(_STEADY, rescan_interval))
         self._worker = Worker("hotsettings-reader", PATIENCE)
 
@@ -122,7 +126,7 @@ class Watcher:
         """Check the layers in the worker thread, and read those that have changed once no writer is at work on them.
 
         Args:
-            evaluate: Called in the worker thread with what was read; its result is returned.
+            evaluate: Called in the worker thread with what was read, unless that may hold half a file; its result is returned.
             slow: Called with the names of the layers that may hang if all of this takes longer than ``PATIENCE``.
             accept_open: Read a file that has not changed for ``settle`` seconds, even if somebody has it open for
                 writing.
@@ -137,35 +141,42 @@ class Watcher:
             except Exception as error:
                 raise _EventsFailed(error) from error
 
-        def work() -> Unchanged | Unsettled | Evaluated[R]:
+        def read() -> CheckResult:
             if started >= self._mounts_due:
                 self._mounts_due = started + self._rescan
                 self.reader.check_mounts()
             if not thorough and self.reader.unchanged():
                 return Unchanged()
-            with CollectorPaused() as collector:
-                result = self.reader.check(
-                    watch, notifier.last_event, notifier.event_delay, collector, accept_open=accept_open
-                )
-                return Evaluated(result, evaluate(result)) if isinstance(result, Read) else result
+            return self.reader.check(
+                watch, notifier.last_event, notifier.event_delay, collector, accept_open=accept_open
+            )
 
-        try:
-            result = await self._worker.run(work, lambda: slow(self.reader.in_progress()))
-            self._read_pending(notifier)
-        except _EventsFailed as failure:
-            self._events_failed(failure.reason)
-            self._notifier = Polling()
-            self._lost.cancel()
-            return Unsettled(0.0)
-        # If a write event arrived after the check began, the read may hold half a file: drop it and check again at
-        # once.
-        if isinstance(result, Evaluated) and any(
-            notifier.last_event(path).written_at >= started for path in self.reader.complete_targets
-        ):
-            self.reader.invalidate()
-            return Unsettled(0.0)
-        self._events_back(notifier)
-        return result
+        def in_worker(work: Callable[[], T]) -> Awaitable[T]:
+            return self._worker.run(work, lambda: slow(self.reader.in_progress()))
+
+        with CollectorPaused() as collector:
+            try:
+                result = await in_worker(read)
+                self._read_pending(notifier)
+            except _EventsFailed as failure:
+                self._events_failed(failure.reason)
+                self._notifier = Polling()
+                self._lost.cancel()
+                return Unsettled(0.0)
+            if not isinstance(result, Read):
+                self._events_back(notifier)
+                return result
+            # If a write event arrived after the check began, the read may hold half a file. Then it is dropped before code
+            # of the user sees it, and the check is repeated at once.
+            if any(notifier.last_event(path).written_at >= started for path in self.reader.complete_targets):
+                self.reader.invalidate()
+                return Unsettled(0.0)
+            self._events_back(notifier)
+            return Evaluated(result, await in_worker(lambda: evaluate(result)))
+
+    def forked(self) -> None:
+        """In a forked process: close the descriptor of the events, which are the parent's."""
+        self._notifier.forked()
 
     def close(self) -> None:
         """End the worker thread. If a check hangs in it, leave it alone."""

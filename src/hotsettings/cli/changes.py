@@ -7,13 +7,12 @@ from itertools import chain
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 from rich.text import Text
 
 from .._layers.layer import Document, origin_of
 from .._layers.toml.keys import ABSENT, Path
-from .._live.snapshot import changed_keys, same
-from .._loading.explain import Setting, with_values
+from .._live.snapshot import same
+from .._loading.explain import Setting, effective, live_values
 from .._loading.load import Loaded
 from .._schema.masking import HIDDEN
 from .._schema.schema import Leaf, Schema
@@ -40,46 +39,30 @@ class KeyChange(Struct, frozen=True):
 
 def between_settings(old: Loaded, new: Loaded) -> list[KeyChange]:
     """Compare the settings of two sets of files leaf by leaf, in the order of the class."""
-    keys = changed_keys(old.schema, old.settings, new.settings)
-    sides = [
-        {setting.path: (value, setting) for value, setting in with_values(side) if setting.leaf.key in keys}
-        for side in (old, new)
-    ]
+    values = [live_values(side) for side in (old, new)]
+    paths = _differing(*values)
+    sides = [{setting.path: setting for setting in effective(side, frozenset(paths))} for side in (old, new)]
     changes = []
-    for path, setting in _in_either(*sides):
-        absent = ABSENT, replace(setting, value=None, origin=NOWHERE)
-        before, after = (side.get(path, absent) for side in sides)
-        if not same(before[0], after[0]):
-            changes.append(KeyChange(before[1], after[1]))
+    for path in paths:
+        absent = Setting((sides[0].get(path) or sides[1][path]).leaf, path, None, NOWHERE)
+        changes.append(KeyChange(*(side.get(path, absent) for side in sides)))
     # Where a table comes or goes, its keys say so. A key of it that is not set says nothing then.
     told = {change.new.leaf.key for change in changes if not change.is_silent}
     return [change for change in changes if not change.is_silent or change.new.leaf.key not in told]
 
 
-def _in_either(*sides: dict[Path, tuple[Any, Setting]]) -> Iterator[tuple[Path, Setting]]:
-    """Yield the settings of both sides. In each table and array, those that only the second has come last."""
-    root = _Node()
-    for path, (_, setting) in chain.from_iterable(side.items() for side in sides):
-        node = root
-        for part in path:
-            node = node.inside.setdefault(part, _Node())
-        node.setting = node.setting or setting
-    return root.settings(())
-
-
-class _Node:
-    """A setting, a table or array of some, or on one side the one and on the other side the other."""
-
-    def __init__(self) -> None:
-        self.setting: Setting | None = None
-        self.inside: dict[str | int, _Node] = {}
-
-    def settings(self, path: Path) -> Iterator[tuple[Path, Setting]]:
-        """Yield the settings below. Where an empty table gets keys or loses them, the keys say so."""
-        if self.setting is not None and not (self.inside and self.setting.value in (None, {}, [])):
-            yield path, self.setting
-        for part, node in self.inside.items():
-            yield from node.settings((*path, part))
+def _differing(*sides: dict[Path, Any]) -> list[Path]:
+    """Return where values differ. In each table and array, what only the second side has comes last."""
+    order: dict[Path, int] = {}
+    for path in chain(*sides):
+        for end in range(1, len(path) + 1):
+            order.setdefault(path[:end], len(order))
+    values = sides[0] | sides[1]
+    paths = [path for path in values if not same(*(side.get(path, ABSENT) for side in sides))]
+    around = {path[:end] for path in paths for end in range(1, len(path))}
+    # Where an empty table gets keys or loses them, the keys say so.
+    paths = [path for path in paths if path not in around or values[path] not in (None, {}, [])]
+    return sorted(paths, key=lambda path: [order[path[:end]] for end in range(1, len(path) + 1)])
 
 
 def between_documents(schema: Schema, old: Document, new: Document) -> list[KeyChange]:
@@ -111,7 +94,8 @@ def _settings(document: Document, parts: dict[Path, Part], leaves: Sequence[tupl
         place, part = places.get(path), parts.get(path)
         origin = document.origin(place.value[0]) if place else origin_of(document.layer)
         hidden = part is not None and part.hidden
-        yield Setting(leaf, path, HIDDEN if hidden else None if part is None else part.value, origin)
+        shown = HIDDEN if hidden else None if part is None else part.value
+        yield Setting(leaf, path, shown, origin, document.written(path, shown))
 
 
 def as_text(changes: Sequence[KeyChange]) -> None:
@@ -122,6 +106,6 @@ def as_text(changes: Sequence[KeyChange]) -> None:
         console.print(Text.assemble((change.key, "bold"), restart))
         for sign, style, side in (("-", "red", change.old), ("+", "green", change.new)):
             place = f"  # {side.origin}" if str(side.origin) else ""
-            output.hanging(console, "  ", Text(f"{sign} {output.value_text(side.value)}{place}", style=style), 4)
+            output.hanging(console, "  ", Text(f"{sign} {side.text}{place}", style=style), 4)
     if not changes:
         console.print("No difference.")

@@ -15,7 +15,7 @@ from .._loading.load import documents_or_error, read_all, validated, warnings_ab
 from .._loading.prepare import prepare
 from .._loading.problems import as_problems
 from .._schema.schema import Schema
-from ..errors import MOST_PROBLEMS, NO_PROBLEMS, InvalidSettings, Problem, Problems
+from ..errors import MOST_PROBLEMS, NO_PROBLEMS, InvalidSettings, Problem, Problems, joined
 from .options import path_layer
 from .secret_warnings import secrets_in
 
@@ -36,7 +36,7 @@ class Verdict(Struct, frozen=True):
 
     problems: Problems
     warnings: Problems
-    exposed: tuple[Problem, ...]
+    exposed: Problems
     unchecked: tuple[str, ...]
 
 
@@ -82,9 +82,9 @@ def validate(schema: Schema, document: Document, below: Sequence[str], above: Se
         why = "it is empty, and processes would take that for a failed write"
         hint = "if you mean it, write a comment into it"
         empty = Problem("", why, origin_of(document.layer), hint, "lost-content")
-        problems = Problems((*problems.first, empty), problems.total + 1)
+        problems = joined(problems, Problems((empty,), 1))
     private = [each for each in documents if each.layer.secret]
-    exposed = tuple(secrets_in(schema, document, private))
+    exposed = secrets_in(schema, document, private)
     warnings = warnings_about(schema, documents, prepared).first
     own = tuple(warning for warning in warnings if warning.origin.layer == document.layer.name)
     return Verdict(problems, Problems(own, len(own)), exposed, unchecked)

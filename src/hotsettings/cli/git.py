@@ -1,11 +1,11 @@
-"""Asks git whether it tracks a secrets file, without letting the repository run anything.
+"""Asks git whether it tracks secrets files, without letting the repository run anything.
 
 Whoever can write to a repository can run commands through git: its configuration names commands for a file system monitor,
 for filters, and for fetching missing objects. A settings file may be in the repository of another user. So git is asked
 twice:
 
-1. In the folder of the file, where the repository is. Git checks who owns the repository (``safe.directory``), which
-   only git can do right. It reads the configuration, but neither the index nor any object, so it runs nothing.
+1. In the nearest folder above the file that has a ``.git``. Git checks who owns the repository (``safe.directory``),
+   which only git can do right. It reads the configuration, but neither the index nor any object, so it runs nothing.
 2. In an empty repository of our own, which borrows the index, the objects and the excluded names of the other one. Git
    does not see the configuration of the other one. There is no remote to fetch from, so a missing object is an error.
 
@@ -22,14 +22,15 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from shlex import quote
 
 from msgspec import Struct
 
 TIMEOUT = 2.0
-"""Seconds for all questions about one file."""
+"""Seconds for all questions about one layer."""
 
 _MOST_OUTPUT = 64 * 1024
 _MOST_SHARED = 1000
@@ -74,15 +75,37 @@ class CannotTell(Exception):
         self.hint = hint
 
 
-def ask(path: str) -> Known | None:
-    """Return what git knows about the file that ``path`` resolves to; None if it is in no repository. Raises CannotTell."""
-    folder, name = os.path.split(os.path.realpath(path))
-    repository = _repository_above(folder)
-    if repository is None:
-        return None
-    git = _Git(repository)
-    where = git.find(folder)
-    name = where.prefix + name
+def ask(paths: Iterable[str]) -> dict[str, Known | CannotTell]:
+    """Return what git knows about the files that ``paths`` resolve to. Those in no repository are left out.
+
+    Each repository is asked once, however many files it has, and all within ``TIMEOUT``.
+    """
+    repository_above = cache(_repository_above)
+    files: dict[str, dict[str, str]] = {}
+    for path in paths:
+        real = os.path.realpath(path)
+        if (repository := repository_above(os.path.dirname(real))) is not None:
+            files.setdefault(repository, {})[path] = os.path.relpath(real, repository).replace(os.sep, "/")
+    found: dict[str, Known | CannotTell] = {}
+    end = time.monotonic() + TIMEOUT
+    for repository, names in files.items():
+        try:
+            known = _known(repository, names.values(), end)
+        except CannotTell as why:
+            found |= dict.fromkeys(names, why.with_traceback(None))
+        else:
+            found |= {path: known[name] for path, name in names.items()}
+    return found
+
+
+def _known(repository: str, files: Iterable[str], end: float) -> dict[str, Known]:
+    """Return what a repository knows about files in it. Raises CannotTell."""
+    git = _Git(repository, end)
+    where = git.find(repository)
+    # The names are not patterns. `check-ignore` takes no patterns, but would misread a colon at the start of a name.
+    literally = ("--literal-pathspecs",)
+    names = {where.prefix + file: file for file in files}
+    known: dict[str, Known] = {}
     with _borrowed(where) as directory:
         environment = {
             "GIT_DIR": directory,
@@ -90,18 +113,41 @@ def ask(path: str) -> Known | None:
             "GIT_OBJECT_DIRECTORY": where.objects,
             "GIT_WORK_TREE": where.top,
         }
-        # The name is not a pattern. `check-ignore` takes no patterns, but would misread a colon at the start of a name.
-        literally = ("--literal-pathspecs",)
-        indexed = ("ls-files", "--error-unmatch", "--", name)
-        not_found, _ = git.run(where.top, *indexed, options=literally, also=environment, good=(0, 1))
-        if not not_found:
-            return Known(tracked=True)
-        held = ("ls-tree", "--full-tree", where.head, "--", name)
-        if where.head and git.run(where.top, *held, options=literally, also=environment)[1]:
-            return Known(committed=True)
-        ignoring = ("check-ignore", "--quiet", "--no-index", "--", f"./{name}")
-        not_ignored, _ = git.run(where.top, *ignoring, options=where.options, also=environment, good=(0, 1))
-        return Known(ignored=not not_ignored)
+        for some in _in_parts(names):
+            _, said = git.run(where.top, "ls-files", "-z", "--", *some, options=literally, also=environment)
+            known |= {names.pop(name): Known(tracked=True) for name in _listed(said, some)}
+        for some in _in_parts(names) if where.head else ():
+            held = ("ls-tree", "-z", "--name-only", "--full-tree", where.head, "--", *some)
+            _, said = git.run(where.top, *held, options=literally, also=environment)
+            known |= {names.pop(name): Known(committed=True) for name in _listed(said, some)}
+        for some in _in_parts(names):
+            with open(os.path.join(directory, "names"), "w+b") as asked:
+                asked.write(b"".join(b"./" + os.fsencode(name) + b"\0" for name in some))
+                asked.seek(0)
+                ignoring = ("check-ignore", "-z", "--stdin", "--no-index")
+                _, said = git.run(
+                    where.top, *ignoring, options=where.options, also=environment, stdin=asked.fileno(), good=(0, 1)
+                )
+            ignored = _listed(said.removeprefix(b"./").replace(b"\0./", b"\0"), some)
+            known |= {names[name]: Known(ignored=name in ignored) for name in some}
+    return known
+
+
+def _in_parts(names: Iterable[str]) -> list[list[str]]:
+    """Divide names, so that git can take each part as its arguments and answers with no more than ``_MOST_OUTPUT``."""
+    parts, room = list[list[str]](), 0
+    for name in names:
+        size = len(os.fsencode(name)) + len("./\0")
+        if not parts or size > room:
+            parts.append([])
+            room = _MOST_OUTPUT
+        parts[-1].append(name)
+        room -= size
+    return parts
+
+
+def _listed(output: bytes, among: Iterable[str]) -> set[str]:
+    return set(os.fsdecode(output).split("\0")).intersection(among)
 
 
 def _repository_above(folder: str) -> str | None:
@@ -130,9 +176,9 @@ class _Where(Struct, frozen=True):
 class _Git:
     """Runs the git of this machine on one repository. Raises CannotTell."""
 
-    def __init__(self, repository: str) -> None:
+    def __init__(self, repository: str, end: float) -> None:
         self._repository = repository
-        self._end = time.monotonic() + TIMEOUT
+        self._end = end
         # A relative entry of PATH could run something in the working directory.
         self._path = os.pathsep.join(filter(os.path.isabs, os.environ.get("PATH", os.defpath).split(os.pathsep)))
         program = shutil.which("git", path=self._path)
@@ -164,6 +210,7 @@ class _Git:
         *command: str,
         options: Sequence[str] = (),
         also: Mapping[str, str] = {},
+        stdin: int = subprocess.DEVNULL,
         good: Sequence[int] = (0,),
     ) -> tuple[int, bytes]:
         """Run a git command in a folder. Return its status, which must be one of ``good``, and its output."""
@@ -173,7 +220,7 @@ class _Git:
         try:
             process = subprocess.Popen(
                 [self._program, *_OPTIONS, *options, *command],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd=folder,

@@ -83,9 +83,13 @@ class NatsStore:
         self.reporting = reporting
         self.disk_copy = DiskCopy(copy, bucket) if copy is not None else None
         self._start_timeout = start_timeout
+        self._check_interval = check_interval
+        self.forked()
+
+    def forked(self) -> None:
+        """In a forked process: forget who uses it and the connection, which are the parent's."""
         self._replica = Replica()
         self._wakers: list[Callable[[], None]] = []
-        self._check_interval = check_interval
         self._session = self._new_session()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: tuple[asyncio.Task[None], anyio.CancelScope] | None = None

@@ -46,7 +46,6 @@ class _Memory(Generic[S]):
 
     def __init__(self, core: Core[S]) -> None:
         self._core = core
-        self._first = core.loaded
         self._publishing = anyio.Lock()
 
     def status(self) -> Status:
@@ -68,7 +67,7 @@ class _Memory(Generic[S]):
         try:
             loaded = _loaded(core.schema, settings)
             core.redactor.learn(loaded.documents, loaded.unwritten)
-            loaded = keep_first(self._first, loaded, core.redactor)
+            loaded = keep_first(core.started_with, loaded, core.redactor)
             keys = changed_keys(core.schema, core.snapshot.settings, loaded.settings)
             change = None
             if keys:

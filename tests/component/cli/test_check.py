@@ -245,6 +245,8 @@ def test_unreadable_files(run: Run, folder: Path) -> None:
         f"  config.toml  no such file in {folder}; create it, or name the file to read with --config\n"
     )
     assert "  secrets.toml:1:9  not valid TOML" in result.out
+    assert "no such file in " in (home := run("check", CLASS, "--config", "~/config.toml").out)
+    assert "a ~ is not expanded" in home
     assert re.fullmatch(
         r"Unreadable settings: 2 problems\n"
         r"  \.  not a regular file but a directory; name the file in it\n"

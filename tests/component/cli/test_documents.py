@@ -1,6 +1,7 @@
 """What is generated from a class: JSON Schema, reference and templates; for the example application and for a small one."""
 
 import json
+import math
 import re
 import types
 from collections.abc import Mapping
@@ -28,10 +29,13 @@ from hotsettings import (
     Secret,
     Tolerant,
 )
+from hotsettings._loading.explain import effective
+from hotsettings._loading.load import assemble
 from hotsettings._schema.schema import schema_of
 from hotsettings.cli.commands import template
 from hotsettings.cli.commands.reference import markdown
 from hotsettings.cli.commands.schema import json_schema
+from hotsettings.cli.commands.show import as_toml
 from integr8scode.settings import Settings
 
 BACKEND = "integr8scode.settings:Settings"
@@ -174,7 +178,7 @@ class Closed(Struct, frozen=True):
 class Marked(BaseSettings):
     strict: Closed = Closed()
     loose: Tolerant[Mapping[str, Inner] | None] = None
-    new: Annotated[int, Renamed("old")] = 1
+    new: Annotated[int, Renamed("old", "older"), Meta(description="What it is")] = 1
     wait: Annotated[int, Before(int), Meta(description="In seconds.")] = 1
     gone: Annotated[int, Deprecated("use new")] = 1
 
@@ -185,7 +189,10 @@ def test_the_schema_knows_the_marks() -> None:
     assert accepts({"loose": {"x": {"unknown": 1}}, "old": 2, "wait": "30"})
     assert not accepts({"old": "2"})
     properties = json.loads(json_schema(schema_of(Marked)))["properties"]
-    assert properties["old"]["deprecated"]
+    for former in (properties["old"], properties["older"]):
+        assert former == {"type": "integer", "deprecated": True, "description": "What it is. Renamed: write new."}
+    assert properties["new"] == {"type": "integer", "default": 1, "description": "What it is"}
+    assert properties["gone"]["deprecated"]
     assert properties["gone"]["description"] == "Deprecated: use new."
     assert properties["wait"] == {"description": "In seconds.", "default": 1}
 
@@ -498,14 +505,15 @@ def test_a_default_without_a_secret_is_shown_and_no_other(tmp_path: Path) -> Non
         "stores": {"media": {"kind": "local", "path": "/media"}},
         "mirror": {"kind": "s3", "bucket": "CHANGE-ME"},
     }
-    assert "# storage.key belongs in the secrets file." in config
+    assert "# storage.key belongs in the secrets file." not in config
     hidden = "\n".join(line[1:] for line in secrets.splitlines() if re.match(r"#[^ :]", line))
+    required = "sources = [{ kind = 'maybe' }]\n"
+    assert load(tmp_path, WithDefaults, required + said, hidden).storage == Local("/srv")
     assert toml_rs.loads(hidden) == {
-        "storage": {"key": "CHANGE-ME"},
         "dbs": {"name": {"password": "CHANGE-ME"}},
-        "stores": {"name": {"key": "CHANGE-ME"}},
         "mirror": {"key": "CHANGE-ME"},
     }
+    assert '# storage (kind = "s3").key: str, secret, required' in secrets.splitlines()
 
 
 def test_tables_of_a_default_have_no_key_without_a_value(tmp_path: Path) -> None:
@@ -527,6 +535,60 @@ class Sets(BaseSettings):
     array: Annotated[tuple[frozenset[tuple[int, str]], ...], Meta(max_length=9)] = (frozenset({(2, "b"), (1, "a")}),)
     none: frozenset[str] | int = 4
     empty: tuple[frozenset[str], ...] = ()
+
+
+class Sparse(Struct, frozen=True):
+    port: int | None
+    host: str | None = None
+    token: Secret[str] = ""
+
+
+class WithoutValues(BaseSettings):
+    ports: tuple[int | None, ...] = (None, 1)
+    by_name: Mapping[str, tuple[int | None, ...]] = {"a": (None,)}
+    mode: Literal["fast", None] = None
+    example: Annotated[tuple[int | None, ...], Meta(examples=[[None], [2]])] = ()
+    hosts: tuple[Sparse, ...] = (Sparse(1), Sparse(2))
+    gaps: tuple[Sparse | None, ...] = (None, Sparse(1))
+    tables: Mapping[str, Sparse] = {"a": Sparse(None)}
+    values: Mapping[str, int | None] = {"a": None, "b": 1}
+    limit: float = math.inf
+
+
+def test_what_toml_cannot_express_is_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    schema = schema_of(WithoutValues)
+    lines = template.config(schema).splitlines()
+    assert "#ports = []" in lines
+    assert "#by_name = {}" in lines
+    assert '#mode = "fast"' in lines
+    assert "#example = []" in lines
+    as_toml(effective(assemble(schema, [])))
+    shown = [line.partition("  #")[0] for line in capsys.readouterr().out.splitlines()]
+    assert "# ports = [not set, 1]" in shown
+    assert "# by_name.a = [not set]" in shown
+    assert "hosts = [{ port = 1 }, { port = 2 }]" in shown
+    assert "# hosts[1].token = ********" in shown
+    assert [line for line in shown if "gaps" in line] == [
+        "# gaps[0] = not set",
+        "# gaps[1].port = 1",
+        "# gaps[1].host = not set",
+        "# gaps[1].token = ********",
+    ]
+    assert "# tables.a.port = not set" in shown
+    assert [line for line in shown if line.startswith("# values")] == ["# values.a = not set", "# values.b = 1"]
+    properties = json.loads(json_schema(schema))["properties"]
+    assert [key for key, entry in properties.items() if "default" in entry] == ["example", "values"]
+    assert properties["values"]["default"] == {"b": 1}
+    assert "`[not set, 1]`" in markdown(schema)
+
+
+def test_decimals_may_be_numbers() -> None:
+    class Prices(BaseSettings):
+        price: tuple[Decimal | None, ...] = ()
+
+    assert Prices.from_values(price=[1, 2.5, "3"]).price == tuple(map(Decimal, ("1", "2.5", "3")))
+    assert validator(Prices).is_valid({"price": [1, 2.5, "3"]})
+    assert not validator(Prices).is_valid({"price": [True]})
 
 
 def test_sets_are_written_in_one_order() -> None:

@@ -108,6 +108,25 @@ def test_explain_a_leaf_inside(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("edit")
+def test_the_template_says_what_can_be_set_inside(run: Run, folder: Path) -> None:
+    (folder / "leaves_app.py").write_text(
+        APP.replace(
+            "    path: str", '    path: Annotated[str, Meta(min_length=2, description="Where")]\n    size: int = 5'
+        )
+        .replace("import Struct", "import Meta, Struct")
+        .replace("from collections", "from typing import Annotated\nfrom collections")
+    )
+    lines = run("template", CLASS).out.splitlines()
+    at = lines.index('# table { kind: "s3", bucket: str, key: str } or table { kind: "disk", path: str, size: int }')
+    assert lines[at + 1 : at + 5] == [
+        '# storage (kind = "s3").bucket: str, required',
+        '# storage (kind = "s3").key: str, secret',
+        '# storage (kind = "disk").path: str, length at least 2, required; Where',
+        '# storage (kind = "disk").size: int, default 5',
+    ]
+
+
+@pytest.mark.usefixtures("edit")
 def test_the_reference_has_a_row_for_each_leaf_inside(run: Run) -> None:
     out = run("reference", CLASS).out
     rows = {row.split("|")[1].strip(): row for row in out.splitlines() if row.startswith("| `")}
@@ -187,6 +206,11 @@ def test_diff_of_what_one_side_does_not_have(run: Run) -> None:
         "rules[2].below\n  - not set\n  + 2.0  # other.toml:1:39\n"
         'storage.type\n  - not set\n  + "disk"  # other.toml:2:20\n'
         'storage.path\n  - not set\n  + "/"  # other.toml:2:35\n'
+    )
+    assert run("diff", "rows_app:S", "--config", "other.toml", "--to-config", "config.toml").out == (
+        "rules[2].below\n  - 2.0  # other.toml:1:39\n  + not set\n"
+        'storage.type\n  - "disk"  # other.toml:2:20\n  + not set\n'
+        'storage.path\n  - "/"  # other.toml:2:35\n  + not set\n'
     )
     Path("third.toml").write_text('rules = []\nstorage = { type = "s3", bucket = "b" }\n')
     found = run("diff", "rows_app:S", "--config", "other.toml", "--to-config", "third.toml", "--json").json()

@@ -65,6 +65,19 @@ def test_check_lists_every_warning_with_its_code(run: Run) -> None:
     assert run("check", "marked_app:Settings", "--format", "github").out.count("::warning") == 3
 
 
+def test_the_reference_and_the_template_name_former_keys_and_what_is_deprecated(run: Run) -> None:
+    app = Path("marked_app.py").read_text().replace("db: Db =", "db: Annotated[Db, Renamed('database', 'old')] =")
+    Path("marked_app.py").write_text(app + "    dbs: tuple[Db, ...] = ()\n")
+    rows = run("reference", "marked_app:Settings").out
+    assert "| `GONE` | Deprecated: use WAIT. | `1` |" in rows
+    assert "| `db.host` | Formerly `database.host`. Formerly `old.host`. Formerly `db.hostname`. | " in rows
+    assert "| `dbs[].host` | Formerly `hostname`. | " in rows
+    assert "| `URL` | Where it is. | `db.host`, `db.pool` |" in rows
+    template = run("template", "marked_app:Settings").out
+    assert "# int, deprecated: use WAIT\n#GONE = 1\n" in template
+    assert "# str, formerly database.host, formerly old.host, formerly db.hostname\n#db.host = " in template
+
+
 def test_show_and_explain(run: Run) -> None:
     shown = run("show", "marked_app:Settings").out
     assert 'db.host = "x"  # config.toml:4:12' in shown

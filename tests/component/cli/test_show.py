@@ -3,14 +3,21 @@
 import gc
 import math
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 from support.command import CLASS, Result, Run
 
 from hotsettings._layers import file as layer_files
 from hotsettings._layers.file import FileLayer, fetch
+from hotsettings._layers.layer import Document
+from hotsettings._layers.toml import keys
+from hotsettings.cli import output
+from hotsettings.errors import NO_PROBLEMS, Problems
 
 
 def problems(result: Result) -> list[str]:
@@ -145,14 +152,64 @@ def test_nothing_is_collected_while_a_command_works(
 ) -> None:
     enabled: list[bool] = []
 
-    def noted(*_: object) -> Iterator[None]:
+    def noted(*_: object) -> Problems:
         enabled.append(gc.isenabled())
-        return iter(())
+        return NO_PROBLEMS
 
     monkeypatch.setattr(f"hotsettings.cli.{prints}", noted)
     assert run(*command).code == 0
     assert enabled == [False]
     assert gc.isenabled()
+
+
+class TestBounded:
+    """Files of many keys: work is done only for what is shown, and rich does nothing for a pipe."""
+
+    MANY = 3_000
+
+    @pytest.fixture
+    def located(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[keys.Path]:
+        """The paths whose places are looked for. The files have many keys."""
+        text = "".join(f"k{number} = 'a'\n" for number in range(self.MANY))
+        (folder / "config.toml").write_text(f"[LABELS]\n{text}", encoding="utf-8")
+        with (folder / "secrets.toml").open("a", encoding="utf-8") as file:
+            file.write(f"[LABELS]\n{text.replace('k', 's')}")
+        (folder / "one.toml").write_text("LABELS.k7 = 'b'\n", encoding="utf-8")
+        found, locate = list[keys.Path](), Document.locate
+
+        def counted(document: Document, paths: Iterable[Any]) -> Any:
+            asked = list(paths)
+            found.extend(asked)
+            return locate(document, asked)
+
+        monkeypatch.setattr(Document, "locate", counted)
+        return found
+
+    def test_a_difference_of_one_key(self, run: Run, located: list[keys.Path]) -> None:
+        assert "LABELS.k7\n" in run("diff", CLASS, "--to-override", "one.toml").out
+        assert len(located) <= 2
+
+    def test_more_warnings_than_are_kept(self, run: Run, located: list[keys.Path]) -> None:
+        found = run("check", CLASS, "--json").json()
+        assert found["total_warnings"] == self.MANY
+        assert len(found["warnings"]) == 1000
+        assert len(located) < 1100
+
+    @pytest.mark.usefixtures("located")
+    def test_a_pipe(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise AssertionError
+
+        monkeypatch.setattr(Console, "print", refuse)
+        lines = run("diff", CLASS, "--to-config", "worker.toml").out.splitlines()
+        assert len(lines) > 3 * self.MANY
+
+    def test_rich_would_write_the_same(self, capsys: pytest.CaptureFixture[str]) -> None:
+        text = Text.assemble(("bold\tand\x07 long " * 40, "bold"), " caf\u00e9\n")
+        output.console().print(text)
+        fast = capsys.readouterr().out
+        Console(highlight=False, soft_wrap=True).print(text)
+        assert capsys.readouterr().out == fast
 
 
 def test_diff_json(run: Run, folder: Path) -> None:
@@ -214,3 +271,55 @@ def test_sets_are_shown_in_one_order(run: Run, folder: Path) -> None:
     assert f"  → [{names}]  default\n" in run("explain", "sets_app:Settings", "HOSTS").out
     (folder / "worker.toml").write_text(f"HOSTS = [{names}, 'm']\n", encoding="utf-8")
     assert f'HOSTS = ["m", {names}]' in run("show", "sets_app:Settings", "--override", "worker.toml").out
+
+
+_BASES = """
+from collections.abc import Mapping
+from msgspec import Struct
+from hotsettings import BaseSettings, Renamed, Secret
+from typing import Annotated
+
+class Mount(Struct, frozen=True):
+    mode: int = 0
+
+class Settings(BaseSettings):
+    mode: Annotated[int, Renamed("umask")] = 0
+    pair: tuple[int, int] = (0, 0)
+    bits: frozenset[int] = frozenset()
+    mounts: tuple[Mount, ...] = ()
+    by_name: Mapping[str, Mount] = {}
+    text: str = ""
+    ready: bool = False
+    pin: Secret[int] = 0
+"""
+
+
+def test_integers_are_shown_in_the_base_in_which_the_file_has_them(run: Run, folder: Path) -> None:
+    (folder / "bases_app.py").write_text(_BASES, encoding="utf-8")
+    config = (
+        'umask = 0o755\npair = [2, 0b1]\nbits = [0xFF, 0x1_0, 9]\ntext = "0x10"\nready = true\nby_name.tmp.mode = 0x1\n'
+    )
+    (folder / "config.toml").write_text(f"{config}[[mounts]]\nmode = 0o20\n[[mounts]]\nmode = 16\n", encoding="utf-8")
+    (folder / "secrets.toml").write_text("pin = 0x1234\n", encoding="utf-8")
+    (folder / "other.toml").write_text("mode = 0x1ed\n", encoding="utf-8")
+    cls = "bases_app:Settings"
+    shown = run("show", cls).out
+    assert [line.partition("  #")[0] for line in shown.splitlines()] == [
+        "mode = 0o755",
+        "pair = [2, 0b1]",
+        "bits = [9, 0x1_0, 0xFF]",
+        "mounts = [{ mode = 0o20 }, { mode = 16 }]",
+        "by_name.tmp.mode = 0x1",
+        'text = "0x10"',
+        "ready = true",
+        "# pin = ********",
+    ]
+    assert run("show", cls, "--json").json()["mode"]["value"] == 0o755
+    assert (
+        "→ 0x1ed  override  other.toml:1:8\n    0o755  base "
+        in run("explain", cls, "mode", "--override", "other.toml").out
+    )
+    assert "→ { tmp = { mode = 0x1 } }  base " in run("explain", cls, "by_name").out
+    assert run("explain", cls, "mode", "--json").json()["entries"][0]["value"] == 0o755
+    different = run("diff", cls, "--to-config", "other.toml").out
+    assert "mounts[0].mode\n  - 0o20  # config.toml:8:8\n  + not set\n" in different

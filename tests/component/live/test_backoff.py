@@ -63,7 +63,7 @@ async def test_one_that_dies_as_soon_as_it_stands(
     kind: Literal["overlap", "exclusive"], how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(backoff, "FIRST", 0.02)
-    monkeypatch.setattr(Instance, "seconds_stood", 0.0)  # on a busy machine it is some milliseconds
+    monkeypatch.setattr(Instance, "seconds_open", 0.0)  # on a busy machine it is some milliseconds
     caplog.set_level(logging.DEBUG)
     built: list[float] = []
     dies = False

@@ -20,6 +20,7 @@ from anyio.abc import TaskStatus
 from support.live import Ledger, Settings, given, idle, parts
 
 from hotsettings import BaseSettings, Rejected, ResourceDown
+from hotsettings._concurrency.tasks import hosted
 from hotsettings.testing import Workspace, live
 
 SETTINGS = """
@@ -383,6 +384,63 @@ async def test_left_before_it_has_begun() -> None:
                 await building.wait()
                 await block.__aexit__(None, None, None)
             assert (ledger.opened, ledger.open, parts(held).resources.all) == (1, [], [])
+
+
+@pytest.mark.parametrize("loop", FACTORIES)
+def test_all_other_tasks_are_cancelled_while_a_block_begins(loop: str) -> None:
+    """As handlers of signals do. Whoever enters the block hears of it, and does not wait for ever."""
+
+    async def enter_and_cancel() -> None:
+        begun, left = anyio.Event(), anyio.Event()
+
+        @asynccontextmanager
+        async def slow() -> AsyncIterator[None]:
+            try:
+                begun.set()
+                await idle()
+                yield
+            finally:
+                left.set()
+
+        async def cancel_others() -> None:
+            await begun.wait()
+            for task in asyncio.all_tasks() - {entering, asyncio.current_task()}:
+                task.cancel()
+
+        entering, canceller = asyncio.current_task(), asyncio.create_task(cancel_others())
+        async with asyncio.timeout(20):
+            with pytest.raises(RuntimeError, match="before it had begun"):
+                await hosted(slow()).__aenter__()
+        await canceller
+        assert left.is_set()
+
+    with asyncio.Runner(loop_factory=FACTORIES[loop]) as runner:
+        runner.run(enter_and_cancel())
+
+
+@pytest.mark.anyio
+async def test_what_fails_inside_is_logged_at_once_and_raised_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """The block may last for weeks. The log does not quote the message."""
+    fails = anyio.Event()
+
+    async def fail() -> None:
+        await fails.wait()
+        raise ValueError("canary")
+
+    @asynccontextmanager
+    async def broken() -> AsyncIterator[None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(fail)
+            yield
+
+    block = hosted(broken())
+    await block.__aenter__()
+    fails.set()
+    await idle()
+    assert caplog.messages == ["watching has ended by a fault of hotsettings: ValueError"]
+    with anyio.fail_after(20), pytest.raises(ExceptionGroup) as caught:
+        await block.__aexit__(None, None, None)
+    assert [str(error) for error in caught.value.exceptions] == ["canary"]
 
 
 @pytest.mark.parametrize("loop", FACTORIES)

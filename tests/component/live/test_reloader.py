@@ -144,7 +144,7 @@ async def running(clock: Clock, text: str = "A = 0") -> AsyncIterator[tuple[Live
         async with background_tasks() as tasks:
             read, loaded = await first_load(schema, redactor, watcher)
             core: Core[Settings] = Core(schema, Snapshot(loaded, 1), tasks, redactor, 10.0)
-            source = Reloader(core, watcher, read, RESCAN)
+            source = Reloader(core, watcher, read.contents, RESCAN)
             live = Live(core, source)
             tasks.start_soon(source.run)
             await idle()

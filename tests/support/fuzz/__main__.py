@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from support import TESTS
-from support.fuzz.cases import Case, case, class_of
+from support.fuzz.cases import Case, case, class_of, put
+from support.traced import untraced_environ
 
 FOUND: Final = Path(".fuzz")
 HANGS: Final = 120.0
@@ -34,9 +35,10 @@ class Worker:
     def __init__(self, command: list[str], folder: Path) -> None:
         self.errors = folder / "stderr"
         with self.errors.open("wb") as errors:
-            paths = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
+            environ = untraced_environ()  # there is a limit of time
+            paths = os.pathsep.join(filter(None, (str(TESTS), environ.get("PYTHONPATH"))))
             self._process = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, env={**os.environ, "PYTHONPATH": paths}
+                command, stdout=subprocess.PIPE, stderr=errors, env={**environ, "PYTHONPATH": paths}
             )
         self._said: queue.Queue[bytes] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
@@ -71,12 +73,15 @@ class Worker:
 def outcomes(
     seed: int, first: int, folder: Path, until: float, hangs: float = HANGS
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    """What comes of each case, until that time. A worker that dies or hangs is replaced by one that begins behind the case."""
+    """What comes of each case, until that time, but of one at least.
+
+    A worker that dies or hangs is replaced by one that begins behind the case.
+    """
     index = first
-    while time.monotonic() < until:
+    while True:
         worker = Worker([sys.executable, "-m", "support.fuzz.worker", str(seed), str(index), str(folder)], folder)
         try:
-            while time.monotonic() < until:
+            while True:
                 line = worker.line(hangs)
                 result: dict[str, Any] = {"outcome": "none", "seconds": 0.0}
                 if line is None:
@@ -89,6 +94,8 @@ def outcomes(
                 else:
                     result = json.loads(line)
                 yield index, result
+                if time.monotonic() >= until:
+                    return
                 index += 1
                 if not line:
                     break
@@ -99,9 +106,7 @@ def outcomes(
 def save(folder: Path, seed: int, index: int, this: Case, result: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in zip(("config", "secrets", "override"), this.layers, strict=True):
-        (folder / f"{name}.toml").unlink(missing_ok=True)
-        if data is not None:
-            (folder / f"{name}.toml").write_bytes(data)
+        put(folder / f"{name}.toml", data)
     about = {"seed": seed, "index": index, "class": this.number, "parser": this.parser, **result}
     (folder / "case.json").write_text(json.dumps(about, indent=2) + "\n")
 

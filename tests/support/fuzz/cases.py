@@ -1,18 +1,21 @@
 """Cases: three layers and a class, made of documents of toml-test, of a grammar and of our own files, by accidents that
-know where TOML's tokens begin and end."""
+know where TOML's tokens begin and end. Some layers are folders with a file for each key."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+import shutil
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import toml_rs
 
 from hotsettings import BaseSettings
+from hotsettings._schema.schema import schema_of
 from integr8scode.settings import Settings
 from support import ROOT
 from support.fuzz.classes import settings_class
@@ -50,10 +53,68 @@ NASTY: Final[list[bytes]] = [
 ]
 
 
-class Case(NamedTuple):
-    """What is loaded: the bytes of three layers, None where there is no file, and the number of a class."""
+NAMES: Final[list[bytes]] = [
+    *(b"tls.crt", b"ca.crt", b".hidden", b"..2026", b"...", b"a.", b".a", b"a..b", b"README", b"a~", b"#a#", b"a b"),
+    *(
+        b"caf\xe9",
+        b"\xff\xfe",
+        b"\xed\xa0\x80",
+        b"\xe2\x80\xae.txt",
+        b"a\nb",
+        b"\x1b[31m",
+        b"\r",
+        b"'",
+        b'"',
+        b"\\",
+        b"-",
+    ),
+    *(
+        b'"a.b"',
+        b"'a'.b",
+        b'"\\u0061"',
+        b'""',
+        b"a.''",
+        b"a[0]",
+        b"[a]",
+        b"*",
+        b"%s",
+        b"{}",
+        b"$(x)",
+        b"a=1",
+        b"a,secret",
+    ),
+    *(b"x" * 255, b"a." * 33 + b"b", b"'" * 99, b"a." * 120),
+]
+LEADS: Final[list[bytes]] = [
+    b"/dev/zero",
+    b"/dev/null",
+    b"/proc/self/mem",
+    b"/proc/self/fd",
+    b"/",
+    b".",
+    b"..",
+    b"none",
+    b"/none",
+]
 
-    layers: tuple[bytes | None, ...]
+
+class KeyFiles(NamedTuple):
+    """A folder with a file for each key: names, their kinds, and what is in a file or where a link leads.
+
+    In a volume, as Kubernetes mounts one, they are behind a link.
+    """
+
+    entries: tuple[tuple[bytes, str, bytes], ...]
+    volume: bool
+
+
+Data: TypeAlias = bytes | KeyFiles | None
+
+
+class Case(NamedTuple):
+    """What is loaded: three layers, None where there is no file, and the number of a class."""
+
+    layers: tuple[Data, ...]
     number: int
     canary: bytes
     parser: str
@@ -78,8 +139,14 @@ def case(seed: int, index: int) -> Case:
     canary = b"c%016x" % rng.getrandbits(64)
     config, override = (document(rng, seed, number) for _ in range(2))
     secrets = with_canary(rng, document(rng, seed, number), canary)
-    layers = (config, secrets if rng.random() < 0.9 else None, override if rng.random() < 0.4 else None)
-    return Case(layers, number, canary, "tomllib" if rng.random() < 0.15 else "toml_rs")
+    layers: list[Data] = [config, secrets if rng.random() < 0.9 else None, override if rng.random() < 0.4 else None]
+    folders = [at for at in range(3) if rng.random() < 0.15]
+    tame = rng.random() < 0.5  # what is broken hides what is behind it
+    for at in folders:
+        layers[at] = key_files(rng, seed, number, canary if at == 1 else b"no-canary", tame=tame)
+    if tame and folders:
+        layers = [b"" if isinstance(data, bytes) else data for data in layers]
+    return Case(tuple(layers), number, canary, "tomllib" if rng.random() < 0.15 else "toml_rs")
 
 
 def document(rng: random.Random, seed: int, number: int) -> bytes:
@@ -125,6 +192,75 @@ def _fields(cls: Any) -> Any:
     from msgspec.structs import fields
 
     return fields(cls)
+
+
+def key_files(rng: random.Random, seed: int, number: int, canary: bytes, *, tame: bool) -> KeyFiles:
+    """A folder with files for keys of the class, near misses of them, and whatever else lies in folders."""
+    known = [leaf.key.encode() for leaf in schema_of(class_of(seed, number)).leaves] or [b"a"]
+    names = rng.sample(known, rng.randint(0, len(known)))
+    if tame:
+        return KeyFiles(tuple((name, "file", tame_content(rng, canary)) for name in names), rng.random() < 0.3)
+    names += rng.choices([*(key.encode() for key in KEYS), *NAMES], k=rng.choice([0, 0, 1, 2, 5]))
+    names += [rng.choice(known) + b"." + name for name in rng.sample(NAMES + known, rng.choice([0, 0, 0, 1, 3]))]
+    names = [accident(rng, name) if rng.random() < 0.05 else name for name in names]
+    if rng.random() < 0.01:
+        names += [b"%s.x%d" % (rng.choice(known), at) for at in range(rng.choice([300, 3_000, 5_001]))]
+    usable = dict.fromkeys(name[:255] for name in names if name[:255] not in (b"", b".", b"..", b"..data"))
+    entries = [entry(rng, name, names, canary) for name in usable if not {0, 47} & set(name)]
+    return KeyFiles(tuple(entries), rng.random() < 0.3)
+
+
+def entry(rng: random.Random, name: bytes, names: list[bytes], canary: bytes) -> tuple[bytes, str, bytes]:
+    if rng.random() < 0.05:
+        leads = rng.choice([*LEADS, *names[:20]])
+        return name, rng.choice(["fifo", "folder", "link"]), leads.replace(b"\0", b"") or b"."
+    return name, "file", content(rng, canary)
+
+
+def tame_content(rng: random.Random, canary: bytes) -> bytes:
+    return rng.choice(
+        [b"1", b"a", b"true", b"[]", b"{}", b'"a"', b'{a = "%s"}' % canary, canary, canary + b"\n", b"0.5"]
+    )
+
+
+def content(rng: random.Random, canary: bytes) -> bytes:
+    kind = rng.random()
+    if kind < 0.4:
+        data = rng.choice([rng.choice(SCALARS).encode(), Style(rng).value(node(rng)).encode()])
+    elif kind < 0.6:
+        data = rng.choice([b"%s", b'"%s"', b"redis://user:%s@host:6379/0", b"-----BEGIN\n%s\n", b"{a = '%s'"]) % canary
+    elif kind < 0.8:
+        data = rng.choice([*NASTY, *corpus(), b""])
+    else:
+        data = rng.randbytes(rng.choice([1, 4, 16, 64]))
+    if rng.random() < 0.2:
+        data = accident(rng, data)
+    if rng.random() < 0.002:
+        data = (data or b"x") * (rng.choice([20_000, 100_000, LARGEST, LARGEST + 1]) // len(data or b"x"))
+    return data + rng.choice([b"", b"", b"\n", b"\r\n", b"\n\n"])
+
+
+def put(path: Path, data: Data) -> None:
+    """Write a layer at a path, or see to it that nothing is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
+    if isinstance(data, bytes):
+        path.write_bytes(data)
+    elif data is not None:
+        inside = os.fsencode(path / "..2026" if data.volume else path)
+        os.makedirs(inside)
+        if data.volume:
+            (path / "..data").symlink_to("..2026")
+        for name, kind, what in data.entries:
+            there = os.path.join(inside, name)
+            if kind == "file":
+                with open(there, "wb") as file:
+                    file.write(what)
+            elif kind == "link":
+                os.symlink(what, there)
+            else:
+                (os.mkdir if kind == "folder" else os.mkfifo)(there)
 
 
 def with_canary(rng: random.Random, data: bytes, canary: bytes) -> bytes:
@@ -206,8 +342,10 @@ def inflated(rng: random.Random, data: bytes) -> bytes:
     return b"".join(tokens[:one]) + repeated + b"".join(tokens[one:])
 
 
-def keys_in(data: bytes | None) -> bytes:
+def keys_in(data: Data) -> bytes:
     """All keys of a document that is TOML: they are no secrets, whatever accident made them."""
+    if isinstance(data, KeyFiles):
+        return b"\n".join(name + b"\n" + keys_in(b"x = " + what) for name, _, what in data.entries)
     try:
         tables: list[Any] = [toml_rs.loads((data or b"").decode().removeprefix("\ufeff"))]
     except ValueError:

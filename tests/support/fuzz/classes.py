@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 import random
 import re
+from collections import abc
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from types import NoneType
+from typing import Annotated, Any, Final, Literal, cast, get_args, get_origin
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -28,6 +30,7 @@ from hotsettings import (
     SettingsError,
     Tolerant,
 )
+from hotsettings._schema.frozen import freeze
 from support.toml_texts import KEYS
 
 
@@ -45,6 +48,12 @@ class Point(Struct, frozen=True, forbid_unknown_fields=True):
     a: int
     b: str = "b"
     c: Secret[str | None] = None
+
+
+class Sparse(Struct, frozen=True):
+    a: int | None
+    b: str | None = "b"
+    c: Secret[str | None] = "c"
 
 
 class Loose(Struct, frozen=True):
@@ -69,14 +78,39 @@ class Picky(Struct, frozen=True):
             raise ValueError(f"{self.b} is too much of {self.a}")
 
 
-SCALARS: Final[list[Any]] = [
-    *(int, float, str, bool, datetime, date, time, timedelta, Decimal, UUID, bytes, Colour, Level),
-    *(Literal["a", "b"], Literal[1, 2], Annotated[int, Meta(ge=0, lt=9)], Annotated[str, Meta(pattern="^[ab]+$")]),
-    *(Path, IPv4Address, IPv6Network, ZoneInfo, re.Pattern[str], date | Literal["a", "b"]),
-    *(Annotated[str, Meta(min_length=2, max_length=4)], Annotated[tuple[int, ...], Meta(max_length=2)]),
+_OF_SCALARS: Final[list[tuple[Any, tuple[Any, ...]]]] = [
+    (int, (0, -7, 2**63 - 1)),
+    (float, (0.0, 1.5, float("inf"))),
+    (str, ("", "a", 'b"\n')),
+    (bool, (False, True)),
+    (datetime, (datetime(2000, 1, 1), datetime(2026, 2, 3, 4, 5, 6, 7, UTC))),  # noqa: DTZ001
+    (date, (date(2000, 1, 1),)),
+    (time, (time(), time(1, 2, 3, 4))),
+    (timedelta, (timedelta(), timedelta(days=1, seconds=1.5))),
+    (Decimal, (Decimal(0), Decimal("1.50"))),
+    (UUID, (UUID(int=1),)),
+    (bytes, (b"", b"\x00a")),
+    (Colour, tuple(Colour)),
+    (Level, tuple(Level)),
+    (Literal["a", "b"], ("a", "b")),
+    (Literal[1, 2], (1, 2)),
+    (Literal["a", None], (None, "a")),
+    (Annotated[int, Meta(ge=0, lt=9)], (0, 8)),
+    (Annotated[float, Meta(gt=0, le=1)], (0.5, 1.0)),
+    (Annotated[str, Meta(pattern="^[ab]+$")], ("a", "bb")),
+    (Path, (Path(), Path("/a b"))),
+    (IPv4Address, (IPv4Address("127.0.0.1"),)),
+    (IPv6Network, (IPv6Network("::/8"),)),
+    (ZoneInfo, (ZoneInfo("UTC"),)),
+    (re.Pattern[str], (re.compile("a|b"),)),
+    (date | Literal["a", "b"], (date(2000, 1, 1), "a")),
+    (Annotated[str, Meta(min_length=2, max_length=4)], ("aa", "bbbb")),
+    (Annotated[tuple[int, ...], Meta(max_length=2)], ((), (1, 2))),
 ]
+"""Types, and values of them that a default may be."""
+SCALARS: Final[list[Any]] = [kind for kind, _ in _OF_SCALARS]
 NAMES: Final = [key for key in KEYS if key.isprintable() and not set(key) & {"\\", '"'}]  # as msgspec allows
-TABLES: Final[list[Any]] = [Point, Loose, Picky, Cat | Dog]
+TABLES: Final[list[Any]] = [Point, Sparse, Loose, Picky, Cat | Dog]
 
 # To a type checker a type that is put together at run time is none.
 TUPLE, MAPPING, SECRET, RESTART, TOLERANT, ANNOTATED = (
@@ -98,6 +132,8 @@ def annotation(rng: random.Random, depth: int = 0) -> Any:
             MAPPING[Literal["a", "b"], inner],
             frozenset[str],
             inner | None,
+            TUPLE[inner | None, ...],
+            MAPPING[str, inner | None],
             SECRET[inner],
             RESTART[inner],
             TOLERANT[rng.choice(TABLES)],
@@ -105,6 +141,30 @@ def annotation(rng: random.Random, depth: int = 0) -> Any:
             *TABLES,
         ]
     )
+
+
+def value_of(rng: random.Random, kind: Any) -> Any:
+    """A value of a type that ``annotation`` has made, as a default may be."""
+    for scalar, values in _OF_SCALARS:
+        if kind == scalar:
+            return rng.choice(values)
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        fields = [field for field in msgspec.structs.fields(kind) if field.required or rng.random() < 0.5]
+        return kind(**{field.name: value_of(rng, field.type) for field in fields if kind is not Picky})
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return value_of(rng, inner[0])
+    if origin is tuple and inner[-1] is not ...:
+        return tuple(value_of(rng, element) for element in inner)
+    many = range(rng.randint(0, 3))
+    if origin is tuple:
+        return tuple(value_of(rng, inner[0]) for _ in many)
+    if origin is frozenset:
+        return frozenset(f"{rng.random()}" for _ in many)
+    if origin is abc.Mapping:
+        keys = {int: (1, 20, 300), str: NAMES[:3]}.get(inner[0], ("a", "b"))
+        return {key: value_of(rng, inner[1]) for key in keys[: len(many)]}
+    return None if kind is NoneType else value_of(rng, rng.choice(inner))  # a union
 
 
 def _reading(value: Any) -> Any:
@@ -134,15 +194,13 @@ def settings_class(rng: random.Random) -> type[BaseSettings]:
             kind = SECRET[kind]
         if rng.random() < 0.2:
             kind = ANNOTATED[kind, rng.choice([*MARKS, Renamed(next(former, "former"))])]
+        optional, default = kind | None, value_of(rng, kind)
+        field = msgspec.field(name=key)
         if rng.random() < 0.8:
-            kind = kind | None
-            namespace[f"f{number}"] = msgspec.field(default=None, name=key)
-        else:
-            namespace[f"f{number}"] = msgspec.field(name=key)
-        if _possible(kind):
-            fields[f"f{number}"] = kind
-        else:
-            del namespace[f"f{number}"]
+            kind = optional
+            field = msgspec.field(name=key, default=freeze(default) if rng.random() < 0.4 else None)
+        if _possible(kind, field):
+            fields[f"f{number}"], namespace[f"f{number}"] = kind, field
     if rng.random() < 0.5:
         namespace["__post_init__"] = _refusing
     return _defined(namespace, forbid_unknown_fields=rng.random() < 0.7)
@@ -152,10 +210,11 @@ def _refusing(self: Any) -> None:
     raise ValueError("refused: " + ", ".join(str(getattr(self, name)) for name in self.__struct_fields__))
 
 
-def _possible(kind: Any) -> bool:
+def _possible(kind: Any, field: Any) -> bool:
     """Whether a field may have this type: not every union is one that msgspec, or we, allow."""
+    namespace = {"__module__": __name__, "__annotations__": {"a": kind}, "a": field}
     try:
-        _defined({"__module__": __name__, "__annotations__": {"a": kind}}, forbid_unknown_fields=True).from_values()
+        _defined(namespace, forbid_unknown_fields=True).from_values()
     except SettingsError:
         return True
     except TypeError:

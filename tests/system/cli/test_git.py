@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.command import CLASS, Run
@@ -377,6 +378,94 @@ def test_a_folder_of_a_repository(run: Run, folder: Path) -> None:
     assert "Warnings" not in run("check", CLASS, *secrets).out
     git(folder, "add", "-f", "deploy/secrets.toml")
     assert TRACKED in run("check", CLASS, *secrets).out
+
+
+class TestFolder:
+    """A folder of secrets: git is asked once about all of its files."""
+
+    LAYERS = ("--layer", "config.toml", "--layer", "mounted,secret")
+
+    @pytest.fixture
+    def mounted(self, folder: Path) -> Path:
+        git(folder, "init", "-q")
+        mounted = folder / "mounted"
+        mounted.mkdir(mode=0o700)
+        (mounted / "TOKEN").write_text("open-sesame")
+        for number in range(1000):
+            (mounted / f"KEYS.k{number:03}").write_text("x")
+        for path in mounted.iterdir():
+            path.chmod(0o600)
+        (mounted / "README").touch(0o600)
+        return mounted
+
+    def warnings(self, run: Run) -> list[tuple[str, str, str]]:
+        found = run("check", CLASS, *self.LAYERS, "--json").json()["warnings"]
+        return [(each["file"], each["message"], each["hint"]) for each in found if each["code"] != "unknown-key"]
+
+    def test_what_is_true_of_many_is_told_once(self, run: Run, mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked_git = _counted(monkeypatch)
+        [(file, message, hint)] = self.warnings(run)
+        assert (file, message) == (
+            "mounted/KEYS.k000",
+            "git does not ignore this secrets file (and 1000 others in mounted)",
+        )
+        assert hint == "add mounted to .gitignore, or `git add .` adds it"
+        assert len(asked_git) < 8
+        git(mounted, "add", "README", "KEYS.k001", "KEYS.k002")
+        (mounted.parent / ".gitignore").write_text("mounted\n")
+        [(file, message, hint)] = self.warnings(run)
+        assert (file, message) == ("mounted/KEYS.k001", f"{TRACKED} (and 1 other in mounted)")
+        git(mounted, "commit", "-qm", "oops")
+        subprocess.run(hint.partition(",")[0], shell=True, check=True, capture_output=True)
+        [(file, message, _)] = self.warnings(run)
+        assert message == "git has this secrets file in its last commit (HEAD) (and 1 other in mounted)"
+        git(mounted, "commit", "-qm", "better")
+        assert self.warnings(run) == []
+
+    def test_names_so_long_that_git_cannot_take_them_at_once(self, run: Run, mounted: Path) -> None:
+        for number in range(900):
+            (mounted / f"KEYS.{'k' * 200}{number}").touch(0o600)
+        git(mounted, "add", ".")
+        assert self.warnings(run)[0][1] == f"{TRACKED} (and 1900 others in mounted)"
+        git(mounted, "rm", "-qr", "--cached", ".")
+        assert self.warnings(run)[0][1] == "git does not ignore this secrets file (and 1900 others in mounted)"
+
+    def test_files_that_are_elsewhere(
+        self, run: Run, mounted: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What counts is where the content is. Each repository is asked once."""
+        (mounted.parent / ".gitignore").write_text("mounted\n")
+        repositories = [tmp_path_factory.mktemp("other") for _ in range(2)]
+        for path in sorted(mounted.glob("KEYS.*"))[:500]:
+            to = repositories[path.name < "KEYS.k250"] / path.name / "value"
+            to.parent.mkdir()
+            path.rename(to)
+            path.symlink_to(to)
+        for repository in repositories:
+            git(repository, "init", "-q")
+        git(repositories[0], "add", ".")
+        asked_git = _counted(monkeypatch)
+        found = {message: file for file, message, _ in self.warnings(run)}
+        assert found[f"{TRACKED} (and 249 others in mounted)"] == "mounted/KEYS.k250"
+        assert found["git does not ignore this secrets file (and 249 others in mounted)"] == "mounted/KEYS.k000"
+        assert len(asked_git) < 24
+        (repositories[1] / ".git" / "index").write_bytes(b"DIRC" + bytes(100))
+        messages = [message for _, message, _ in self.warnings(run)]
+        reason = f"git cannot read the repository in {repositories[1]}"
+        assert f"{CANNOT_TELL}{reason} (and 249 others in mounted)" in messages
+        assert f"{TRACKED} (and 249 others in mounted)" in messages
+
+
+def _counted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Collect what git is asked from now on."""
+    asked_git, run_it = list[object](), asked._Git.run
+
+    def run(self: Any, folder: str, *command: str, **options: Any) -> tuple[int, bytes]:
+        asked_git.append(command)
+        return run_it(self, folder, *command, **options)
+
+    monkeypatch.setattr(asked._Git, "run", run)
+    return asked_git
 
 
 def test_nothing_is_left_of_asking(

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 from support.command import CLASS, Run
 
+from hotsettings import BaseSettings, FolderLayer, Secret
+from hotsettings._loading.load import read_all
+from hotsettings._schema.schema import schema_of
 from hotsettings.cli.permissions import exposures
+from hotsettings.cli.secret_warnings import warnings
+from hotsettings.errors import NO_PROBLEMS
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
 as_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can make files of others")
@@ -19,6 +24,10 @@ STRANGER = 54321
 READ, CHANGE = "other users can read this secrets file", "other users can change this secrets file"
 GROUP_READ, GROUP_CHANGE = (f"its group, GROUP, can {verb} this secrets file" for verb in ("read", "change"))
 REPLACE = "other users can replace this secrets file, in {}"
+
+
+class Settings(BaseSettings):
+    TOKEN: Secret[str] = ""
 
 
 @pytest.fixture
@@ -32,7 +41,7 @@ def secrets(tmp_path: Path) -> Path:
 
 
 def said(path: Path) -> list[str]:
-    return [exposure.message for exposure in exposures(str(path), path.name)]
+    return [exposure.message for exposure in exposures([str(path)], path.name)]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +89,7 @@ def test_an_access_control_list(secrets: Path) -> None:
         pytest.skip("this file system has no access control lists")
     can = "its access control list lets others {} this secrets file"
     assert said(secrets) == [can.format("read"), can.format("change")]
-    [hint] = {exposure.hint for exposure in exposures(str(secrets), secrets.name)}
+    [hint] = {exposure.hint for exposure in exposures([str(secrets)], secrets.name)}
     subprocess.run(hint, shell=True, check=True, cwd=secrets.parent)
     assert said(secrets) == []
     assert give("rwx", secrets.parent)
@@ -95,7 +104,7 @@ def test_a_read_only_mount_has_another_way_out(secrets: Path) -> None:
         pytest.skip("nothing can be mounted here")
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", secrets.parent], check=True)
-        [exposure] = exposures(str(secrets), secrets.name)
+        [exposure] = exposures([str(secrets)], secrets.name)
     finally:
         subprocess.run(["umount", secrets.parent], check=True)
     assert exposure.message == READ
@@ -197,7 +206,7 @@ def test_a_link_of_a_stranger(secrets: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount of its own")
 def test_in_a_mount_that_is_read_only_nobody_can_replace_it(tmp_path: Path) -> None:
     """As Kubernetes mounts a Secret: in a folder that everybody could write."""
-    ask = f"from hotsettings.cli.permissions import exposures; print([*exposures('{tmp_path}/m/s.toml', 's.toml')])"
+    ask = f"from hotsettings.cli.permissions import exposures; print([*exposures(['{tmp_path}/m/s.toml'], 's.toml')])"
     mount = f"mount -t tmpfs -o mode=1777 none {tmp_path}/m && umask 077 && touch {tmp_path}/m/s.toml"
     again = f"mount -o remount,ro {tmp_path}/m"
     (tmp_path / "m").mkdir()
@@ -213,3 +222,105 @@ def test_in_a_mount_that_is_read_only_nobody_can_replace_it(tmp_path: Path) -> N
 def test_a_file_that_is_gone(secrets: Path) -> None:
     secrets.unlink()
     assert said(secrets) == []
+
+
+class TestFolder:
+    """A secrets folder is told of once, however many files it has."""
+
+    LAYERS = ("--layer", "config.toml", "--layer", "mounted,secret")
+
+    @pytest.fixture
+    def mounted(self, folder: Path) -> Path:
+        mounted = folder / "mounted"
+        (mounted / "nested").mkdir(parents=True)
+        mounted.chmod(0o700)
+        for name in ("TOKEN", "KEYS.one", "KEYS.two", "db.password", "tls.crt", ".hidden"):
+            (mounted / name).write_text("open-sesame")
+            (mounted / name).chmod(0o600)
+        return mounted
+
+    def warnings(self, run: Run) -> list[tuple[str, str, str]]:
+        found = run("check", CLASS, *self.LAYERS, "--json").json()["warnings"]
+        return [(each["file"], each["message"], each["hint"]) for each in found if each["code"] == "exposed-file"]
+
+    def test_files_that_are_private(self, run: Run, mounted: Path) -> None:
+        for name in ("tls.crt", ".hidden"):
+            (mounted / name).chmod(0o644)  # no key is in these
+        assert self.warnings(run) == []
+
+    def test_one_file_and_several(self, run: Run, mounted: Path) -> None:
+        (mounted / "db.password").chmod(0o604)
+        assert self.warnings(run) == [("mounted/db.password", READ, "chmod 600 mounted/*")]
+        (mounted / "TOKEN").chmod(0o606)
+        assert self.warnings(run) == [
+            ("mounted/TOKEN", f"{READ} (and 1 other in mounted)", "chmod 600 mounted/*"),
+            ("mounted/TOKEN", CHANGE, "chmod 600 mounted/*"),
+        ]
+        (mounted / "KEYS.one").chmod(0o644)
+        assert self.warnings(run)[0] == ("mounted/KEYS.one", f"{READ} (and 2 others in mounted)", "chmod 600 mounted/*")
+        subprocess.run(self.warnings(run)[0][2], shell=True, check=True)
+        assert self.warnings(run) == []
+
+    def test_the_folder_itself(self, run: Run, mounted: Path) -> None:
+        mounted.chmod(0o777)
+        expected = f"other users can replace these secrets files, in {mounted}"
+        assert self.warnings(run) == [("mounted", expected, f"chmod o-w {mounted}")]
+
+    @as_root
+    def test_links_of_a_stranger(self, run: Run, mounted: Path, tmp_path: Path) -> None:
+        for name in ("TOKEN", "db.password"):
+            (mounted / name).rename(tmp_path / name)
+            (mounted / name).symlink_to(tmp_path / name)
+            os.chown(mounted / name, STRANGER, 0, follow_symlinks=False)
+        [(file, message, _)] = self.warnings(run)
+        expected = (
+            f"the link {mounted}/TOKEN to these secrets files belongs to another user, {STRANGER}, and so do 1 more"
+        )
+        assert (file, message) == ("mounted", expected)
+
+    def test_a_folder_that_is_gone_since_it_was_read(self, mounted: Path) -> None:
+        layer = FolderLayer(mounted, secret=True)
+        schema = schema_of(Settings)
+        documents = read_all(schema, [layer])
+        mounted.joinpath("TOKEN").chmod(0o666)
+        assert warnings(schema, documents).total == 2
+        shutil.rmtree(mounted)
+        assert warnings(schema, documents) == NO_PROBLEMS
+
+    @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a mount of its own")
+    @pytest.mark.parametrize("right", ["rw", "ro"])
+    def test_a_secret_that_kubernetes_mounts(self, mounted: Path, right: str) -> None:
+        """Links to links, files of root that everybody can read, and a folder that everybody could write."""
+        script = f"""
+            mount -t tmpfs -o mode=1777 none mounted || exit 9
+            mkdir mounted/..2026
+            for number in $(seq 500); do printf %s $number >mounted/..2026/KEYS.k$number; done
+            printf %s open-sesame >mounted/..2026/TOKEN
+            chmod 644 mounted/..2026/*
+            ln -s ..2026 mounted/..data
+            for name in mounted/..2026/*; do ln -s ..data/${{name##*/}} mounted/; done
+            mount -o remount,{right} mounted || exit 9
+            {sys.executable} -m hotsettings.cli check {CLASS} {" ".join(self.LAYERS)}
+            """
+        done = subprocess.run(
+            ["unshare", "-rm", "sh", "-c", script],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=mounted.parent,
+            env=os.environ | {"PYTHONPATH": str(mounted.parent)},
+        )
+        if done.returncode == 9 or "unshare" in done.stderr:
+            pytest.skip(f"may not mount: {done.stderr}")
+        lines = done.stdout.splitlines()
+        many = f"  mounted/KEYS.k1  {READ} (and 500 others in mounted)"
+        if right == "ro":
+            hint = "set its mode where it is mounted, as with defaultMode: 0400"
+            assert lines[1:] == ["Warnings: 1", f"{many}; {hint}"]
+        else:
+            replace = f"other users can replace these secrets files, in {mounted}"
+            assert lines[1:] == [
+                "Warnings: 2",
+                f"{many}; chmod 600 mounted/*",
+                f"  mounted  {replace}; chmod o-w {mounted}",
+            ]

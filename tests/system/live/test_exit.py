@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support import chosen_parser
 from support.examples import covering
+from support.traced import TRACED
 
 LOOPS = {"asyncio": "{}", "trio": "{}", "uvloop": "{'use_uvloop': True}"}
 
@@ -100,7 +101,7 @@ def test_it_ends_though_a_check_hangs(tmp_path: Path, program: str, call: str, l
         assert process.stdout is not None
         words = process.stdout.read().split()
     assert words[:3] == ["main", "has", "returned"]
-    assert took - float(words[3]) < 1.0
+    assert took - float(words[3]) < (10.0 if TRACED else 1.0)  # what was measured is written at the end
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -78,8 +78,11 @@ async def test_begun_with_the_copy(own_nats: Server, bucket: str, tmp_path: Path
             await until_reported(kv, source="store", applied={"config": 1})
 
 
-async def test_reports_are_not_permitted(tmp_path: Path, bucket: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_reports_are_not_permitted(
+    tmp_path: Path, bucket: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One warning, however often it fails, and settings change as ever."""
+    monkeypatch.setattr(reporter, "RENEWAL", 1.0)  # half of it is how long an answer is waited for
     denied = {"publish": {"deny": [f"$JS.API.STREAM.CREATE.KV_{reports_of(bucket)}"]}}
     users = [{"user": "admin", "password": "a"}, {"user": "reader", "password": "r", "permissions": denied}]
     with Server(tmp_path / "server", {"authorization": {"users": users}}) as server:
@@ -91,6 +94,8 @@ async def test_reports_are_not_permitted(tmp_path: Path, bucket: str, caplog: py
             for number in range(1, 4):
                 await published(admin, bucket, config=f"A = {number}\n")
                 await until(lambda: number == live.current.A)  # noqa: B023 - it is awaited in here
+            # At the third attempt, the second one has failed too.
+            await until(lambda: server.output.count(f"STREAM.CREATE.KV_{reports_of(bucket)}") >= 3)
             assert live.status.healthy
             assert caplog.text.count("what is applied cannot be reported") == 1
             async with connected(admin) as client:

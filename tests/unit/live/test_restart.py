@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,8 +14,10 @@ from hotsettings import BaseSettings, InvalidSettings, Rejected, RestartRequired
 from hotsettings._layers.layer import Document, Layer
 from hotsettings._layers.layer import in_memory as document
 from hotsettings._live.reload.restart import keep_first
+from hotsettings._loading.explain import explain
 from hotsettings._loading.load import Loaded, assemble
 from hotsettings._redaction import Redactor
+from hotsettings._schema.masking import HIDDEN
 from hotsettings._schema.schema import schema_of
 from hotsettings.testing import live
 
@@ -121,6 +124,23 @@ def test_an_optional_table_that_comes_empty() -> None:
     kept = keep_first(new, first)
     assert kept.settings == WithProxies.from_values(whole={})
     assert kept.pending == {"whole.host", "whole.retries"}
+
+
+class Rows(BaseSettings):
+    rows: RestartRequired[tuple[Inner, ...]] = ()
+    table: RestartRequired[Mapping[str, int] | None] = None
+
+
+def test_what_a_secret_layer_said_at_first_is_masked_when_no_layer_says_it_any_more() -> None:
+    schema = schema_of(Rows)
+    said = {"rows": [{"fixed": 4711, "hot": 1}, {"hot": 4711}], "table": {"a": 4711}}
+    first = assemble(schema, [Document(Layer(name="secrets", secret=True), "", said)])
+    kept = keep_first(first, assemble(schema, [document({})]))
+    for key in ("rows", "rows[0]", "rows[1].hot", "table", "table.a"):
+        assert "4711" not in repr(explain(kept, key)) + str(explain(kept, key))
+    shown = explain(kept, "rows").kept
+    assert shown is not None
+    assert shown.value == [{"fixed": HIDDEN, "hot": HIDDEN}, {"fixed": 0, "hot": HIDDEN}]
 
 
 def test_what_goes_live_must_be_valid_as_a_whole() -> None:

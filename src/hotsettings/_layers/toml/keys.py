@@ -47,6 +47,8 @@ def written(key: str) -> str:
 
 def quoted(text: str) -> str:
     """Write a text as a TOML string on one line. Control characters are escaped."""
+    if text.isprintable() and '"' not in text and "\\" not in text:  # as nearly all are
+        return f'"{text}"'
     return '"' + "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in text) + '"'
 
 

@@ -52,10 +52,10 @@ _FRAMES = 20
 
 
 _ACCEPT_OPEN_AFTER = 10.0
-"""Seconds after which the start accepts a file that has stood still for ``settle``, even if somebody has it open for
-writing. A file that its writer never closes would keep the process from starting for ever."""
+"""Seconds after which the start accepts a file that has not changed for ``settle``, even if somebody has it open for
+writing. Otherwise a writer that never closes its file would keep the process from starting for ever."""
 _START_FAILS_AFTER = 20.0
-"""Seconds after which the start fails, because a file has not even stood still for that long."""
+"""Seconds after which the start fails, because somebody writes to a file without a pause of ``settle``."""
 
 
 class _Candidate:
@@ -65,7 +65,7 @@ class _Candidate:
         self.loaded = loaded
         self.keys = keys
         self.requested = requested
-        """Somebody has asked for it, before the backoff was over."""
+        """``reload()`` has asked for it before the backoff was over."""
         self.scope = anyio.CancelScope()
         self.done = anyio.Event()
 
@@ -83,7 +83,7 @@ class _Request:
 
 
 async def first_load(schema: Schema, redactor: Redactor, watcher: Watcher) -> tuple[Read, Loaded]:
-    """Read the layers for the first time, once they stand still. Raises SettingsError, also if they never do."""
+    """Read the layers for the first time, once no writer is at work on them. Raises SettingsError, also if there always is one."""
     began, warned = time.monotonic(), False
     gives_up = _START_FAILS_AFTER + watcher.settle
     while True:
@@ -171,21 +171,20 @@ class Reloader(Generic[S]):
     Args:
         core: What to keep up to date. Its snapshot is what was read first.
         watcher: Checks the layers.
-        first_read: What was read first.
+        contents: The contents of the layers from which the core's snapshot was made. Empty if that is not known.
         rescan: Seconds after which the layers are checked, whatever happens.
     """
 
-    def __init__(self, core: Core[S], watcher: Watcher, first_read: Read, rescan: float) -> None:
+    def __init__(self, core: Core[S], watcher: Watcher, contents: Sequence[object], rescan: float) -> None:
         self._core = core
         self._watcher = watcher
         self._rescan = rescan
-        self._started_with = core.loaded
         self._learnt: Sequence[Document] = core.loaded.documents
         """The documents whose secrets were learnt last. If they are not the live ones, a rejected candidate was learnt
         after the live state, which is to be learnt again."""
         self._warned = core.loaded.warnings
         """What was logged last. The same is not logged again."""
-        self._contents = first_read.contents
+        self._contents = contents
         self._newest_good: Loaded | None = core.loaded
         self._candidate: _Candidate | None = None
         self._check_at = 0.0
@@ -232,7 +231,7 @@ class Reloader(Generic[S]):
             raise Rejected(request.rejection.reason, request.rejection.by)
 
     def status(self) -> Status:
-        """How everything stands."""
+        """The health of the live object, with the states of the layers."""
         return self._core.status(self._layers(), self._fault)
 
     def _layers(self) -> tuple[LayerStatus, ...]:
@@ -248,7 +247,7 @@ class Reloader(Generic[S]):
             self._core.holdups.begin("reading", name, PATIENCE)
 
     async def _step(self) -> None:
-        asked, before = self._requests[:], self._candidate
+        asked, before = self._requests[:], self._candidate  # a request that comes during the check is for the next one
         try:
             result = await self._watcher.check(self._evaluate, self._warn_of_hanging)
         finally:
@@ -263,8 +262,8 @@ class Reloader(Generic[S]):
         self._check_at = now + self._rescan
         self._warn_of_stale()
         if self._fault is not None and self._core.rejection_text is None:
-            # The last accepted reload has cleared the text, and `_fail` does not set it. It is set until what was read
-            # is judged, so that `Core.accept` says that the files are good again.
+            # `_fail` reports without `Core.reject`, which would have set the text. With it, `Core.accept` says that the
+            # files are good again.
             self._core.rejection_text = str(self._fault)
         retry_is_due = self._retry_at is not None and now >= self._retry_at
         somebody_asks_for_a_retry = self._retry_at is not None and not all(request.tried for request in asked)
@@ -276,7 +275,7 @@ class Reloader(Generic[S]):
             self._answer(asked, self._core.rejection)
         for request in asked:
             request.checked = True
-            request.tried = request.tried or self._candidate is not before
+            request.tried = request.tried or self._candidate is not before  # this step has proposed another one
         self._fault = None
 
     def _check_in(self, seconds: float) -> None:
@@ -302,12 +301,12 @@ class Reloader(Generic[S]):
         self._answer(self._requests, Rejected(failed))
 
     def _evaluate(self, read: Read) -> Loaded | SettingsError | None:
-        """Decode what was read; None if that is what was judged last. Runs in a worker thread."""
+        """Decode what was read; None if it is what `_take` got last. Runs in a worker thread."""
         if read.contents == self._contents:
             return None
         core, learnt, self._learnt = self._core, self._learnt, ()
         accepted = None if learnt is core.loaded.documents else core.loaded
-        outcome = evaluate(core.schema, core.redactor, _origins(self._watcher), read, self._started_with, accepted)
+        outcome = evaluate(core.schema, core.redactor, _origins(self._watcher), read, core.started_with, accepted)
         if isinstance(outcome, Loaded):
             self._learnt = outcome.documents
             log_warnings(outcome.warnings, self._warned)
@@ -315,7 +314,7 @@ class Reloader(Generic[S]):
         return outcome
 
     async def _take(self, read: Read, outcome: Loaded | SettingsError) -> None:
-        """The files say something new: whatever was under way for older content is over."""
+        """Act on new content: cancel a candidate for older content, then propose the new state or reject it."""
         if self._candidate is not None:
             self._candidate.scope.cancel()
             await self._candidate.done.wait()

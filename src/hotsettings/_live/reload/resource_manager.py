@@ -23,7 +23,7 @@ _draw = random.SystemRandom().uniform  # of another generator, processes that fo
 
 
 class ResourceManager(Generic[S]):
-    """The resources of one live object, those that others were built from before these.
+    """The resources of one live object. Those that others were built from come before these.
 
     What is done to a resource:
 
@@ -77,7 +77,10 @@ class ResourceManager(Generic[S]):
         self.all.append(resource)
 
     async def end(self, resource: Resource[Any]) -> None:
-        """Retire a resource. Shielded, unless an instance of it calls this: nothing of it stands afterwards."""
+        """Retire a resource, and wait until all of its instances are closed.
+
+        Shielded, unless an instance of it has called this, which could otherwise not be cancelled.
+        """
         resource.closed = True
         if resource in self.all:
             self.all.remove(resource)
@@ -95,14 +98,14 @@ class ResourceManager(Generic[S]):
             resource.wake()
 
     async def build(self, resource: Resource[Any], settings: Any, candidates: Candidates) -> Instance[Any]:
-        """Build an instance within ``prepare_timeout``. For tasks of our own."""
+        """Build an instance within ``prepare_timeout``. Call it in tasks of the library only."""
         holdup = self._holdups.begin("build", resource.name)
         return await holdup.within(self._timeout, partial(self._build, resource, settings, candidates, holdup))
 
     async def _build(
         self, resource: Resource[Any], settings: Any, candidates: Candidates, holdup: Holdup | None = None
     ) -> Instance[Any]:
-        """Build an instance for these settings; if it ends by itself, the resource is repaired."""
+        """Build an instance for these settings. If it ends while it is in use, the resource is repaired."""
 
         def on_end(instance: Instance[Any], failure: BaseException | None) -> None:
             if failure is not None:
@@ -112,7 +115,7 @@ class ResourceManager(Generic[S]):
             if instance is not resource.instance or instance.retired or self._no_longer_wanted(resource):
                 logger.error("resource %s failed:\n%s", resource.name, why)
                 return
-            delay = resource.backoff.next(instance.seconds_stood)
+            delay = resource.backoff.next(instance.seconds_open)
             when = f"in {delay:g} s" if delay else "at once"
             logger.error("resource %s failed; building it anew %s:\n%s", resource.name, when, why)
             resource.put_in_place(None, resource.settings, failed=True)
@@ -174,7 +177,7 @@ class ResourceManager(Generic[S]):
     def with_dependents(self, chosen: Iterable[Resource[Any]]) -> list[Resource[Any]]:
         """Return the chosen resources and all that were built from them, what is needed before what needs it."""
         found = set(chosen)
-        for resource in self.all:  # in the order of their first builds: what a build used stood before it
+        for resource in self.all:  # what a build used comes before it
             if resource.needs & found:
                 found.add(resource)
         return [resource for resource in self.all if resource in found]
@@ -192,13 +195,13 @@ class ResourceManager(Generic[S]):
                     self._holdups.end(holdup)
                     if instance.retired:
                         resource.instance = None
-                    else:  # given up while it drained: nothing has happened
+                    else:  # cancelled while it drained: the instance is still open
                         resource.put_in_place(instance, resource.settings)
 
     async def restore(self, group: Sequence[Resource[Any]]) -> None:
         """Build exclusive resources for the settings that they had. One that cannot be built is down, and repaired later.
 
-        It runs in a task of its own, which ends at once when the block is left: nobody needs the old ones back then.
+        It runs in a task of its own, which the end of the block cancels: nobody needs the old ones back then.
         """
         if self.closing:
             return
@@ -235,7 +238,8 @@ class ResourceManager(Generic[S]):
         for index, resource in enumerate(self.all):
             instance = resource.instance
             if instance is not None and not resource.outdated:
-                # What a build uses stood before it; to look only there keeps two that use each other from going round.
+                # What a build used comes before it. Later ones are left out, or two that use each other would outdate
+                # each other for ever.
                 used = [(instance.needs.get(other), other.instance) for other in self.all[:index]]
                 if any(before is not None and now is not None and before is not now for before, now in used):
                     self.outdate(resource)
@@ -248,8 +252,8 @@ class ResourceManager(Generic[S]):
 
     async def _repair(self, resource: Resource[Any], delay: float = 0.0) -> None:
         """Build a resource that is down or outdated for the newest settings, after so many seconds; try until that succeeds."""
-        if resource.repairing:  # since an earlier attempt; each reload that fails would add one more
-            return  # the other is woken by what has made this one necessary
+        if resource.repairing:  # one task is enough: what has made this repair necessary wakes that one
+            return
         resource.repairing = True
         try:
             await self._try_to_repair(resource, delay)

@@ -70,8 +70,7 @@ def _why(first: Loaded, loaded: Loaded, waiting: Sequence[Leaf], redactor: Redac
         value = masked(leaf.shape, as_values(leaf.value_in(first.settings)))
         if set_by_secrets(first, leaf.path) or set_by_secrets(loaded, leaf.path):
             value = HIDDEN
-        shown = "not set" if value is None else toml(value)
-        shown = redactor.redact(shown) if redactor is not None else shown
+        shown = toml(value) if redactor is None else redactor.redact(toml(value))
         stays.append(f"{leaf.key} stays {shown if len(shown) <= _LONGEST else 'as it is'}")
     if len(waiting) > _SAID:
         stays.append(f"{len(waiting) - _SAID} more stay as they are")

@@ -41,7 +41,7 @@ Work = Callable[[], Awaitable[None]]
 
 
 class Vetoed(Exception):
-    """A hook or a build said no, or took too long. ``reason`` is what it raised, cleared of secrets; ``by`` its name."""
+    """A hook or a build has failed or taken too long. ``reason`` is what it raised, redacted; ``by`` is its name."""
 
     def __init__(self, by: str, reason: BaseException) -> None:
         super().__init__(by, reason)
@@ -66,7 +66,8 @@ class _Transaction:
         self._snapshot = snapshot
         self._change: Change[Any] = Change(core.snapshot.settings, snapshot.settings, keys, snapshot.generation)
         concerned = self._resources.with_dependents(r for r in self._resources.all if r.concerned(keys))
-        # What needs an exclusive resource cannot stand beside its successor, since that comes only when the old one is gone.
+        # What was built from an exclusive resource is replaced with it: the new one is built only when the old one is
+        # gone.
         self._exclusive = self._resources.with_dependents(r for r in concerned if r.exclusive)
         self._overlapping = [r for r in concerned if r not in self._exclusive]
         self._built: Candidates = {}
@@ -122,7 +123,7 @@ class _Transaction:
 
     async def _all(self, works: Sequence[tuple[str, Work]]) -> None:
         """Do all of it side by side, in tasks of our own. The first that fails ends all, and is raised as Vetoed."""
-        if not works:  # as a rule: most changes concern no hook and no resource
+        if not works:  # most changes concern no hook and no resource
             return
         vetoes: list[Vetoed] = []
         pending = [name for name, _ in works]

@@ -1,6 +1,6 @@
 """Notifiers: how the watcher learns that a file may have changed.
 
-An event is a hint only. What counts is what the files look like when they are checked afterwards. There are three
+An event is only a hint. What counts are the fingerprints of the files when they are checked afterwards. There are three
 kinds: inotify (Linux), watchfiles (everywhere), and polling, which has no events at all.
 """
 
@@ -30,14 +30,18 @@ class Notifier(Protocol):
     def watch(self, resolved: Sequence[ResolvedPath]) -> bool:
         """Watch these paths from now on, and no others.
 
-        Called in a worker thread. Returns whether what is watched has changed: then the caller has to resolve the paths
-        again, because a change before the watch was there caused no event. Raises OSError if the system grants no more
-        watches.
+        Called in a worker thread. Returns whether another set of paths or inodes is watched now. Then the caller has to
+        resolve the paths again, because changes before the watch began caused no events. Raises OSError if the system
+        grants no more watches.
         """
         ...
 
     def read_pending(self) -> None:
         """Process the events that have arrived so far, without waiting. Called on the event loop."""
+        ...
+
+    def forked(self) -> None:
+        """Close the descriptors that a forked process has inherited, and touch nothing else."""
         ...
 
     def last_event(self, target: str) -> LastEvent:

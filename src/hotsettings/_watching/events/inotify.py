@@ -75,9 +75,9 @@ class Inotify:
         self._entries: frozenset[str] = frozenset()
         self._folders: frozenset[str] = frozenset()
         self._listed: frozenset[str] = frozenset()
-        """The folders in which every name counts. The events about new names are kept until these are gone."""
+        """The folders in which every name counts. The last event about a new name is kept until the name is removed."""
         self._named: frozenset[str] = frozenset()
-        """What else events are kept for: the entries and targets of the paths."""
+        """The entries and targets of the paths. Their last events are kept, too."""
 
     @classmethod
     @asynccontextmanager
@@ -137,6 +137,9 @@ class Inotify:
     def read_pending(self) -> None:
         if self._read_events() is not _Relevance.NONE:
             self._wake()  # ``run`` will not: the queue is empty now
+
+    def forked(self) -> None:
+        self._inotify.close()
 
     def last_event(self, target: str) -> LastEvent:
         return self._last_events.get(target, LastEvent())

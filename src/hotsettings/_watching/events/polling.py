@@ -28,6 +28,9 @@ class Polling:
     def read_pending(self) -> None:
         pass
 
+    def forked(self) -> None:
+        pass
+
     def last_event(self, target: str) -> LastEvent:
         return LastEvent()
 

@@ -59,13 +59,16 @@ class Watchfiles:
     def __init__(self) -> None:
         self.reports_events = False
         self._watched: dict[str, Identity] = {}
+        """What to watch. Emptied when one of the paths is gone, so that the next ``watch`` begins anew."""
         self._known: dict[str, Identity] = {}
+        """What the last ``watch`` has found, to see which folders are still the same."""
         self._last_events: dict[str, LastEvent] = {}
         self._listed: set[str] = set()
-        """The folders in which every name counts. The events about new names are kept until these are gone."""
+        """The folders in which every name counts. The last event about a new name is kept until the name is removed."""
         self._named: set[str] = set()
-        """What else events are kept for: the entries and targets of the paths."""
+        """The entries and targets of the paths. Their last events are kept, too."""
         self._stale = False
+        """``watch`` has asked for other paths than those that are watched."""
         self._restart = anyio.Event()
         self._limiter = anyio.CapacityLimiter(1)  # the default one belongs to the user
 
@@ -100,6 +103,9 @@ class Watchfiles:
     def read_pending(self) -> None:
         if self._stale:
             self._restart.set()
+
+    def forked(self) -> None:
+        pass  # its thread and its descriptors are out of reach, and stay until the process ends
 
     def last_event(self, target: str) -> LastEvent:
         return self._last_events.get(target, LastEvent())

@@ -35,7 +35,7 @@ _FIRST_RETRY = 0.1
 
 
 class _Failure:
-    """Reads that fail, one after the other."""
+    """A series of failed reads, with no success in between."""
 
     def __init__(self, fingerprint: object) -> None:
         self.since = datetime.datetime.now(datetime.UTC)
@@ -57,8 +57,8 @@ class WatchedFile:
     Args:
         path: The absolute path of the file.
         settle: Seconds without a change after which a file counts as complete, if nothing else shows that it is.
-        local: Whether only this kernel can write to the files of a device, as far as that is known. Shared by files.
-        path_when_read: Where the path led, or that of the folder that the file is in, when the layer was read last.
+        local: By device, whether only this kernel can write to its files. The files of a layer share it, and fill it.
+        path_when_read: Where the path of the file, or of its folder, led when the layer was read last.
     """
 
     def __init__(
@@ -121,9 +121,9 @@ class WatchedFile:
         )
 
     def may_be_incomplete(self, now: float) -> bool:
-        """Whether a change that the read has found may be incomplete, because nothing else has shown it.
+        """Whether a change that the read finds may be half written.
 
-        It is if that was less than ``settle`` after the read before.
+        It may be if only the content shows it, less than ``settle`` after the read before.
         """
         return self._no_sign_of_change and now - (self._read_at or 0.0) < self._settle
 
@@ -220,8 +220,8 @@ class RetryingSource(Source[L, F], Generic[L, F]):
         return max(0.0, self._failure.retry_at - now) if now - self._failure.began < REJECT_AFTER else None
 
     @property
-    def _backs_off(self) -> float:
-        """Seconds to wait because a read with this fingerprint has failed."""
+    def _backoff(self) -> float:
+        """Seconds to wait because a read with this fingerprint has failed; 0 if none has."""
         failing = self._failure is not None and self.fingerprint == self._failure.fingerprint
         return (self.retry_in or 0.0) if failing else 0.0
 
@@ -304,10 +304,10 @@ class FileSource(RetryingSource[FileLayer, Fingerprint]):
 
     def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
         """Return how many seconds to wait before checking again; 0 if the file may be read now."""
-        return self._backs_off or self._file.wait(last_event_of, now, event_delay, accept_open=accept_open)
+        return self._backoff or self._file.wait(last_event_of, now, event_delay, accept_open=accept_open)
 
     def may_be_incomplete(self, now: float) -> bool:
-        """Whether the read has found a change of which there was no sign, so that its writer may not have finished."""
+        """Whether the read has found a change that nothing else had shown, so that its writer may not have finished."""
         return self._file.may_be_incomplete(now)
 
     @property

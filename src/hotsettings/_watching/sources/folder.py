@@ -66,12 +66,16 @@ class FolderSource(RetryingSource[FolderLayer, FolderFingerprint]):
         self._files: dict[str, _KeyFile] = {}
         """The files by name, those included that are gone since the last read."""
         self._ignored: dict[str, None] = {}
+        """The names in the folder that are no keys."""
         self._forced = False
+        """Read at the next check, whatever the fingerprint says."""
         self._resolved = ResolvedPath(os.path.join(os.fsdecode(layer.path), ATOMIC), ())
         self._resolved_when_read: ResolvedPath | None = None
         self._names_since: tuple[Listing | str, float] = "", 0.0
+        """The names in the folder, and since when they have been the same."""
         self._folder = Folder({}, ())
-        self._told: set[str] = set()
+        self._warned_of: set[str] = set()
+        """The names of ignored files that the log has warned of."""
 
     @property
     def listed(self) -> bool:
@@ -137,8 +141,8 @@ class FolderSource(RetryingSource[FolderLayer, FolderFingerprint]):
 
     def wait(self, last_event_of: LastEventOf, now: float, event_delay: float, *, accept_open: bool = False) -> float:
         """Return how many seconds to wait before checking again; 0 if all files may be read now."""
-        if self._backs_off:
-            return self._backs_off
+        if self._backoff:
+            return self._backoff
         if self._names != self._names_since[0]:
             self._names_since = self._names, now
         rest = max(0.0, self._settle - (now - self._names_since[1]))
@@ -163,7 +167,7 @@ class FolderSource(RetryingSource[FolderLayer, FolderFingerprint]):
         return change is not None and change.atomic
 
     def may_be_incomplete(self, now: float) -> bool:
-        """Whether the read has found a change of which there was no sign, so that its writer may not have finished."""
+        """Whether the read has found a change that nothing else had shown, so that its writer may not have finished."""
         return any(each.data != each.data_before and each.file.may_be_incomplete(now) for each in self._files.values())
 
     @property
@@ -234,8 +238,8 @@ class FolderSource(RetryingSource[FolderLayer, FolderFingerprint]):
             return super()._parsed(None)
         document = folder_document(self._keys, self.layer, self._folder)
         if isinstance(document, FolderDocument):
-            new = [problem for problem in document.ignored if problem.key not in self._told]
-            self._told = {problem.key for problem in document.ignored}
+            new = [problem for problem in document.ignored if problem.key not in self._warned_of]
+            self._warned_of = {problem.key for problem in document.ignored}
             for problem in new[:SHOWN_PROBLEMS]:
                 logger.warning("%s", problem)
         return document

@@ -35,10 +35,12 @@ class Source(ABC, Generic[L, F]):
         """The layer with the revision that was read last."""
         self.fingerprint: F
         self.fingerprint_when_read: F | None = None
-        self.read_at = 0.0
         self.content: object = None
+        """What was read last, to compare it with the next read. The text of the error if the layer was unreadable."""
         self.document: Document | Unreadable | None = None
+        """What was read last, parsed. None if nothing was read yet, or if it was read and is not parsed yet."""
         self._had_content = False
+        """What is live had content in this layer."""
         self._data: bytes | None = None
         self._previous: tuple[object, bytes | None, Document | Unreadable | None] = None, None, None
         """Content, data and document before the last read."""
@@ -52,7 +54,7 @@ class Source(ABC, Generic[L, F]):
 
     @property
     def listed(self) -> bool:
-        """Whether any name in the folder of the first of ``paths`` may be one of the layer."""
+        """Whether every name in the folder of the first of ``paths`` is watched, because a new one may be a new key."""
         return False
 
     @abstractmethod
@@ -82,11 +84,11 @@ class Source(ABC, Generic[L, F]):
 
     @abstractmethod
     def may_be_incomplete(self, now: float) -> bool:
-        """Whether the read has found a change of which there was no sign, so that its writer may not have finished."""
+        """Whether the read has found a change that nothing else had shown, so that its writer may not have finished."""
 
     @property
     def retry_in(self) -> float | None:
-        """Seconds until a failed read is tried again. None if there is none to try again."""
+        """Seconds until the read is tried again. None if it succeeded, or if its failure is final."""
         return None
 
     def status(self) -> LayerStatus:
@@ -128,7 +130,7 @@ class Source(ABC, Generic[L, F]):
 
     def mark_read(self, now: float) -> None:
         """Note that the layer was read with the fingerprint that it has now, by a read that began at this time."""
-        self.fingerprint_when_read, self.read_at = self.fingerprint, now
+        self.fingerprint_when_read = self.fingerprint
 
     def undo_read(self) -> None:
         """Restore what was known before the last read, which cannot be trusted, and read the layer again."""
@@ -142,9 +144,13 @@ class Source(ABC, Generic[L, F]):
     def accepted(self) -> None:
         """Note that what was read last is live.
 
-        From now on it is an error if the layer loses all of its content at once.
+        If it has content, it is an error from now on if the layer loses all of it at once.
         """
         self._had_content = bool(self._data)
+
+    def accepted_before(self, document: Document) -> None:
+        """Note that this document is live already, although nothing was read yet."""
+        self._had_content = bool(document.text)
 
     def _parsed(self, data: bytes | None) -> Document | Unreadable:
         layer = self.layer_as_read

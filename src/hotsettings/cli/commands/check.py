@@ -11,7 +11,15 @@ from rich.text import Text
 from ..._loading.explain import leaves_by_layer
 from ..._loading.load import Loaded, collector_paused, ignored, read_all, validated, warnings_about
 from ..._loading.prepare import prepare
-from ...errors import DEFAULT, MOST_PROBLEMS, NO_PROBLEMS, SHOWN_PROBLEMS, Problems, SettingsError, UnforeseenError
+from ...errors import (
+    DEFAULT,
+    NO_PROBLEMS,
+    SHOWN_PROBLEMS,
+    Problems,
+    SettingsError,
+    UnforeseenError,
+    joined,
+)
 from .. import output
 from ..options import Files, Json, SettingsClass
 from ..secret_warnings import warnings
@@ -49,10 +57,8 @@ def _check(settings_class: str, files: Files) -> Found:
         documents = read_all(schema, layers)
         with collector_paused(documents):
             prepared = prepare(schema, documents)
-            loud, said = tuple(warnings(schema, documents)), warnings_about(schema, documents, prepared)
-            others = ignored(documents)
-            first = (*loud, *said.first, *others.first)[:MOST_PROBLEMS]
-            unwise = Problems(first, len(loud) + said.total + others.total)
+            others = warnings_about(schema, documents, prepared), ignored(documents)
+            unwise = joined(warnings(schema, documents), *others)
             settings = validated(schema, documents, prepared)
     except UnforeseenError:
         raise

@@ -51,12 +51,12 @@ def _similar(schema: Schema, key: str) -> list[str]:
 def as_text(explanation: Explanation) -> None:
     """Print in columns what each layer says, the winner first."""
     console = output.console()
-    value_width = min(40, max(len(output.value_text(entry.value)) for entry in explanation.entries))
+    value_width = min(40, max(len(entry.text) for entry in explanation.entries))
     layer_width = max(len(columns(entry.origin)[0]) for entry in explanation.entries)
     console.print(Text(explanation.key, style="bold"))
     for entry in explanation.entries:
         layer, place = columns(entry.origin)
-        text = f"{output.value_text(entry.value):<{value_width}}  {layer:<{layer_width}}  {place}".rstrip()
+        text = f"{entry.text:<{value_width}}  {layer:<{layer_width}}  {place}".rstrip()
         mark = "  → " if entry.live else "    "
         output.hanging(console, mark, Text(text, style="green" if entry.live else "dim"), 6)
 

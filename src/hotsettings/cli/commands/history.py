@@ -86,7 +86,7 @@ def _as_text(steps: Sequence[_Step]) -> None:
         if step.problem is not None:
             output.hanging(console, "    ", Text(f"cannot be read: {step.problem}", style="red"), 6)
         for change in step.changes or ():
-            old, new = output.value_text(change.old.value), output.value_text(change.new.value)
+            old, new = change.old.text, change.new.text
             output.hanging(console, f"    {change.key}  ", Text.assemble((old, "red"), " → ", (new, "green")), 6)
         if step.changes == [] and revision.data is not None:
             console.print(Text("    no key differs", style="dim"))

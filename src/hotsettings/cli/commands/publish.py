@@ -14,7 +14,7 @@ from msgspec import Struct
 from rich.text import Text
 
 from ..._schema.schema import Schema
-from ...errors import InvalidSettings, LayerError, Problems, SettingsError
+from ...errors import InvalidSettings, LayerError, SettingsError
 from .. import changes, output
 from ..draft import Draft, Verdict, draft_of_file, stored_document, validate
 from ..options import SettingsClass, file_option
@@ -102,9 +102,9 @@ def report(verdict: Verdict, *, force_secrets: bool) -> None:
     console = output.console(stderr=True)
     if verdict.warnings.total:
         output.problems(console, f"Warnings: {verdict.warnings.total}", verdict.warnings, "yellow")
-    if exposed := verdict.exposed:
-        title = f"Secrets that everybody with access to the bucket could read: {len(exposed)}"
-        output.problems(console, title, Problems(exposed, len(exposed)), "red")
+    if exposed := verdict.exposed.total:
+        title = f"Secrets that everybody with access to the bucket could read: {exposed}"
+        output.problems(console, title, verdict.exposed, "red")
         if not force_secrets:
             console.print(Text("Not published. To publish them all the same: --force-secrets"))
             raise typer.Exit(1)

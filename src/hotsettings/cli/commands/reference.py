@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import FieldInfo
 
-from ..._layers.toml.keys import ABSENT, written
+from ..._layers.toml.keys import ABSENT, Path, dotted, written
 from ..._layers.toml.values import toml
 from ..._schema.describe import Limit, limits, type_name
 from ..._schema.field_types import struct_class
+from ..._schema.marks import Renamed
 from ..._schema.masking import HIDDEN
 from ..._schema.schema import Leaf, Schema, as_values
 from ..._schema.shape import Shape, in_order, masked, own_default
@@ -44,7 +45,7 @@ def markdown(schema: Schema) -> str:
         lines += ["", f"## {section or 'Settings'}", ""]
         lines += ["| Key | Meaning | Default | Type | Limits | Change |", "|---|---|---|---|---|---|"]
         for leaf in leaves:
-            lines += [_reference_row(leaf), *_rows_inside(leaf)]
+            lines += [_reference_row(schema, leaf), *_rows_inside(leaf)]
     if schema.derived:
         lines += ["", "## Derived", "", "No file sets these.", "", "| Name | Meaning | Derived from |", "|---|---|---|"]
         lines += (_derived_row(leaf) for leaf in schema.derived)
@@ -56,9 +57,23 @@ def by_section(schema: Schema) -> Iterator[tuple[str, Iterator[Leaf]]]:
     return groupby(schema.leaves, key=lambda leaf: leaf.section)
 
 
-def _reference_row(leaf: Leaf) -> str:
+def remarks(schema: Schema, path: Path, quoted: Callable[[str], str]) -> Iterator[str]:
+    """Yield the former keys of a field, and what to do instead of setting it, as its marks and those of the tables around it say."""
+    shape = schema.shape
+    for end, key in enumerate(path):
+        shape = (shape.fields or {})[str(key)]
+        for old in shape.marked(Renamed, "old"):
+            yield f"formerly {quoted(dotted((*path[:end], old, *path[end + 1 :])))}"
+        yield from _deprecated(shape)
+
+
+def _deprecated(shape: Shape) -> Iterator[str]:
+    return (f"deprecated: {instead}" for instead in shape.deprecated)
+
+
+def _reference_row(schema: Schema, leaf: Leaf) -> str:
     default = "required" if leaf.required else _default(leaf.shape, leaf.default)
-    return _row(leaf, leaf.key, leaf.shape, leaf.description, default)
+    return _row(leaf, leaf.key, leaf.shape, leaf.description, default, remarks(schema, leaf.path, _code))
 
 
 def _rows_inside(leaf: Leaf) -> Iterator[str]:
@@ -67,13 +82,14 @@ def _rows_inside(leaf: Leaf) -> Iterator[str]:
     ``dbs.<name>.host`` is in each table of a mapping, ``hosts[].port`` in each of an array, and ``storage (kind = "s3").bucket`` in
     a table with this tag.
     """
-    for path, shape, field in _fields_inside(leaf.shape, leaf.key, ()):
+    for path, shape, field in fields_inside(leaf.shape, leaf.key, ()):
         default = own_default(field)
         text = "required" if default is ABSENT else _default(shape, default)
-        yield _row(leaf, path, shape, shape.description, text)
+        former = (f"formerly {_code(written(old))}" for old in shape.marked(Renamed, "old"))
+        yield _row(leaf, path, shape, shape.description, text, (*former, *_deprecated(shape)))
 
 
-def _fields_inside(shape: Shape, path: str, above: tuple[Any, ...]) -> Iterator[tuple[str, Shape, FieldInfo]]:
+def fields_inside(shape: Shape, path: str, above: tuple[Any, ...]) -> Iterator[tuple[str, Shape, FieldInfo]]:
     for member in shape.members:
         if member.struct is not None and member.fields is not None:
             if member.struct in above:
@@ -83,21 +99,32 @@ def _fields_inside(shape: Shape, path: str, above: tuple[Any, ...]) -> Iterator[
             fields = {field.encode_name: field for field in msgspec.structs.fields(member.struct)}
             for key, inner in member.fields.items():
                 yield f"{prefix}.{written(key)}", inner, fields[key]
-                yield from _fields_inside(inner, f"{prefix}.{written(key)}", (*above, member.struct))
+                yield from fields_inside(inner, f"{prefix}.{written(key)}", (*above, member.struct))
         elif member.entries is not None:
-            yield from _fields_inside(member.entries[1], f"{path}.<name>", above)
+            yield from fields_inside(member.entries[1], f"{path}.<name>", above)
         else:
             for element in dict.fromkeys(islice(member.elements, _MOST_ELEMENTS)):
-                yield from _fields_inside(element, f"{path}[]", above)
+                yield from fields_inside(element, f"{path}[]", above)
 
 
-def _row(leaf: Leaf, key: str, shape: Shape, description: str, default: str) -> str:
-    secret = shape.secret or (shape.holds_secret and next(_fields_inside(shape, "", ()), None) is None)
-    kind = f"{_code(type_name(shape.annotation))}{', secret' if secret else ''}"
+def is_secret_leaf(shape: Shape) -> bool:
+    """Whether a key holds a secret, and not just a key inside it that has a row of its own."""
+    return shape.secret or (shape.holds_secret and next(fields_inside(shape, "", ()), None) is None)
+
+
+def _row(leaf: Leaf, key: str, shape: Shape, description: str, default: str, remarks: Iterable[str]) -> str:
+    kind = f"{_code(type_name(shape.annotation))}{', secret' if is_secret_leaf(shape) else ''}"
     allowed = ", ".join(_limit(limit) for limit in limits(shape.annotation))
-    about = " ".join(description.split()).replace("<", "&lt;")
+    about = " ".join(sentences(" ".join(description.split()), remarks)).replace("<", "&lt;")
     cells = (_code(key), about, default, kind, allowed, "restart" if leaf.restart else "hot")
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def sentences(description: str, more: Iterable[str]) -> list[str]:
+    """Return a description and what there is to add, each as a sentence."""
+    said = [text for text in (description, *more) if text]
+    ended = [text if text.endswith((".", "!", "?")) else f"{text}." for text in said]
+    return said if said == [description] else [text[:1].upper() + text[1:] for text in ended]
 
 
 def _derived_row(leaf: Leaf) -> str:
@@ -106,10 +133,8 @@ def _derived_row(leaf: Leaf) -> str:
 
 
 def _default(shape: Shape, default: Any) -> str:
-    if default is None:
-        return "not set"
     shown = masked(shape, in_order(shape, as_values(default)))
-    return "hidden" if shown is HIDDEN else _code(toml(shown))
+    return "not set" if default is None else "hidden" if shown is HIDDEN else _code(toml(shown))
 
 
 def _limit(limit: Limit) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from inspect import cleandoc
 from itertools import repeat
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import FieldInfo
 
-from ..._layers.toml.keys import ABSENT
+from ..._layers.toml.keys import ABSENT, dotted
 from ..._schema import field_types
 from ..._schema.codecs import name_of, standard
 from ..._schema.marks import RESTART_REQUIRED, TOLERANT, Before, Deprecated, Renamed
@@ -22,6 +23,7 @@ from ..._schema.stand_ins import original_of
 from .. import output
 from ..options import SettingsClass
 from ..settings_class import schema_or_exit
+from .reference import sentences
 
 
 def schema(settings_class: SettingsClass) -> None:
@@ -88,16 +90,16 @@ class _Components:
         fields = msgspec.structs.fields(struct)
         properties = {field.encode_name: self._field(field, field.name in secret_fields(struct)) for field in fields}
         former = {
-            old: {**properties[field.encode_name], "deprecated": True}
+            old: _former(properties[field.encode_name], field.encode_name)
             for field in fields
             for mark in field_types.unwrap(field.type)[1]
             if isinstance(mark, Renamed)
             for old in mark.old
         }
         if config.array_like:
-            items = [*([] if config.tag is None else [{"enum": [config.tag]}]), *properties.values()]
-            shortest = len(items) - sum(not field.required for field in fields)
-            return {**about, "type": "array", "prefixItems": items, "minItems": shortest}
+            tag = [] if config.tag is None else [{"enum": [config.tag]}]
+            required = len(tag) + sum(field.required for field in fields)
+            return {**about, "type": "array", "prefixItems": [*tag, *properties.values()], "minItems": required}
         if config.tag_field is not None:
             properties = {config.tag_field: {"enum": [config.tag]}, **properties}
         closed = {} if struct in self._open else {"additionalProperties": False}
@@ -106,8 +108,8 @@ class _Components:
     def _field(self, field: FieldInfo, hidden: bool) -> dict[str, Any]:
         default = own_default(field)
         entry = self._of(field.type)
-        if default is not ABSENT and not is_secret(field.type):
-            entry["default"] = in_order(Shape(field.type), as_values(default))
+        if default is not ABSENT and not is_secret(field.type) and _in_json(plain := as_values(default)):
+            entry["default"] = in_order(Shape(field.type), plain)
         _annotate(entry, field, hidden)
         return entry
 
@@ -118,7 +120,8 @@ class _Components:
         if _is_described_by_msgspec(bare):
             (found,), others = msgspec.json.schema_components([annotation], schema_hook=_described, ref_template=_REF)
             self._others |= others
-            return found
+            entry: dict[str, Any] = _with_numbers(found)
+            return entry
         facts = _facts(metadata, array=field_types.entries_of(bare) is None)
         return facts | self._nested(bare) | facts
 
@@ -192,8 +195,18 @@ def _described(kind: Any) -> dict[str, Any]:
     return {"title": name_of(original)}
 
 
+def _with_numbers(node: Any) -> Any:
+    """Let decimals be numbers, too, as loading does."""
+    if isinstance(node, list):
+        return list(map(_with_numbers, node))
+    if not isinstance(node, dict):
+        return node
+    kinds = {"type": ["string", "number"]} if node.get("format") == "decimal" else {}
+    return {key: _with_numbers(value) for key, value in node.items()} | kinds
+
+
 def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:
-    about = [entry["description"]] if "description" in entry else []
+    about: list[str] = []
     if is_secret(field.type):
         entry.pop("default", None)
     if hidden:
@@ -205,18 +218,34 @@ def _annotate(entry: dict[str, Any], field: FieldInfo, hidden: bool) -> None:
     for mark in metadata:
         if isinstance(mark, Deprecated):
             entry["deprecated"] = True
-            about.append(f"Deprecated: {mark.instead}.")
+            about.append(f"Deprecated: {mark.instead}")
     if about:
-        entry["description"] = " ".join(about)
+        entry["description"] = " ".join(sentences(entry.get("description", ""), about))
+
+
+def _former(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    """Describe a field under a former key."""
+    about = sentences(entry.get("description", ""), [f"Renamed: write {dotted((key,))}"])
+    kept = {name: value for name, value in entry.items() if name != "default"}
+    return {**kept, "deprecated": True, "description": " ".join(about)}
+
+
+def _in_json(default: Any) -> bool:
+    """Whether files can hold a default, and JSON too: it has no ``inf`` and ``nan``."""
+    if isinstance(default, dict):
+        return all(item is None or _in_json(item) for item in default.values())
+    if isinstance(default, list):
+        return all(map(_in_json, default))
+    return math.isfinite(default) if isinstance(default, float) else default is not None
 
 
 def _without_null(node: Any) -> Any:
-    """Drop null from a schema: TOML does not have it."""
+    """Drop null from a schema: TOML does not have it, and keys without a value are left out."""
     if isinstance(node, list):
         return [_without_null(item) for item in node if item is not None]
     if not isinstance(node, dict):
         return node
-    clean = {key: _without_null(value) for key, value in node.items() if key != "default" or value is not None}
+    clean = {key: _without_null(value) for key, value in node.items() if value is not None}
     if isinstance(clean.get("anyOf"), list):
         kinds = [kind for kind in clean.pop("anyOf") if kind != {"type": "null"}]
         clean = {**kinds[0], **clean} if len(kinds) == 1 else {"anyOf": kinds, **clean}

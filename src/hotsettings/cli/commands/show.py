@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
-from ..._layers.toml.keys import Path, dotted
-from ..._layers.toml.values import toml
+from ..._layers.toml.keys import ABSENT, Path, dotted
+from ..._layers.toml.values import Written, expressible, toml
 from ..._loading.explain import Setting, effective
 from ..._schema.masking import Hidden
 from ...errors import Origin
@@ -39,34 +39,32 @@ def as_table(settings: Sequence[Setting]) -> None:
     console = output.console()
     key_width = max((len(setting.key) for setting in settings), default=0)
     room = console.width - key_width - max((len(str(setting.origin)) for setting in settings), default=0) - 6
-    value_width = min(
-        max(16, room), 40, max((len(output.value_text(setting.value)) for setting in settings), default=0)
-    )
+    value_width = min(max(16, room), 40, max((len(setting.text) for setting in settings), default=0))
     console.print(Text(f" {'Key':<{key_width}}  {'Value':<{value_width}}  From", style="bold underline"))
     for section, group in groupby(settings, key=lambda setting: setting.leaf.section):
         if section:
             console.print(Text.assemble("\n ", (section, "bold cyan")))
         for setting in group:
             key = f" {setting.key:<{key_width}}  "
-            value = Text(f"{output.value_text(setting.value):<{value_width}}", style=_value_style(setting.value))
+            value = Text(f"{setting.text:<{value_width}}", style=_value_style(setting.value))
             output.hanging(console, key, Text.assemble(value, "  ", _origin(setting.origin)), len(key))
 
 
 def as_toml(settings: Sequence[Setting]) -> None:
-    """Print TOML for a pipe. A value that is hidden, not set or derived is commented out."""
+    """Print TOML for a pipe. What a file could not say, or what would not be valid without that, is commented out."""
+    incomplete = {setting.leaf.key for setting in settings if _is_missed(setting)}
     for section, group in groupby(settings, key=lambda setting: setting.leaf.section):
         if section:
             output.line(f"# {section}")
         for path, inside in groupby(group, key=_assigned):
-            found, is_lost = list(inside), False
-            if len(found[0].path) > len(path):  # TOML cannot assign to an element of an array
-                is_lost = _is_lost(found)
-                if not is_lost:
-                    output.line(f"{dotted(path)} = {toml(_array(found, len(path)))}  # {found[0].origin}")
-                    found = [setting for setting in found if _absent(setting)]
+            found = list(inside)
+            commented = found[0].leaf.key in incomplete or _is_lost(found)
+            if len(found[0].path) > len(path) and not commented:  # TOML cannot assign to an element of an array
+                output.line(f"{dotted(path)} = {toml(_array(found, len(path)))}  # {found[0].origin}")
+                found = [setting for setting in found if _absent(setting)]
             for setting in found:
-                mark = "# " if is_lost or _absent(setting) else ""
-                output.line(f"{mark}{setting.key} = {output.value_text(setting.value)}  # {setting.origin}")
+                mark = "# " if commented or _absent(setting) else ""
+                output.line(f"{mark}{setting.key} = {setting.text}  # {setting.origin}")
 
 
 def _assigned(setting: Setting) -> Path:
@@ -76,12 +74,25 @@ def _assigned(setting: Setting) -> Path:
 
 def _absent(setting: Setting) -> bool:
     """Whether a file could not say it."""
-    return setting.value is None or isinstance(setting.value, Hidden) or bool(setting.leaf.sources)
+    return isinstance(setting.value, Hidden) or bool(setting.leaf.sources) or not expressible(setting.value)
+
+
+def _is_missed(setting: Setting) -> bool:
+    """Whether the array or mapping around a value cannot be written without it, but only with it.
+
+    A hidden value in a mapping is not missed if a layer writes it: then a secrets file does.
+    """
+    inner = setting.path[len(setting.leaf.path) :]
+    if not inner or not _absent(setting):
+        return False
+    shape = setting.leaf.shape.at(inner)
+    required = isinstance(inner[-1], int) or (shape is not None and shape.default is ABSENT)
+    return required and (setting.origin.kind != "layer" or any(isinstance(part, int) for part in inner))
 
 
 def _is_lost(array: Sequence[Setting]) -> bool:
-    """Whether an array has secrets, and nothing beside them but defaults."""
-    secret = any(isinstance(setting.value, Hidden) for setting in array)
+    """Whether all that layers say of an array is secret, so that only defaults are left of it."""
+    secret = any(isinstance(setting.value, Hidden) and setting.origin.kind != "default" for setting in array)
     return secret and all(_absent(setting) or setting.origin.kind == "default" for setting in array)
 
 
@@ -93,7 +104,7 @@ def _array(settings: Sequence[Setting], depth: int) -> Any:
         for part in setting.path[depth:-1]:
             table = table.setdefault(part, {})
         if not _absent(setting):
-            table[setting.path[-1]] = setting.value
+            table[setting.path[-1]] = Written(setting.text)
     return _listed(whole)
 
 

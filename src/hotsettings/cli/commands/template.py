@@ -12,18 +12,18 @@ import msgspec
 import typer
 from msgspec import NODEFAULT, Struct, inspect
 
-from ..._layers.toml.keys import Path, dotted
-from ..._layers.toml.values import toml
+from ..._layers.toml.keys import ABSENT, Path, dotted
+from ..._layers.toml.values import expressible, toml
 from ..._schema.codecs import standard
 from ..._schema.describe import behind, info_of, limits, type_name
 from ..._schema.field_types import struct_of
 from ..._schema.schema import Leaf, Schema, as_values
-from ..._schema.shape import in_order, parts_of
+from ..._schema.shape import in_order, own_default, parts_of
 from .. import output
 from ..options import SettingsClass
 from ..patterns import matching
 from ..settings_class import schema_or_exit
-from .reference import by_section
+from .reference import by_section, fields_inside, is_secret_leaf, remarks
 
 _DAY = datetime.date(2000, 1, 1)
 
@@ -47,7 +47,7 @@ def config(schema: Schema) -> str:
     for section, leaves in by_section(schema):
         lines += ["", f"# ---- {section or 'Settings'} ----"]
         for leaf in leaves:
-            lines += ["", *_comment(leaf)]
+            lines += ["", *_comment(schema, leaf)]
             for part in _parts(leaf, leaf.path in needed):
                 lines.append(f"# {dotted(part.path)} belongs in the secrets file." if part.secret else part.line)
     return "\n".join(lines)
@@ -61,8 +61,9 @@ def secrets_example(schema: Schema) -> str:
     ]
     needed = _needed(schema)
     for leaf in schema.leaves:
-        if secret := [part.line for part in _parts(leaf, leaf.path in needed) if part.secret]:
-            lines += ["", *_comment(leaf), *secret]
+        if leaf.secret:
+            secret = [part.line for part in _parts(leaf, leaf.path in needed) if part.secret]
+            lines += ["", *_comment(schema, leaf), *secret]
     return "\n".join(lines)
 
 
@@ -82,11 +83,27 @@ def _needed(schema: Schema) -> set[Path]:
     return needed
 
 
-def _comment(leaf: Leaf) -> Iterator[str]:
-    facts = [type_name(leaf.annotation), *map(str, limits(leaf.annotation))]
+def _comment(schema: Schema, leaf: Leaf) -> Iterator[str]:
+    facts = _facts(leaf.annotation)
     facts += ["required"] * leaf.required + ["a change needs a restart"] * leaf.restart
-    for text in (leaf.description, ", ".join(facts)):
+    facts += remarks(schema, leaf.path, str)
+    for text in (leaf.description, ", ".join(facts), *_inside(leaf)):
         yield from textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
+
+
+def _facts(annotation: Any) -> list[str]:
+    return [type_name(annotation), *map(str, limits(annotation))]
+
+
+def _inside(leaf: Leaf) -> Iterator[str]:
+    """Yield a line for each key of the tables inside a mapping, an array or a union, named as in the reference."""
+    for path, shape, field in fields_inside(leaf.shape, leaf.key, ()):
+        facts, default = [*_facts(shape.annotation), *["secret"] * is_secret_leaf(shape)], own_default(field)
+        if default is ABSENT:
+            facts.append("required")
+        elif default is not None and not shape.holds_secret:
+            facts.append(f"default {toml(in_order(shape, as_values(default)))}")
+        yield f"{path}: {', '.join(facts)}{'; ' * bool(shape.description)}{shape.description}"
 
 
 class _Line(NamedTuple):
@@ -106,14 +123,13 @@ class _Line(NamedTuple):
 def _parts(leaf: Leaf, needed: bool) -> list[_Line]:
     """Return the key with its default, or with a value of its type; of tables with a secret inside, each key.
 
-    No default is shown that has a secret inside. Beside one that has none, the secrets of other values are named.
+    No default is shown that has a secret inside. Where it is empty, a value of the type shows what can be inside.
     """
-    if not (leaf.required or leaf.default is None):
-        default = _lines(leaf, in_order(leaf.shape, as_values(leaf.default)), needed)
-        if not leaf.secret:
-            return default
-        if leaf.default and not any(line.secret for line in default):
-            return default + [line for line in _lines(leaf, example(leaf.annotation), needed) if line.secret]
+    default = None if leaf.required else in_order(leaf.shape, as_values(leaf.default))
+    if expressible(default) and not (leaf.secret and default in ({}, [])):
+        lines = _lines(leaf, default, needed)
+        if not any(line.secret for line in lines):
+            return lines
     return _lines(leaf, example(leaf.annotation), needed)
 
 
@@ -142,12 +158,12 @@ def _example(info: inspect.Type) -> Any:
         case inspect.CustomType(cls=cls):
             return known.example if (known := standard(cls)) is not None else "CHANGE-ME"
         case inspect.Metadata(type=inner, extra_json_schema=extra):
-            given = (extra or {}).get("examples")
-            return as_values(given[0]) if given else _example(inner)
+            given = [*filter(expressible, map(as_values, (extra or {}).get("examples", ())))]
+            return given[0] if given else _example(inner)
         case inspect.UnionType(types=types):
             return _example(next(each for each in types if not isinstance(each, inspect.NoneType)))
         case inspect.LiteralType(values=values):
-            return values[0]
+            return next(value for value in values if value is not None)
         case inspect.EnumType(cls=cls):
             return next(iter(cls)).value
         case inspect.StrType():
@@ -204,8 +220,8 @@ def _is_table(info: inspect.Type) -> bool:
 
 def _defaults(fields: Sequence[inspect.Field]) -> dict[str, Any]:
     """Return the fields of a table that requires none, so that it shows what can be set."""
-    set_to = {field.encode_name: field.default for field in fields if field.default not in (NODEFAULT, None)}
-    return {name: as_values(default) for name, default in set_to.items()}
+    set_to = {field.encode_name: as_values(field.default) for field in fields if field.default is not NODEFAULT}
+    return {name: default for name, default in set_to.items() if expressible(default)}
 
 
 def _keys(info: inspect.Type, count: int) -> Iterator[str]:
@@ -214,7 +230,7 @@ def _keys(info: inspect.Type, count: int) -> Iterator[str]:
         case inspect.Metadata(type=inner):
             yield from _keys(inner, count)
         case inspect.LiteralType(values=values):
-            yield from map(str, values[:count])
+            yield from [str(value) for value in values if value is not None][:count]
         case inspect.EnumType(cls=cls):
             yield from [str(member.value) for member in cls][:count]
         case inspect.IntType() | inspect.FloatType():

@@ -106,7 +106,7 @@ class Printer:
         what = f"generation {edit.event.generation}" + ("" if edit.changes else ": no value has changed")
         console.print(_time(edit.event).append(what, style="bold green"))
         for change in edit.changes:
-            old, new = output.value_text(change.old.value), output.value_text(change.new.value)
+            old, new = change.old.text, change.new.text
             sides = (old, "red"), " → ", (new, "green"), (f"  {change.new.origin}".rstrip(), "dim")
             console.print(Text.assemble((f"    {change.key}  ", "bold"), *sides))
         for explained in edit.waiting:
@@ -134,8 +134,7 @@ class LinePrinter(Printer):
 
     def applied(self, edit: Edit) -> None:
         changes = [
-            f"{each.key} = {output.value_text(each.new.value)} "
-            f"(was {', '.join(filter(None, (output.value_text(each.old.value), str(each.new.origin))))})"
+            f"{each.key} = {each.new.text} (was {', '.join(filter(None, (each.old.text, str(each.new.origin))))})"
             for each in edit.changes
         ]
         waits = [f"{explained.key} {_waits(explained)}" for explained in edit.waiting]
@@ -178,7 +177,7 @@ class JsonPrinter(Printer):
 def _waits(explained: Explanation) -> str:
     if explained.kept is None:  # applied meanwhile
         return "is live"
-    new, kept = output.value_text(explained.winner.value), output.value_text(explained.kept.value)
+    new, kept = explained.winner.text, explained.kept.text
     return f"waits for a restart: {new}, until then {kept}"
 
 

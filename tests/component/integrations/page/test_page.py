@@ -17,7 +17,7 @@ from support.examples import examples
 from support.live import idle
 from support.markup import NASTY, Seen, hostile, seen
 
-from hotsettings import BaseSettings, Rejected, RestartRequired, Secret, Section
+from hotsettings import BaseSettings, FileLayer, Rejected, RestartRequired, Secret, Section, ValuesLayer
 from hotsettings.integrations.page import record as page_record
 from hotsettings.integrations.page import render as page_render
 from hotsettings.integrations.page import settings_page
@@ -70,6 +70,17 @@ async def test_values_origins_and_defaults(tmp_path: Path) -> None:
     assert "Where it &lt;listens&gt;." in html
     assert re.findall(r"<h3 id=.section-\d+.>(.*?)</h3>", html) == ["Network", "Other"]
     assert "Healthy" in text_of(html)
+
+
+async def test_a_layer_that_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("REQUIRED = 'x'\n")
+    layers = [FileLayer(path), ValuesLayer({"PORT": 82}, name="command line")]
+    async with Settings.watch(layers=layers) as held:
+        html = (await ask(settings_page(held, authorize=everybody))).text
+    assert rows(html)["PORT"] == ["82", "command line", "80", "hot"]
+    shown = [re.sub("<.*?>", "", item) for item in re.findall("<li>(.*?)</li>", html)]
+    assert shown == [f"config.toml {path}", "command line"]
 
 
 async def test_a_comment_above_moves_the_origins(tmp_path: Path) -> None:

@@ -237,12 +237,9 @@ APPLICATION = Application(
     ],
     shown=[
         'memory = "256 MiB"  # local.toml:3:10',
-        (
-            'sources = [{ kind = "http", name = "clicks", url = "http://localhost:8000/clicks", auth = { type = "basic", user = "me" }, '
-            'headers = {}, timeout = "PT30S" }, { kind = "files", name = "orders", path = "samples/orders", matching = ".*", '
-            'compression = "none", part_size = "64 MiB" }, { kind = "kafka", name = "rates", brokers = ["localhost:9092"], '
-            'topics = "rates", group = "pipeline", sasl = { type = "basic", user = "dev" }, max_bytes = "1 MiB" }]  # local.toml:6:8'
-        ),
+        '# sources[0].kind = "http"  # local.toml:6:8',
+        '# sources[1].compression = "none"  # default',
+        '# sources[2].brokers = ["localhost:9092"]  # local.toml:20:11',
         "# sources[0].auth.password = ********  # local.toml:9:50",
         "# sources[0].headers.Cookie = ********  # local.toml:10:22",
         "# sources[0].cost_per_call = not set  # default",
@@ -265,9 +262,23 @@ APPLICATION = Application(
         ("sinks", 2, "headers", "X-Key"): "key-secret-walrus",
     },
     masked={
-        ("sources", 0, "auth", "password"): "dev-password-teapot",
-        ("sources", 0, "headers", "Cookie"): "dev-cookie-lagoon",
-        ("sources", 2, "sasl", "password"): "dev-sasl-yarrow",
+        ("sources",): [
+            {
+                "kind": "http",
+                "name": "clicks",
+                "url": "http://localhost:8000/clicks",
+                "auth": {"type": "basic", "user": "me", "password": "dev-password-teapot"},
+                "headers": {"Cookie": "dev-cookie-lagoon"},
+            },
+            {"kind": "files", "name": "orders", "path": "samples/orders"},
+            {
+                "kind": "kafka",
+                "name": "rates",
+                "brokers": ["localhost:9092"],
+                "topics": "rates",
+                "sasl": {"user": "dev", "password": "dev-sasl-yarrow"},
+            },
+        ],
         ("sinks",): [
             {"kind": "files", "name": "archive", "path": "/data/out", "compression": "zstd", "part_size": "128 MiB"},
             {"kind": "warehouse", "name": "warehouse", "dsn": DSN, "table": "public.facts"},

@@ -250,7 +250,7 @@ APPLICATION = Application(
         "| `TEMPLATES[].DIRS` |  | `[]` | `array of str (path)` |  | hot |",
         '| `DATABASES.<name> (ENGINE = "django.db.backends.postgresql").PASSWORD` |  | required | `str`, secret |  | hot |',
         '| `DATABASES.<name> (ENGINE = "django.db.backends.sqlite3").TIMEOUT` |  | `5.0` | `float` |  | hot |',
-        '| `CACHES` |  | `{ default = { BACKEND = "locmem", MAX_ENTRIES = 1000 } }` | `table of table { LOCATION: str, KEY_PREFIX: str, TIMEOUT: int, MAX_CONNECTIONS: int } or table { MAX_ENTRIES: int }` |  | hot |',
+        '| `CACHES` |  | `{ default = { BACKEND = "locmem", MAX_ENTRIES = 1000 } }` | `table of table { BACKEND: "redis", LOCATION: str, KEY_PREFIX: str, TIMEOUT: int, MAX_CONNECTIONS: int } or table { BACKEND: "locmem", MAX_ENTRIES: int }` |  | hot |',
         '| `EMAIL.HOST` |  | `"smtp.shop.internal"` | `str` |  | hot |',
         '| `PAYMENT (PROVIDER = "stripe").API_KEY` |  | required | `str`, secret |  | hot |',
         '| `LOGGING.HANDLERS.<name>.LEVEL` |  | `"INFO"` | `"DEBUG" or "ERROR" or "INFO" or "WARNING"` |  | hot |',

@@ -266,7 +266,7 @@ APPLICATION = Application(
         '| `model (kind = "transformer").attention.position (type = "learned").max_positions` |  | required | `int` | at least 0 | hot |',
         '| `model (kind = "convnet").blocks[].kernel` |  | `3` | `1 or 3 or 5 or 7` |  | hot |',
         '| `data.datasets[] (from = "hub").token` |  | not set | `str`, secret |  | hot |',
-        '| `optimization.scheduler (name = "sequence").parts[] (name = "warmup").steps` |  | required | `int` | at least 0 | hot |',
+        '| `optimization.scheduler (name = "sequence").parts[] (name = "warmup").steps` | Formerly `warmup_steps`. | required | `int` | at least 0 | hot |',
         "| `optimization.clip_norm` |  | `inf` | `float` | more than 0.0 | hot |",
         '| `callbacks[] (on = "early_stopping").baseline` |  | `nan` | `float` |  | hot |',
         '| `checkpoints.keep` |  | `3` | `int or "all"` |  | hot |',

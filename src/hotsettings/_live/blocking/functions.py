@@ -1,0 +1,126 @@
+"""Functions of the application that may block, called in threads. The event loop goes on meanwhile."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
+from contextvars import copy_context
+from functools import partial, wraps
+from typing import Any, Generic, TypeVar
+
+import anyio
+
+from ..._concurrency.loop_calls import into_this_loop
+from ..._concurrency.worker_thread import Workers
+from ..._log import name_of
+from ..registering import is_async
+from ..snapshot import Change
+
+T = TypeVar("T")
+
+_ASYNC = "watch with `async with`, or give a plain function, which may block"
+
+
+def in_threads(
+    workers: Workers, call: str, function: Callable[[Change[Any]], Any]
+) -> Callable[[Change[Any]], Awaitable[Any]]:
+    """Return an async function that calls a plain one in a thread.
+
+    If it is cancelled, the function goes on, and is not called again before it has returned.
+
+    Raises TypeError for an async function.
+    """
+    if is_async(function):
+        raise TypeError(f"{call}() of a blocking watch cannot await {name_of(function)}: {_ASYNC}")
+    running = threading.Lock()
+
+    def work(change: Change[Any]) -> Any:
+        try:
+            returned = function(change)
+        finally:
+            running.release()
+        if inspect.isawaitable(returned):
+            if inspect.iscoroutine(returned):
+                returned.close()  # or Python warns of one that was never awaited
+            raise TypeError(f"{name_of(function)} returned something to be awaited: {_ASYNC}")
+        return returned
+
+    @wraps(function)
+    async def called(change: Change[Any]) -> Any:
+        if not running.acquire(blocking=False):
+            raise RuntimeError("its last call has not returned yet")
+        return await workers.run(partial(work, change))
+
+    return called
+
+
+class InOneThread(AbstractAsyncContextManager[T], Generic[T]):
+    """Enters, holds and leaves a plain context manager in a thread of its own, always the same one.
+
+    If entering it is cancelled, the thread leaves it again as soon as it has been entered.
+
+    Args:
+        name: The name of what is built, for errors and for the thread.
+        build: Makes the context manager, in the thread.
+    """
+
+    def __init__(self, name: str, build: Callable[[], AbstractContextManager[T]]) -> None:
+        self._name = name
+        self._build = build
+        self._call = into_this_loop()
+        self._entered, self._ended = anyio.Event(), anyio.Event()
+        self._leave = threading.Event()
+        self._value: T
+        self._failure: BaseException | None = None
+
+    async def __aenter__(self) -> T:
+        run = partial(copy_context().run, self._hold)
+        threading.Thread(target=run, name=f"hotsettings: {self._name}", daemon=True).start()
+        try:
+            await self._entered.wait()
+        except BaseException:
+            self._leave.set()
+            raise
+        self._raise_failure()
+        return self._value
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leave.set()
+        await self._ended.wait()
+        self._raise_failure()
+
+    def _hold(self) -> None:
+        try:
+            with self._made() as self._value:
+                self._tell(self._entered)
+                self._leave.wait()
+        except BaseException as error:
+            self._failure = error
+        finally:
+            self._tell(self._entered, self._ended)
+
+    def _made(self) -> AbstractContextManager[T]:
+        made: Any = self._build()
+        if hasattr(type(made), "__enter__"):
+            return made  # type: ignore[no-any-return]
+        if inspect.iscoroutine(made):
+            made.close()
+        raise TypeError(
+            f"{self._name} must return a context manager, not {type(made).__name__}; "
+            "decorate it with contextlib.contextmanager, or watch with `async with`"
+        )
+
+    def _tell(self, *events: anyio.Event) -> None:
+        with suppress(RuntimeError):  # the event loop has ended
+            for event in events:
+                self._call(event.set)
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure
