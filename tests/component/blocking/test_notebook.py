@@ -11,11 +11,15 @@ def test_the_cells_of_a_notebook(tmp_path: Path) -> None:
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     (tmp_path / "config.toml").write_text("A = 1")
     cells = [
-        "import threading\nfrom pathlib import Path\nfrom hotsettings import BaseSettings\n"
-        "class Settings(BaseSettings):\n    A: int = 0",
+        (
+            "import threading\nfrom pathlib import Path\nfrom hotsettings import BaseSettings\n"
+            "class Settings(BaseSettings):\n    A: int = 0"
+        ),
         "try:\n    with Settings.watch() as live: ...\nexcept RuntimeError as error:\n    print('start()' in str(error))",
-        "live = Settings.watch(settle=0.0).start()\nseen = []\nlive.on_change(lambda change: seen.append(change.new.A))\n"
-        "print(live.current.A)",
+        (
+            "live = Settings.watch(settle=0.0).start()\nseen = []\nlive.on_change(lambda change: seen.append(change.new.A))\n"
+            "print(live.current.A)"
+        ),
         "Path('config.toml').write_text('A = 2')\nlive.reload(timeout=20)\nlive.wait_applied(timeout=20)\nprint(live.current.A, seen)",
         "async with Settings.watch() as other:\n    print(other.current.A)",
         "live.stop()\nprint([thread.name for thread in threading.enumerate() if 'hotsettings' in thread.name])",
