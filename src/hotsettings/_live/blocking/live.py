@@ -185,8 +185,8 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         self.thread.call_soon(function)  # the one of this process
 
     def _signalled(self) -> None:
-        if self._bursts is not None:
-            self._bursts.receive()
+        assert self._bursts is not None
+        self._bursts.receive()
 
     def stop(self) -> None:
         """End the watching. Returns when everything is closed: iterators end, resources are drained and left.
