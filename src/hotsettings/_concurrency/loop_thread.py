@@ -16,7 +16,7 @@ import selectors
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context
 from typing import Any, Generic, TypeVar
@@ -129,11 +129,12 @@ class LoopThread(Generic[T]):
                 with anyio.CancelScope() as own:
                     scope.append(own)
                     result = await work()
-                    if not future.cancelled():
+                    with suppress(InvalidStateError):  # by Ctrl-C, nobody waits for it any more
                         future.set_result(result)
             except BaseException as error:
-                if not future.cancelled():
-                    future.set_exception(failure_of(error) if self._open else Ended(_ENDED))
+                failure = failure_of(error) if self._open else Ended(_ENDED)
+                with suppress(InvalidStateError):
+                    future.set_exception(failure)
 
         def start() -> None:
             task = self._loop.create_task(run())
@@ -228,6 +229,7 @@ class LoopThread(Generic[T]):
         except BaseException as error:
             self._failure = self._failure or error
         finally:
+            self._loop.close()  # or it has not run at all
             _running.pop(self, None)
             if self._failure is not None and not self._leave.is_set():
                 self._on_failure(self._failure)

@@ -383,6 +383,8 @@ def test_stopped_with_an_open_lease(live: Live, builds: Builds) -> None:
             live.stop()
             assert time.monotonic() - began < 5
             assert not thing.open
+        with pytest.raises(ResourceDown, match="no instance of"):
+            resource.lease().__enter__()
     assert builds.threads == [True]
 
 

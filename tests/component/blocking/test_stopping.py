@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from support.live import Settings
 from support.threads import in_thread, soon
@@ -177,6 +178,31 @@ def test_ctrl_c_while_it_starts(workspace: Workspace) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+def test_stopped_while_it_starts(workspace: Workspace) -> None:
+    """As at the end of the process, while another thread starts it."""
+    with workspace.config.open("a") as file:
+        file.write("B = 1\n")
+        file.flush()
+        starting = in_thread(Settings.watch(**workspace.paths, settle=5.0).start)
+        soon(lambda: [thread for thread in _running if thread._scope is not None])
+        for thread in list(_running):
+            thread.begin_to_stop()
+        with pytest.raises(Ended, match="stopped before it had begun"):
+            starting.result()
+    soon(lambda: not ours())
+
+
+def test_a_loop_that_cannot_begin(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no event loop")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(anyio, "run", refuse)
+        with pytest.raises(OSError, match="no event loop"):
+            Settings.watch(**workspace.paths).start()
+    soon(lambda: not ours())
+
+
 def test_no_thread_can_be_had(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -207,6 +233,10 @@ def test_exceptions_of_the_block(workspace: Workspace) -> None:
             left = raised
         assert left is error
     soon(lambda: not ours())
+
+
+def ours_in_memory() -> int:
+    return sum(type(each).__module__.startswith(("hotsettings", "anyio", "asyncio")) for each in gc.get_objects())
 
 
 def descriptors() -> int:
@@ -253,12 +283,12 @@ def test_500_times_start_change_and_stop(workspace: Workspace, form: str, turns:
     cycles(20)
     gc.collect()
     before, threads = descriptors(), set(threading.enumerate())
-    objects = len(gc.get_objects())
+    objects = ours_in_memory()
     took = cycles(turns)
     gc.collect()
     assert descriptors() == before
     assert set(threading.enumerate()) <= threads
-    assert len(gc.get_objects()) - objects < turns, "less than one for each cycle"
+    assert ours_in_memory() - objects < turns, "less than one for each cycle"
     assert not _running
     assert sorted(took)[len(took) // 2] < 0.1
 
