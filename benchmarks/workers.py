@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
@@ -128,7 +128,7 @@ class Workers:
 
 
 @contextmanager
-def serving(case: Case, count: int) -> Iterator[Workers]:
+def serving(case: Case, count: int) -> Generator[Workers]:
     """Start the workers, and wait until all of them answer."""
     with tempfile.TemporaryDirectory(prefix="workers-") as folder:
         workers = Workers(Path(folder), case, count)
@@ -169,16 +169,18 @@ def measure(case: Case, count: int) -> Found:
         clients = [threading.Thread(target=load) for _ in range(CLIENTS)]
         for client in clients:
             client.start()
+        pids, seen = set[int](), dict[int, int]()
         try:
             for value in range(1, case.edits + 1):
                 if value == case.edits // 2:
-                    victim = min(workers.pids)
-                    killed.add(victim)
-                    os.kill(victim, signal.SIGKILL)
+                    before = workers.pids
+                    killed.add(min(before))
+                    os.kill(min(before), signal.SIGKILL)
                     deadline = time.monotonic() + PATIENCE
-                    while (victim in workers.pids or len(workers.pids) < count) and time.monotonic() < deadline:
-                        time.sleep(0.05)
-                    time.sleep(1.0)
+                    while time.monotonic() < deadline:  # until the new one answers
+                        with suppress(OSError):
+                            if workers.ask() not in before:
+                                break
                     killed.clear()
                 pids = workers.pids
                 edited = time.monotonic_ns()
@@ -220,7 +222,9 @@ def main() -> int:
         prog="benchmarks.workers", description="Edit the settings of a pre-fork server's workers."
     )
     parser.add_argument("--quick", action="store_true", help="a smoke run: 3 workers, few edits")
-    quick = parser.parse_args().quick
+    parser.add_argument("--only", default="", metavar="NAME", help="only what has this name, such as hotsettings")
+    options = parser.parse_args()
+    quick = options.quick
     count, edits, fewer = (3, 10, 4) if quick else (16, 1000, 100)
     print(HEAD, flush=True)
     good = True
@@ -230,6 +234,8 @@ def main() -> int:
             Case("dynamic-config-py, debounce=0", "dynamic-config-py", preload, fewer),
             Case("dynamic-config-py, default", "dynamic-config-py", preload, fewer, 0.25),
         ):
+            if options.only not in case.name:
+                continue
             found = measure(case, count)
             print(row(case, found), flush=True)
             good = good and (case.follower != "hotsettings" or (not found.failed + found.missed and found.came_back))

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from hotsettings import BaseSettings
@@ -22,18 +23,11 @@ def tell(value: int) -> None:
         told.sendto(f"{os.getpid()} {value} {now}".encode(), os.environ["TOLD"])
 
 
-current: Callable[[], Any]
-follow_in_worker: Callable[[], object]
-
 if os.environ["FOLLOWER"] == "hotsettings":
     live = Settings.watch("config.toml", secrets_path=None).start()
     live.on_change(lambda change: tell(change.new.A))
-
-    def current() -> Any:
-        return live.current
-
-    def follow_in_worker() -> None:
-        """Nothing: it follows by itself."""
+    current: Callable[[], Any] = lambda: live.current  # noqa: E731 - the other one is a method
+    follow: Callable[[], Any] = lambda: None  # noqa: E731 - it follows by itself
 else:
     from dynamic_config import DynamicConfig
 
@@ -41,12 +35,15 @@ else:
     config.init()
     guard = config.on_change("A")(lambda _, new: tell(new.A))
     current = config.current
-    watches: list[Any] = []
-    """They last as long as the process."""
+    follow = partial(config.watch, debounce=float(os.environ["DEBOUNCE"]))  # its thread is not there after a fork
 
-    def follow_in_worker() -> None:
-        """Its thread is not there after a fork, so each worker starts one."""
-        watches.append(config.watch(debounce=float(os.environ["DEBOUNCE"])))
+watches: list[Any] = []
+"""They last as long as the process."""
+
+
+def follow_in_worker() -> None:
+    """Begin to follow in a worker, if that is needed."""
+    watches.append(follow())
 
 
 def application(environ: object, start_response: Callable[[str, list[tuple[str, str]]], object]) -> Iterable[bytes]:

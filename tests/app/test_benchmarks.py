@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,19 @@ def sample_results(*targets: Target) -> Results:
     return Results(
         {"python": "3"}, quick=False, seconds=60.0, figures=[msgspec.structs.replace(SAMPLE, targets=[*targets])]
     )
+
+
+def test_the_workers_of_a_server() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.workers", "--quick", "--only", "hotsettings"],
+        check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("| hotsettings |") == 2
 
 
 def test_the_page_quotes_the_table() -> None:

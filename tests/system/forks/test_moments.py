@@ -234,7 +234,9 @@ class TestWhileOthersAreCalled:
 
 
 class TestHalfDone:
-    def test_a_publish_is_seen_whole(self, files: Files, live: Live, gate: Gate) -> None:
+    def test_a_publish_is_seen_whole(self, files: Files, gate: Gate) -> None:
+        live = files.start(follow_forks=False)  # so that the child stays as it was made
+
         class Slow(CurrentSlot[Any]):
             __slots__ = ()
 
@@ -249,6 +251,7 @@ class TestHalfDone:
         files.edit(A=1)
         assert gate.reached.wait(30)
         assert in_child(lambda: live.current is live.snapshot.settings)
+        live.stop()
 
     def test_secrets_are_being_looked_for(self, live: Live) -> None:
         held = threading.Event()
@@ -331,11 +334,7 @@ class TestHalfDone:
         thread.start()
         gate.reached.wait(30)
 
-        def work() -> list[object]:
-            live.stop()
-            return [live.reload(), list(changes)]
-
-        assert in_child(work) == [None, []]
+        assert in_child(lambda: [live.reload(), list(changes)]) == [None, []]
         gate.open.set()
         thread.join()
 
