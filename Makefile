@@ -15,7 +15,7 @@ MKDOCS = NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs
 RESOLVE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --upgrade --all-extras --generate-hashes
 
-.PHONY: help quick test test-app demo lint ruff mypy pyright format coverage soak bench fuzz fleet docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
+.PHONY: help quick test test-app demo lint ruff mypy pyright format coverage soak bench fuzz fleet workers docs docs-serve docs-reference docs-outputs wheel-test oldest-test lock hooks clean FORCE
 .NOTPARALLEL:
 
 help: ## list these targets
@@ -71,6 +71,9 @@ fuzz: $(VENV)/.for-test ## look for layers that crash, hang or show secrets, for
 fleet: $(VENV)/.for-bench ## follow three NATS servers that fail from 50 processes, and judge and measure it (15 minutes); a smoke run: make fleet ARGS=--quick
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.fleet $(ARGS)
 	@$(BIN)/python docs/fleet_model.py
+
+workers: $(VENV)/.for-bench ## edit the settings of 16 gunicorn workers under load, and measure how far they are apart (4 minutes); a smoke run: make workers ARGS=--quick
+	@$(BIN)/python -m benchmarks.workers $(ARGS)
 
 docs-reference: $(VENV)/.for-use ## write the generated part of docs anew: the configuration reference and the JSON Schema
 	@mkdir -p docs/reference

@@ -3,11 +3,14 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
-from support import chosen_parser
+from support import blocking_face, chosen_parser
 
 from hotsettings import use_parser
 
@@ -18,6 +21,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 LOOPS: dict[str, tuple[str, dict[str, Any]]] = {"asyncio": ("asyncio", {}), "trio": ("trio", {})}
 if sys.platform != "win32":
     LOOPS["uvloop"] = ("asyncio", {"use_uvloop": True})
+# No event loop, but the face of programs that have none: what a test awaits, waits in a thread. See support.blocking_face.
+LOOPS["blocking"] = ("asyncio", {"debug": False})
+FOR_BLOCKING = [Path(__file__).parent / folder / "live" for folder in ("component", "system")]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,10 +76,21 @@ def _wanted(config: pytest.Config, item: pytest.Item) -> bool:
         # Whatever is written for other loops than the chosen one runs on its own.
         if on is not None and on != LOOPS[loops]:
             return False
+    if isinstance(item, pytest.Function) and _face(item) == LOOPS["blocking"] and not _for_blocking(item):
+        return False
     return config.getoption("--thorough") or item.get_closest_marker("thorough") is None
 
 
+def _for_blocking(item: pytest.Item) -> bool:
+    return not item.get_closest_marker("async_only") and any(folder in item.path.parents for folder in FOR_BLOCKING)
+
+
+def _face(item: pytest.Function) -> object:
+    return item.callspec.params.get("anyio_backend") if hasattr(item, "callspec") else None
+
+
 @pytest.fixture(params=list(LOOPS.values()), ids=list(LOOPS))
-def anyio_backend(request: pytest.FixtureRequest) -> Any:
+def anyio_backend(request: pytest.FixtureRequest) -> Iterator[Any]:
     """Every async test that is marked ``anyio`` runs on each of these, where ``--loops`` asks for it."""
-    return request.param
+    with blocking_face.installed() if request.param == LOOPS["blocking"] else nullcontext():
+        yield request.param

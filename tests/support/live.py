@@ -12,6 +12,7 @@ from msgspec import Struct, field
 
 from hotsettings import BaseSettings, Live, RestartRequired, Secret
 from hotsettings._live.core import Core
+from support import blocking_face
 
 
 class Pool(Struct, frozen=True):
@@ -98,6 +99,8 @@ async def idle() -> None:
     """Let everybody go on until they wait for something. (wait_all_tasks_blocked overlooks callbacks on asyncio.)"""
     for _ in range(60):
         await checkpoint()
+    if blocking_face.faces:
+        await blocking_face.idle()
 
 
 async def until(condition: Callable[[], bool]) -> None:

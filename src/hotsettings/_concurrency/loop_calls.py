@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import Context
+from contextvars import Context, copy_context
 
 import anyio
 
@@ -26,8 +26,12 @@ def running_loop() -> object | None:
     return None
 
 
-def of_no_loop(context: Context) -> Context:
-    """Let a context be used in any thread. anyio notes in it which event loop runs, and a copy still says so elsewhere."""
+def thread_context() -> Context:
+    """Return a copy of the current context for another thread, which does not run the event loop that may run here.
+
+    anyio and trio note in the context which kind of event loop runs. Where that is copied, ``anyio.run`` refuses to run.
+    """
+    context = copy_context()
     if (sniffio := sys.modules.get("sniffio")) is not None:
         context.run(sniffio.current_async_library_cvar.set, None)
     return context

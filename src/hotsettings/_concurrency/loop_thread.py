@@ -15,17 +15,17 @@ import os
 import selectors
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, suppress
-from contextvars import Context, copy_context
+from contextvars import Context
 from typing import Any, Generic, TypeVar
 
 import anyio
 
 from .._log import logger
 from .forks import told_of_forks
-from .loop_calls import of_no_loop
+from .loop_calls import thread_context
 from .tasks import failure_of
 
 T = TypeVar("T")
@@ -58,6 +58,7 @@ class LoopThread(Generic[T]):
         on_entered: Called in the event loop with what the context manager gives, before anybody else can use it.
         on_failure: Called in the thread with what has ended it, unless it was stopped.
         on_fork: Called in forked processes, where the event loop has ended.
+        still_open: Names what the context manager has not left yet, for the log.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class LoopThread(Generic[T]):
         on_entered: Callable[[T], object] = lambda _: None,
         on_failure: Callable[[BaseException], object] = lambda _: None,
         on_fork: Callable[[], object] = lambda: None,
+        still_open: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self.name = name
         self.process = os.getpid()
@@ -75,7 +77,8 @@ class LoopThread(Generic[T]):
         self._on_entered = on_entered
         self._on_failure = on_failure
         self._on_fork = on_fork
-        self._thread = threading.Thread(target=of_no_loop(context).run, args=(self._run,), name=name, daemon=True)
+        self._thread = threading.Thread(target=context.run, args=(self._run,), name=name, daemon=True)
+        self.still_open = still_open
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
         self._lock = threading.Lock()
@@ -104,11 +107,7 @@ class LoopThread(Generic[T]):
 
     def wait_until_entered(self) -> T:
         """Wait until the context manager is entered, and return what it gives. Raises what entering it raises."""
-        try:
-            self._settled.wait()
-        except BaseException:  # Ctrl-C
-            self.begin_to_stop()
-            raise
+        self._settled.wait()
         if not hasattr(self, "_value"):
             self._gone.wait()
             self.raise_failure()
@@ -144,7 +143,7 @@ class LoopThread(Generic[T]):
         with self._lock:
             if not self._open:
                 raise Ended(_ENDED)
-            self._loop.call_soon_threadsafe(start, context=of_no_loop(copy_context()))
+            self._loop.call_soon_threadsafe(start, context=thread_context())
         try:
             return future.result()
         except BaseException:
@@ -262,7 +261,8 @@ def _stop_all() -> None:
     deadline = time.monotonic() + _AT_EXIT
     for thread in threads:
         if not thread.stop(max(0.0, deadline - time.monotonic())):
-            logger.warning("the process ends, and does not wait for %s any longer", thread.name)
+            still_open = ", ".join(thread.still_open()) or thread.name
+            logger.warning("the process ends, and does not wait any longer for %s to be closed", still_open)
 
 
 atexit.register(_stop_all)

@@ -231,6 +231,11 @@ def failure_of(error: BaseException) -> BaseException:
     cancellation of something that was awaited.
     """
     reraise_own_cancellation(error)
+    return unless_cancelled(error)
+
+
+def unless_cancelled(error: BaseException) -> BaseException:
+    """Return an exception, or a RuntimeError in the place of a cancellation, which is none of this task."""
     if not issubclass(type(error), anyio.get_cancelled_exc_class()):
         return error
     stray = RuntimeError("something that it waited for was cancelled")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import copy_context
 from functools import partial
 from queue import SimpleQueue
 from typing import TypeVar
 
 import anyio
 
-from .loop_calls import into_this_loop, of_no_loop
+from .loop_calls import into_this_loop, thread_context
+from .tasks import unless_cancelled
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Worker:
             with suppress(RuntimeError):  # the event loop has ended
                 call(done.set)
 
-        self._functions.put(partial(of_no_loop(copy_context()).run, run))
+        self._functions.put(partial(thread_context().run, run))
         try:
             with anyio.move_on_after(self._patience):
                 await done.wait()
@@ -76,7 +76,7 @@ class Worker:
             raise
         if failure:
             try:
-                raise failure.pop()
+                raise unless_cancelled(failure.pop())  # nothing is cancelled in a thread
             finally:
                 del failure, run, work
         return outcome[0]

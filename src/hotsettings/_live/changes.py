@@ -183,6 +183,11 @@ class Changes(AsyncIterator[Change[S]]):
         """Whether nothing more will come of it."""
         return self._closed or self._abandoned or self._subscribers.closed
 
+    @property
+    def ready(self) -> bool:
+        """Whether nobody would have to wait now."""
+        return self._closed or self._subscribers.closed or self._pending() is not None
+
     def behind(self, generation: int) -> bool:
         """Whether its caller still works on this generation, or has yet to get it."""
         if self._closed or self._finished_generation >= generation:

@@ -92,6 +92,15 @@ class Events(AsyncIterator[Event]):
         """Read what another log tells from now on, in the event loop of the caller."""
         self._log, self._news = log, anyio.Event()
 
+    @property
+    def ready(self) -> bool:
+        """Whether nobody would have to wait now."""
+        return self._ended or bool(self._kept)
+
+    def take(self) -> list[Event]:
+        """Take the next event, if there is one. After the end of the event loop, and in one thread."""
+        return [self._kept.popleft()] if self._kept else []
+
     def put(self, event: Event) -> None:
         """Add an event, unless it has ended."""
         if self._ended:

@@ -17,17 +17,16 @@ def registering(call: str, register: Callable[[Any, tuple[str, ...]], object], a
         register: Registers a function for these keys, and returns its handle.
         arguments: What the method was called with: a function and keys, or keys alone.
     """
-    function, keys = None, arguments
-    if arguments and not isinstance(arguments[0], str):
-        function, keys = arguments[0], arguments[1:]
+    at_once = bool(arguments) and not isinstance(arguments[0], str)
+    keys = arguments[1:] if at_once else arguments
     for key in keys:
         if not isinstance(key, str):
             raise TypeError(
                 f"{call}() takes keys as strings, not {type(key).__name__}; "
                 f'a function comes first: {call}(function, "KEY"), or @{call}("KEY") above it'
             )
-    if function is not None:
-        return register(_callable(call, function), keys)
+    if at_once:
+        return register(_callable(call, arguments[0]), keys)
 
     def decorate(function: F) -> F:
         register(_callable(call, function), keys)

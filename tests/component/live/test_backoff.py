@@ -59,6 +59,7 @@ def test_it_begins_anew_only_after_what_has_worked_for_as_long_as_the_last_delay
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["overlap", "exclusive"])
 @pytest.mark.parametrize("how", ["raises", "ends", "raises at once"])
+@pytest.mark.async_only
 async def test_one_that_dies_as_soon_as_it_stands(
     kind: Literal["overlap", "exclusive"], how: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -103,6 +104,7 @@ async def test_one_that_dies_as_soon_as_it_stands(
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["overlap", "exclusive"])
+@pytest.mark.async_only
 async def test_one_that_cannot_be_built_again(
     kind: Literal["overlap", "exclusive"], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -124,6 +126,7 @@ async def test_one_that_cannot_be_built_again(
 
 
 @pytest.mark.anyio
+@pytest.mark.async_only
 async def test_one_that_has_stood_for_long_is_rebuilt_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", 3600.0)
     monkeypatch.setattr(backoff, "LONGEST", 0.05)
@@ -145,6 +148,7 @@ async def test_one_that_has_stood_for_long_is_rebuilt_at_once(monkeypatch: pytes
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("stands", "said"), [(True, "ended as soon as it stood"), (False, "the watching has ended")])
+@pytest.mark.async_only
 async def test_one_that_has_ended_before_anybody_could_use_it(stands: bool, said: str) -> None:
     """Whether its task or the one that waits for it runs first is up to the event loop."""
 

@@ -127,6 +127,7 @@ async def test_a_stray_cancellation_is_a_failure_like_any_other(caplog: pytest.L
     assert "awaits_something_cancelled raised" in caplog.text
 
 
+@pytest.mark.async_only
 async def test_cancel() -> None:
     seen: list[int] = []
     left: list[int] = []
@@ -152,6 +153,7 @@ async def test_cancel() -> None:
         assert not [each for each in parts(held).subscribers._iterators if not each._closed and not each._abandoned]
 
 
+@pytest.mark.async_only
 async def test_cancelling_itself() -> None:
     seen: list[str] = []
     handles: dict[str, Any] = {}

@@ -128,6 +128,7 @@ async def test_a_layer_that_was_left_out_is_read_when_its_writer_has_rested(
 
 
 @pytest.mark.parametrize(("watcher", "settle"), [("auto", 0.0), ("poll", 0.05)])
+@pytest.mark.async_only
 async def test_a_read_that_hangs(
     watcher: Any,
     settle: float,
@@ -309,6 +310,7 @@ async def test_reload_inside_of_what_it_waits_for(where: str, workspace: Workspa
             assert f"reload() was called inside of {named}" in said
 
 
+@pytest.mark.async_only
 async def test_reload_while_a_resource_that_died_is_built(workspace: Workspace) -> None:
     ledger, refused = Ledger(), list[str]()
     async with Settings.watch(**workspace.paths, settle=0.0) as held:
@@ -381,6 +383,7 @@ async def test_others_that_wait_for_themselves() -> None:
         assert [text.split(" was called inside of the hook")[0] for text in refused] == ["wait_applied()", "publish()"]
 
 
+@pytest.mark.async_only
 async def test_wait_applied_in_a_hook_while_a_resource_is_outdated() -> None:
     ledger, refused = Ledger(), list[str]()
     async with live(given()) as held, held.resource(ledger.build, "A") as resource:
@@ -405,6 +408,7 @@ async def test_wait_applied_in_a_hook_while_a_resource_is_outdated() -> None:
 WHERE: ContextVar[str] = ContextVar("WHERE", default="nowhere")
 
 
+@pytest.mark.async_only
 async def test_hooks_builds_and_callbacks_run_in_the_context_of_the_watch(workspace: Workspace) -> None:
     seen: dict[str, list[str]] = {"hook": [], "build": [], "callback": []}
 
@@ -449,7 +453,15 @@ async def test_the_context_is_that_of_the_live_object_in_tests_too() -> None:
 # What is no Exception
 
 
-@pytest.mark.parametrize("error", [SystemExit(7), GeneratorExit(), BaseExceptionGroup("x", [SystemExit(1)])], ids=repr)
+@pytest.mark.parametrize(
+    "error",
+    [
+        SystemExit(7),
+        pytest.param(GeneratorExit(), marks=pytest.mark.async_only),  # which closes a coroutine that awaits a thread
+        BaseExceptionGroup("x", [SystemExit(1)]),
+    ],
+    ids=repr,
+)
 async def test_what_a_callback_raises_beyond_exception(error: BaseException, workspace: Workspace) -> None:
     seen: list[int] = []
 

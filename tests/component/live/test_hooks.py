@@ -10,7 +10,7 @@ from anyio.lowlevel import checkpoint
 from support.live import Ledger, Settings, given, idle, parts
 
 from hotsettings import Applied, Change, Rejected, Rejection
-from hotsettings.testing import live
+from hotsettings.testing import Workspace, live
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +84,7 @@ async def test_back_to_what_is_live_after_a_veto_is_told() -> None:
         assert [type(await anext(events)) for _ in range(2)] == [Rejection, Applied]
 
 
+@pytest.mark.async_only
 async def test_a_timeout_is_a_veto() -> None:
     left: list[str] = []
 
@@ -124,6 +125,7 @@ async def test_hooks_and_builds_run_side_by_side() -> None:
     assert len(begun) == 4
 
 
+@pytest.mark.async_only
 async def test_the_first_veto_ends_the_others() -> None:
     left: list[str] = []
 
@@ -225,3 +227,22 @@ async def test_publishing_is_cancelled_as_anything_is() -> None:
             await held.publish(given(A=1))
         assert scope.cancelled_caught
         assert held.current.A == 0
+
+
+async def test_reloads_do_not_lengthen_the_pause_before_the_next_try(
+    settings_workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings_workspace.write({"A": 1})
+
+    def vetoes(_: object) -> None:
+        raise ValueError("no")
+
+    async with Settings.watch(**settings_workspace.paths, settle=0.0) as held:
+        held.prepare(vetoes, "A")
+        settings_workspace.write({"A": 2})
+        for _ in range(4):
+            with pytest.raises(Rejected):
+                await held.reload()
+    tries = [record.getMessage() for record in caplog.records if "trying again" in record.getMessage()]
+    assert len(tries) > 3
+    assert all(text.endswith("trying again in 1 s") for text in tries)

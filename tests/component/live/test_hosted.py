@@ -23,6 +23,8 @@ from hotsettings import BaseSettings, Rejected, ResourceDown
 from hotsettings._concurrency.tasks import hosted
 from hotsettings.testing import Workspace, live
 
+pytestmark = pytest.mark.async_only
+
 SETTINGS = """
 import asyncio, os, sys, time
 from pathlib import Path

@@ -4,89 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from support.examples import covering, some_of
+from support.hostile_exceptions import Refusal, hostile
 from support.live import Ledger, Settings, given, idle, parts, until
 
-from hotsettings import Rejected, SettingsError
+from hotsettings import Rejected
 from hotsettings._concurrency import backoff
 from hotsettings._log import logger
 from hotsettings.testing import InMemoryLive, Workspace, live
 
 pytestmark = pytest.mark.anyio
-
-
-class Refusal(BaseException):
-    """What hostile objects raise when they are asked for anything."""
-
-
-def refuse(*_: object, **__: object) -> Any:
-    raise Refusal
-
-
-TRAITS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "__str__ raises": {"__str__": refuse},
-    "__str__ is no text": {"__str__": lambda _: 7},
-    "__repr__ raises": {"__repr__": refuse},
-    "__notes__ raises": {"__notes__": property(refuse)},
-    "__notes__ lies": {"__notes__": 7},
-    "__class__ raises": {"__class__": property(refuse)},
-    "__class__ lies": {"__class__": property(lambda _: asyncio.CancelledError)},
-    "never equal": {"__eq__": refuse, "__hash__": refuse},
-    "no truth": {"__bool__": refuse, "__len__": refuse},
-    "frozen": {"__setattr__": refuse, "__delattr__": refuse},
-    "no attributes": {"__getattribute__": refuse},
-    "keeps its frames": {"with_traceback": refuse, "__traceback__": property(refuse)},
-    "chain raises": {"__cause__": property(refuse), "__context__": property(refuse)},
-    "no arguments": {"args": property(refuse)},
-    "problems": {"problems": property(refuse), "reason": property(refuse), "by": property(refuse)},
-    "__await__ raises": {"__await__": refuse},
-}
-
-BASES: list[type[BaseException]] = [
-    *(Exception, BaseException, SystemExit, GeneratorExit, StopIteration, StopAsyncIteration, TimeoutError),
-    *(MemoryError, RecursionError, asyncio.CancelledError, OSError, SettingsError),
-]
-
-
-class Meta(type):
-    """Classes that do not say what they are."""
-
-    def __getattribute__(cls, name: str) -> Any:
-        raise Refusal
-
-
-class Grouped(BaseExceptionGroup[BaseException]):
-    """A group that refuses to be looked into."""
-
-    split = subgroup = derive = property(refuse)
-    exceptions = property(refuse)
-
-
-def hostile() -> Iterator[tuple[str, BaseException]]:
-    """Every base with every two traits."""
-    for base, (one, other) in itertools.product(BASES, itertools.combinations(TRAITS, 2)):
-        kind: Any = type("Hostile", (base,), {**TRAITS[one], **TRAITS[other]})
-        yield f"{base.__name__}: {one}, {other}", kind("hostile")
-    nameless: Any = Meta("Nameless", (Exception,), {})
-    yield "no name", nameless("hostile")
-    yield "a group", ExceptionGroup("hostile", [ValueError("a"), OSError("b")])
-    yield "a group of more", BaseExceptionGroup("hostile", [SystemExit(3), asyncio.CancelledError()])
-    yield "a hostile group", Grouped("hostile", [SystemExit(3)])
-    deep: BaseException = ValueError("deep")
-    for _ in range(300):
-        deep = BaseExceptionGroup("hostile", [deep, SystemExit(1)])
-    yield "a deep group", deep
-    if anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
-        yield "cancelled by hand", anyio.get_cancelled_exc_class()._create()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)
@@ -192,6 +126,7 @@ async def test_hooks(way: str) -> None:
 
 
 @pytest.mark.parametrize(("where", "kind"), covering(["enter", "closing", "call"], ["exclusive", "overlap"]))
+@pytest.mark.async_only
 async def test_builds(kind: Any, where: str) -> None:
     attack, opened = Attack(), 0
 
@@ -235,6 +170,7 @@ async def test_builds(kind: Any, where: str) -> None:
         await works(held, 7)
 
 
+@pytest.mark.async_only
 async def test_the_first_build_raises_as_itself() -> None:
     attack = Attack()
     ledger = Ledger()
@@ -258,6 +194,7 @@ async def test_the_first_build_raises_as_itself() -> None:
 
 
 @pytest.mark.parametrize("kind", ["overlap", "exclusive"])
+@pytest.mark.async_only
 async def test_instances_that_die(kind: Any) -> None:
     dies, deaths = anyio.Event(), 0
     error: BaseException = ValueError()
@@ -363,6 +300,7 @@ def cancel_task() -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
+@pytest.mark.async_only
 async def test_whoever_cancels_the_task_that_calls_it(late: bool) -> None:
     native = anyio.get_cancelled_exc_class() is asyncio.CancelledError
 
@@ -412,6 +350,7 @@ async def test_whoever_cancels_the_task_that_calls_it(late: bool) -> None:
         assert ledger.open == []
 
 
+@pytest.mark.async_only
 async def test_whoever_cancels_the_task_at_its_very_end() -> None:
     """Where nothing is awaited any more, the task itself ends cancelled: neither others nor the watch may end with it."""
     if anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
@@ -435,6 +374,7 @@ async def test_whoever_cancels_the_task_at_its_very_end() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:coroutine", "ignore::pytest.PytestUnraisableExceptionWarning")  # one never began
+@pytest.mark.async_only
 async def test_all_tasks_cancelled_by_somebody_else() -> None:
     """Not one of ours may vanish with its veto."""
     if anyio.get_cancelled_exc_class() is not asyncio.CancelledError:
@@ -465,6 +405,7 @@ async def test_all_tasks_cancelled_by_somebody_else() -> None:
         gc.collect()
 
 
+@pytest.mark.async_only
 async def test_what_is_raised_while_the_block_is_left() -> None:
     """On trio a group may hold the cancellation and more, and neither may leave the block."""
     for error in (ValueError("x"), SystemExit(3), GeneratorExit(), Refusal()):
@@ -499,6 +440,7 @@ async def test_what_is_raised_while_the_block_is_left() -> None:
             assert not isinstance(left, BaseExceptionGroup) or left.subgroup(cancelled) is None  # noqa: PT017
 
 
+@pytest.mark.async_only
 async def test_ctrl_c_is_not_theirs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     error: BaseException = KeyboardInterrupt()
 

@@ -192,6 +192,7 @@ async def test_exclusive_ones_wait_together_for_the_longest(shares: list[float],
 
 
 @both_kinds
+@pytest.mark.async_only
 async def test_mending_does_not_wait(kind: Kind) -> None:
     ledger = Ledger()
     async with live(given()) as held:
@@ -214,6 +215,7 @@ async def test_putting_the_old_one_back_does_not_wait(draws: Draws) -> None:
 
 @both_kinds
 @pytest.mark.parametrize("whose", ["its own", "another's"])
+@pytest.mark.async_only
 async def test_a_failure_ends_the_wait(kind: Kind, whose: str) -> None:
     """Only when the reload is over can it be mended."""
     ledger, unconcerned = Ledger(), Ledger()
@@ -231,6 +233,7 @@ async def test_a_failure_ends_the_wait(kind: Kind, whose: str) -> None:
 
 
 @both_kinds
+@pytest.mark.async_only
 async def test_what_is_down_is_not_waited_for(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST", AGES)
     ledger = Ledger()
@@ -243,6 +246,7 @@ async def test_what_is_down_is_not_waited_for(kind: Kind, monkeypatch: pytest.Mo
             assert resource.current.settings.A == 1
 
 
+@pytest.mark.async_only
 async def test_nothing_is_taken_down_for_a_reload_that_is_lost() -> None:
     """What was built beside it has ended while the exclusive one waited."""
     exclusive, overlap, unconcerned = Ledger(), Ledger(), Ledger()

@@ -101,6 +101,7 @@ async def no_context_manager(settings: Any) -> str:
 
 
 @pytest.mark.parametrize(("build", "made"), [(no_context_manager, "coroutine"), (lambda _: None, "NoneType")])
+@pytest.mark.async_only
 async def test_a_build_that_gives_no_context_manager(build: Any, made: str) -> None:
     said = rf"must return an async context manager, not {made}; decorate it with contextlib.asynccontextmanager$"
     async with live(given()) as held:
@@ -201,6 +202,7 @@ async def test_a_drain_that_takes_too_long(kind: Kind, caplog: pytest.LogCapture
 
 
 @both_kinds
+@pytest.mark.async_only
 async def test_closing_that_hangs_is_cancelled(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
     ledger = Ledger()
     ledger.after = lambda _: anyio.sleep_forever()
@@ -253,6 +255,7 @@ async def test_a_failed_build_rejects_and_undoes(kind: Kind) -> None:
             assert [kept.current.settings.A, failing.current.settings.A] == [0, 0]
             if kind == "overlap":
                 assert [kept.current, failing.current] == stood, "nothing at all has changed"
+            await idle()
             assert (good.open, bad.open) == ([kept.current], [failing.current])
             await held.publish(given(A=2))
             assert [kept.current.settings.A, failing.current.settings.A] == [2, 2]
@@ -314,6 +317,7 @@ async def test_a_rebuild_that_hangs_holds_up_no_reload() -> None:
             assert resource.failed
 
 
+@pytest.mark.async_only
 async def test_one_task_mends_however_often_a_reload_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that is away for an hour must not leave a task for each attempt at the reload."""
     monkeypatch.setattr(backoff, "FIRST", 60)
@@ -359,6 +363,7 @@ async def test_down_until_its_block_is_left(attempts: int, caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize("how", ["raises", "ends"])
+@pytest.mark.async_only
 async def test_one_that_dies_while_it_stands(how: str, caplog: pytest.LogCaptureFixture) -> None:
     ledger = Ledger()
 
@@ -394,6 +399,7 @@ async def test_one_that_dies_while_it_stands(how: str, caplog: pytest.LogCapture
     assert "still away" in caplog.text
 
 
+@pytest.mark.async_only
 async def test_one_that_dies_again_after_a_reload_has_rebuilt_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever still waits for the next attempt at the first death holds up nobody."""
     ledger = Ledger()
@@ -413,6 +419,7 @@ async def test_one_that_dies_again_after_a_reload_has_rebuilt_it(monkeypatch: py
         assert healthy(held)
 
 
+@pytest.mark.async_only
 async def test_one_that_dies_before_the_reload_goes_live() -> None:
     ledger, go = Ledger(), anyio.Event()
 
@@ -434,6 +441,7 @@ async def test_one_that_dies_before_the_reload_goes_live() -> None:
 
 
 @both_kinds
+@pytest.mark.async_only
 async def test_a_stray_cancellation_while_it_is_closed(kind: Kind, caplog: pytest.LogCaptureFixture) -> None:
     """Clients await tasks that they have just cancelled, and on asyncio that raises what being cancelled raises."""
 
@@ -519,6 +527,7 @@ async def test_one_inside_anothers_build(kind: Kind, by_lease: bool) -> None:
         assert base.most == 1
 
 
+@pytest.mark.async_only
 async def test_what_was_built_from_one_that_died_is_built_again() -> None:
     base, top = Ledger(), Ledger()
     async with live(given()) as held, held.resource(base.build, "A") as lower:
@@ -528,6 +537,7 @@ async def test_what_was_built_from_one_that_died_is_built_again() -> None:
             await until(lambda: upper.instance is not None and top.opened == 2)
             await idle()
             assert upper.current.uses is lower.current  # type: ignore[attr-defined]
+            await idle()
             assert (base.open, top.open) == ([lower.current], [upper.current])
 
 
@@ -550,6 +560,7 @@ async def test_a_need_that_came_with_the_new_settings() -> None:
             await held.wait_applied()
             await idle()
             assert upper.current.uses is lower.current  # type: ignore[attr-defined]
+            await idle()
             assert (base.open, top.open) == ([lower.current], [upper.current])
 
 
@@ -576,6 +587,7 @@ async def test_a_block_left_in_the_middle_of_a_transaction() -> None:
 
 
 @both_kinds
+@pytest.mark.async_only
 async def test_the_whole_block_left_by_an_exception_in_the_middle_of_a_transaction(kind: Kind) -> None:
     ledger = Ledger()
     async with anyio.create_task_group() as tasks:
@@ -598,6 +610,7 @@ async def test_the_whole_block_left_by_an_exception_in_the_middle_of_a_transacti
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.async_only
 async def test_left_it_does_not_wait_for_the_old_one_to_be_rebuilt(settings_workspace: Workspace) -> None:
     ledger = Ledger()
     with anyio.fail_after(5), anyio.CancelScope() as scope:
@@ -632,6 +645,7 @@ async def test_an_exclusive_one_that_came_in_the_middle_catches_up() -> None:
             assert resource.current.settings.A == 2
 
 
+@pytest.mark.async_only
 async def test_logs_name_the_build(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "hotsettings")
     ledger = Ledger()
@@ -642,6 +656,7 @@ async def test_logs_name_the_build(caplog: pytest.LogCaptureFixture) -> None:
     assert "resource support.live.Ledger.build stands again" in caplog.text
 
 
+@pytest.mark.async_only
 async def test_a_replacement_given_up_while_it_drains_has_not_happened() -> None:
     ledger, never = Ledger(), anyio.Event()
     async with live(given()) as held, anyio.create_task_group() as tasks:
@@ -676,6 +691,7 @@ async def test_leases_before_the_last_one_do_not_matter() -> None:
             assert ledger.open == [resource.current]
 
 
+@pytest.mark.async_only
 async def test_outdated_ones_serve_until_they_can_be_built_anew() -> None:
     """What the one below was replaced by came at once; the build from it takes several attempts."""
     base, top, attempts, allowed = Ledger(), Ledger(), 0, False

@@ -45,6 +45,7 @@ async def test_statistics() -> None:
     assert not held.statistics().watching
 
 
+@pytest.mark.async_only
 async def test_looks_and_reads(settings_workspace: Workspace) -> None:
     async with Settings.watch(**settings_workspace.paths, settle=0.0) as held:
         before = held.statistics()
@@ -67,6 +68,7 @@ async def test_describe() -> None:
         assert held.redact("it is first-secret") == "it is ********"
 
 
+@pytest.mark.async_only
 async def test_what_accompanies_a_live_object(caplog: pytest.LogCaptureFixture) -> None:
     said: list[str] = []
 
@@ -139,6 +141,7 @@ async def build(_: object) -> Any:
     yield 1
 
 
+@pytest.mark.async_only
 async def test_public_objects_show_what_is_documented() -> None:
     shown: dict[type, set[str]] = {}
     async with live(given()) as held, held.resource(build) as resource:

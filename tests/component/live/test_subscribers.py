@@ -244,6 +244,7 @@ async def test_cancelled_at_a_pending_change_loses_nothing() -> None:
         assert (await anext(changes)).new.A == 1
 
 
+@pytest.mark.async_only
 async def test_thousands_that_do_not_care_cost_nothing() -> None:
     number = len(some_of(range(10_000)))
     async with live(given()) as held:
@@ -307,6 +308,7 @@ class Consumer:
     consumers=st.lists(st.tuples(st.frozensets(st.sampled_from(KEYS)), st.integers(0, 9)), min_size=1, max_size=4),
 )
 @examples(40)
+@pytest.mark.async_only
 async def test_random_publishes_and_consumers(
     publishes: list[tuple[dict[str, int], int]], consumers: list[tuple[frozenset[str], int]]
 ) -> None:

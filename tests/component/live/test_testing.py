@@ -25,6 +25,7 @@ class Limits(BaseSettings):
             raise ValueError("LOW is above HIGH")
 
 
+@pytest.mark.async_only
 async def test_live_has_what_it_is_given() -> None:
     settings = given(A=1)
     async with live(settings) as held:

@@ -80,6 +80,7 @@ KINDS: list[tuple[Kind, Kind, Kind]] = [
 
 @pytest.mark.parametrize("jitter", [0.0, pytest.param(1e-9, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: "-".join(kind[:4] for kind in kinds))
+@pytest.mark.async_only
 async def test_cancelled_at_every_await(kinds: tuple[Kind, Kind, Kind], jitter: float) -> None:
     """Cancel after n steps, for each n, until a reload is through before it is cancelled."""
     async with live(given()) as held:

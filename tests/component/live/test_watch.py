@@ -162,6 +162,7 @@ async def test_times_that_make_no_sense(workspace: Workspace, limits: dict[str, 
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
+@pytest.mark.async_only
 async def test_cancelled_at_every_await(workspace: Workspace) -> None:
     through: list[bool] = []
 
@@ -311,6 +312,7 @@ async def test_the_first_look_settles(tmp_path: Path) -> None:
     assert (held[0].current.A, held[0].current.B) == (1, 1)
 
 
+@pytest.mark.async_only
 async def test_a_value_that_moved_to_the_secrets_file_is_a_secret(
     workspace: Workspace, caplog: pytest.LogCaptureFixture
 ) -> None:

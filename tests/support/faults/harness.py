@@ -398,4 +398,6 @@ KINDS = [
     ("inotify", "trio"),
     ("watchfiles", "trio"),
     ("inotify", "uvloop"),
+    ("inotify", "blocking"),
+    ("watchfiles", "blocking"),
 ]

@@ -55,7 +55,7 @@ from support.faults.writers import (
 )
 
 RESCAN = 0.5
-KINDS = list(product(("inotify", "watchfiles", "poll"), ("asyncio", "uvloop", "trio")))
+KINDS = list(product(("inotify", "watchfiles", "poll"), ("asyncio", "uvloop", "trio", "blocking")))
 WRITERS: list[type[Writer]] = [
     *(
         Burst,

@@ -1,6 +1,7 @@
 """The watched process. It follows settings as it is told on stdin, and tells what it sees on stdout, as JSON lines.
 
-python -m support.faults.watched BACKEND PARSER, where BACKEND is asyncio, uvloop or trio, and PARSER is toml_rs or tomllib.
+python -m support.faults.watched BACKEND PARSER, where BACKEND is asyncio, uvloop, trio or blocking, and PARSER is toml_rs or
+tomllib. With "blocking" it follows by the blocking form; asyncio serves the orders alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from hotsettings import (
     SettingsError,
     use_parser,
 )
+from support import blocking_face
 from support.faults.tagged import State, Tagged, TaggedFolder, is_vetoed, state_of_folder
 from support.faults.tagged import state_of as state_of_files
 
@@ -102,6 +104,10 @@ class Following:
                     await self.leaving.wait()
                     tasks.cancel_scope.cancel()
                 self.over = True
+                if blocking_face.faces:  # nobody can cancel a build there: it is left again when it has come
+                    with anyio.move_on_after(1):
+                        while self.built:
+                            await anyio.sleep(0.01)
                 if self.built:
                     tell(self.id, "unclosed", number=self.built)
                 for reader in readers:
@@ -370,10 +376,12 @@ def run(backend: str) -> None:
     logging.getLogger("hotsettings").addHandler(LogTeller())
     logging.getLogger("hotsettings").setLevel(logging.INFO)
     options: dict[str, Any] = {}
+    face = blocking_face.installed() if backend == "blocking" else nullcontext()
     if backend == "uvloop":
-        backend, options = "asyncio", {"use_uvloop": True}
+        options = {"use_uvloop": True}
     starting: Callable[..., Any] = anyio.run
-    starting(main, backend=backend, backend_options=options)
+    with face:
+        starting(main, backend="trio" if backend == "trio" else "asyncio", backend_options=options)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,12 @@ def everybody(processes: list[Watched]) -> Party:
 
 
 @pytest.fixture
+def blocking(processes: list[Watched]) -> Party:
+    """The processes that follow without an event loop of their own."""
+    return Party([process for process, (_, face) in zip(processes, KINDS, strict=True) if face == "blocking"])
+
+
+@pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A folder with a configuration and secrets, whole(1)."""
     folder = tmp_path / "place"

@@ -84,6 +84,13 @@ def test_on_every_event_loop(everybody: Party, place: Place, kind: type[Writer],
     check(everybody, place, kind)
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("check", [FILE, FOLDER])
+@pytest.mark.parametrize("kind", [w for w in WRITERS if not w.only_closes_tell], ids=lambda kind: kind.__name__)
+def test_on_the_blocking_form(blocking: Party, place: Place, kind: type[Writer], check: Check) -> None:
+    check(blocking, place, kind)
+
+
 def test_the_secrets_are_followed_in_the_same_way(everybody: Party, place: Place) -> None:
     with everybody.follow(place) as followers:
         place.secrets.write_text(text(5, "S"))

@@ -6,13 +6,13 @@ import inspect
 import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
-from contextvars import copy_context
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 import anyio
 
-from ..._concurrency.loop_calls import into_this_loop, of_no_loop
+from ..._concurrency.loop_calls import into_this_loop, thread_context
+from ..._concurrency.tasks import unless_cancelled
 from ..._concurrency.worker_thread import Workers
 from ..._log import name_of
 from ..registering import is_async
@@ -88,7 +88,7 @@ class InOneThread(AbstractAsyncContextManager[T], Generic[T]):
         self._failure: BaseException | None = None
 
     async def __aenter__(self) -> T:
-        run = partial(of_no_loop(copy_context()).run, self._hold)
+        run = partial(thread_context().run, self._hold)
         threading.Thread(target=run, name=f"hotsettings: {self._name}", daemon=True).start()
         try:
             await self._entered.wait()
@@ -133,6 +133,6 @@ class InOneThread(AbstractAsyncContextManager[T], Generic[T]):
         failure, self._failure = self._failure, None
         if failure is not None:
             try:
-                raise failure
+                raise unless_cancelled(failure)
             finally:
                 del failure

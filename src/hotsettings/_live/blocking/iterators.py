@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 import anyio
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 E = TypeVar("E")
+
+_MOMENT = 1.0
+"""Seconds that handing on takes at most: what is there already is handed on, however short the timeout is."""
 
 
 class _Waiting(Iterator[E], Generic[E]):
@@ -37,6 +41,7 @@ class _Waiting(Iterator[E], Generic[E]):
         self._one_at_a_time = threading.Lock()
         self._undelivered: list[E] = []
         """What was given up by Ctrl-C when it had come already."""
+        self._closed = False
 
     def __dir__(self) -> list[str]:
         return ["close", *(name for name in object.__dir__(self) if name.startswith("_"))]
@@ -51,9 +56,9 @@ class _Waiting(Iterator[E], Generic[E]):
         if not self._one_at_a_time.acquire(timeout=-1 if self._timeout is None else self._timeout):
             raise TimeoutError(self._late)
         try:
-            found = self._live.call(self._wait)
+            found = [] if self._closed else self._live.call(self._wait)
         except Ended:
-            found = []
+            found = self._undelivered or self._rest()
         finally:
             self._one_at_a_time.release()
         if not found:
@@ -62,10 +67,9 @@ class _Waiting(Iterator[E], Generic[E]):
 
     def close(self) -> None:
         """End the iteration. A thread that waits in it gets StopIteration."""
-        try:
+        self._closed = True
+        with suppress(Ended):
             self._live.call(self.inner.aclose)
-        except Ended:
-            pass
 
     def forked(self) -> None:
         """In a forked process: no other thread waits in it."""
@@ -73,7 +77,10 @@ class _Waiting(Iterator[E], Generic[E]):
 
     async def _wait(self) -> list[E]:
         if not self._undelivered:
-            with anyio.move_on_after(self._timeout) as scope:
+            seconds = self._timeout
+            if seconds is not None and self.inner.ready:
+                seconds = max(seconds, _MOMENT)
+            with anyio.move_on_after(seconds) as scope:
                 try:
                     self._undelivered.append(await anext(self.inner))
                 except StopAsyncIteration:
@@ -81,6 +88,10 @@ class _Waiting(Iterator[E], Generic[E]):
             if scope.cancelled_caught:
                 raise TimeoutError(self._late)
         return self._undelivered
+
+    def _rest(self) -> list[E]:
+        """Take what was not read before the watching ended."""
+        return []
 
     @property
     def _late(self) -> str:
@@ -106,6 +117,9 @@ class BlockingEvents(_Waiting[Event]):
     """Events in order, from the moment it was made. ``dropped`` counts those that a slow reader has lost."""
 
     inner: Events
+
+    def _rest(self) -> list[Event]:
+        return self.inner.take()
 
     def __dir__(self) -> list[str]:
         return ["dropped", *super().__dir__()]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, suppress
-from contextvars import copy_context
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, asynccontextmanager, suppress
 from functools import wraps
 from typing import Any, Generic, Literal, NoReturn, Protocol, TypeVar, overload
 from weakref import WeakSet
@@ -12,6 +11,7 @@ from weakref import WeakSet
 import anyio
 
 from ..._boundary import type_and_place, without_frames
+from ..._concurrency.loop_calls import thread_context
 from ..._concurrency.loop_thread import Ended, LoopThread
 from ..._concurrency.worker_thread import Workers
 from ..._layers.status import PATIENCE
@@ -104,7 +104,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
     def __init__(self, follow: Follow, reload_signal: int | None, *, follow_forks: bool) -> None:
         self._follow = follow
         self._follow_forks = follow_forks
-        self._context = copy_context()
+        self._context = thread_context()
         self._on_stop = ExitStack()
         self._dead: str | None = None
         self._iterators: WeakSet[BlockingChanges[S] | BlockingEvents] = WeakSet()
@@ -118,9 +118,13 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         self._stopping = False
         self._signal = None if reload_signal is None else checked_signal(reload_signal)
         self._begin(None)
-        self.thread.wait_until_entered()
-        if self._signal is not None:
-            self._on_stop.enter_context(received(self._signal, self._call_soon, self._signalled))
+        try:
+            self.thread.wait_until_entered()
+            if self._signal is not None:
+                self._on_stop.enter_context(received(self._signal, self._call_soon, self._signalled))
+        except BaseException:  # Ctrl-C, or what entering it raises
+            self.thread.begin_to_stop()
+            raise
 
     def __repr__(self) -> str:
         return f"BlockingLive({self.snapshot!r})"
@@ -133,19 +137,35 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
             "this is a blocking watch that runs already; with an event loop, use `async with Settings.watch()`"
         )
 
+    __aexit__ = __aenter__  # or Python says that it is missing
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a live object cannot be sent to another process: watch there; its settings can be sent")
 
     def _begin(self, before: Core[S] | None) -> None:
         self.thread = LoopThread(
             "hotsettings",
-            self._follow(before=before),
+            self._held(before),
             self._context.copy(),
             on_entered=self._entered,
             on_failure=self._failed,
             on_fork=self._forked,
+            still_open=self._still_open,
         )
         self.thread.start()
+
+    @asynccontextmanager
+    async def _held(self, before: Core[S] | None) -> AsyncGenerator[Following, None]:
+        """Follow, and at the end leave the resources, which nobody could cancel in their threads."""
+        async with self._follow(before=before) as following:
+            try:
+                yield following
+            finally:
+                following.core.close()
+                await following.core.resources.end_all()
+
+    def _still_open(self) -> list[str]:
+        return [f"resource {resource.name}" for resource in list(self.resources) if resource.is_open]
 
     def _entered(self, following: Following) -> None:
         """Take over a live object that has just begun to follow. Called in its event loop, before anybody uses it."""
@@ -175,7 +195,6 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
             self._workers.close()
             self.thread.raise_failure()
 
-    @without_frames
     def call(self, work: Callable[[], Awaitable[R]]) -> R:
         """Run an async function in the event loop. Raises Ended when the watching has ended."""
         if self._dead is None:
@@ -215,15 +234,25 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
             timeout: Seconds without a change after which the iterator raises TimeoutError. Then you may go on with it:
                 nothing is lost.
         """
-        changes: BlockingChanges[S] = BlockingChanges(
-            self, self.ask(lambda live: live.changes(*keys)), _seconds(timeout)
-        )
+        seconds = _seconds(timeout)
+        try:
+            inner = self.ask(lambda live: live.changes(*keys))
+        except Ended:
+            assert self._core is not None
+            inner = self._core.subscribers.changes(None)  # which has ended
+        changes: BlockingChanges[S] = BlockingChanges(self, inner, seconds)
         self._iterators.add(changes)
         return changes
 
     def events(self, *, timeout: float | None = None) -> BlockingEvents:
         """Iterate over every Applied and Rejection from this call on, for the record. ``timeout`` as in ``changes``."""
-        events = BlockingEvents(self, self.ask(lambda live: live.events()), _seconds(timeout))
+        seconds = _seconds(timeout)
+        try:
+            inner = self.ask(lambda live: live.events())
+        except Ended:
+            assert self._core is not None
+            inner = self._core.events.read()  # which has ended
+        events = BlockingEvents(self, inner, seconds)
         self._iterators.add(events)
         return events
 
@@ -317,6 +346,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         self.ask(block)  # raises here what is wrong with the arguments, and not where the block is entered
         return BlockingResourceBlock(self, BlockingResource(self, name, block, exclusive=replace == "exclusive"))
 
+    @without_frames
     def reload(self, timeout: float | None = None) -> Change[S] | None:
         """Wait until the writers have finished, check the layers, and apply what they say.
 

@@ -36,7 +36,7 @@ class BlockingResource(Generic[T]):
         exclusive: bool,
     ) -> None:
         self._live = live
-        self._name = name
+        self.name = name
         self._exclusive = exclusive
         self._make_block = block
         self._block: AbstractAsyncContextManager[Resource[T]] | None = None
@@ -46,7 +46,7 @@ class BlockingResource(Generic[T]):
         self._process = os.getpid()
 
     def __repr__(self) -> str:
-        return f"Resource({self._name})"
+        return f"Resource({self.name})"
 
     def __dir__(self) -> list[str]:
         return ["current", "lease", *(name for name in object.__dir__(self) if name.startswith("_"))]
@@ -67,13 +67,19 @@ class BlockingResource(Generic[T]):
         try:
             value = thread.call(lease.__aenter__)
         except Ended:
-            raise ResourceDown(f"no instance of {self._name} stands") from None
+            raise ResourceDown(f"no instance of {self.name} stands") from None
         try:
             yield value
         finally:
             if thread is self._live.thread:  # else this process was forked, and the lease is the parent's
                 with suppress(Ended):
                     thread.call(lambda: lease.__aexit__(None, None, None))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether any instance is open in this process."""
+        resource = self._resource
+        return resource is not None and (resource.instance is not None or bool(resource.retiring))
 
     def begin(self) -> None:
         """Build the first instance. Raises what the build raises."""
@@ -100,17 +106,17 @@ class BlockingResource(Generic[T]):
         """In a forked process: build the first instance here, in place of the one of the parent."""
         if self._exclusive:
             raise ResourceDown(
-                f"{self._name} is exclusive, and stands in process {self._process}, from which this one was forked: "
+                f"{self.name} is exclusive, and stands in process {self._process}, from which this one was forked: "
                 "a second one cannot stand beside it; watch in each process anew"
             )
         with self._beginning:
             if self._left:
-                raise ResourceDown(f"the block of {self._name} has been left")
+                raise ResourceDown(f"the block of {self.name} has been left")
             if self._resource is None:
                 try:
                     self.begin()
                 except Ended:
-                    raise ResourceDown(f"no instance of {self._name} stands") from None
+                    raise ResourceDown(f"no instance of {self.name} stands") from None
         assert self._resource is not None
         return self._resource
 

@@ -90,6 +90,21 @@ class ResourceManager(Generic[S]):
         for before in list(resource.retiring):
             await before.wait_until_ended(shielded=not resource.called_from_within())
 
+    async def end_all(self) -> None:
+        """Retire all resources side by side, each when those that were built from it have ended."""
+        ended = {resource: anyio.Event() for resource in self.all}
+
+        async def end(resource: Resource[Any]) -> None:
+            for other, event in ended.items():
+                if resource in other.needs:
+                    await event.wait()
+            await self.end(resource)
+            ended[resource].set()
+
+        async with anyio.create_task_group() as group:
+            for resource in ended:
+                group.start_soon(end, resource)
+
     def stop(self) -> None:
         """Rebuild nothing any more: the live object closes."""
         self.closing = True
