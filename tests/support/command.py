@@ -1,5 +1,6 @@
 """The command in the process of the tests, in a folder of its own with a small application."""
 
+import functools
 import importlib
 import json
 import os
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import anyio
 import pytest
+import typer.main
 from nats.aio.client import Client
 
 from hotsettings.cli import main
@@ -51,6 +53,8 @@ class Settings(BaseSettings):
     WORKERS: RestartRequired[int] = 4
 """
 CLASS = "demo_app:Settings"
+made_once = functools.cache(typer.main.get_command)
+"""The command that typer makes of the application."""
 
 
 class Result(NamedTuple):
@@ -91,6 +95,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command there."""
+
+    monkeypatch.setattr(typer.main, "get_command", made_once)  # making it takes longer than most commands
 
     def run(*args: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["hotsettings", *args])

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+import coverage
+
 from hotsettings import BaseSettings, BlockingLive, RestartRequired, Secret
 
 T = TypeVar("T")
@@ -96,6 +98,7 @@ class Child(Generic[T]):
                 with os.fdopen(write, "wb") as stream:
                     stream.write(pickle.dumps(outcome))
             finally:
+                _save_coverage()
                 os._exit(0)
         os.close(write)
 
@@ -118,6 +121,12 @@ class Child(Generic[T]):
         value, failure = pickle.loads(said)
         assert not failure, failure
         return value  # type: ignore[no-any-return]
+
+
+def _save_coverage() -> None:
+    if (measured := coverage.Coverage.current()) is not None:
+        measured.stop()
+        measured.save()
 
 
 def in_child(work: Callable[[], T]) -> T:

@@ -67,6 +67,15 @@ class Numbered(Struct, frozen=True, array_like=True, tag=1):
     one: int
 
 
+class LetterA(Struct, frozen=True, array_like=True, tag="a"):
+    one: int
+    two: int
+
+
+class LetterB(Struct, frozen=True, array_like=True, tag="b"):
+    one: int
+
+
 class Settings(BaseSettings):
     PORT: int = 1
     ONE: Literal["a", 2] | None = None
@@ -86,6 +95,7 @@ class Settings(BaseSettings):
     pair: Pair | int = 1
     tagged: Tagged | int = 1
     numbered: Numbered | str = ""
+    letters: LetterA | LetterB = LetterB(1)
     either: Pool | tuple[int, ...] | None = None
     db: Db | None = None
 
@@ -226,7 +236,11 @@ def at(
             ),
         ),
         ({"tagged": ["hunter2", 1]}, at("tagged", message="invalid value", code="invalid-value")),
+        ({"tagged": ["t", "x"]}, at("tagged", 1, message="expected int, got str", code="wrong-type")),
         ({"numbered": [31337, 1]}, at("numbered", message="invalid value", code="invalid-value")),
+        ({"letters": ["a", 1, "y"]}, at("letters", 2, message="expected int, got str", code="wrong-type")),
+        ({"letters": ["b", "x"]}, at("letters", 1, message="expected int, got str", code="wrong-type")),
+        ({"letters": ["c", "x"]}, at("letters", message="invalid value", code="invalid-value")),
         ({"either": [1, "x"]}, at("either", 1, message="expected int, got str", code="wrong-type")),
         ({"db": {}}, at("db", "host", message="required", code="required", at="missing")),
         (

@@ -24,6 +24,28 @@ from hotsettings.cli.commands.reference import markdown
 worked_out: list[str] = []
 
 
+class Account(Struct, frozen=True):
+    host: str
+    password: Secret[str]
+
+
+class Accounts(BaseSettings):
+    accounts: Mapping[str, Account]
+    nodes: tuple[str, ...] = ()
+
+    @derived("accounts")
+    def by_host(self) -> Mapping[str, str]:
+        return {account.host: name for name, account in self.accounts.items()}
+
+    @derived("accounts")
+    def urls(self) -> tuple[str, ...]:
+        return tuple(f"https://{account.password}@{account.host}" for account in self.accounts.values())
+
+    @derived("nodes")
+    def declared(self) -> Secret[tuple[str, ...]]:
+        return self.nodes
+
+
 class Db(Struct, frozen=True):
     host: str = "h"
     port: int = 1
@@ -268,6 +290,15 @@ class TestShown:
         settings: Any = S.from_values(token="abcdefghijkl")
         redactor.learn((), settings)
         assert redactor.redact("sent lkjihgfedcba") == "sent ********"
+
+    def test_what_is_shown_of_its_sources_is_no_secret_because_it_is_derived_of_them(self) -> None:
+        redactor = Redactor(schema_of(Accounts))
+        settings: Any = Accounts.from_values(
+            accounts={"acme": {"host": "acme.example", "password": "swordfish"}}, nodes=["node-one-7"]
+        )
+        redactor.learn((), settings)
+        said = "acme at acme.example: https://swordfish@acme.example or node-one-7"
+        assert redactor.redact(said) == "acme at acme.example: ******** or ********"
 
     def test_the_digest_is_of_the_settings_alone(self, tmp_path: Path) -> None:
         class Bare(BaseSettings):

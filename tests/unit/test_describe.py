@@ -35,6 +35,20 @@ class Tree(Struct, frozen=True):
     twin: Optional["Tree"] = None
 
 
+class One(Struct, frozen=True, tag="one"):
+    a: int = 1
+
+
+class Two(Struct, frozen=True, tag="two"):
+    b: int = 1
+
+
+class Nested(Struct, frozen=True):
+    host: Host
+    hosts: Mapping[str, Host]
+    either: One | Two | str
+
+
 @pytest.mark.parametrize(
     ("annotation", "name"),
     [
@@ -62,6 +76,7 @@ class Tree(Struct, frozen=True):
         (Mapping[str, tuple[int, ...]], "table of array of int"),
         (Host, 'table { name: str, "tls!": bool }'),
         (Mapping[str, Host | None], 'table of table { name: str, "tls!": bool }'),
+        (tuple[Nested, ...], "array of table { host: table, hosts: table of table, either: table or str }"),
         (Tree, "table { label: str, children: array of table, twin: table }"),
         (Secret[RestartRequired[Annotated[int, Meta(description="x", extra_json_schema={"a": 1})]]], "int"),
     ],

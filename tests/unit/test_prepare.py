@@ -343,6 +343,16 @@ class Inner(Struct, frozen=True):
     words: Annotated[tuple[Annotated[str, Before(str.strip)], ...], Before(lambda text: text.split(","))] = ()
 
 
+class Row(Struct, frozen=True, array_like=True):
+    wait: Seconds
+    even: Even = 0
+
+
+class TaggedRow(Struct, frozen=True, array_like=True, tag="row"):
+    wait: Seconds
+    even: Even = 0
+
+
 def check_inner(inner: Inner) -> None:
     if inner.even > inner.wait:
         raise ValueError("even is more than wait")
@@ -358,6 +368,8 @@ class Marked(BaseSettings):
     whole: Annotated[Inner, Check(check_inner)] = Inner(even=5, wait=1)
     token: Secret[Annotated[str, Check(fails)]] = "default"
     old: Annotated[int, Deprecated("use both")] = 1
+    row: Row | None = None
+    tagged: TaggedRow | None = None
 
 
 class TestConversions:
@@ -369,6 +381,16 @@ class TestConversions:
         assert settings.both == 4
         assert settings.inner == Inner(even=3, wait=3)
         assert settings.by_name == {"a": Inner(words=("a", "b"))}
+
+    def test_in_structs_that_are_arrays(self) -> None:
+        settings = of({"row": ["4s", 2], "tagged": ["row", "5s", 6]}, cls=Marked)
+        assert settings.row == Row(4, 2)
+        assert settings.tagged == TaggedRow(5, 6)
+        assert problems(Marked, {"row": ["4s", 1], "tagged": ["row", "xs", 6]}) == [
+            ("tagged[1]", "invalid literal for int() with base 10: 'x'"),
+            ("row[1]", "1 is odd"),
+        ]
+        assert problems(Marked, {"tagged": ["row", "5s", 7]}) == [("tagged[2]", "7 is odd")]
 
     def test_a_refusal_is_a_problem_in_its_place_beside_all_others(self) -> None:
         found = problems(Marked, {"both": "x", "top": "4", "inner": {"wait": "ys", "new": 1}})

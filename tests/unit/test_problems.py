@@ -206,6 +206,19 @@ class TestSecrets:
             "config.toml:3:8  ACCOUNTS: expected str, got int (value hidden)",
         ]
 
+    def test_of_an_unknown_key_only_its_own_name_may_be_a_secret(self, tmp_path: Path) -> None:
+        class S(BaseSettings):
+            TOKEN: Secret[str] = ""
+            dbs: Mapping[str, Pool] = {}
+
+        found = lines(
+            S, tmp_path, "[dbs.hunter2-one]\nsiez = 1\nhunter2-two = 1", secrets="TOKEN = 'hunter2-one hunter2-two'"
+        )
+        assert found == [
+            "config.toml:2:1  dbs.hunter2-one.siez: unknown key; did you mean dbs.hunter2-one.size?",
+            "config.toml:3:1  dbs.hunter2-one.********: unknown key",
+        ]
+
     def test_a_suggestion_is_made_for_a_key_and_not_for_a_value(self, tmp_path: Path) -> None:
         assert lines(Settings, tmp_path, "", secrets="TOKNE = 'x'\nPORT = '5'\nTOKEN = 5\ndb.passwrod = 1") == [
             "secrets.toml:1:1  TOKNE: unknown key; did you mean TOKEN?",

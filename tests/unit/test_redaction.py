@@ -414,6 +414,11 @@ class Row(Struct, frozen=True, array_like=True):
     password: Secret[str] = ""
 
 
+class TaggedRow(Struct, frozen=True, array_like=True, tag="row"):
+    host: str
+    password: Secret[str]
+
+
 class One(Struct, frozen=True, tag="one"):
     password: Secret[str] = ""
 
@@ -438,6 +443,7 @@ class Nested(BaseSettings):
     by_token: Mapping[Secret[str], str] = {}
     whole: Secret[Mapping[str, Inner]] = {}  # noqa: RUF012
     row: Row = Row()
+    tagged_row: TaggedRow | None = None
     union: One | Two | None = None
     boxed: Box[Secret[str]] | None = None
     either: int | Annotated[str, SECRET] = 0
@@ -464,6 +470,14 @@ class TestWhichValuesAreSecret:
             ({"by_token": {CANARY: "db-internal"}}, ["db-internal"], [CANARY]),
             ({"whole": {"canary-key": {"host": CANARY}}}, [], [CANARY, "canary-key"]),
             ({"row": ["db-internal", CANARY]}, ["db-internal"], [CANARY]),
+            ({"tagged_row": ["row", "db-internal", CANARY]}, ["db-internal"], [CANARY]),
+            # Where a table is meant and none is written, or no array, nobody knows what is where.
+            ({"inner": f"db://:{CANARY}@db-internal"}, [], [CANARY]),
+            ({"inner": ["db-internal", CANARY]}, [], [CANARY, "db-internal"]),
+            ({"inners": {"host": CANARY}}, [], [CANARY]),
+            ({"by_name": [CANARY]}, [], [CANARY]),
+            ({"row": {"host": CANARY}}, [], [CANARY]),
+            ({"tagged_row": ["db-internal", CANARY]}, [], [CANARY, "db-internal"]),
             ({"union": {"type": "one", "password": CANARY}}, [], [CANARY]),
             ({"union": {"type": "two", "label": "db-internal"}}, ["db-internal"], []),
             ({"boxed": {"content": CANARY}}, [], [CANARY]),

@@ -118,11 +118,17 @@ class Db(Struct, frozen=True, rename="camel"):
     host: str = "h"
 
 
+class Proxy(Struct, frozen=True):
+    host: str | None = None
+    port: int | None = None
+
+
 class Settings(BaseSettings):
     PORT: int = 1
     TOKEN: Secret[str] = "t"
     LIMITS: Mapping[str, Any] = {}
     db: Db = Db()
+    proxy: Proxy | None = None
     pools: tuple[Pool, ...] = ()
 
 
@@ -141,6 +147,8 @@ def made(**values: Any) -> Settings:
         # An optional table that comes brings all its keys.
         ({"db": {"poolOf": {}}}, {}, {"db.poolOf.size", "db.poolOf.rate"}),
         ({"db": {"poolOf": {}}}, {"db": {"poolOf": {"size": 2}}}, {"db.poolOf.size"}),
+        ({"proxy": {}}, {}, {"proxy.host", "proxy.port"}),
+        ({"proxy": {"host": "h"}}, {"proxy": {}}, {"proxy.host"}),
         ({"pools": [{"size": 1}]}, {"pools": [{"size": 1}]}, set()),
         ({"pools": [{"size": 1}]}, {"pools": [{"size": 2}]}, {"pools"}),
         ({"TOKEN": "x", "PORT": 3}, {}, {"TOKEN", "PORT"}),

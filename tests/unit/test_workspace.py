@@ -9,6 +9,7 @@ import ipaddress
 import re
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -68,7 +69,22 @@ class Money:
 enc_hook.register(Money, lambda money: {"cents": money.cents})
 
 
-class Settings(BaseSettings, decoders={Money: lambda table: Money(table["cents"])}):
+@dataclass(frozen=True)
+class Size:
+    """A type with a decoder that msgspec would write as a table."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+    @classmethod
+    def parse(cls, text: str) -> Size:
+        return cls(*map(int, text.split("x")))
+
+
+class Settings(BaseSettings, decoders={Money: lambda table: Money(table["cents"]), Size: Size.parse}):
     text: str = ""
     number: int = 0
     rate: float = 0
@@ -99,6 +115,7 @@ class Settings(BaseSettings, decoders={Money: lambda table: Money(table["cents"]
     zone: ZoneInfo = ZoneInfo("UTC")
     pattern: re.Pattern[str] = re.compile("")
     money: Money | None = None
+    sizes: tuple[Size, ...] = ()
 
 
 int64 = st.integers(-(2**63), 2**63 - 1)
@@ -138,6 +155,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "zone": st.timezone_keys().map(ZoneInfo),
     "pattern": st.sampled_from(["a+", "(?i)x", "\\d", "[\"']"]).map(re.compile),
     "money": st.builds(Money, int64),
+    "sizes": st.lists(st.builds(Size, int64, int64)).map(tuple),
 }
 values = st.fixed_dictionaries({}, optional=VALUES)
 

@@ -14,7 +14,7 @@ from .._boundary import without_frames
 from .._loading.explain import effective, origins
 from .._loading.load import Loaded
 from .._schema.frozen import ATOMS
-from .._schema.schema import Schema
+from .._schema.schema import Leaf, Schema
 from ..errors import Origin
 
 S = TypeVar("S")
@@ -85,14 +85,21 @@ def changed_keys(schema: Schema, old: Any, new: Any) -> frozenset[str]:
     values = zip(schema.cls.__struct_fields__, astuple(old), astuple(new), strict=True)
     differing = {name for name, one, other in values if not same(one, other)}
     leaves = (leaf for leaf in schema.leaves if leaf.attributes[0] in differing) if differing else ()
-    keys = frozenset(
-        leaf.key for leaf in leaves if len(leaf.path) == 1 or not same(leaf.value_in(old), leaf.value_in(new))
-    )
+    keys = frozenset(leaf.key for leaf in leaves if len(leaf.path) == 1 or differs(leaf, old, new))
     return keys.union(
         leaf.key
         for leaf in schema.derived
         if any(source.key in keys for source in leaf.sources) and not same(leaf.value_in(old), leaf.value_in(new))
     )
+
+
+def differs(leaf: Leaf, old: Any, new: Any) -> bool:
+    """Whether a leaf differs. Where both sides have no value, an optional table that comes or goes makes the difference."""
+    one, other = leaf.value_in(old), leaf.value_in(new)
+    if one is None and other is None:
+        table = len(leaf.path) - 1
+        return (leaf.value_in(old, table) is None) != (leaf.value_in(new, table) is None)
+    return not same(one, other)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -1,6 +1,7 @@
 """Which layer a value comes from, and what the other layers say about its key."""
 
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -321,10 +322,19 @@ def origins(loaded: Loaded) -> dict[str, Origin]:
     return guarded(_origins_of(loaded), _origins, loaded)
 
 
-def field_origins(loaded: Loaded) -> dict[str, Origin]:
-    """Where the live value of each field is written, by key. Raises UnforeseenError."""
-    fields = [(leaf.path, leaf) for leaf in loaded.schema.leaves]
-    return {dotted(path): origin for path, origin in guarded(_origins_of(loaded), _places, loaded, fields).items()}
+def leaves_by_layer(loaded: Loaded) -> Counter[str]:
+    """Count the leaves that each layer sets, by its name, and those that have their default. Raises UnforeseenError."""
+    return guarded(_origins_of(loaded), lambda: Counter(_layers_of_leaves(loaded)))
+
+
+def _layers_of_leaves(loaded: Loaded) -> Iterator[str]:
+    tree = winners([document.values for document in loaded.documents], loaded.schema.shape)
+    for _, part in live_parts(loaded):
+        if (winner := _winner(tree, part.path)) is None:
+            yield DEFAULT.layer
+        else:
+            document, written = loaded.documents[winner[0]], winner[1]
+            yield (DEFAULT if follow(document.values, written) is ABSENT else origin_of(document.layer)).layer
 
 
 def _origins(loaded: Loaded) -> dict[str, Origin]:

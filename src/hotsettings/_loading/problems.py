@@ -265,7 +265,8 @@ class _Report:
         hidden = self._hidden(finding, index)
         key = dotted(hidden or finding.path)
         if hidden is None and finding.at == "key":  # a key of the user's own, which may be a secret in the wrong place
-            key = self._redactor.redact(key)
+            own = dotted(finding.path[-1:])
+            key = key.removesuffix(own) + self._redactor.redact(own)
         if hidden is not None and finding.at == "value":
             message += " (value hidden)"
         if hidden is not None and (finding.at == "value" or hidden != finding.path):

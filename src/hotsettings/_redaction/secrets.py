@@ -15,8 +15,9 @@ from .._layers.layer import Document
 from .._layers.toml.keys import ABSENT, Values, follow
 from .._schema import field_types
 from .._schema.frozen import ATOMS
-from .._schema.schema import Schema, as_values
-from .._schema.shape import UNTYPED, Shape
+from .._schema.masking import is_secret
+from .._schema.schema import Leaf, Schema, as_values
+from .._schema.shape import UNTYPED, Shape, parts_of
 from .._schema.stand_ins import NATIVE
 from .readings import plain
 
@@ -41,26 +42,36 @@ def secrets_of(schema: Schema, documents: Iterable[Document]) -> Iterator[Secret
     """Yield the secrets in documents, as they are written there and as the settings hold them."""
     documents = list(documents)
     public = [document.values for document in documents if not document.layer.secret]
-    leaves = [leaf for leaf in schema.leaves if leaf.secret]
     for document in documents:
         if document.layer.secret:
             yield from _only_in_secret_layer(document.values, public)
-        for leaf in leaves:
-            value = follow(document.values, leaf.path)
-            if value is not ABSENT:
-                yield from _marked(leaf.shape, value, leaf.path[-1])
+        yield from _marked(schema.shape, document.values, "")
 
 
 def secrets_in(schema: Schema, settings: Struct, documents: Iterable[Document] = ()) -> Iterator[SecretText]:
-    """Yield the secrets that settings hold, and what is derived of values in the secret layers among these documents."""
+    """Yield the secrets that settings hold, and what is derived of values in the secret layers among these documents.
+
+    Of a derived value, what the class shows of its sources is no secret: their keys, and the values beside the secret ones.
+    """
     secret = [document.values for document in documents if document.layer.secret]
     for leaf in schema.derived:
         said = any(follow(values, source.path) is not ABSENT for values in secret for source in leaf.sources)
         if leaf.secret or said:
-            yield from _texts(vars(settings).get(leaf.path[-1]), leaf.path[-1])  # None if it cannot be worked out
+            shown = set[str]() if is_secret(leaf.annotation) else {*_shown(leaf.sources, settings)}
+            derived = _texts(vars(settings).get(leaf.path[-1]), leaf.path[-1])  # None if it cannot be worked out
+            yield from (found for found in derived if found.text not in shown)
     for leaf in schema.leaves:
         if leaf.secret:
             yield from _marked(leaf.shape, as_values(leaf.value_in(settings)), leaf.path[-1])
+
+
+def _shown(leaves: Iterable[Leaf], settings: Struct) -> Iterator[str]:
+    """Yield the keys and the texts in leaves that no class hides."""
+    for leaf in leaves:
+        for part in parts_of(leaf.shape, as_values(leaf.value_in(settings)), leaf.path):
+            yield from map(str, part.path)
+            if not part.hidden:
+                yield from (found.text for found in _texts(part.value, ""))
 
 
 def default_secrets(schema: Schema) -> Iterator[SecretText]:
@@ -85,12 +96,16 @@ def _only_in_secret_layer(values: Values, public: list[Values]) -> Iterator[Secr
 
 
 def _marked(shape: Shape, value: Any, key: str) -> Iterator[SecretText]:
-    """Yield what is declared secret in a value, or all of it where the whole is."""
-    for member in shape.members_for(value):
+    """Yield what is declared secret in a value, or all of it where the whole is, or where nobody knows what is where."""
+    if not shape.holds_secret:
+        return
+    members = shape.members_for(value)
+    if not any(_is_of_kind(member, value) for member in members):
+        yield from _texts(value, key)
+        return
+    for member in members:
         if isinstance(value, dict) and (member.fields is not None or member.entries is not None):
             yield from _marked_in_table(member, value, key)
-        elif member.holds_secret and member.lacks_tag(value):
-            yield from _texts(value, key)
         elif isinstance(value, list) and member.elements:
             for element, item in zip(chain(member.elements, repeat(UNTYPED[member.secret])), value, strict=False):
                 yield from _marked(element, item, key)
@@ -98,6 +113,15 @@ def _marked(shape: Shape, value: Any, key: str) -> Iterator[SecretText]:
             yield from _texts(value, key)
         if member.secret and _converts(member):
             yield from _texts(_decoded(member.annotation, value), key)
+
+
+def _is_of_kind(member: Shape, value: Any) -> bool:
+    """Whether a value is a table, an array or neither, as a member is."""
+    if isinstance(value, dict):
+        return member.fields is not None or member.entries is not None
+    if isinstance(value, list):
+        return bool(member.elements) and not member.lacks_tag(value)
+    return member.fields is None and member.entries is None and not member.elements
 
 
 def _marked_in_table(member: Shape, table: Values, key: str) -> Iterator[SecretText]:

@@ -30,7 +30,7 @@ _NAMES: dict[type[inspect.Type], str] = {
 
 def type_name(annotation: Any) -> str:
     """``int``, ``array of str``, ``table of table { host: str }``, ``"a" or "b"``."""
-    return _named(info_of(annotation), ())
+    return _named(info_of(annotation))
 
 
 def info_of(annotation: Any) -> inspect.Type:
@@ -61,33 +61,35 @@ def limits(annotation: Any) -> list[Limit]:
     return _limits(info_of(annotation))
 
 
-def _named(info: inspect.Type, above: tuple[type, ...]) -> str:
+def _named(info: inspect.Type, inside: bool = False) -> str:
+    """Name a type. Of a table ``inside`` another one nothing is said but that it is one: its keys have names of their own."""
     match behind(info):
         case inspect.Metadata(type=inner):
-            return _named(inner, above)
+            return _named(inner, inside)
         case inspect.CustomType(cls=cls):
             return known.words if (known := standard(cls)) is not None else name_of(original_of(cls))
         case inspect.UnionType(types=types):
-            return " or ".join(_named(each, above) for each in types if not isinstance(each, inspect.NoneType))
+            named = [_named(each, inside) for each in types if not isinstance(each, inspect.NoneType)]
+            return " or ".join(dict.fromkeys(named))
         case inspect.LiteralType(values=values):
             return " or ".join(toml(value) for value in values if value is not None)
         case inspect.EnumType(cls=cls):
             return " or ".join(toml(member.value) for member in cls)
         case inspect.DictType(value_type=value):
-            return f"table of {_named(value, above)}"
+            return f"table of {_named(value, inside)}"
         case inspect.VarTupleType(item_type=item) | inspect.FrozenSetType(item_type=item):
-            return f"array of {_named(item, above)}"
+            return f"array of {_named(item, inside)}"
         case inspect.TupleType(item_types=items):
-            return f"array of {', '.join(_named(item, above) for item in items)}"
-        case inspect.StructType(cls=cls) if cls in above:
-            return "table"  # within itself
-        case inspect.StructType(cls=cls, fields=fields, array_like=True, tag=tag):
+            return f"array of {', '.join(_named(item, inside) for item in items)}"
+        case inspect.StructType(array_like=array_like) if inside:
+            return "array" if array_like else "table"
+        case inspect.StructType(fields=fields, array_like=True, tag=tag):
             tagged = [] if tag is None else [toml(tag)]
-            return f"array of {', '.join([*tagged, *(_named(field.type, (*above, cls)) for field in fields)])}"
-        case inspect.StructType(cls=cls, fields=fields, tag=tag, tag_field=tag_field):
-            inside = [] if tag_field is None else [f"{dotted((tag_field,))}: {toml(tag)}"]
-            inside += [f"{dotted((f.encode_name,))}: {_named(f.type, (*above, cls))}" for f in fields]
-            return f"table {{ {', '.join(inside)} }}"
+            return f"array of {', '.join([*tagged, *(_named(field.type, inside=True) for field in fields)])}"
+        case inspect.StructType(fields=fields, tag=tag, tag_field=tag_field):
+            named = [] if tag_field is None else [f"{dotted((tag_field,))}: {toml(tag)}"]
+            named += [f"{dotted((field.encode_name,))}: {_named(field.type, inside=True)}" for field in fields]
+            return f"table {{ {', '.join(named)} }}"
         case _:
             return _NAMES.get(type(info), "any")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 from rich.text import Text
 
 from .._layers.layer import Document, origin_of
@@ -31,25 +31,38 @@ class KeyChange(Struct, frozen=True):
     def key(self) -> str:
         return self.new.key
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether both sides have no value: the key is not set on one side, and on the other its table is absent."""
+        return self.old.value is None and self.new.value is None
+
 
 def between_settings(old: Loaded, new: Loaded) -> list[KeyChange]:
     """Compare the settings of two sets of files leaf by leaf, in the order of the class."""
     values = [live_values(side) for side in (old, new)]
-    paths = {path for path in values[0] | values[1] if not same(*(side.get(path, ABSENT) for side in values))}
-    sides = [{setting.path: setting for setting in effective(side, paths)} for side in (old, new)]
+    paths = _differing(*values)
+    sides = [{setting.path: setting for setting in effective(side, frozenset(paths))} for side in (old, new)]
     changes = []
-    for path, setting in _in_either(*sides):
-        absent = replace(setting, value=None, origin=NOWHERE)
+    for path in paths:
+        absent = Setting((sides[0].get(path) or sides[1][path]).leaf, path, None, NOWHERE)
         changes.append(KeyChange(*(side.get(path, absent) for side in sides)))
-    return changes
+    # Where a table comes or goes, its keys say so. A key of it that is not set says nothing then.
+    told = {change.new.leaf.key for change in changes if not change.is_silent}
+    return [change for change in changes if not change.is_silent or change.new.leaf.key not in told]
 
 
-def _in_either(*sides: dict[Path, Setting]) -> Iterator[tuple[Path, Setting]]:
-    """Yield the settings of one side and those that only the other has, field by field."""
-    fields: dict[str, dict[Path, Setting]] = {}
-    for path, setting in chain.from_iterable(side.items() for side in sides):
-        fields.setdefault(setting.leaf.key, {}).setdefault(path, setting)
-    return chain.from_iterable(settings.items() for settings in fields.values())
+def _differing(*sides: dict[Path, Any]) -> list[Path]:
+    """Return where values differ. In each table and array, what only the second side has comes last."""
+    order: dict[Path, int] = {}
+    for path in chain(*sides):
+        for end in range(1, len(path) + 1):
+            order.setdefault(path[:end], len(order))
+    values = sides[0] | sides[1]
+    paths = [path for path in values if not same(*(side.get(path, ABSENT) for side in sides))]
+    around = {path[:end] for path in paths for end in range(1, len(path))}
+    # Where an empty table gets keys or loses them, the keys say so.
+    paths = [path for path in paths if path not in around or values[path] not in (None, {}, [])]
+    return sorted(paths, key=lambda path: [order[path[:end]] for end in range(1, len(path) + 1)])
 
 
 def between_documents(schema: Schema, old: Document, new: Document) -> list[KeyChange]:
@@ -92,7 +105,7 @@ def as_text(changes: Sequence[KeyChange]) -> None:
         restart = Text("  needs a restart", style="dim") if change.new.leaf.restart else Text()
         console.print(Text.assemble((change.key, "bold"), restart))
         for sign, style, side in (("-", "red", change.old), ("+", "green", change.new)):
-            text = Text(f"{sign} {side.text}  # {side.origin}", style=style)
-            output.hanging(console, "  ", text, 4)
+            place = f"  # {side.origin}" if str(side.origin) else ""
+            output.hanging(console, "  ", Text(f"{sign} {side.text}{place}", style=style), 4)
     if not changes:
         console.print("No difference.")

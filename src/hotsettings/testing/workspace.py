@@ -17,8 +17,7 @@ from .._layers.default_layers import CONFIG_FILE, SECRETS_FILE
 from .._layers.toml.keys import Path as KeyPath
 from .._layers.toml.keys import dotted, written
 from .._layers.toml.values import toml
-from .._schema.codecs import enc_hook
-from .._schema.stand_ins import NATIVE
+from .._schema.schema import as_values
 
 
 class Paths(TypedDict):
@@ -98,7 +97,7 @@ def _plain(value: Any, path: KeyPath) -> Any:
             return value
         case _:
             try:
-                plain = msgspec.to_builtins(value, builtin_types=NATIVE, enc_hook=enc_hook)
+                plain = as_values(value)
             except NotImplementedError:
                 raise TypeError(f"{dotted(path)}: {type(value).__name__} cannot be written as TOML") from None
             return plain if isinstance(plain, str) else _plain(plain, path)

@@ -179,7 +179,9 @@ def test_decorators(live: Live, edit: Edit) -> None:
     def before(change: Change[Settings]) -> None:
         seen.append(f"before {change.new.A}, {live.current.A} is live")
 
-    change = edit(A=2)
+    changes = live.changes(timeout=20)
+    edit(A=2)
+    change = next(changes)
     live.wait_applied()
     assert seen == ["before 2, 1 is live", "after 2"]
     assert after(change) == "it"

@@ -120,7 +120,7 @@ def test_the_template_says_what_can_be_set_inside(run: Run, folder: Path) -> Non
     at = lines.index('# table { kind: "s3", bucket: str, key: str } or table { kind: "disk", path: str, size: int }')
     assert lines[at + 1 : at + 5] == [
         '# storage (kind = "s3").bucket: str, required',
-        '# storage (kind = "s3").key: str',
+        '# storage (kind = "s3").key: str, secret',
         '# storage (kind = "disk").path: str, length at least 2, required; Where',
         '# storage (kind = "disk").size: int, default 5',
     ]
@@ -146,6 +146,77 @@ def test_the_reference_has_a_row_for_each_leaf_inside(run: Run) -> None:
     assert "| hidden | `str`, secret |" in rows["`dbs.<name>.password`"]
     assert "secret" not in rows["`dbs`"]
     assert '`{ kind = "disk", path = "/tmp" }`' in rows["`storage`"]
+
+
+ROWS = """
+from msgspec import Struct
+from hotsettings import BaseSettings, Secret
+
+class Token(Struct, frozen=True):
+    value: Secret[str] = ""
+    header: str = "Authorization"
+    scope: str | None = None
+
+class Rule(Struct, frozen=True):
+    above: float | None = None
+    below: float | None = None
+
+class Disk(Struct, frozen=True, tag="disk"):
+    path: str
+
+class S3(Struct, frozen=True, tag="s3"):
+    bucket: str
+
+class S(BaseSettings):
+    tokens: tuple[Token, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    storage: S3 | Disk | None = None
+    rule: Rule | None = None
+"""
+
+
+@pytest.fixture
+def rows(folder: Path) -> None:
+    (folder / "rows_app.py").write_text(ROWS)
+    (folder / "config.toml").write_text("rules = [{}, { above = 1 }]\n")
+    (folder / "secrets.toml").write_text('[[tokens]]\nvalue = "hunter2-canary"\n')
+
+
+@pytest.mark.usefixtures("rows")
+def test_show_writes_no_array_of_which_only_defaults_are_left(run: Run) -> None:
+    out = run("show", "rows_app:S").out
+    assert tomllib.loads(out) == {"rules": [{}, {"above": 1.0}]}
+    assert "# tokens[0].value = ********  # secrets.toml:2:9\n" in out
+    assert '# tokens[0].header = "Authorization"  # default\n' in out
+    Path("secrets.toml").write_text('[[tokens]]\nvalue = "hunter2-canary"\nheader = "X-canary"\n')
+    assert "tokens" not in tomllib.loads(run("show", "rows_app:S").out)
+    Path("secrets.toml").write_text("")
+    Path("config.toml").write_text(
+        '[[tokens]]\nvalue = "hunter2-canary"\nheader = "X"\n[[tokens]]\nvalue = "x"\nheader = "Y"'
+    )
+    assert tomllib.loads(run("show", "rows_app:S").out)["tokens"] == [{"header": "X"}, {"header": "Y"}]
+
+
+@pytest.mark.usefixtures("rows")
+def test_diff_of_what_one_side_does_not_have(run: Run) -> None:
+    Path("other.toml").write_text(
+        'rules = [{}, { above = 1 }, { below = 2 }]\nstorage = { type = "disk", path = "/" }\n'
+    )
+    assert run("diff", "rows_app:S", "--to-config", "other.toml").out == (
+        "rules[2].below\n  - not set\n  + 2.0  # other.toml:1:39\n"
+        'storage.type\n  - not set\n  + "disk"  # other.toml:2:20\n'
+        'storage.path\n  - not set\n  + "/"  # other.toml:2:35\n'
+    )
+    assert run("diff", "rows_app:S", "--config", "other.toml", "--to-config", "config.toml").out == (
+        "rules[2].below\n  - 2.0  # other.toml:1:39\n  + not set\n"
+        'storage.type\n  - "disk"  # other.toml:2:20\n  + not set\n'
+        'storage.path\n  - "/"  # other.toml:2:35\n  + not set\n'
+    )
+    Path("third.toml").write_text('rules = []\nstorage = { type = "s3", bucket = "b" }\n')
+    found = run("diff", "rows_app:S", "--config", "other.toml", "--to-config", "third.toml", "--json").json()
+    assert list(found) == [
+        *("rules[1].above", "rules[2].below", "storage.type", "storage.path", "storage.bucket"),
+    ]
 
 
 DERIVED = """

@@ -321,4 +321,5 @@ def test_integers_are_shown_in_the_base_in_which_the_file_has_them(run: Run, fol
     )
     assert "→ { tmp = { mode = 0x1 } }  base " in run("explain", cls, "by_name").out
     assert run("explain", cls, "mode", "--json").json()["entries"][0]["value"] == 0o755
-    assert "- 0o20  # config.toml:8:8\n" in run("diff", cls, "--to-config", "other.toml").out
+    different = run("diff", cls, "--to-config", "other.toml").out
+    assert "mounts[0].mode\n  - 0o20  # config.toml:8:8\n  + not set\n" in different

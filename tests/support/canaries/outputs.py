@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import logging
 import pickle
@@ -14,7 +13,6 @@ from unittest.mock import patch
 
 import anyio
 import msgspec
-import typer.main
 from prometheus_client import CollectorRegistry, generate_latest
 from rich.console import Console
 
@@ -25,11 +23,10 @@ from hotsettings.cli import main
 from hotsettings.integrations.page import settings_page
 from hotsettings.integrations.prometheus import SettingsCollector
 from support.asking import ask
+from support.command import made_once
 from support.told import everything_told, reachable, rich_traceback
 
 Output = tuple[str, str]
-
-_get_command = functools.cache(typer.main.get_command)
 
 
 async def rejection(reload: Awaitable[object]) -> Rejected | None:
@@ -136,8 +133,12 @@ class Log(logging.Handler):
 def command(*args: str) -> Output:
     """Run the command in this process; what it prints under its name."""
     out = io.StringIO()
-    made_once = patch("typer.main.get_command", _get_command)
-    with made_once, patch("sys.argv", ["hotsettings", *args]), redirect_stdout(out), redirect_stderr(out):
+    with (
+        patch("typer.main.get_command", made_once),
+        patch("sys.argv", ["hotsettings", *args]),
+        redirect_stdout(out),
+        redirect_stderr(out),
+    ):
         try:
             main()
         except SystemExit:

@@ -10,6 +10,7 @@ from support import chosen_parser
 from support.watch_command import CLASS, watching, write
 
 APP = """
+from collections.abc import Mapping
 from typing import Annotated
 from msgspec import Meta
 from hotsettings import BaseSettings, RestartRequired, Secret
@@ -18,6 +19,7 @@ class Followed(BaseSettings):
     BATCH: Annotated[int, Meta(ge=1)] = 100
     WORKERS: RestartRequired[int] = 4
     PASSWORD: Secret[str] = ""
+    LABELS: Mapping[str, str] = {}
 """
 
 
@@ -43,6 +45,13 @@ def test_in_a_pipe_each_event_is_a_line(folder: Path) -> None:
         assert seen.line().endswith(" generation 2: WORKERS waits for a restart: 8, until then 4")
         write(folder / "secrets.toml", 'PASSWORD = "canary-two"\n')
         assert seen.line().endswith(" generation 3: PASSWORD = ******** (was ********, secrets.toml:1:12)")
+        write(folder / "config.toml", 'BATCH = 250\nLABELS = { a = "x", b = "y" }\n')
+        assert seen.line().endswith(
+            ' generation 4: LABELS.a = "x" (was not set, config.toml:2:16); '
+            'LABELS.b = "y" (was not set, config.toml:2:25)'
+        )
+        write(folder / "config.toml", 'BATCH = 250\nLABELS = { b = "y" }\n')
+        assert seen.line().endswith(' generation 5: LABELS.a = not set (was "x")')
 
 
 def test_json_has_an_object_for_each_event(folder: Path) -> None:

@@ -214,7 +214,8 @@ class TestResources:
             yield os.getpid(), settings.A
             log.append(f"-{settings.A}")
 
-        with live.resource(build, "A") as resource:
+        block = live.resource(build, "A")
+        with block as resource:
 
             def work() -> list[object]:
                 unused = list(log)
@@ -223,7 +224,7 @@ class TestResources:
                 sees(live, 1)
                 with resource.lease() as leased:
                     second = leased
-                live.stop()
+                block.__exit__(None, None, None)
                 return [unused, first == (os.getpid(), 0), second == (os.getpid(), 1), sorted(log)]
 
             assert in_child(work) == [["+0"], True, True, sorted(["+0", "+0", "+1", "-0", "-1"])]

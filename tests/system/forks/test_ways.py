@@ -162,16 +162,19 @@ def build(settings):
         print("closed in the", "parent" if os.getpid() == parent else "child", flush=True)
 
 parent = os.getpid()
-resource = live.resource(build, "B").__enter__()
+block = live.resource(build, "B")
+resource = block.__enter__()
 pid = os.fork()
 if not pid:
     assert resource.current == 0
     files.edit(A=1)
     sees(live, 1)
+    block.__exit__(None, None, None)
     sys.exit(7)  # as the workers of gunicorn do: the interpreter ends in the usual way
 _, status = os.waitpid(pid, 0)
 print("the child has ended with", os.waitstatus_to_exitcode(status), flush=True)
 sees(live, 1)
+block.__exit__(None, None, None)
 """
 
 

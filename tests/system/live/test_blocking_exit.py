@@ -147,6 +147,7 @@ def test_a_real_ctrl_c(tmp_path: Path, waits: str) -> None:
     assert ran.ended - began < IN_TIME
 
 
+@pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="Python 3.12 starts no threads when main has returned")
 def test_threads_go_on_after_main(tmp_path: Path) -> None:
     """As long as threads are there that keep the process alive, it follows."""
     ran = run(

@@ -105,6 +105,27 @@ def test_against_a_model(before: dict[str, Any], after: dict[str, Any]) -> None:
     assert keep_first(first, first).settings == first.settings
 
 
+class Proxy(Struct, frozen=True):
+    host: RestartRequired[str | None] = None
+    retries: int | None = None
+
+
+class WithProxies(BaseSettings):
+    partly: Proxy | None = None
+    whole: RestartRequired[Proxy | None] = None
+
+
+def test_an_optional_table_that_comes_empty() -> None:
+    schema = schema_of(WithProxies)
+    first, new = assemble(schema, ()), assemble(schema, (document({"partly": {}, "whole": {}}),))
+    kept = keep_first(first, new)
+    assert kept.settings == WithProxies.from_values(partly={})
+    assert kept.pending == {"whole.host", "whole.retries"}
+    kept = keep_first(new, first)
+    assert kept.settings == WithProxies.from_values(whole={})
+    assert kept.pending == {"whole.host", "whole.retries"}
+
+
 class Rows(BaseSettings):
     rows: RestartRequired[tuple[Inner, ...]] = ()
     table: RestartRequired[Mapping[str, int] | None] = None

@@ -12,10 +12,10 @@ from ..._loading.explain import live_parts, set_by_secrets
 from ..._loading.load import Loaded, validated
 from ..._loading.prepare import Prepared
 from ..._schema.masking import HIDDEN
-from ..._schema.schema import Leaf, as_values, plain
+from ..._schema.schema import Leaf, Schema, as_values, plain
 from ..._schema.shape import masked
 from ...errors import InvalidSettings
-from ..snapshot import changed_keys, same
+from ..snapshot import changed_keys, differs, same
 
 if TYPE_CHECKING:
     from ..._redaction import Redactor
@@ -35,7 +35,7 @@ def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) 
     """
     schema = loaded.schema
     settings = loaded.settings
-    waiting = [leaf for leaf in schema.restarting if not same(leaf.value_in(first.settings), leaf.value_in(settings))]
+    waiting = [leaf for leaf in schema.restarting if _waits(schema, leaf, first.settings, settings)]
     if not waiting:
         return loaded
     values = plain(settings)
@@ -54,6 +54,13 @@ def keep_first(first: Loaded, loaded: Loaded, redactor: Redactor | None = None) 
         )
         return replace(loaded, settings=kept, pending=pending, hidden=hidden)
     raise refused
+
+
+def _waits(schema: Schema, leaf: Leaf, first: Any, new: Any) -> bool:
+    """Whether a RestartRequired key has another value than at first. An optional table without a hot key waits even if it is empty."""
+    if not same(leaf.value_in(first), leaf.value_in(new)):
+        return True
+    return differs(leaf, first, new) and all(each.restart for each in schema.leaves_below(leaf.path[:-1]))
 
 
 def _why(first: Loaded, loaded: Loaded, waiting: Sequence[Leaf], redactor: Redactor | None) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated, Literal
 
 import typer
 from msgspec import Struct
 from rich.text import Text
 
-from ..._loading.explain import field_origins
+from ..._loading.explain import leaves_by_layer
 from ..._loading.load import Loaded, collector_paused, ignored, read_all, validated, warnings_about
 from ..._loading.prepare import prepare
 from ...errors import (
@@ -69,7 +68,7 @@ def _check(settings_class: str, files: Files) -> Found:
 
 
 def _summary(loaded: Loaded) -> str:
-    counts = Counter(origin.layer for origin in field_origins(loaded).values())
+    counts = leaves_by_layer(loaded)
     layers = [document.layer for document in loaded.documents]
     parts = [f"{counts[layer.name]} from {layer.label}" for layer in layers if counts[layer.name]]
     return f"Valid: {', '.join([*parts, f'{counts[DEFAULT.layer]} by default'])}"

@@ -107,9 +107,13 @@ def fields_inside(shape: Shape, path: str, above: tuple[Any, ...]) -> Iterator[t
                 yield from fields_inside(element, f"{path}[]", above)
 
 
+def is_secret_leaf(shape: Shape) -> bool:
+    """Whether a key holds a secret, and not just a key inside it that has a row of its own."""
+    return shape.secret or (shape.holds_secret and next(fields_inside(shape, "", ()), None) is None)
+
+
 def _row(leaf: Leaf, key: str, shape: Shape, description: str, default: str, remarks: Iterable[str]) -> str:
-    secret = shape.secret or (shape.holds_secret and next(fields_inside(shape, "", ()), None) is None)
-    kind = f"{_code(type_name(shape.annotation))}{', secret' if secret else ''}"
+    kind = f"{_code(type_name(shape.annotation))}{', secret' if is_secret_leaf(shape) else ''}"
     allowed = ", ".join(_limit(limit) for limit in limits(shape.annotation))
     about = " ".join(sentences(" ".join(description.split()), remarks)).replace("<", "&lt;")
     cells = (_code(key), about, default, kind, allowed, "restart" if leaf.restart else "hot")

@@ -46,7 +46,7 @@ def json_schema(schema: Schema) -> str:
 class _Components:
     """The schemas of all Structs that settings are made of.
 
-    msgspec describes everything but Structs: it encodes their defaults itself, and knows no defaults of other types.
+    msgspec describes most of what has no Structs: it encodes their defaults itself, and knows no defaults of other types.
     """
 
     def __init__(self, cls: type[Struct]) -> None:
@@ -117,9 +117,7 @@ class _Components:
         bare, metadata = field_types.unwrap(annotation)
         if any(isinstance(mark, Before) for mark in metadata):
             return _facts(metadata, array=True, limits=False)  # files may say whatever its function takes
-        if not any(field_types.structs_below(bare)) and not any(
-            isinstance(mark, Before) for mark in field_types.metadata_below(bare)
-        ):
+        if _is_described_by_msgspec(bare):
             (found,), others = msgspec.json.schema_components([annotation], schema_hook=_described, ref_template=_REF)
             self._others |= others
             entry: dict[str, Any] = _with_numbers(found)
@@ -176,6 +174,15 @@ def _facts(metadata: Iterable[Any], array: bool, limits: bool = True) -> dict[st
                 found |= {f"min{kind}": mark.min_length, f"max{kind}": mark.max_length}
             facts |= {key: value for key, value in found.items() if value is not None} | (mark.extra_json_schema or {})
     return facts
+
+
+def _is_described_by_msgspec(bare: Any) -> bool:
+    """Whether msgspec says all of a type. It knows no `Before`, and no names of keys but those of a pattern."""
+    if any(isinstance(mark, Before) for mark in field_types.metadata_below(bare)):
+        return False
+    kinds = list(field_types.types_below(bare))
+    keys = [field_types.unwrap(entry[0])[0] for kind in kinds if (entry := field_types.entries_of(kind)) is not None]
+    return all(key is str for key in keys) and not any(map(field_types.struct_class, kinds))
 
 
 def _described(kind: Any) -> dict[str, Any]:

@@ -58,12 +58,12 @@ def as_toml(settings: Sequence[Setting]) -> None:
             output.line(f"# {section}")
         for path, inside in groupby(group, key=_assigned):
             found = list(inside)
-            commented = "# " if found[0].leaf.key in incomplete else ""
-            if len(found[0].path) > len(path):  # TOML cannot assign to an element of an array
-                output.line(f"{commented}{dotted(path)} = {toml(_array(found, len(path)))}  # {found[0].origin}")
+            commented = found[0].leaf.key in incomplete or _is_lost(found)
+            if len(found[0].path) > len(path) and not commented:  # TOML cannot assign to an element of an array
+                output.line(f"{dotted(path)} = {toml(_array(found, len(path)))}  # {found[0].origin}")
                 found = [setting for setting in found if _absent(setting)]
             for setting in found:
-                mark = "# " if _absent(setting) else commented
+                mark = "# " if commented or _absent(setting) else ""
                 output.line(f"{mark}{setting.key} = {setting.text}  # {setting.origin}")
 
 
@@ -90,14 +90,20 @@ def _is_missed(setting: Setting) -> bool:
     return required and (setting.origin.kind != "layer" or any(isinstance(part, int) for part in inner))
 
 
+def _is_lost(array: Sequence[Setting]) -> bool:
+    """Whether all that layers say of an array is secret, so that only defaults are left of it."""
+    secret = any(isinstance(setting.value, Hidden) and setting.origin.kind != "default" for setting in array)
+    return secret and all(_absent(setting) or setting.origin.kind == "default" for setting in array)
+
+
 def _array(settings: Sequence[Setting], depth: int) -> Any:
-    """Put the leaves of an array of tables together again."""
+    """Put the leaves of an array of tables together again. A table of which nothing can be said is empty."""
     whole: dict[str | int, Any] = {}
     for setting in settings:
         table = whole
         for part in setting.path[depth:-1]:
             table = table.setdefault(part, {})
-        if isinstance(setting.path[-1], int) or not _absent(setting):
+        if not _absent(setting):
             table[setting.path[-1]] = Written(setting.text)
     return _listed(whole)
 

@@ -23,7 +23,7 @@ from .. import output
 from ..options import SettingsClass
 from ..patterns import matching
 from ..settings_class import schema_or_exit
-from .reference import by_section, fields_inside, remarks
+from .reference import by_section, fields_inside, is_secret_leaf, remarks
 
 _DAY = datetime.date(2000, 1, 1)
 
@@ -61,7 +61,8 @@ def secrets_example(schema: Schema) -> str:
     ]
     needed = _needed(schema)
     for leaf in schema.leaves:
-        if secret := [part.line for part in _parts(leaf, leaf.path in needed) if part.secret]:
+        if leaf.secret:
+            secret = [part.line for part in _parts(leaf, leaf.path in needed) if part.secret]
             lines += ["", *_comment(schema, leaf), *secret]
     return "\n".join(lines)
 
@@ -97,7 +98,7 @@ def _facts(annotation: Any) -> list[str]:
 def _inside(leaf: Leaf) -> Iterator[str]:
     """Yield a line for each key of the tables inside a mapping, an array or a union, named as in the reference."""
     for path, shape, field in fields_inside(leaf.shape, leaf.key, ()):
-        facts, default = _facts(shape.annotation), own_default(field)
+        facts, default = [*_facts(shape.annotation), *["secret"] * is_secret_leaf(shape)], own_default(field)
         if default is ABSENT:
             facts.append("required")
         elif default is not None and not shape.holds_secret:
@@ -122,13 +123,24 @@ class _Line(NamedTuple):
 def _parts(leaf: Leaf, needed: bool) -> list[_Line]:
     """Return the key with its default, or with a value of its type; of tables with a secret inside, each key.
 
+    No default is shown that has a secret inside. Where it is empty, a value of the type shows what can be inside.
+    """
+    default = None if leaf.required else in_order(leaf.shape, as_values(leaf.default))
+    if expressible(default) and not (leaf.secret and default in ({}, [])):
+        lines = _lines(leaf, default, needed)
+        if not any(line.secret for line in lines):
+            return lines
+    return _lines(leaf, example(leaf.annotation), needed)
+
+
+def _lines(leaf: Leaf, value: Any, needed: bool) -> list[_Line]:
+    """Return the assignments that make up a value of a key.
+
     The files do not merge arrays, so an array with a secret inside belongs in the secrets file as a whole.
     """
-    default = None if leaf.required or leaf.secret else in_order(leaf.shape, as_values(leaf.default))
-    value = default if expressible(default) else example(leaf.annotation)
     parts = list(parts_of(leaf.shape, value, leaf.path))
     if not leaf.secret or any(isinstance(key, int) for part in parts for key in part.path):
-        return [_Line(leaf.path, value, leaf.secret, needed)]
+        return [_Line(leaf.path, value, any(part.hidden for part in parts), needed)]
     return [_Line(part.path, part.value, part.hidden, needed) for part in parts]
 
 

@@ -107,7 +107,7 @@ class Printer:
         console.print(_time(edit.event).append(what, style="bold green"))
         for change in edit.changes:
             old, new = change.old.text, change.new.text
-            sides = (old, "red"), " → ", (new, "green"), (f"  {change.new.origin}", "dim")
+            sides = (old, "red"), " → ", (new, "green"), (f"  {change.new.origin}".rstrip(), "dim")
             console.print(Text.assemble((f"    {change.key}  ", "bold"), *sides))
         for explained in edit.waiting:
             console.print(Text(f"    {explained.key}  {_waits(explained)}", style="yellow"))
@@ -133,7 +133,10 @@ class LinePrinter(Printer):
         _line(f"watching {', '.join(files)}")
 
     def applied(self, edit: Edit) -> None:
-        changes = [f"{each.key} = {each.new.text} (was {each.old.text}, {each.new.origin})" for each in edit.changes]
+        changes = [
+            f"{each.key} = {each.new.text} (was {', '.join(filter(None, (each.old.text, str(each.new.origin))))})"
+            for each in edit.changes
+        ]
         waits = [f"{explained.key} {_waits(explained)}" for explained in edit.waiting]
         what = "; ".join([*changes, *waits]) or "no value has changed"
         _line(f"{_stamp(edit.event)} generation {edit.event.generation}: {what}")

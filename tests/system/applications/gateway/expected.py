@@ -1,0 +1,360 @@
+"""What is expected of the settings of a gateway of a factory."""
+
+import ipaddress
+import math
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from support.applications import Application, Difference, Edit, Entry, Mistake, Place
+from system.applications.gateway.settings import Buffer, Interface, Limits, Login, Modbus, Rule, Settings, layers
+
+HIDDEN = "********"
+CLIENT_KEY = "-----BEGIN EC PRIVATE KEY-----\nZ2F0ZXdheS1rZXktcGluZXdvb2Qtc3RhdGlj\n-----END EC PRIVATE KEY-----"
+LOGINS = {
+    "10.20.9.5": {"user": "operator", "password": "opc-pw-glacier-7"},
+    "scale": {"user": "scale", "password": "scale-pw-mistral"},
+}
+
+APPLICATION = Application(
+    name="gateway",
+    settings=Settings,
+    layers=partial(layers, "--log-level", "debug", "--listen", "127.0.0.1"),
+    loaded={
+        ("site",): "CH-042",
+        ("listen",): ipaddress.IPv4Address("127.0.0.1"),
+        ("log_level",): "debug",
+        ("dry_run",): False,
+        ("interfaces", "eth0", "dns", 1): ipaddress.IPv4Address("10.20.1.53"),
+        ("interfaces", "eth0.17"): Interface(ipaddress.IPv4Interface("192.168.17.1/28")),
+        ("firewall", "allow6"): (ipaddress.IPv6Network("fd00:42::/48"),),
+        ("firewall", "drop"): frozenset({23, 2323}),
+        ("brokers", "cloud", "host"): "mqtt.cloud.example",
+        ("brokers", "cloud", "client_key"): CLIENT_KEY,
+        ("brokers", "cloud", "topics"): {"factory/+/telemetry": 1, "factory/alarms": 2},
+        ("brokers", "cloud", "keep_alive"): timedelta(seconds=30),
+        ("brokers", "backup", "password"): "404142434445",
+        ("logins", "scale"): Login("scale", "scale-pw-mistral"),
+        ("buffer",): Buffer(flush_at=5000),
+        ("devices", "10.20.0.31", "points", 0, "register"): 16,
+        ("devices", "10.20.0.31", "points", 1, "limits"): Limits(high=95),
+        ("devices", "10.20.0.31", "poll"): timedelta(seconds=0.5),
+        ("devices", "10.20.9.5", "nodes", "ns=2;s=Line1.Speed"): "line_speed",
+        ("devices", "fe80::1c2%eth0"): Modbus(poll=timedelta(seconds=30)),
+        ("devices", "scale", "points", 0, "scale"): 0.001,
+        ("devices", "scale", "line"): Path("/dev/ttyUSB0"),
+        ("vendor", "acme"): Limits(low=-math.inf, high=12.5),
+        ("rules", 0): Rule("10.20.0.31/pressure", above=7.5, write=("10.20.0.31/valve", True)),
+        ("primary",): "ch-042@mqtt.cloud.example",
+        ("polls_per_minute",): 122.0,
+    },
+    explained={
+        "listen": [Entry("10.20.0.1", Place("gateway.toml", "listen = ¦")), Entry(None, "default", live=False)],
+        'interfaces."eth0.17".address': [Entry("192.168.17.1/28", Place("gateway.toml", 'address = ¦"192'))],
+        "firewall.drop": [
+            Entry([23, 2323], Place("gateway.toml", "drop = ¦")),
+            Entry([], "default", live=False),
+        ],
+        "brokers.cloud.host": [Entry("mqtt.cloud.example", Place("gateway.toml", "hostname = ¦"))],
+        "brokers.cloud.client_key": [Entry(HIDDEN, "secrets/brokers.cloud.client_key:1:1")],
+        'brokers.cloud.topics."factory/alarms"': [Entry(2, Place("gateway.toml", '"factory/alarms" = ¦'))],
+        "logins.scale.password": [Entry(HIDDEN, Place("secrets/logins", 'scale", password = ¦'))],
+        "logins": [Entry(HIDDEN, "secrets/logins:1:1"), Entry(HIDDEN, "default", live=False)],
+        'devices."10.20.0.31".points[0].register': [Entry("0x10", Place("devices.toml", 'register = ¦"0x10"'))],
+        'devices."10.20.0.31".points[1].limits.high': [Entry(95, Place("devices.toml", "\nhigh = ¦95"))],
+        'devices."10.20.0.31".points[1].limits.low': [Entry("-inf", "default")],
+        'devices."10.20.9.5".nodes."ns=2;s=Line1.State"': [
+            Entry("line_state", Place("devices.toml", '"ns=2;s=Line1.State" = ¦'))
+        ],
+        "devices.scale.points[0].unit": [Entry("kg", Place("devices.toml", 'unit = ¦"kg"'))],
+        "vendor.acme": [Entry({"high": 12.5, "firmware": HIDDEN}, Place("devices.toml", "[vendor.¦acme]"))],
+        "rules[0].write[1]": [Entry(True, Place("devices.toml", '"10.20.0.31/valve", ¦true'))],
+        "buffer.flush_at": [
+            Entry(5000, Place("gateway.toml", "flush_at = ¦")),
+            Entry(1000, "default", live=False),
+        ],
+        "polls_per_minute": [Entry(122.0, "derived")],
+    },
+    summary="Valid: 21 from gateway.toml, 37 from devices.toml, 5 from secrets, 29 by default",
+    warnings=[
+        ("renamed", "brokers.cloud.host", Place("gateway.toml", "¦hostname")),
+        ("unknown-key", "vendor.acme.firmware", Place("devices.toml", "¦firmware")),
+        ("unknown-key", "ca.crt", "secrets/ca.crt"),
+    ],
+    mistakes=[
+        Mistake(
+            "gateway.toml",
+            'dns = ["10.20.0.53", "10.20.1.53"]',
+            'dns = ["10.20.0.53", ¦"10.20.1.530"]',
+            "interfaces.eth0.dns[1]",
+            "invalid-value",
+            'expected an IPv4 address; write it like "192.0.2.1"',
+            in_schema=False,
+        ),
+        Mistake(
+            "gateway.toml",
+            "metric = 100",
+            'metric = ¦"atuo"',
+            "interfaces.eth0.metric",
+            "not-an-option",
+            "expected int or one of auto; did you mean auto?",
+        ),
+        Mistake(
+            "gateway.toml",
+            '"factory/alarms" = 2',
+            '"factory/alarms" = ¦3',
+            'brokers.cloud.topics."factory/alarms"',
+            "out-of-range",
+            "expected int <= 2",
+        ),
+        Mistake(
+            "gateway.toml",
+            "[buffer]\nflush_at = 5000",
+            "[¦buffer]\nflush_at = 500000",
+            "buffer",
+            "rule",
+            "flush_at (500000) is more than most (100000)",
+            in_schema=False,
+        ),
+        Mistake(
+            "devices.toml",
+            'protocol = "serial"',
+            'protocol = ¦"serail"',
+            "devices.scale.protocol",
+            "not-an-option",
+            "expected one of modbus, opcua, serial; did you mean serial?",
+        ),
+        Mistake(
+            "devices.toml",
+            'register = "0x10"',
+            'register = ¦"0x1000000"',
+            'devices."10.20.0.31".points[0].register',
+            "out-of-range",
+            "expected int <= 65535",
+            in_schema=False,
+        ),
+        Mistake(
+            "devices.toml",
+            "\nhigh = 95",
+            "\nhigh = 95\n¦hihg = 96",
+            'devices."10.20.0.31".points[1].limits.hihg',
+            "unknown-key",
+            'unknown key; did you mean devices."10.20.0.31".points[1].limits.high?',
+            in_schema=False,  # the same Struct is in a Tolerant mapping
+        ),
+        Mistake(
+            "devices.toml",
+            "limits = { low = 0.5, high = 8.0,",
+            "limits = ¦{ low = 9.5, high = 8.0,",
+            'devices."10.20.0.31".points[0].limits',
+            "rule",
+            "low (9.5) is not below high (8.0)",
+            in_schema=False,
+        ),
+        Mistake(
+            "devices.toml",
+            '[[devices."10.20.0.31".points]]\nname = "pressure"\nregister = "0x10"',
+            '[[devices."10.20.0.31".¦points]]\nname = "temperature"\nregister = "0x10"',
+            'devices."10.20.0.31".points',
+            "rule",
+            "temperature is there more than once",
+            in_schema=False,
+        ),
+        Mistake(
+            "devices.toml",
+            '[[rules]]\nwhen = "scale/weight"\nbelow = 0.25',
+            '[[¦rules]]\nwhen = "scale/weight"',
+            "rules[1]",
+            "rule",
+            "a rule needs above or below",
+            in_schema=False,
+        ),
+        Mistake(
+            "devices.toml",
+            "high = 12.5",
+            'high = ¦"12.5"',
+            "vendor.acme.high",
+            "wrong-type",
+            "expected float, got str; write it without quotes",
+        ),
+        Mistake(
+            "secrets/logins",
+            'scale = { user = "scale", ',
+            'scale = { user = "scale", ¦host = "h", ',
+            "logins",
+            "unknown-key",
+            "unknown key",
+        ),
+        Mistake(
+            "secrets/logins",
+            "scale = { user",
+            "scales = { user",
+            "",
+            "rule",
+            "logins names ********, which is no device",
+        ),
+    ],
+    shown=[
+        "# enrolment_token = ********  # secrets/enrolment_token:1:1",
+        'listen = "10.20.0.1"  # gateway.toml:2:10',
+        'interfaces."eth0.17".metric = "auto"  # default',
+        "# brokers.cloud.client_key = ********  # secrets/brokers.cloud.client_key:1:1",
+        "# logins = ********  # secrets/logins:1:1",
+        'devices."10.20.0.31".poll = "PT0.5S"  # devices.toml:5:8',
+        (
+            'devices."10.20.0.31".points = [{ name = "pressure", register = 16, kind = "f32", scale = 1.0, unit = "bar", '
+            'limits = { low = 0.5, high = 8.0, action = "stop" } }, { name = "temperature", register = 18, kind = "i16", '
+            'scale = 0.1, unit = "°C", limits = { low = -inf, high = 95.0, action = "log" } }]  # devices.toml:8:8'
+        ),
+        'devices."10.20.9.5".nodes."ns=2;s=Line1.Speed" = "line_speed"  # devices.toml:31:24',
+        "vendor.acme.low = -inf  # default",
+        (
+            'rules = [{ when = "10.20.0.31/pressure", above = 7.5, write = ["10.20.0.31/valve", true] }, '
+            '{ when = "scale/weight", below = 0.25 }]  # devices.toml:49:8'
+        ),
+        "# primary = ********  # derived from site, brokers",
+        "# polls_per_minute = 122.0  # derived from devices",
+    ],
+    secrets={
+        ("enrolment_token",): "enrol-token-harvest-90210",
+        ("brokers", "cloud", "password"): "broker-pw-tundra-61",
+        ("brokers", "cloud", "client_key"): CLIENT_KEY,
+        ("brokers", "backup", "password"): "404142434445",
+        ("logins", "10.20.9.5", "password"): "opc-pw-glacier-7",
+        ("logins", "scale", "password"): "scale-pw-mistral",
+    },
+    masked={
+        ("enrolment_token",): "enrol-token-harvest-90210",
+        ("brokers", "cloud", "password"): "broker-pw-tundra-61",
+        ("brokers", "cloud", "client_key"): CLIENT_KEY,
+        ("brokers", "backup", "password"): "404142434445",
+        ("logins",): LOGINS,
+    },
+    differing=Difference(
+        {
+            "gateway.toml": [
+                ("port = 9105", "port = 9106"),
+                ('[interfaces."eth0.17"]', '[interfaces."eth0.18"]'),
+                ('"10.20.0.53", "10.20.1.53"', '"10.20.1.53"'),
+                ('"factory/alarms" = 2', '"factory/events" = 0'),
+            ],
+            "devices.toml": [
+                ('protocol = "serial"\nline = "/dev/ttyUSB0"\nbaud = 19200', 'protocol = "modbus"\nport = 5020'),
+                ('limits = { low = 0.5, high = 8.0, action = "stop" }', "limits = { low = nan, high = 8.0 }"),
+                ("above = 7.5\n", "below = -0.5\n"),
+            ],
+        },
+        {
+            "port": (9105, 9106),
+            "interfaces.eth0.dns": (["10.20.0.53", "10.20.1.53"], ["10.20.1.53"]),
+            'interfaces."eth0.17".address': ("192.168.17.1/28", None),
+            'interfaces."eth0.17".dns': ([], None),
+            'interfaces."eth0.17".metric': ("auto", None),
+            'interfaces."eth0.18".address': (None, "192.168.17.1/28"),
+            'interfaces."eth0.18".dns': (None, []),
+            'interfaces."eth0.18".metric': (None, "auto"),
+            'brokers.cloud.topics."factory/alarms"': (2, None),
+            'brokers.cloud.topics."factory/events"': (None, 0),
+            'devices."10.20.0.31".points[0].limits.low': (0.5, "nan"),
+            'devices."10.20.0.31".points[0].limits.action': ("stop", "log"),
+            "devices.scale.protocol": ("serial", "modbus"),
+            "devices.scale.line": ("/dev/ttyUSB0", None),
+            "devices.scale.baud": (19200, None),
+            "devices.scale.parity": ("none", None),
+            "devices.scale.unit": (None, 1),
+            "devices.scale.port": (None, 5020),
+            "devices.scale.poll": (None, "PT5S"),
+            "rules[0].above": (7.5, None),
+            "rules[0].below": (None, -0.5),
+            "polls_per_minute": (122.0, 134.0),
+        },
+        restart=frozenset({"port"}),
+    ),
+    rows=[
+        "| `site` |  | required | `str` | matches `^[A-Z]{2}-[0-9]{3}$` | hot |",
+        "| `listen` |  | not set | `str (IPv4 address)` |  | restart |",
+        "| `interfaces.<name>.address` |  | required | `str (IPv4 interface)` |  | hot |",
+        "| `firewall.allow6` |  | `[]` | `array of str (IPv6 network)` |  | hot |",
+        "| `brokers.<name>.client_key` |  | hidden | `str`, secret |  | hot |",
+        "| `logins` |  | hidden | `table of table { user: str, password: str }`, secret |  | hot |",
+        '| `devices.<name> (protocol = "modbus").points[].register` |  | required | `int` | at least 0, at most 65535 | hot |',
+        '| `devices.<name> (protocol = "modbus").points[].limits.high` |  | `inf` | `float` |  | hot |',
+        '| `devices.<name> (protocol = "serial").baud` |  | `9600` | `9600 or 19200 or 115200` |  | hot |',
+        "| `rules[].write` |  | not set | `array of str, int or float or bool` |  | hot |",
+        "| `polls_per_minute` | How often devices are asked. | `devices` |",
+    ],
+    mounted=True,
+    edits=[
+        Edit(  # the volume is swapped: a secret in a mapping, and all in a table that is secret as a whole
+            {
+                "secrets/brokers.cloud.password": "broker-pw-taiga-62\n",
+                "secrets/logins": '{ "10.20.9.5" = { user = "operator", password = "opc-pw-moraine-8" } }\n',
+            },
+            frozenset({"brokers", "logins"}),
+            {
+                ("brokers", "cloud", "password"): "broker-pw-taiga-62",
+                ("logins",): {"10.20.9.5": Login("operator", "opc-pw-moraine-8")},
+            },
+            {"brokers.cloud.password": (HIDDEN, HIDDEN), "logins": (HIDDEN, HIDDEN)},
+        ),
+        Edit(  # a table of an array in a union in a mapping, from which a value is derived
+            {"devices.toml": [("\nhigh = 95", "\nhigh = 90\nlow = -20"), ("poll = 0.5", "poll = 1")]},
+            frozenset({"devices", "polls_per_minute"}),
+            {
+                ("devices", "10.20.0.31", "points", 1, "limits"): Limits(low=-20, high=90),
+                ("polls_per_minute",): 62.0,
+            },
+            {
+                'devices."10.20.0.31".poll': ("PT0.5S", "PT1S"),
+                'devices."10.20.0.31".points[1].limits.low': ("-inf", -20.0),
+                'devices."10.20.0.31".points[1].limits.high': (95.0, 90.0),
+                "polls_per_minute": (122.0, 62.0),
+            },
+        ),
+        Edit(  # a file of the volume is gone, so its key has its default
+            {
+                "secrets/brokers.cloud.client_key": None,
+                "secrets/enrolment_token": None,
+            },
+            frozenset({"brokers", "enrolment_token"}),
+            {("brokers", "cloud", "client_key"): "", ("enrolment_token",): None},
+            {"enrolment_token": (HIDDEN, None), "brokers.cloud.client_key": (HIDDEN, HIDDEN)},
+        ),
+        Edit(  # another tag; rules in an array; and what the command line says stays
+            {
+                "devices.toml": [
+                    ('protocol = "serial"\nline = "/dev/ttyUSB0"\nbaud = 19200', 'protocol = "modbus"\npoll = 60'),
+                    ("above = 7.5\n", "above = 7\n"),
+                ],
+                "gateway.toml": [
+                    ('log_level = "info"', 'log_level = "warning"'),
+                    ("port = 9105", "port = 9200"),
+                    ('hostname = "mqtt.cloud.example"', 'host = "mqtt-2.cloud.example"'),
+                ],
+            },
+            frozenset({"devices", "polls_per_minute", "rules", "brokers", "primary"}),
+            {
+                ("primary",): "ch-042@mqtt-2.cloud.example",
+                ("devices", "scale", "poll"): timedelta(minutes=1),
+                ("rules", 0, "above"): 7.0,
+                ("log_level",): "debug",
+                ("port",): 9105,
+            },
+            {
+                "brokers.cloud.host": ("mqtt.cloud.example", "mqtt-2.cloud.example"),
+                "primary": (HIDDEN, HIDDEN),
+                "devices.scale.protocol": ("serial", "modbus"),
+                "devices.scale.line": ("/dev/ttyUSB0", None),
+                "devices.scale.baud": (19200, None),
+                "devices.scale.parity": ("none", None),
+                "devices.scale.unit": (None, 1),
+                "devices.scale.port": (None, 502),
+                "devices.scale.poll": (None, "PT60S"),
+                "rules[0].above": (7.5, 7.0),
+                "polls_per_minute": (62.0, 63.0),
+            },
+            waits=frozenset({"port"}),
+        ),
+    ],
+    new_secrets=["broker-pw-taiga-62", "opc-pw-moraine-8"],
+)

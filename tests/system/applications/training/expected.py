@@ -1,0 +1,378 @@
+"""What is expected of the configuration of a training run."""
+
+import math
+from pathlib import Path
+
+from support.applications import Application, Difference, Edit, Entry, Mistake, Place
+from system.applications.training.settings import (
+    SGD,
+    Config,
+    Convolution,
+    Cosine,
+    EarlyStopping,
+    Lines,
+    Shards,
+    layers,
+)
+
+HIDDEN = "********"
+
+APPLICATION = Application(
+    name="training",
+    settings=Config,
+    layers=layers,
+    loaded={
+        ("name",): "babble-sgd",
+        ("steps",): 20_000,
+        ("devices",): (0,),
+        ("model", "width"): 1024,
+        ("model", "vocabulary"): 50_257,
+        ("model", "attention", "heads"): 16,
+        ("model", "attention", "dropout"): 0.0,
+        ("model", "attention", "window"): (512, 64),
+        ("model", "attention", "position", "theta"): 10_000.0,
+        ("model", "attention", "position", "scaling"): {"factor": 2.0, "low": 0.5},
+        ("data", "datasets", 0, "repository"): "babble/web-text",
+        ("data", "datasets", 1): Shards("/data/books/{00000..00511}.tar", 0.2, 10_000),
+        ("data", "datasets", 2): Lines(Path("~/notes/dialogues.jsonl"), {"text": "body", "label": "speaker"}, 0.1),
+        ("data", "validation"): Lines(Path("/data/validation.jsonl"), {"text": "text"}, 1.0),
+        ("data", "cache"): Path("/scratch/cache"),
+        ("optimization", "optimizer"): SGD(lr=0.1, momentum=0.9),
+        ("optimization", "scheduler"): Cosine(steps=20_000),
+        ("optimization", "groups", 0, "weight_decay"): 0.0,
+        ("optimization", "groups", 1, "weight_decay"): None,
+        ("optimization", "clip_norm"): 1.0,
+        ("loss_weights", "z-loss"): 1e-4,
+        ("checkpoints", "every"): 5000,
+        ("checkpoints", "keep"): 2,
+        ("callbacks", 1, "prompts", 1): "Q: What is the answer?\nA:",
+        ("loggers", "team", "tags"): frozenset({"baseline", "125m"}),
+        ("tokens_per_step",): 12 * 8 * 1 * 2048,
+    },
+    explained={
+        "steps": [
+            Entry("20k", Place("experiment.toml", '\nsteps = ¦"20k"\ndevices')),
+            Entry("600k", Place("config.toml", 'steps = ¦"600k"'), live=False),
+        ],
+        "model.attention.position.scaling.low": [Entry(0.5, Place("config.toml", "low = ¦"))],
+        "model.attention.dropout": [
+            Entry(0, Place("experiment.toml", "dropout = ¦")),
+            Entry(0.1, Place("config.toml", "dropout = ¦"), live=False),
+        ],
+        "data.datasets[1].shuffle": [Entry("10k", Place("config.toml", "shuffle = ¦"))],
+        "data.datasets[2].fields.text": [Entry("body", Place("config.toml", "text = ¦"))],
+        "data.datasets[2]": [
+            Entry(
+                {
+                    "from": "lines",
+                    "path": "~/notes/dialogues.jsonl",
+                    "weight": 0.1,
+                    "fields": {"text": "body", "label": "speaker"},
+                },
+                Place("config.toml", '[[data.¦datasets]]\nfrom = "lines"'),
+            )
+        ],
+        "optimization.optimizer": [
+            Entry({"name": "sgd", "lr": 0.1, "momentum": 0.9}, Place("experiment.toml", "[optimization.¦optimizer]")),
+            Entry(
+                {"name": "adamw", "lr": 0.0006, "betas": [0.9, 0.95], "weight_decay": 0.1},
+                Place("config.toml", "[optimization.¦optimizer]"),
+                live=False,
+            ),
+        ],
+        "optimization.optimizer.lr": [
+            Entry(0.1, Place("experiment.toml", "lr = ¦")),
+            Entry(0.0006, Place("config.toml", "lr = ¦6e-4"), live=False),
+        ],
+        "optimization.optimizer.nesterov": [Entry(False, "default")],
+        "optimization.clip_norm": [
+            Entry(1, Place("experiment.toml", "clip_norm = ¦")),
+            Entry("inf", Place("config.toml", "clip_norm = ¦"), live=False),
+            Entry("inf", "default", live=False),
+        ],
+        "callbacks[0].baseline": [Entry("nan", Place("config.toml", "baseline = ¦"))],
+        "loggers.team.api_key": [Entry(HIDDEN, Place("secrets.toml", "api_key = ¦"))],
+        "checkpoints.keep": [
+            Entry(2, Place("experiment.toml", "keep = ¦")),
+            Entry("all", Place("config.toml", "keep = ¦"), live=False),
+            Entry(3, "default", live=False),
+        ],
+        "tokens_per_step": [Entry(196_608, "derived")],
+    },
+    summary="Valid: 52 from config.toml, 1 from secrets.toml, 11 from experiment.toml, 12 by default",
+    warnings=[
+        ("deprecated", "fp16", Place("config.toml", "¦fp16 = false")),
+        ("renamed", "optimization.scheduler.parts[0].steps", Place("config.toml", "¦warmup_steps")),
+    ],
+    mistakes=[
+        Mistake(
+            "config.toml",
+            "dropout = 0.1",
+            "dropout = 0.1\n¦heds = 8",
+            "model.attention.heds",
+            "unknown-key",
+            "unknown key; did you mean model.attention.heads?",
+        ),
+        Mistake(
+            "config.toml",
+            "scaling = { factor = 2.0, low = 0.5 }",
+            'scaling = { factor = 2.0, low = ¦"0.5" }',
+            "model.attention.position.scaling.low",
+            "wrong-type",
+            "expected float, got str; write it without quotes",
+        ),
+        Mistake(
+            "config.toml",
+            'type = "rope"',
+            'type = ¦"ropes"',
+            "model.attention.position.type",
+            "not-an-option",
+            "expected one of rope, learned; did you mean rope?",
+        ),
+        Mistake(
+            "config.toml",
+            "weight = 0.2\nshuffle",
+            "weight = ¦0\nshuffle",
+            "data.datasets[1].weight",
+            "out-of-range",
+            "expected float > 0.0",
+        ),
+        Mistake(
+            "config.toml",
+            'from = "shards"\n',
+            'from = "shards"\n¦glob = "*.tar"\n',
+            "data.datasets[1].glob",
+            "unknown-key",
+            "unknown key",
+        ),
+        Mistake(
+            "config.toml",
+            'shuffle = "10k"',
+            'shuffle = ¦"10 thousand"',
+            "data.datasets[1].shuffle",
+            "rule",
+            "write a number, or a text such as 10k, 1.5M or 3B",
+            in_schema=False,
+        ),
+        Mistake(
+            "experiment.toml",
+            "momentum = 0.9",
+            "¦betas = [0.9, 0.99]",
+            "optimization.optimizer.betas",
+            "unknown-key",
+            "unknown key",
+        ),
+        Mistake(
+            "config.toml",
+            "lr_scale = 0.5",
+            "lr_scale = ¦true",
+            "optimization.groups[1].lr_scale",
+            "wrong-type",
+            "expected float, got bool",
+        ),
+        Mistake(
+            "config.toml",
+            'prompts = ["Once upon a time", """',
+            'prompts = [¦5, """',
+            "callbacks[1].prompts[0]",
+            "wrong-type",
+            "expected str, got int; put it in quotes",
+        ),
+        Mistake(
+            "config.toml",
+            '"z-loss" = 1e-4',
+            '"z-loss" = ¦[1e-4]',
+            "loss_weights.z-loss",
+            "wrong-type",
+            "expected float, got array",
+        ),
+        Mistake(
+            "config.toml",
+            "sequence_length = 2048",
+            "sequence_length = ¦2000",
+            "data.sequence_length",
+            "rule",
+            "2000 is no power of two",
+            in_schema=False,
+        ),
+        Mistake(
+            "secrets.toml",
+            'api_key = "5e1f-wandb-magnolia-3377"',
+            "api_key = ¦5",
+            "loggers.team.api_key",
+            "wrong-type",
+            "expected str, got int (value hidden)",
+        ),
+    ],
+    shown=[
+        "steps = 20000  # experiment.toml:3:9",
+        "model.attention.window = [512, 64]  # config.toml:18:10",
+        "model.attention.position.scaling.factor = 2.0  # config.toml:22:22",
+        "# data.datasets[0].token = not set  # default",
+        (
+            'data.datasets = [{ from = "hub", repository = "babble/web-text", revision = "v2.1", weight = 0.7 }, '
+            '{ from = "shards", pattern = "/data/books/{00000..00511}.tar", weight = 0.2, shuffle = 10000 }, '
+            '{ from = "lines", path = "~/notes/dialogues.jsonl", fields = { text = "body", label = "speaker" }, weight = 0.1 }]'
+            "  # config.toml:30:8"
+        ),
+        'optimization.optimizer.name = "sgd"  # experiment.toml:10:8',
+        "optimization.optimizer.nesterov = false  # default",
+        (
+            'callbacks = [{ on = "early_stopping", metric = "validation/loss", baseline = nan, patience = 10 }, '
+            '{ on = "sampling", every = 1000, prompts = ["Once upon a time", "Q: What is the answer?\\nA:"], temperature = 0.8 }]'
+            "  # config.toml:91:6"
+        ),
+        "# loggers.team.api_key = ********  # secrets.toml:3:11",
+        "# tokens_per_step = 196608  # derived from batch_size, devices, data.sequence_length, optimization.accumulate",
+    ],
+    secrets={("loggers", "team", "api_key"): "5e1f-wandb-magnolia-3377"},
+    masked={("loggers", "team", "api_key"): "5e1f-wandb-magnolia-3377"},
+    differing=Difference(
+        {
+            "config.toml": [
+                ('metric = "validation/loss"', 'metric = "loss"'),
+                ("baseline = nan", "baseline = -inf"),
+                ("weight = 0.7", "weight = 0.7\ntoken = 'not-in-git-tamarind'"),
+                ('[data.validation]\nfrom = "lines"\npath = "/data/validation.jsonl"', ""),
+                ("workers = 16", "workers = 4"),
+                ("low = 0.5", "high = 0.5"),
+            ],
+            "experiment.toml": [('name = "sgd"\nlr = 0.1\nmomentum = 0.9', "lr = 3e-4")],
+        },
+        {
+            "model.attention.position.scaling.low": (0.5, None),
+            "model.attention.position.scaling.high": (None, 0.5),
+            "data.datasets[0].token": (None, HIDDEN),
+            "data.validation.from": ("lines", None),
+            "data.validation.path": ("/data/validation.jsonl", None),
+            "data.validation.fields.text": ("text", None),
+            "data.validation.weight": (1.0, None),
+            "data.workers": (16, 4),
+            "optimization.optimizer.name": ("sgd", "adamw"),
+            "optimization.optimizer.lr": (0.1, 0.0003),
+            "optimization.optimizer.momentum": (0.9, None),
+            "optimization.optimizer.nesterov": (False, None),
+            "optimization.optimizer.betas": (None, [0.9, 0.95]),
+            "optimization.optimizer.eps": (None, 1e-08),
+            "optimization.optimizer.weight_decay": (None, 0.1),
+            "callbacks[0].metric": ("validation/loss", "loss"),
+            "callbacks[0].baseline": ("nan", "-inf"),
+        },
+        restart=frozenset({"data.workers"}),
+    ),
+    rows=[
+        "| `name` | What the run is called. | required | `str` | matches `^[a-z0-9-]+$` | hot |",
+        "| `devices` |  | `[0]` | `array of int` |  | restart |",
+        '| `model (kind = "transformer").attention.position (type = "learned").max_positions` |  | required | `int` | at least 0 | hot |',
+        '| `model (kind = "convnet").blocks[].kernel` |  | `3` | `1 or 3 or 5 or 7` |  | hot |',
+        '| `data.datasets[] (from = "hub").token` |  | not set | `str`, secret |  | hot |',
+        '| `optimization.scheduler (name = "sequence").parts[] (name = "warmup").steps` | Formerly `warmup_steps`. | required | `int` | at least 0 | hot |',
+        "| `optimization.clip_norm` |  | `inf` | `float` | more than 0.0 | hot |",
+        '| `callbacks[] (on = "early_stopping").baseline` |  | `nan` | `float` |  | hot |',
+        '| `checkpoints.keep` |  | `3` | `int or "all"` |  | hot |',
+        '| `loggers.<name> (to = "wandb").api_key` |  | required | `str`, secret |  | hot |',
+        (
+            "| `tokens_per_step` | How many tokens the model sees between two updates. | "
+            "`batch_size`, `devices`, `data.sequence_length`, `optimization.accumulate` |"
+        ),
+    ],
+    edits=[
+        Edit(  # a leaf of an array of tables
+            {"config.toml": [("weight = 0.2", "weight = 0.25")]},
+            frozenset({"data.datasets"}),
+            {("data", "datasets", 1, "weight"): 0.25},
+            {"data.datasets[1].weight": (0.2, 0.25)},
+        ),
+        Edit(  # another tag of a union, and a leaf deep in another one
+            {
+                "experiment.toml": [('name = "cosine"\nsteps = "20k"', 'name = "constant"\nfactor = 0.5')],
+                "config.toml": [("low = 0.5", "low = 0.75")],
+            },
+            frozenset({"optimization.scheduler", "model"}),
+            {("optimization", "scheduler", "factor"): 0.5, ("model", "attention", "position", "scaling", "low"): 0.75},
+            {
+                "model.attention.position.scaling.low": (0.5, 0.75),
+                "optimization.scheduler.name": ("cosine", "constant"),
+                "optimization.scheduler.steps": (20_000, None),
+                "optimization.scheduler.floor": (0.0, None),
+                "optimization.scheduler.factor": (None, 0.5),
+            },
+        ),
+        Edit(  # nan to a number, in an array of unions; and what follows from other keys
+            {"config.toml": [("baseline = nan", "baseline = 2.5"), ("batch_size = 12", "batch_size = 24")]},
+            frozenset({"callbacks", "batch_size", "tokens_per_step"}),
+            {("callbacks", 0): EarlyStopping("validation/loss", 2.5, 10), ("tokens_per_step",): 393_216},
+            {
+                "batch_size": (12, 24),
+                "callbacks[0].baseline": ("nan", 2.5),
+                "tokens_per_step": (196_608, 393_216),
+            },
+        ),
+        Edit(  # the secret of a union in a mapping
+            {"secrets.toml": '[loggers.team]\napi_key = "77aa-wandb-cypress-0001"\n'},
+            frozenset({"loggers"}),
+            {("loggers", "team", "api_key"): "77aa-wandb-cypress-0001"},
+            {"loggers.team.api_key": (HIDDEN, HIDDEN)},
+        ),
+        Edit(  # the whole override is other: back to what lies below, and what needs a restart waits
+            {
+                "experiment.toml": 'name = "babble-conv"\n[model]\nkind = "convnet"\nclasses = 10\nblocks = [{ channels = 64, stride = 2 }]\n'
+            },
+            frozenset(
+                {
+                    *("name", "steps", "model", "optimization.optimizer", "optimization.scheduler"),
+                    *("optimization.clip_norm", "checkpoints.keep"),
+                }
+            ),
+            {
+                ("model", "blocks"): (Convolution(channels=64, stride=2),),
+                ("steps",): 600_000,
+                ("devices",): (0,),
+                ("optimization", "clip_norm"): math.inf,
+                ("optimization", "scheduler", "parts", 1): Cosine(500_000, 6e-5),
+                ("checkpoints", "keep"): "all",
+                ("tokens_per_step",): 393_216,
+            },
+            {
+                "name": ("babble-sgd", "babble-conv"),
+                "steps": (20_000, 600_000),
+                "model.kind": ("transformer", "convnet"),
+                "model.layers": (12, None),
+                "model.width": (1024, None),
+                "model.attention.heads": (16, None),
+                "model.attention.kv_heads": (4, None),
+                "model.attention.dropout": (0.0, None),
+                "model.attention.position.type": ("rope", None),
+                "model.attention.position.theta": (10_000.0, None),
+                "model.attention.position.scaling.factor": (2.0, None),
+                "model.attention.position.scaling.low": (0.75, None),
+                "model.attention.window": ([512, 64], None),
+                "model.vocabulary": (50_257, None),
+                "model.tie_embeddings": (True, None),
+                "model.blocks[0].channels": (None, 64),
+                "model.blocks[0].kernel": (None, 3),
+                "model.blocks[0].stride": (None, 2),
+                "model.classes": (None, 10),
+                "optimization.optimizer.name": ("sgd", "adamw"),
+                "optimization.optimizer.lr": (0.1, 0.0006),
+                "optimization.optimizer.momentum": (0.9, None),
+                "optimization.optimizer.nesterov": (False, None),
+                "optimization.optimizer.betas": (None, [0.9, 0.95]),
+                "optimization.optimizer.eps": (None, 1e-08),
+                "optimization.optimizer.weight_decay": (None, 0.1),
+                "optimization.scheduler.name": ("constant", "sequence"),
+                "optimization.scheduler.factor": (0.5, None),
+                "optimization.scheduler.parts[0].name": (None, "warmup"),
+                "optimization.scheduler.parts[0].steps": (None, 2000),
+                "optimization.scheduler.parts[0].start": (None, 0.0),
+                "optimization.scheduler.parts[1].name": (None, "cosine"),
+                "optimization.scheduler.parts[1].steps": (None, 500_000),
+                "optimization.scheduler.parts[1].floor": (None, 6e-05),
+                "optimization.clip_norm": (1.0, "inf"),
+                "checkpoints.keep": (2, "all"),
+            },
+            waits=frozenset({"devices"}),
+        ),
+    ],
+    new_secrets=["77aa-wandb-cypress-0001", "not-in-git-tamarind"],
+)
