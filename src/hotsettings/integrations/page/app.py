@@ -49,7 +49,7 @@ def settings_page(live: Live[Any], *, authorize: Authorize | None = None) -> ASG
     """
     if not callable(authorize):
         raise TypeError(_WHY_AUTHORIZE)
-    if not isinstance(live, Live):
+    if not isinstance(live, Live):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(
             f"settings_page() follows a Live, not a {type(live).__name__}: watch with `async with` in the ASGI application "
             "that serves the page; a program without an event loop runs one beside itself"
