@@ -18,6 +18,7 @@ from hotsettings import BaseSettings, BlockingLive, Rejected
 from hotsettings.integrations.asgi import PinnedSettings, settings_of
 from hotsettings.integrations.logging import follow_level
 from hotsettings.integrations.opentelemetry import observe_settings
+from hotsettings.integrations.page import settings_page
 from hotsettings.integrations.prometheus import SettingsCollector
 from hotsettings.testing import Workspace
 
@@ -146,3 +147,9 @@ async def test_asgi(settings_workspace: Workspace) -> None:
         assert [each is live.current for each in seen] == [True, True]
     finally:
         live.stop()
+
+
+def test_the_page_says_what_it_needs(watched: Blocking) -> None:
+    live: Any = watched
+    with pytest.raises(TypeError, match=r"follows a Live, not a BlockingLive: watch with `async with`"):
+        settings_page(live, authorize=lambda scope: True)

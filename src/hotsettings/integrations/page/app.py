@@ -45,10 +45,15 @@ def settings_page(live: Live[Any], *, authorize: Authorize | None = None) -> ASG
     raises is yours. Make the page in the event loop that ``live`` belongs to, once: it keeps the last changes until the
     watching ends, and answers 503 then.
 
-    Raises TypeError without ``authorize``.
+    Raises TypeError without ``authorize``, and for the live object of a watch without an event loop.
     """
     if not callable(authorize):
         raise TypeError(_WHY_AUTHORIZE)
+    if not isinstance(live, Live):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"settings_page() follows a Live, not a {type(live).__name__}: watch with `async with` in the ASGI application "
+            "that serves the page; a program without an event loop runs one beside itself"
+        )
     return _Application(_Page(live), authorize)
 
 
