@@ -130,6 +130,8 @@ class Shelf:
 
     state: LayerState = "read"
 
+    def forked(self) -> None: ...
+
     def __init__(self) -> None:
         self.document = StoreValue(1, b"A = 1")
         self.wake: Callable[[], None] = lambda: None
