@@ -38,7 +38,7 @@ class Worker:
         self._functions: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    async def run(self, work: Callable[[], T], slow: Callable[[], None]) -> T:
+    async def run(self, work: Callable[[], T], slow: Callable[[], None], begin: Callable[[], None] = lambda: None) -> T:
         """Run ``work`` in the thread, and return its result or raise its exception.
 
         If this call is cancelled, ``work`` goes on in its thread and its outcome is dropped; the next call gets a new
@@ -47,6 +47,7 @@ class Worker:
         Args:
             work: Called in the thread.
             slow: Called on the event loop if ``work`` takes longer than ``patience``.
+            begin: Called on the event loop when it is certain that ``work`` will be called.
         """
         if self._thread is None:
             # The thread refers to the queue only, and so keeps nothing else alive.
@@ -65,6 +66,7 @@ class Worker:
                 call(done.set)
 
         self._functions.put(partial(thread_context().run, run))
+        begin()
         try:
             with anyio.move_on_after(self._patience):
                 await done.wait()
@@ -112,10 +114,14 @@ class Workers:
         self._places = anyio.CapacityLimiter(limit)
         self._idle: list[Worker] = []
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], begin: Callable[[], None] = lambda: None) -> T:
         """Run ``work`` in a thread, and return its result or raise its exception.
 
         If this call is cancelled, ``work`` goes on in its thread and its outcome is dropped.
+
+        Args:
+            work: Called in a thread.
+            begin: Called when it is certain that ``work`` will be.
         """
         place = object()
         await self._places.acquire_on_behalf_of(place)
@@ -128,7 +134,7 @@ class Workers:
             self._places.release_on_behalf_of(place)
 
         try:
-            return await worker.run(work, slow)
+            return await worker.run(work, slow, begin)
         finally:
             if has_place:
                 self._places.release_on_behalf_of(place)

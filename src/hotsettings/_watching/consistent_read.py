@@ -151,7 +151,7 @@ class ConsistentReader:
                 self._undo_read()
                 return unsettled
             if collector is not None:
-                collector.expect(sum(each.size for each in self._sources))
+                collector.expect(self.size)
             return self._parse(ready, now)
         # If nothing is ready, there may be nothing that holds up the rest either. Then the layers that could be left
         # out are all there is to wait for.
@@ -159,6 +159,11 @@ class ConsistentReader:
         if ready:
             seconds = min(seconds, max(self._written_to[each] for each in holding_up_the_rest) + PATIENCE - now)
         return Unsettled(seconds)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all layers, as they were read last."""
+        return sum(each.size for each in self._sources)
 
     def _resolve(self) -> list[ResolvedPath]:
         """Find the paths of all layers, and where they lead."""

@@ -147,32 +147,36 @@ class Watcher:
                 self.reader.check_mounts()
             if not thorough and self.reader.unchanged():
                 return Unchanged()
-            return self.reader.check(
-                watch, notifier.last_event, notifier.event_delay, collector, accept_open=accept_open
-            )
+            with CollectorPaused() as collector:
+                return self.reader.check(
+                    watch, notifier.last_event, notifier.event_delay, collector, accept_open=accept_open
+                )
+
+        def judge(read: Read) -> R:
+            with CollectorPaused(self.reader.size):
+                return evaluate(read)
 
         def in_worker(work: Callable[[], T]) -> Awaitable[T]:
             return self._worker.run(work, lambda: slow(self.reader.in_progress()))
 
-        with CollectorPaused() as collector:
-            try:
-                result = await in_worker(read)
-                self._read_pending(notifier)
-            except _EventsFailed as failure:
-                self._events_failed(failure.reason)
-                self._notifier = Polling()
-                self._lost.cancel()
-                return Unsettled(0.0)
-            if not isinstance(result, Read):
-                self._events_back(notifier)
-                return result
-            # If a write event arrived after the check began, the read may hold half a file. Then it is dropped before code
-            # of the user sees it, and the check is repeated at once.
-            if any(notifier.last_event(path).written_at >= started for path in self.reader.complete_targets):
-                self.reader.invalidate()
-                return Unsettled(0.0)
+        try:
+            result = await in_worker(read)
+            self._read_pending(notifier)
+        except _EventsFailed as failure:
+            self._events_failed(failure.reason)
+            self._notifier = Polling()
+            self._lost.cancel()
+            return Unsettled(0.0)
+        if not isinstance(result, Read):
             self._events_back(notifier)
-            return Evaluated(result, await in_worker(lambda: evaluate(result)))
+            return result
+        # If a write event arrived after the check began, the read may hold half a file. Then it is dropped before code
+        # of the user sees it, and the check is repeated at once.
+        if any(notifier.last_event(path).written_at >= started for path in self.reader.complete_targets):
+            self.reader.invalidate()
+            return Unsettled(0.0)
+        self._events_back(notifier)
+        return Evaluated(result, await in_worker(lambda: judge(result)))
 
     def close(self) -> None:
         """End the worker thread. If a check hangs in it, leave it alone."""

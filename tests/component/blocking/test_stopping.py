@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import signal
@@ -13,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from support.live import Settings
 from support.threads import in_thread, soon
@@ -197,7 +197,7 @@ def test_a_loop_that_cannot_begin(workspace: Workspace, monkeypatch: pytest.Monk
         raise OSError("no event loop")
 
     with monkeypatch.context() as patch:
-        patch.setattr(anyio, "run", refuse)
+        patch.setattr(asyncio, "Runner", refuse)
         with pytest.raises(OSError, match="no event loop"):
             Settings.watch(**workspace.paths).start()
     soon(lambda: not ours())
@@ -236,7 +236,8 @@ def test_exceptions_of_the_block(workspace: Workspace) -> None:
 
 
 def ours_in_memory() -> int:
-    return sum(type(each).__module__.startswith(("hotsettings", "anyio", "asyncio")) for each in gc.get_objects())
+    ours = ("hotsettings", "anyio", "asyncio")
+    return sum(str(type(each).__module__).startswith(ours) for each in gc.get_objects())
 
 
 def descriptors() -> int:

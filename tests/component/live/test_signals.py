@@ -226,6 +226,7 @@ async def test_a_burst_that_does_not_end_is_answered(workspace: Workspace, monke
                 await anyio.sleep(0.002)
 
 
+@pytest.mark.async_only  # threads come one after the other, and some of them after the next try
 async def test_many_who_reload_while_a_try_is_under_way_share_the_next_one(workspace: Workspace) -> None:
     asked = 0
 

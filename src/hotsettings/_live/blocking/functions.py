@@ -46,8 +46,10 @@ class InThreads:
     async def __call__(self, change: Change[Any]) -> Any:
         if self._running:
             raise RuntimeError("its last call has not returned yet")
+        return await self._workers().run(partial(self._work, change), self._begin)
+
+    def _begin(self) -> None:
         self._running = True
-        return await self._workers().run(partial(self._work, change))
 
     def _work(self, change: Change[Any]) -> Any:
         self._thread = threading.get_ident()

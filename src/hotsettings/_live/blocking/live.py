@@ -127,7 +127,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
             raise
 
     def __repr__(self) -> str:
-        return f"BlockingLive({self.snapshot!r})"
+        return f"BlockingLive({self.snapshot!r})" if self._core is not None else "BlockingLive()"
 
     def __dir__(self) -> list[str]:
         return [name for name in object.__dir__(self) if name in _SHOWN or name.startswith("__")]
