@@ -200,13 +200,11 @@ def test_a_hook_that_outlasts_its_time_vetoes_until_it_has_returned(
     with Settings.watch(**workspace.paths, settle=0.0, prepare_timeout=0.1) as live:
         live.prepare(hook)
         workspace.write({"A": 2})
-        with pytest.raises(
-            Rejected, match=r"did not finish within 0\.1 s|has not returned yet"
-        ):  # if it was tried before
+        with pytest.raises(Rejected, match=r"did not finish within 0\.1 s"):  # if it was tried before
             live.reload()
         assert "hook did not finish within 0.1 s" in caplog.text
         workspace.write({"A": 3})
-        with pytest.raises(Rejected, match="its last call has not returned yet"):
+        with pytest.raises(Rejected, match="did not finish within"):
             live.reload()
         assert (seen, live.current.A) == ([2], 1)
         assert not live.status.healthy

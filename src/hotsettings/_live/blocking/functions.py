@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from ..._concurrency.loop_calls import into_this_loop, thread_context
+from ..._concurrency.loop_calls import Call, into_this_loop, thread_context
 from ..._concurrency.tasks import unless_cancelled
 from ..._concurrency.worker_thread import Workers
 from ..._log import name_of
@@ -26,7 +26,7 @@ _ASYNC = "watch with `async with`, or give a plain function, which may block"
 class InThreads:
     """A callback or hook that may block, as an async function, which calls it in a thread.
 
-    If that is cancelled, the call goes on, and there is no other one before it has returned.
+    If that is cancelled, the call goes on, and the next one waits until it has returned.
 
     Args:
         workers: Returns the threads.
@@ -40,16 +40,18 @@ class InThreads:
         self.__wrapped__ = function
         self._workers = workers
         self._running = False
+        self._returned: anyio.Event
+        self._in_loop: Call
         self._thread: int | None = None
         """The thread that calls it now."""
 
     async def __call__(self, change: Change[Any]) -> Any:
-        if self._running:
-            raise RuntimeError("its last call has not returned yet")
+        while self._running:  # since a call that was given up, for a newer change or because it took too long
+            await self._returned.wait()
         return await self._workers().run(partial(self._work, change), self._begin)
 
     def _begin(self) -> None:
-        self._running = True
+        self._running, self._returned, self._in_loop = True, anyio.Event(), into_this_loop()
 
     def _work(self, change: Change[Any]) -> Any:
         self._thread = threading.get_ident()
@@ -57,6 +59,8 @@ class InThreads:
             returned = self.__wrapped__(change)
         finally:
             self._thread, self._running = None, False
+            with suppress(RuntimeError):  # the event loop has ended
+                self._in_loop(self._returned.set)
         if inspect.isawaitable(returned):
             if inspect.iscoroutine(returned):
                 returned.close()  # or Python warns of one that was never awaited
