@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource as limits
 import signal
 import subprocess
 import threading
@@ -349,24 +348,6 @@ class TestHalfDone:
 
 
 class TestFailures:
-    def test_no_descriptor_is_left(self, files: Files, live: Live) -> None:
-        def work() -> list[object]:
-            read, write = os.pipe()
-            _, hard = limits.getrlimit(limits.RLIMIT_NOFILE)
-            limits.setrlimit(limits.RLIMIT_NOFILE, (3, hard))
-            pid = os.fork()
-            if not pid:
-                status = live.status
-                with pytest.raises(RuntimeError) as raised:
-                    live.reload()
-                os.write(write, f"{status.healthy} {status.last_error == str(raised.value)} {raised.value}".encode())
-                os._exit(0)
-            os.waitpid(pid, 0)
-            return [os.read(read, 1000).decode()]
-
-        [said] = in_child(work)
-        assert str(said).startswith("False True following in this forked process has failed: OSError")
-
     def test_following_fails(
         self, live: Live, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
