@@ -46,7 +46,8 @@ def test_nothing_is_left(files: Files, live: Live, forks: int) -> None:
         gc.collect()
         sizes.append(memory())
     assert following == forks // 2
-    assert (descriptors(), threading.active_count()) == before
+    assert descriptors() == before[0]
+    assert threading.active_count() <= before[1]  # those of earlier tests may end meanwhile
     assert sizes[-1] - sizes[len(sizes) // 4] < 1 << 20
 
 
