@@ -159,7 +159,8 @@ def test_the_templates_pass_a_check_together(application: Application, command: 
 def test_the_reference_has_a_row_for_each_leaf(application: Application, command: Callable[..., Result]) -> None:
     rows = [line for line in command("reference", layers=()).out.splitlines() if line.startswith("|")]
     for row in application.rows:
-        assert row in rows
+        # `typing` takes Meta(gt=0) and Meta(gt=0.0) for the same, and keeps whichever a test has made first.
+        assert row in rows or row.replace("than 0.0", "than 0") in rows
     derived = [row for row in rows if len(re.findall(r"(?<!\\)\|", row)) == 4]
     assert all(len(re.findall(r"(?<!\\)\|", row)) == 7 for row in rows if row not in derived)
     keys = [row.split("|")[1] for row in rows if row.startswith("| `")]
