@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, ExitStack, suppress
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
@@ -94,13 +94,17 @@ class LoopThread(Generic[T]):
         """Set when the context manager is entered, or will never be."""
         self._gone = threading.Event()
         """Set when the event loop has ended."""
+        self._told_of_forks = ExitStack()
 
     def start(self) -> None:
         """Start the thread, and do not wait for it."""
         _running[self] = None
+        # By this thread: in a process that is forked before the other one runs, calls would wait for it for ever.
+        self._told_of_forks.enter_context(told_of_forks(self._abandon))
         try:
             self._thread.start()
         except BaseException:
+            self._told_of_forks.close()
             del _running[self]
             self._loop.close()
             raise
@@ -224,11 +228,12 @@ class LoopThread(Generic[T]):
     def _run(self) -> None:
         try:
             # Not anyio.run: functions in worker threads, which run in copies of this context, may call that themselves.
-            with told_of_forks(self._abandon), asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._hold())
         except BaseException as error:
             self._failure = self._failure or error
         finally:
+            self._told_of_forks.close()
             self._loop.close()  # or it has not run at all
             _running.pop(self, None)
             if self._failure is not None and not self._leave.is_set():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource as limits
 import signal
 import subprocess
 import threading
@@ -17,6 +18,7 @@ import pytest
 from support.forking import Child, Files, Settings, descriptors, in_child, python, sees, until
 
 from hotsettings import BaseSettings, BlockingLive, Change
+from hotsettings._concurrency.loop_thread import LoopThread
 from hotsettings._live.core import CurrentSlot
 from hotsettings._live.reload.reloader import Reloader
 
@@ -337,6 +339,23 @@ class TestHalfDone:
         gate.open.set()
         thread.join()
 
+    def test_the_thread_has_not_run_yet(self, files: Files, live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A child is forked again before the thread that follows in it has done anything."""
+        here, run = os.getpid(), LoopThread._run
+
+        def run_later(self: LoopThread[Any]) -> None:
+            if os.getppid() == here:
+                threading.Event().wait(30)
+            run(self)
+
+        monkeypatch.setattr(LoopThread, "_run", run_later)
+
+        def work() -> object:
+            files.edit(A=2)
+            return in_child(lambda: sees(live, 2))
+
+        assert in_child(work) == (2, True)
+
     def test_a_file_is_being_written(self, files: Files, live: Live) -> None:
         write = f"exec >{files.config}; printf 'A = '; read _; printf 17"
         with subprocess.Popen(["sh", "-c", write], stdin=subprocess.PIPE) as writer:
@@ -348,6 +367,24 @@ class TestHalfDone:
 
 
 class TestFailures:
+    def test_no_descriptor_is_left(self, files: Files, live: Live) -> None:
+        def work() -> list[object]:
+            read, write = os.pipe()
+            _, hard = limits.getrlimit(limits.RLIMIT_NOFILE)
+            limits.setrlimit(limits.RLIMIT_NOFILE, (3, hard))
+            pid = os.fork()
+            if not pid:
+                status = live.status
+                with pytest.raises(RuntimeError) as raised:
+                    live.reload()
+                os.write(write, f"{status.healthy} {status.last_error == str(raised.value)} {raised.value}".encode())
+                os._exit(0)
+            os.waitpid(pid, 0)
+            return [os.read(read, 1000).decode()]
+
+        [said] = in_child(work)
+        assert str(said).startswith("False True following in this forked process has failed: OSError")
+
     def test_following_fails(
         self, live: Live, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
