@@ -249,7 +249,7 @@ def test_the_tag_of_an_array_comes_before_its_fields() -> None:
 
 @pytest.mark.parametrize("key", ["one", "either"])
 def test_an_array_without_its_tag_is_hidden_as_a_whole(key: str) -> None:
-    """What stands where the tag should be may be the secret."""
+    """Somebody may have written the secret where the tag should be."""
     value = ["hunter2", 1, [{"host": "h"}]]
     shape = Arrays.__annotations__[key]
     assert masked(Shape(shape), value) == HIDDEN

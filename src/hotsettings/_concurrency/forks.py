@@ -30,7 +30,7 @@ def told_of_forks(
     """Call ``in_child`` in processes that are forked in the length of this block, by their only thread. Inner blocks come first.
 
     Args:
-        in_child: Called once in each child. What it owns there is no longer told of later forks.
+        in_child: Called once in each child. Whoever wants to be told of forks of the child too has to ask for it there.
         lock_of_owner: Held during the fork, so that what it protects is whole in the child.
     """
     key = object()

@@ -47,7 +47,7 @@ class Worker:
         Args:
             work: Called in the thread.
             slow: Called on the event loop if ``work`` takes longer than ``patience``.
-            begin: Called on the event loop when it is certain that ``work`` will be called.
+            begin: Called on the event loop just before ``work`` is handed to the thread, which will call it.
         """
         if self._thread is None:
             # The thread refers to the queue only, and so keeps nothing else alive.
@@ -65,8 +65,8 @@ class Worker:
             with suppress(RuntimeError):  # the event loop has ended
                 call(done.set)
 
-        self._functions.put(partial(thread_context().run, run))
         begin()
+        self._functions.put(partial(thread_context().run, run))
         try:
             with anyio.move_on_after(self._patience):
                 await done.wait()

@@ -62,7 +62,38 @@ class _ResourceBlock(AbstractAsyncContextManager[Resource[T]], Generic[T]):
         await self._manager.end(self._resource)
 
 
-class Live(CurrentSlot[S], Generic[S]):
+class Readable(CurrentSlot[S], Generic[S]):
+    """What can be read of a live object from any thread, with an event loop and without one."""
+
+    __slots__ = ("_core",)
+
+    _core: Core[S]
+
+    @property
+    def snapshot(self) -> Snapshot[S]:
+        """The newest snapshot, of which ``current`` are the settings."""
+        return self._core.snapshot
+
+    @without_frames
+    def explain(self, key: str) -> Explanation:
+        """Every layer's value for a key, the winner first. Raises ValueError for an unknown key."""
+        return explain(self._core.loaded, key)
+
+    @without_frames
+    def describe(self) -> tuple[Described, ...]:
+        """Every setting as it may be shown, in the order of the class: value, origin, default, what waits for a restart."""
+        return describe(self._core.loaded)
+
+    def statistics(self) -> Statistics:
+        """Counts for metrics. Call it from any thread."""
+        return self._core.statistics()
+
+    def redact(self, text: str) -> str:
+        """Mask every secret of these settings in a text, those of former settings too."""
+        return self._core.redactor.redact(text)
+
+
+class Live(Readable[S], Generic[S]):
     """The running object that holds the current snapshot and notifies subscribers.
 
     Read ``current`` and ``snapshot`` from any thread, at any time. Use everything else on the event loop that it was made in. Keys
@@ -75,7 +106,7 @@ class Live(CurrentSlot[S], Generic[S]):
 
     __module__ = "hotsettings"
 
-    __slots__ = ("__weakref__", "_core", "_source")
+    __slots__ = ("__weakref__", "_source")
 
     def __init__(self, core: Core[S], source: Source) -> None:
         super().__init__(core.snapshot.settings)
@@ -88,11 +119,6 @@ class Live(CurrentSlot[S], Generic[S]):
 
     def __dir__(self) -> list[str]:  # what only integrations need is no help to whoever completes a name
         return [name for name in object.__dir__(self) if name not in ("accompany", "describe", "redact")]
-
-    @property
-    def snapshot(self) -> Snapshot[S]:
-        """The newest snapshot, of which ``current`` are the settings."""
-        return self._core.snapshot
 
     @property
     def status(self) -> Status:
@@ -240,24 +266,6 @@ class Live(CurrentSlot[S], Generic[S]):
         await core.subscribers.barrier.wait(generation)
         for resource in list(core.resources.all):
             await resource.caught_up()
-
-    @without_frames
-    def explain(self, key: str) -> Explanation:
-        """Every layer's value for a key, the winner first. Raises ValueError for an unknown key."""
-        return explain(self._core.loaded, key)
-
-    @without_frames
-    def describe(self) -> tuple[Described, ...]:
-        """Every setting as it may be shown, in the order of the class: value, origin, default, what waits for a restart."""
-        return describe(self._core.loaded)
-
-    def statistics(self) -> Statistics:
-        """Counts for metrics. Call it from any thread."""
-        return self._core.statistics()
-
-    def redact(self, text: str) -> str:
-        """Mask every secret of these settings in a text, those of former settings too."""
-        return self._core.redactor.redact(text)
 
     def accompany(self, work: Callable[[], Awaitable[object]]) -> None:
         """Run an async function beside this live object; at the end of the block it is cancelled.

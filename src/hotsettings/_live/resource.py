@@ -91,7 +91,7 @@ class Instance(Generic[T]):
             raise failure
         if self.ended:
             raise ResourceDown(
-                "it ended as soon as it stood" if self._opened_at is not None else "the watching has ended"
+                "it ended as soon as it was built" if self._opened_at is not None else "the watching has ended"
             )
 
     @property

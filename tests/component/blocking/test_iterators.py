@@ -241,7 +241,7 @@ def test_ctrl_c_in_other_calls(live: Any, workspace: Workspace, alarm: Callable[
 
 
 def test_the_barrier_inside_of_its_loop(live: Any, workspace: Workspace) -> None:
-    """It does not wait for itself, nor do two that pass it in their loops wait for each other."""
+    """A `wait_applied` in a loop over changes waits neither for that loop nor for another one that calls it too."""
     passed: list[int] = []
 
     def follow(changes: Any) -> None:

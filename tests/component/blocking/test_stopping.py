@@ -20,6 +20,7 @@ from support.threads import in_thread, soon
 
 from hotsettings import BlockingLive, InvalidSettings, LayerError
 from hotsettings._concurrency.loop_thread import Ended, _running
+from hotsettings._live.core import CurrentSlot
 from hotsettings.testing import Workspace
 
 Live = BlockingLive[Settings]
@@ -295,7 +296,7 @@ def test_500_times_start_change_and_stop(workspace: Workspace, form: str, turns:
 
 
 def test_current_is_a_plain_slot() -> None:
-    assert type(vars(BlockingLive.__mro__[1])["current"]).__name__ == "member_descriptor"
+    assert type(vars(CurrentSlot)["current"]).__name__ == "member_descriptor"
     assert not hasattr(BlockingLive.__new__(BlockingLive), "__dict__")
     assert "current" not in vars(BlockingLive)
 

@@ -147,7 +147,9 @@ async def test_one_that_has_stood_for_long_is_rebuilt_at_once(monkeypatch: pytes
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(("stands", "said"), [(True, "ended as soon as it stood"), (False, "the watching has ended")])
+@pytest.mark.parametrize(
+    ("stands", "said"), [(True, "ended as soon as it was built"), (False, "the watching has ended")]
+)
 @pytest.mark.async_only
 async def test_one_that_has_ended_before_anybody_could_use_it(stands: bool, said: str) -> None:
     """Whether its task or the one that waits for it runs first is up to the event loop."""

@@ -109,7 +109,6 @@ async def test_callbacks(way: str) -> None:
         parts(held).tasks.escaped = None  # what it does has a test of its own
 
 
-@pytest.mark.async_only  # it counts the calls, and those of threads may be given up and made again
 @pytest.mark.parametrize("way", WAYS)
 async def test_hooks(way: str) -> None:
     attack = Attack()

@@ -70,6 +70,7 @@ async def test_readers_see_whole_states_in_order() -> None:
 
 def test_current_is_a_plain_slot() -> None:
     from hotsettings import Live
+    from hotsettings._live.core import CurrentSlot
 
-    assert type(vars(Live.__mro__[1])["current"]).__name__ == "member_descriptor"
+    assert type(vars(CurrentSlot)["current"]).__name__ == "member_descriptor"
     assert "__dict__" not in dir(Live) or not hasattr(Live.__new__(Live), "__dict__")

@@ -225,7 +225,7 @@ def test_a_file_that_is_gone(secrets: Path) -> None:
 
 
 class TestFolder:
-    """A secrets folder is told of once, however many files it has."""
+    """One warning speaks of a secrets folder, however many files it has."""
 
     LAYERS = ("--layer", "config.toml", "--layer", "mounted,secret")
 

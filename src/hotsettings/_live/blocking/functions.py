@@ -55,12 +55,13 @@ class InThreads:
 
     def _work(self, change: Change[Any]) -> Any:
         self._thread = threading.get_ident()
+        in_loop, told = self._in_loop, self._returned  # as soon as it is not running, the next call has its own
         try:
             returned = self.__wrapped__(change)
         finally:
             self._thread, self._running = None, False
             with suppress(RuntimeError):  # the event loop has ended
-                self._in_loop(self._returned.set)
+                in_loop(told.set)
         if inspect.isawaitable(returned):
             if inspect.iscoroutine(returned):
                 returned.close()  # or Python warns of one that was never awaited

@@ -15,16 +15,14 @@ from ..._concurrency.loop_calls import thread_context
 from ..._concurrency.loop_thread import Ended, LoopThread
 from ..._concurrency.worker_thread import Workers
 from ..._layers.status import PATIENCE
-from ..._loading.explain import Explanation
 from ..._log import logger, name_of
 from ..callbacks import Handle
-from ..core import Core, CurrentSlot
+from ..core import Core
 from ..following import Following
-from ..live import Live
+from ..live import Live, Readable
 from ..registering import registering
 from ..signals import Bursts, checked_signal, received
-from ..snapshot import Change, Snapshot
-from ..statistics import Described, Statistics
+from ..snapshot import Change
 from ..status import Status
 from .functions import InOneThread, InThreads
 from .iterators import BlockingChanges, BlockingEvents
@@ -66,7 +64,7 @@ class BlockingHandle:
             self._live.ask(lambda _: self._inner.cancel())
 
 
-class BlockingLive(CurrentSlot[S], Generic[S]):
+class BlockingLive(Readable[S], Generic[S]):
     """The running object that holds the current snapshot and notifies subscribers, for programs without an event loop.
 
     All members may be called from any thread. One background thread watches and reloads. Callbacks, hooks and builds
@@ -86,7 +84,6 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         "__weakref__",
         "_bursts",
         "_context",
-        "_core",
         "_dead",
         "_follow",
         "_follow_forks",
@@ -112,8 +109,6 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         self.inner: Live[S]
         self.thread: LoopThread[Following]
         self._bursts: Bursts
-        self._core: Core[S] | None = None
-        """What is shared by the parts of ``inner``. In a forked process, that of the parent until its own has begun."""
         self._is_child = False
         self._stopping = False
         self._signal = None if reload_signal is None else checked_signal(reload_signal)
@@ -127,7 +122,7 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
             raise
 
     def __repr__(self) -> str:
-        return f"BlockingLive({self.snapshot!r})" if self._core is not None else "BlockingLive()"
+        return f"BlockingLive({self.snapshot!r})" if hasattr(self, "_core") else "BlockingLive()"
 
     def __dir__(self) -> list[str]:
         return [name for name in object.__dir__(self) if name in _SHOWN or name.startswith("__")]
@@ -214,11 +209,6 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         return self.call(ask)
 
     @property
-    def snapshot(self) -> Snapshot[S]:
-        """The newest snapshot, of which ``current`` are the settings."""
-        return self.inner.snapshot
-
-    @property
     def status(self) -> Status:
         """Generation, health, the last error, what waits for a restart."""
         if self._dead is None and not self.thread.is_current:
@@ -238,7 +228,6 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         try:
             inner = self.ask(lambda live: live.changes(*keys))
         except Ended:
-            assert self._core is not None
             inner = self._core.subscribers.changes(None)  # which has ended
         changes: BlockingChanges[S] = BlockingChanges(self, inner, seconds)
         self._iterators.add(changes)
@@ -250,7 +239,6 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         try:
             inner = self.ask(lambda live: live.events())
         except Ended:
-            assert self._core is not None
             inner = self._core.events.read()  # which has ended
         events = BlockingEvents(self, inner, seconds)
         self._iterators.add(events)
@@ -386,29 +374,11 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
         with suppress(Ended):
             self.call(wait)
 
-    @without_frames
-    def explain(self, key: str) -> Explanation:
-        """Every layer's value for a key, the winner first. Raises ValueError for an unknown key."""
-        return self.inner.explain(key)
-
-    @without_frames
-    def describe(self) -> tuple[Described, ...]:
-        """Every setting as it may be shown, in the order of the class: value, origin, default, what waits for a restart."""
-        return self.inner.describe()
-
-    def statistics(self) -> Statistics:
-        """Counts for metrics."""
-        return self.inner.statistics()
-
-    def redact(self, text: str) -> str:
-        """Mask every secret of these settings in a text, those of former settings too."""
-        return self.inner.redact(text)
-
     def _forked(self) -> None:
         """Go on in a process that was forked from the one in which this runs. Called there, by the only thread."""
-        core = self._core
-        if core is None:  # another thread starts it, and nobody has it yet
+        if not hasattr(self, "_core"):  # another thread starts it, and nobody has it yet
             return
+        core = self._core  # of the parent, until that of this process has begun
         self._is_child = True
         for owned in (*self.resources, *self._iterators):
             owned.forked()
@@ -433,7 +403,6 @@ class BlockingLive(CurrentSlot[S], Generic[S]):
             logger.error("%s", self._dead)
 
     def _die(self, why: str) -> None:
-        assert self._core is not None
         self._dead = why
         self._core.leave_behind(why)
 
